@@ -1,0 +1,1 @@
+//! Use a trained context encoder: fill pictures, measure the result.

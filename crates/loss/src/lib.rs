@@ -1,0 +1,1 @@
+//! Losses of context encoders: reconstruction, adversarial, joint.

@@ -1,0 +1,112 @@
+//! Between encoder and decoder: every position of the map hears of every other.
+
+use burn::{
+    module::Module,
+    nn::{
+        BatchNorm, Initializer,
+        conv::{Conv2d, Conv2dConfig, ConvTranspose2d},
+    },
+    tensor::{Device, Tensor, activation::relu},
+};
+
+use crate::{
+    ChannelWise,
+    activation::leaky_relu,
+    config::{BOTTLENECK_SIDE, BottleneckConfig, ModelConfig},
+    stage::{batch_norm, conv, up_conv},
+};
+
+/// The join of encoder and decoder, `[batch, m, 4, 4]` to `[batch, m, 4, 4]` (paper, section 3.1).
+#[derive(Module, Debug)]
+pub enum Bottleneck {
+    /// Through a dense code at one position.
+    Dense(DenseCode),
+    /// Through the channel-wise fully connected layer.
+    ChannelWise(ChannelWiseMix),
+}
+
+impl Bottleneck {
+    pub(crate) fn new(config: &ModelConfig, device: &Device) -> Self {
+        let channels = config.deepest_channels();
+        match config.bottleneck {
+            BottleneckConfig::Dense(code) => Self::Dense(DenseCode::new(channels, code, device)),
+            BottleneckConfig::ChannelWise => Self::ChannelWise(ChannelWiseMix::new(channels, device)),
+        }
+    }
+
+    /// # Shapes
+    /// - input and output: `[batch, 8 width, 4, 4]`
+    pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Dense(dense) => dense.forward(map),
+            Self::ChannelWise(mix) => mix.forward(map),
+        }
+    }
+}
+
+/// A 4x4 convolution to one position and a 4x4 up-convolution back, as in the authors' code.
+#[derive(Module, Debug)]
+pub struct DenseCode {
+    down: Conv2d,
+    down_norm: BatchNorm,
+    up: ConvTranspose2d,
+    up_norm: BatchNorm,
+}
+
+impl DenseCode {
+    fn new(channels: usize, code: usize, device: &Device) -> Self {
+        Self {
+            down: conv([channels, code], 1, 0, device),
+            down_norm: batch_norm(code, device),
+            up: up_conv([code, channels], 1, 0, device),
+            up_norm: batch_norm(channels, device),
+        }
+    }
+
+    fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        let code = leaky_relu(self.down_norm.forward(self.down.forward(map))); // [batch, code, 1, 1]
+        relu(self.up_norm.forward(self.up.forward(code))) // [batch, m, 4, 4]
+    }
+}
+
+/// The channel-wise layer, then a 1x1 convolution that mixes channels.
+#[derive(Module, Debug)]
+pub struct ChannelWiseMix {
+    channel_wise: ChannelWise,
+    mix: Conv2d,
+    norm: BatchNorm,
+}
+
+impl ChannelWiseMix {
+    fn new(channels: usize, device: &Device) -> Self {
+        let mix = Conv2dConfig::new([channels, channels], [1, 1])
+            .with_bias(false)
+            .with_initializer(Initializer::Zeros)
+            .init(device);
+        Self {
+            channel_wise: ChannelWise::new(channels, BOTTLENECK_SIDE, device),
+            mix,
+            norm: batch_norm(channels, device),
+        }
+    }
+
+    fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        let map = self.channel_wise.forward(map); // [batch, m, 4, 4]
+        relu(self.norm.forward(self.mix.forward(map)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_keep_the_shape() {
+        let device = Device::flex();
+        for bottleneck in [BottleneckConfig::Dense(6), BottleneckConfig::ChannelWise] {
+            let config = ModelConfig::default().with_width(2).with_bottleneck(bottleneck);
+            let map = Tensor::<4>::ones([3, 16, 4, 4], &device);
+            assert_eq!(Bottleneck::new(&config, &device).forward(map).dims(), [3, 16, 4, 4]);
+        }
+    }
+}

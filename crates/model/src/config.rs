@@ -1,0 +1,226 @@
+//! What a context encoder looks like: its configuration, checked before anything is built.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::{Fill, Model, ModelError, Preset};
+
+/// Side of the feature map between encoder and decoder, in cells, for every input size.
+pub(crate) const BOTTLENECK_SIDE: usize = 4;
+
+/// Sides of square inputs that the networks are built for, in pixels.
+pub const SIZES: [usize; 3] = [64, 128, 256];
+
+/// How encoder and decoder are joined (paper, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BottleneckConfig {
+    /// A dense code of so many channels at one position: 4x4 convolution down, 4x4 up-convolution
+    /// back. The authors' code uses 4000; 92 % of all parameters sit here.
+    Dense(usize),
+    /// The channel-wise fully connected layer, followed by a 1x1 convolution that mixes channels.
+    ChannelWise,
+}
+
+/// What the network predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Prediction {
+    /// The central square of half the side, for central masks.
+    Centre,
+    /// The whole picture, for masks of any shape.
+    Whole,
+}
+
+/// Architecture of a [`Model`].
+///
+/// | field | meaning | default | range |
+/// |---|---|---|---|
+/// | `size` | side of the square input, pixels | 128 | 64, 128, 256 |
+/// | `width` | channels of the first layer; all others are multiples | 64 | 1..=512 |
+/// | `bottleneck` | how encoder and decoder are joined | channel-wise | |
+/// | `prediction` | centre or whole picture | centre | |
+/// | `fill` | colour that stands in for hidden pixels | mean | |
+///
+/// ```
+/// use context_encoder_model::{BottleneckConfig, ModelConfig, Preset};
+///
+/// let config = ModelConfig::preset(Preset::Authors);
+/// assert_eq!(config.bottleneck, BottleneckConfig::Dense(4000));
+/// assert_eq!(config.predicted_side(), 64);
+/// assert!(config.with_size(100).validate().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Side of the square input in pixels: 64, 128 or 256.
+    pub size: usize,
+    /// Channels of the first layer; the deepest has eight times as many. 64 in the paper.
+    pub width: usize,
+    /// How encoder and decoder are joined.
+    pub bottleneck: BottleneckConfig,
+    /// What the network predicts.
+    pub prediction: Prediction,
+    /// Colour that stands in for hidden pixels.
+    pub fill: Fill,
+}
+
+impl Default for ModelConfig {
+    /// The compact channel-wise network, [`Preset::Recommended`].
+    fn default() -> Self {
+        Self::preset(Preset::Recommended)
+    }
+}
+
+impl ModelConfig {
+    /// The architecture of a named preset.
+    pub fn preset(preset: Preset) -> Self {
+        preset.model()
+    }
+
+    /// Sets the side of the input, in pixels.
+    pub fn with_size(mut self, size: usize) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// Sets the channels of the first layer.
+    pub fn with_width(mut self, width: usize) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// Sets how encoder and decoder are joined.
+    pub fn with_bottleneck(mut self, bottleneck: BottleneckConfig) -> Self {
+        self.bottleneck = bottleneck;
+        self
+    }
+
+    /// Sets what the network predicts.
+    pub fn with_prediction(mut self, prediction: Prediction) -> Self {
+        self.prediction = prediction;
+        self
+    }
+
+    /// Sets the colour that stands in for hidden pixels.
+    pub fn with_fill(mut self, fill: Fill) -> Self {
+        self.fill = fill;
+        self
+    }
+
+    /// Side of the predicted square in pixels: half the input for the centre, all of it otherwise.
+    pub fn predicted_side(&self) -> usize {
+        match self.prediction {
+            Prediction::Centre => self.size / 2,
+            Prediction::Whole => self.size,
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] names the field and its range.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let refuse = |message: String| Err(ModelError::Config { message });
+        if !SIZES.contains(&self.size) {
+            return refuse(format!("size is {}; choose 64, 128 or 256", self.size));
+        }
+        if !(1..=512).contains(&self.width) {
+            return refuse(format!("width is {}; choose 1 to 512 (64 in the paper)", self.width));
+        }
+        if let BottleneckConfig::Dense(channels) = self.bottleneck
+            && !(1..=65_536).contains(&channels)
+        {
+            return refuse(format!(
+                "the dense bottleneck has {channels} channels; choose 1 to 65536 (4000 in the paper)"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Builds the network with fresh weights drawn from seed 0, the same on every device.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init(&self, device: &Device) -> Result<Model, ModelError> {
+        self.init_seeded(0, device)
+    }
+
+    /// Builds the network with fresh weights drawn from `seed`: convolutions from N(0, 0.02),
+    /// batch-norm scales from N(1, 0.02) (DCGAN; see [`Model`]).
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> Result<Model, ModelError> {
+        self.validate()?;
+        Ok(Model::new(self, seed, device))
+    }
+
+    /// Number of stride-2 stages from the input to the 4x4 map.
+    pub(crate) fn encoder_stages(&self) -> usize {
+        stages(self.size)
+    }
+
+    /// Number of stride-2 stages from the 4x4 map to the prediction.
+    pub(crate) fn decoder_stages(&self) -> usize {
+        stages(self.predicted_side())
+    }
+
+    /// Channels of the map between encoder and decoder: 512 at width 64.
+    pub(crate) fn deepest_channels(&self) -> usize {
+        8 * self.width
+    }
+}
+
+/// Halvings from `side` to the 4x4 map.
+pub(crate) fn stages(side: usize) -> usize {
+    (side / BOTTLENECK_SIDE).ilog2() as usize
+}
+
+/// Channels after each stage that halves the picture, from the outside in, ending at eight times
+/// `width`: 64, 64, 128, 256, 512 for five stages at width 64.
+///
+/// The last four stages double; stages before them keep `width`.
+pub(crate) fn channels(stages: usize, width: usize) -> Vec<usize> {
+    (0..stages).map(|stage| width << 3_usize.saturating_sub(stages - 1 - stage)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channel_plan_follows_the_papers_figure() {
+        assert_eq!(channels(4, 64), [64, 128, 256, 512]);
+        assert_eq!(channels(5, 64), [64, 64, 128, 256, 512]);
+        assert_eq!(channels(6, 64), [64, 64, 64, 128, 256, 512]);
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two_times_the_map() {
+        assert_eq!(SIZES.map(stages), [4, 5, 6]);
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_built() {
+        let config = ModelConfig::default();
+        assert!(config.validate().is_ok());
+        for wrong in [
+            config.clone().with_size(96),
+            config.clone().with_width(0),
+            config.clone().with_bottleneck(BottleneckConfig::Dense(0)),
+        ] {
+            assert!(wrong.validate().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn json_refuses_misspelled_keys() {
+        let json = serde_json::to_string(&ModelConfig::default()).expect("plain data");
+        assert_eq!(serde_json::from_str::<ModelConfig>(&json).expect("round trip"), ModelConfig::default());
+        let misspelled = json.replace("\"width\"", "\"widht\"");
+        assert!(serde_json::from_str::<ModelConfig>(&misspelled).is_err());
+    }
+}

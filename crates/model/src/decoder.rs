@@ -1,0 +1,58 @@
+//! The decoder: a 4x4 map of features becomes the hidden square, or the whole picture.
+
+use burn::{
+    module::Module,
+    nn::conv::ConvTranspose2d,
+    tensor::{Device, Tensor},
+};
+
+use crate::{
+    config::{ModelConfig, channels},
+    stage::{UpStage, up_conv},
+};
+
+/// Up-convolutions 512-256-128-64 with batch norm and rectifier, then one to three colours and tanh
+/// (paper, section 3.1 "Decoder"; DCGAN). One more 64-64 stage for each doubling of the prediction.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    stages: Vec<UpStage>,
+    to_rgb: ConvTranspose2d,
+}
+
+impl Decoder {
+    pub(crate) fn new(config: &ModelConfig, device: &Device) -> Self {
+        // A prediction of 32 pixels (the centre of 64) skips the outermost stage: three doublings.
+        let mut plan = channels(config.decoder_stages(), config.width);
+        plan.reverse(); // from the map outwards: 512, 256, 128, 64
+        let stages = plan.windows(2).map(|pair| UpStage::new([pair[0], pair[1]], device)).collect();
+        let innermost = plan.last().copied().unwrap_or(config.deepest_channels());
+        Self { stages, to_rgb: up_conv([innermost, 3], 2, 1, device) }
+    }
+
+    /// # Shapes
+    /// - input: `[batch, 8 width, 4, 4]`
+    /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
+    pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        let x = self.stages.iter().fold(map, |x, stage| stage.forward(x));
+        self.to_rgb.forward(x).tanh()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SIZES, config::Prediction};
+
+    #[test]
+    fn prediction_has_its_stated_side() {
+        let device = Device::flex();
+        for size in SIZES {
+            for prediction in [Prediction::Centre, Prediction::Whole] {
+                let config = ModelConfig::default().with_size(size).with_width(2).with_prediction(prediction);
+                let side = config.predicted_side();
+                let patch = Decoder::new(&config, &device).forward(Tensor::zeros([1, 16, 4, 4], &device));
+                assert_eq!(patch.dims(), [1, 3, side, side]);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Configuration of the feature-learning network.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use super::FeatureModel;
+use crate::{Fill, ModelError};
+
+/// Side of the input pictures in pixels.
+pub(crate) const INPUT_SIDE: usize = 227;
+
+/// Side of the map between encoder and decoder (pool5).
+pub(crate) const MAP_SIDE: usize = 6;
+
+/// How the encoder shrinks its maps after conv1, conv2 and conv5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Pooling {
+    /// 3x3 max pooling of stride 2, as in AlexNet and all feature-learning results of the paper.
+    #[default]
+    Max,
+    /// A 3x3 convolution of stride 2 in its place, followed by a rectifier ("pool-free"; the paper
+    /// found it finer for inpainting).
+    Convolution,
+}
+
+/// Architecture of a [`FeatureModel`].
+///
+/// | field | meaning | default | range |
+/// |---|---|---|---|
+/// | `width` | channels of the decoder's second and third layer; every other layer is a fixed multiple (conv1 has 3/2 of it) | 64 | 4..=256, a multiple of 4 |
+/// | `pooling` | max pooling, or convolutions in its place | max | |
+/// | `local_response_norm` | AlexNet's normalisation after conv1 and conv2 | on | |
+/// | `groups` | convolution groups of conv2, conv4 and conv5 | 2 | 1, 2 |
+/// | `fill` | colour that stands in for hidden pixels | mean | |
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureModelConfig {
+    /// Channels of the decoder's second layer; conv1 has 3/2 of it. 64 is AlexNet.
+    pub width: usize,
+    /// Max pooling, or convolutions in its place.
+    pub pooling: Pooling,
+    /// AlexNet's local response normalisation after conv1 and conv2.
+    pub local_response_norm: bool,
+    /// Convolution groups of conv2, conv4 and conv5: 2 in AlexNet.
+    pub groups: usize,
+    /// Colour that stands in for hidden pixels.
+    pub fill: Fill,
+}
+
+impl Default for FeatureModelConfig {
+    fn default() -> Self {
+        Self::alexnet()
+    }
+}
+
+impl FeatureModelConfig {
+    /// AlexNet as in the paper: max pooling, local response normalisation, two groups.
+    pub fn alexnet() -> Self {
+        Self { width: 64, pooling: Pooling::Max, local_response_norm: true, groups: 2, fill: Fill::Mean }
+    }
+
+    /// The modern simplification: no local response normalisation, no groups.
+    pub fn modern() -> Self {
+        Self { local_response_norm: false, groups: 1, ..Self::alexnet() }
+    }
+
+    /// Sets the width (64 is AlexNet).
+    pub fn with_width(mut self, width: usize) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// Sets how the encoder shrinks its maps.
+    pub fn with_pooling(mut self, pooling: Pooling) -> Self {
+        self.pooling = pooling;
+        self
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] names the field and its range.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let refuse = |message: String| Err(ModelError::Config { message });
+        if !(4..=256).contains(&self.width) || !self.width.is_multiple_of(4) {
+            return refuse(format!(
+                "width is {}; choose a multiple of 4 from 4 to 256 (64 is AlexNet)",
+                self.width
+            ));
+        }
+        if ![1, 2].contains(&self.groups) {
+            return refuse(format!("groups is {}; choose 1, or 2 as in AlexNet", self.groups));
+        }
+        Ok(())
+    }
+
+    /// Builds the network with fresh weights drawn from seed 0, the same on every device.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init(&self, device: &Device) -> Result<FeatureModel, ModelError> {
+        self.init_seeded(0, device)
+    }
+
+    /// Builds the network with fresh weights drawn from `seed`: He's normal initialisation for
+    /// convolutions and up-convolutions, N(0, 1/36) for the channel-wise layer (which keeps the
+    /// scale of a map of 36 positions), biases 0.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> Result<FeatureModel, ModelError> {
+        self.validate()?;
+        Ok(FeatureModel::new(self, seed, device))
+    }
+
+    /// Channels of conv1 to conv5: 96, 256, 384, 384, 256 at width 64.
+    pub(crate) fn encoder_channels(&self) -> [usize; 5] {
+        let width = self.width;
+        [width * 3 / 2, width * 4, width * 6, width * 6, width * 4]
+    }
+
+    /// Channels after each up-convolution: 128, 64, 64, 32, 3 at width 64.
+    pub(crate) fn decoder_channels(&self) -> [usize; 5] {
+        let width = self.width;
+        [width * 2, width, width, width / 2, 3]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_alexnets() {
+        assert_eq!(FeatureModelConfig::alexnet().encoder_channels(), [96, 256, 384, 384, 256]);
+        assert_eq!(FeatureModelConfig::alexnet().decoder_channels(), [128, 64, 64, 32, 3]);
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_built() {
+        assert!(FeatureModelConfig::modern().validate().is_ok());
+        assert!(FeatureModelConfig::alexnet().with_width(6).validate().is_err());
+        assert!(FeatureModelConfig { groups: 3, ..FeatureModelConfig::alexnet() }.validate().is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! From pool5's map back to a picture.
+
+use burn::{
+    module::Module,
+    nn::{
+        Initializer,
+        conv::{ConvTranspose2d, ConvTranspose2dConfig},
+        interpolate::{Interpolate2d, Interpolate2dConfig, InterpolateMode},
+    },
+    tensor::{Device, Tensor, activation::relu},
+};
+
+use super::config::{FeatureModelConfig, INPUT_SIDE};
+
+/// Five up-convolutions 5x5 of stride 2 and padding 2, each turning a side n into 2n - 1 (6, 11, 21,
+/// 41, 81, 161), with a rectifier after all but the last; then bilinear to 227 (paper, section 3.1
+/// "Decoder").
+#[derive(Module, Debug)]
+pub struct FeatureDecoder {
+    layers: Vec<ConvTranspose2d>,
+    resize: Interpolate2d,
+}
+
+impl FeatureDecoder {
+    pub(crate) fn new(config: &FeatureModelConfig, device: &Device) -> Self {
+        let [_, _, _, _, deepest] = config.encoder_channels();
+        let outputs = config.decoder_channels();
+        let inputs = std::iter::once(deepest).chain(outputs);
+        let layers = inputs
+            .zip(outputs)
+            .map(|(input, output)| {
+                ConvTranspose2dConfig::new([input, output], [5, 5])
+                    .with_stride([2, 2])
+                    .with_padding([2, 2])
+                    .with_initializer(Initializer::Zeros)
+                    .init(device)
+            })
+            .collect();
+        let resize = Interpolate2dConfig::new()
+            .with_output_size(Some([INPUT_SIDE, INPUT_SIDE]))
+            .with_mode(InterpolateMode::Linear)
+            .with_align_corners(false)
+            .init();
+        Self { layers, resize }
+    }
+
+    /// # Shapes (at width 64)
+    /// - input: `[batch, 256, 6, 6]`
+    /// - output: `[batch, 3, 227, 227]`, not bounded
+    pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        let last = self.layers.len() - 1;
+        let picture = self.layers.iter().enumerate().fold(map, |x, (index, layer)| {
+            let x = layer.forward(x);
+            if index == last { x } else { relu(x) }
+        }); // [batch, 3, 161, 161]
+        self.resize.forward(picture) // [batch, 3, 227, 227]
+    }
+}

@@ -1,0 +1,11 @@
+//! The AlexNet-style network that learns features by inpainting (paper, sections 3.1 and 5.2).
+
+mod config;
+mod decoder;
+mod encoder;
+mod model;
+
+pub use config::{FeatureModelConfig, Pooling};
+pub use decoder::FeatureDecoder;
+pub use encoder::FeatureEncoder;
+pub use model::FeatureModel;

@@ -1,0 +1,151 @@
+//! The whole feature-learning network.
+
+use burn::{
+    module::Module,
+    nn::{
+        Dropout, DropoutConfig, Initializer,
+        conv::{Conv2d, Conv2dConfig},
+    },
+    tensor::{Device, Tensor, activation::relu},
+};
+
+use super::{
+    FeatureDecoder, FeatureEncoder,
+    config::{FeatureModelConfig, INPUT_SIDE, MAP_SIDE},
+};
+use crate::{ChannelWise, init::initialise_he};
+
+/// Probability that dropout silences a value of the channel-wise layer's output, in training.
+const DROPOUT: f64 = 0.5;
+
+/// AlexNet's convolutions, the channel-wise fully connected layer with dropout, a 1x1 convolution
+/// that mixes channels, and five up-convolutions (paper, sections 3.1 and 5.2).
+///
+/// Trained by inpainting, its [`FeatureEncoder`] is what transfers to other tasks.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_model::FeatureModelConfig;
+///
+/// let device = Device::flex();
+/// let model = FeatureModelConfig::alexnet().with_width(4).init(&device)?;
+/// let picture = Tensor::zeros([1, 3, 227, 227], &device);
+/// assert_eq!(model.features(picture.clone()).dims(), [1, 16, 6, 6]);
+/// assert_eq!(model.predict(picture).dims(), [1, 3, 227, 227]);
+/// # Ok::<(), context_encoder_model::ModelError>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct FeatureModel {
+    encoder: FeatureEncoder,
+    channel_wise: ChannelWise,
+    dropout: Dropout,
+    mix: Conv2d,
+    decoder: FeatureDecoder,
+    #[module(skip)]
+    config: FeatureModelConfig,
+}
+
+impl FeatureModel {
+    /// Builds a network of a configuration that has been validated.
+    pub(crate) fn new(config: &FeatureModelConfig, seed: u64, device: &Device) -> Self {
+        let [_, _, _, _, channels] = config.encoder_channels();
+        let model = Self {
+            encoder: FeatureEncoder::new(config, device),
+            channel_wise: ChannelWise::new(channels, MAP_SIDE, device),
+            dropout: DropoutConfig::new(DROPOUT).init(),
+            mix: Conv2dConfig::new([channels, channels], [1, 1])
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            decoder: FeatureDecoder::new(config, device),
+            config: config.clone(),
+        };
+        initialise_he(model, seed)
+    }
+
+    /// The configuration that the network was built from.
+    pub fn config(&self) -> &FeatureModelConfig {
+        &self.config
+    }
+
+    /// Hides what the masks hide and predicts the whole picture.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, 227, 227]` in `[-1, 1]`
+    /// - `masks`: `[batch, 1, 227, 227]`, 1 = hidden, 0 = visible
+    /// - output: `[batch, 3, 227, 227]`, not bounded
+    pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
+        self.predict(self.config.fill.hide(images, masks))
+    }
+
+    /// Predicts from pictures whose hidden part already holds the fill. Dropout acts on autodiff
+    /// devices only.
+    ///
+    /// # Shapes
+    /// As for [`forward`](Self::forward).
+    pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
+        let map = self.features(masked); // [batch, 256, 6, 6]
+        let map = self.dropout.forward(self.channel_wise.forward(map));
+        let map = relu(self.mix.forward(map));
+        self.decoder.forward(map) // [batch, 3, 227, 227]
+    }
+
+    /// The encoder's features, pool5.
+    ///
+    /// # Shapes
+    /// - input: `[batch, 3, 227, 227]`
+    /// - output: `[batch, 4 width, 6, 6]`: 9216 numbers a picture at width 64
+    ///
+    /// # Panics
+    /// When the pictures are not 227 pixels a side.
+    pub fn features(&self, masked: Tensor<4>) -> Tensor<4> {
+        let [_, channels, height, width] = masked.dims();
+        assert!(
+            channels == 3 && height == INPUT_SIDE && width == INPUT_SIDE,
+            "the feature network takes [batch, 3, {INPUT_SIDE}, {INPUT_SIDE}], not {:?}",
+            masked.dims()
+        );
+        self.encoder.forward(masked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::Pooling;
+
+    #[test]
+    fn parameter_counts_are_alexnets() {
+        let device = Device::flex();
+        let model = FeatureModelConfig::alexnet().init(&device).expect("valid");
+        assert_eq!(model.channel_wise.num_params(), 331_776);
+        // conv1..conv5 of the two-group AlexNet, biases included
+        assert_eq!(model.encoder.num_params(), 34_944 + 307_456 + 885_120 + 663_936 + 442_624);
+    }
+
+    #[test]
+    fn pool_free_is_learned_and_keeps_every_shape() {
+        let device = Device::flex();
+        let config = FeatureModelConfig::modern().with_width(4).with_pooling(Pooling::Convolution);
+        let model = config.init(&device).expect("valid");
+        let pooled = FeatureModelConfig::modern().with_width(4).init(&device).expect("valid");
+        let [c1, c2, _, _, c5] = config.encoder_channels();
+        let learned: usize = [c1, c2, c5].iter().map(|c| c * c * 9 + c).sum();
+        assert_eq!(model.num_params() - pooled.num_params(), learned);
+        let masks = Tensor::zeros([2, 1, 227, 227], &device);
+        assert_eq!(model.forward(Tensor::ones([2, 3, 227, 227], &device), masks).dims(), [2, 3, 227, 227]);
+    }
+
+    #[test]
+    fn dropout_acts_in_training_only() {
+        let config = FeatureModelConfig::alexnet().with_width(4);
+        let twice = |device: &Device| {
+            let model = config.init(device).expect("valid");
+            let picture = Tensor::<4>::ones([1, 3, 227, 227], device);
+            [(); 2].map(|()| model.predict(picture.clone()).into_data().try_to_vec::<f32>().expect("f32"))
+        };
+        let [first, second] = twice(&Device::flex());
+        assert_eq!(first, second);
+        let [first, second] = twice(&Device::flex().autodiff());
+        assert_ne!(first, second);
+    }
+}

@@ -1,0 +1,92 @@
+//! The constant colour written into the hidden part before the network sees a picture.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// The ImageNet mean colour, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean
+/// value").
+const IMAGENET_MEAN: [f32; 3] = [123.0, 117.0, 104.0];
+
+/// What the authors' published code writes instead: the same three numbers with red and green
+/// swapped on their way through a blue-green-red convention.
+const AUTHORS_MEAN: [f32; 3] = [117.0, 104.0, 123.0];
+
+/// The constant colour that stands in for hidden pixels.
+///
+/// The colour is part of a trained network: weights trained with one fill lose accuracy under the
+/// other, so it travels inside the weights file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Fill {
+    /// The ImageNet mean, red 123, green 117, blue 104 (the paper's words).
+    #[default]
+    Mean,
+    /// Red 117, green 104, blue 123, as the authors' code does it. Keep it for weights that were
+    /// trained elsewhere.
+    Authors,
+}
+
+impl Fill {
+    /// Red, green and blue in the network's range `[-1, 1]`.
+    ///
+    /// ```
+    /// use context_encoder_model::Fill;
+    /// let [red, _, blue] = Fill::Mean.rgb();
+    /// assert!((red - (2.0 * 123.0 / 255.0 - 1.0)).abs() < 1e-6);
+    /// assert!(red > blue);
+    /// ```
+    pub fn rgb(self) -> [f32; 3] {
+        let bytes = match self {
+            Self::Mean => IMAGENET_MEAN,
+            Self::Authors => AUTHORS_MEAN,
+        };
+        bytes.map(|value| 2.0 * value / 255.0 - 1.0)
+    }
+
+    /// Hides part of a batch of pictures: `(1 - M) x + M fill`.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, height, width]` in `[-1, 1]`
+    /// - `masks`: `[batch, 1, height, width]`, 1 = hidden, 0 = visible
+    /// - output: `[batch, 3, height, width]`
+    pub fn hide(self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
+        let fill = self.colour(&images.device());
+        let visible = masks.clone().neg().add_scalar(1.0);
+        images * visible + masks * fill
+    }
+
+    /// The colour as a tensor `[1, 3, 1, 1]` that broadcasts over a batch.
+    fn colour(self, device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(self.rgb().to_vec(), [1, 3, 1, 1]), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_pixels_take_the_fill_and_visible_ones_stay() {
+        let device = Device::flex();
+        let images = Tensor::<4>::from_data(
+            TensorData::new(vec![0.5_f32, -0.25, 0.5, -0.25, 0.5, -0.25], [1, 3, 1, 2]),
+            &device,
+        );
+        let masks = Tensor::<4>::from_data(TensorData::new(vec![0.0_f32, 1.0], [1, 1, 1, 2]), &device);
+        let seen: Vec<f32> = Fill::Authors.hide(images, masks).into_data().try_to_vec().expect("f32");
+        let [red, green, blue] = Fill::Authors.rgb();
+        assert_eq!(seen, [0.5, red, 0.5, green, 0.5, blue]);
+    }
+
+    #[test]
+    fn the_two_fills_hold_the_same_numbers_in_another_order() {
+        let sorted = |fill: Fill| {
+            let mut rgb = fill.rgb();
+            rgb.sort_by(f32::total_cmp);
+            rgb
+        };
+        assert_eq!(sorted(Fill::Mean), sorted(Fill::Authors));
+        assert_ne!(Fill::Mean.rgb(), Fill::Authors.rgb());
+    }
+}

@@ -1,0 +1,121 @@
+//! First weights: drawn from an explicit random stream, the same on every device.
+
+use burn::{
+    module::{Module, ModuleMapper, Param},
+    tensor::{Tensor, TensorData},
+};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+/// Standard deviation of all first weights (DCGAN).
+const DEVIATION: f32 = 0.02;
+
+/// Draws the weights of a DCGAN-style network: convolutions and channel-wise maps from N(0, 0.02),
+/// batch-norm scales from N(1, 0.02), batch-norm shifts 0.
+///
+/// `stream` keeps networks of the same seed apart.
+pub(crate) fn initialise<M: Module>(module: M, seed: u64, stream: u64) -> M {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    module.map(&mut Weights { rng, path: Vec::new(), scheme: Scheme::Dcgan })
+}
+
+/// Draws the weights of the AlexNet-style network: He's normal initialisation for convolutions and
+/// up-convolutions, and for the channel-wise maps the deviation that keeps a map's scale.
+pub(crate) fn initialise_he<M: Module>(module: M, seed: u64) -> M {
+    module.map(&mut Weights { rng: ChaCha8Rng::seed_from_u64(seed), path: Vec::new(), scheme: Scheme::He })
+}
+
+/// How a parameter's distribution follows from its kind.
+#[derive(Clone, Copy)]
+enum Scheme {
+    Dcgan,
+    He,
+}
+
+/// Walks over a network's parameters in their order of declaration.
+struct Weights {
+    rng: ChaCha8Rng,
+    path: Vec<String>,
+    scheme: Scheme,
+}
+
+impl Weights {
+    /// Mean and deviation that a parameter is drawn from, or none to leave it as it is.
+    fn distribution(&self, shape: &[usize]) -> Option<(f32, f32)> {
+        match (self.path.last().map(String::as_str)?, self.scheme) {
+            ("weight", Scheme::Dcgan) => Some((0.0, DEVIATION)),
+            ("gamma", Scheme::Dcgan) => Some((1.0, DEVIATION)),
+            ("weight", Scheme::He) => Some((0.0, he_deviation(shape))),
+            _ => None,
+        }
+    }
+}
+
+/// `sqrt(2 / fan_in)` before a rectifier, for weights `[out, in, kernel, kernel]`; `sqrt(1 / n^2)`
+/// for the channel-wise layer's `[channels, n^2, n^2]`, which no rectifier follows.
+fn he_deviation(shape: &[usize]) -> f32 {
+    match *shape {
+        [_, _, positions] => (1.0 / positions as f32).sqrt(),
+        [_, ref fan_in @ ..] => (2.0 / fan_in.iter().product::<usize>() as f32).sqrt(),
+        [] => 0.0,
+    }
+}
+
+impl ModuleMapper for Weights {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.lazy_shape();
+        let Some((mean, deviation)) = self.distribution(&shape) else { return param };
+        let device = param.lazy_device();
+        let normal = StandardNormal.sample_iter(&mut self.rng);
+        let values: Vec<f32> = normal.take(shape.num_elements()).map(|z: f32| mean + deviation * z).collect();
+        param.map(|_| Tensor::from_data(TensorData::new(values, shape), &device))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::stage::{batch_norm, conv};
+
+    #[test]
+    fn weights_have_the_stated_mean_and_deviation() {
+        let conv = initialise(conv([64, 64], 2, 1, &Device::flex()), 5, 0);
+        let weights: Vec<f32> = conv.weight.val().into_data().try_to_vec().expect("f32");
+        let mean = weights.iter().sum::<f32>() / weights.len() as f32;
+        let variance = weights.iter().map(|w| (w - mean).powi(2)).sum::<f32>() / weights.len() as f32;
+        assert!(mean.abs() < 4e-4, "{mean}"); // five standard errors of 65 536 draws
+        assert!((variance.sqrt() - DEVIATION).abs() < 3e-4, "{}", variance.sqrt());
+    }
+
+    #[test]
+    fn batch_norm_scales_are_near_one_and_shifts_zero() {
+        let norm = initialise(batch_norm(256, &Device::flex()), 5, 0);
+        let scales: Vec<f32> = norm.gamma.val().into_data().try_to_vec().expect("f32");
+        let shifts: Vec<f32> = norm.beta.val().into_data().try_to_vec().expect("f32");
+        assert!(scales.iter().all(|scale| (scale - 1.0).abs() < 0.12)); // six deviations
+        assert!(scales.iter().any(|&scale| scale != 1.0));
+        assert!(shifts.iter().all(|&shift| shift == 0.0));
+    }
+
+    #[test]
+    fn seeds_and_streams_are_told_apart() {
+        let draw = |seed, stream| {
+            let conv = initialise(conv([3, 4], 2, 1, &Device::flex()), seed, stream);
+            conv.weight.val().into_data().try_to_vec::<f32>().expect("f32")
+        };
+        assert_eq!(draw(1, 0), draw(1, 0));
+        assert_ne!(draw(1, 0), draw(2, 0));
+        assert_ne!(draw(1, 0), draw(1, 1));
+    }
+}

@@ -1,0 +1,41 @@
+//! Context encoder networks (Pathak et al., CVPR 2016) on Burn.
+//!
+//! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: [`Encoder`], [`Bottleneck`]
+//!   (dense or [`ChannelWise`]), [`Decoder`].
+//! - [`Discriminator`]: the adversarial loss's judge, in logits.
+//! - [`FeatureModel`]: the AlexNet-style network for feature learning.
+//! - [`Preset`]: paper, authors, recommended.
+//!
+//! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with
+//! 1 = hidden. No backend is named: the [`Device`](burn::tensor::Device) comes in from outside.
+
+mod activation;
+mod bottleneck;
+mod channel_wise;
+mod config;
+mod decoder;
+mod discriminator;
+mod encoder;
+mod error;
+mod feature;
+mod fill;
+mod init;
+mod model;
+mod parameter_count;
+mod preset;
+mod stage;
+mod weights;
+
+pub use bottleneck::{Bottleneck, ChannelWiseMix, DenseCode};
+pub use channel_wise::ChannelWise;
+pub use config::{BottleneckConfig, ModelConfig, Prediction, SIZES};
+pub use decoder::Decoder;
+pub use discriminator::Discriminator;
+pub use encoder::Encoder;
+pub use error::{Mismatch, ModelError};
+pub use feature::{FeatureDecoder, FeatureEncoder, FeatureModel, FeatureModelConfig, Pooling};
+pub use fill::Fill;
+pub use model::Model;
+pub use parameter_count::parameter_count;
+pub use preset::Preset;
+pub use weights::TrainingRecord;

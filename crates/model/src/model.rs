@@ -1,0 +1,179 @@
+//! The context encoder itself.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+
+use crate::{Bottleneck, Decoder, Encoder, ModelConfig, Prediction, init::initialise};
+
+/// A context encoder: sees a picture with a hole and predicts what was there (paper, section 3).
+///
+/// Built from a [`ModelConfig`], or read from a file with [`Model::load`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_model::ModelConfig;
+///
+/// let device = Device::flex();
+/// let model = ModelConfig::default().init(&device)?;
+///
+/// let images = Tensor::zeros([1, 3, 128, 128], &device);
+/// let masks = Tensor::zeros([1, 1, 128, 128], &device).slice_fill([0..1, 0..1, 32..96, 32..96], 1.0);
+/// let centres = model.forward(images, masks);
+/// assert_eq!(centres.dims(), [1, 3, 64, 64]);
+/// # Ok::<(), context_encoder_model::ModelError>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct Model {
+    encoder: Encoder,
+    bottleneck: Bottleneck,
+    decoder: Decoder,
+    #[module(skip)]
+    config: ModelConfig,
+}
+
+/// Keeps the generator's random stream apart from the discriminator's of the same seed.
+const STREAM: u64 = 0;
+
+impl Model {
+    /// Builds a network of a configuration that has been validated.
+    pub(crate) fn new(config: &ModelConfig, seed: u64, device: &Device) -> Self {
+        let model = Self {
+            encoder: Encoder::new(config, device),
+            bottleneck: Bottleneck::new(config, device),
+            decoder: Decoder::new(config, device),
+            config: config.clone(),
+        };
+        initialise(model, seed, STREAM)
+    }
+
+    /// The configuration that the network was built from.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Hides what the masks hide and predicts the centre or the whole picture.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`
+    /// - `masks`: `[batch, 1, size, size]`, 1 = hidden, 0 = visible
+    /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
+    ///
+    /// # Panics
+    /// When the pictures are not of the configured size.
+    pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
+        self.predict(self.config.fill.hide(images, masks))
+    }
+
+    /// Predicts from pictures whose hidden part already holds the fill.
+    ///
+    /// # Shapes
+    /// As for [`forward`](Self::forward).
+    pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
+        let map = self.encode(masked); // [batch, m, 4, 4]
+        let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
+        self.decoder.forward(map) // [batch, 3, predicted, predicted]
+    }
+
+    /// The encoder's features of pictures whose hidden part already holds the fill.
+    ///
+    /// # Shapes
+    /// - input: `[batch, 3, size, size]`
+    /// - output: `[batch, 8 width, 4, 4]`
+    pub fn encode(&self, masked: Tensor<4>) -> Tensor<4> {
+        let [_, channels, height, width] = masked.dims();
+        let size = self.config.size;
+        assert!(
+            channels == 3 && height == size && width == size,
+            "the network takes [batch, 3, {size}, {size}], not {:?}",
+            masked.dims()
+        );
+        self.encoder.forward(masked)
+    }
+
+    /// Cuts out of full-size tensors the part that the network predicts: the central square of half
+    /// the side, or everything.
+    ///
+    /// # Shapes
+    /// - input: `[batch, channels, size, size]`
+    /// - output: `[batch, channels, predicted, predicted]`
+    pub fn target(&self, full: Tensor<4>) -> Tensor<4> {
+        match self.config.prediction {
+            Prediction::Whole => full,
+            Prediction::Centre => {
+                let [batch, channels, height, width] = full.dims();
+                let (top, left) = (height / 4, width / 4);
+                full.slice([0..batch, 0..channels, top..top + height / 2, left..left + width / 2])
+            }
+        }
+    }
+
+    /// Puts a prediction back where it belongs in full-size pictures, inside the mask only:
+    /// `(1 - M) x + M prediction`. Hidden pixels outside the predicted square keep their value.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, size, size]`, `masks`: `[batch, 1, size, size]`, 1 = hidden
+    /// - `prediction`: `[batch, 3, predicted, predicted]`
+    /// - output: `[batch, 3, size, size]`
+    pub fn paste(&self, images: Tensor<4>, masks: Tensor<4>, prediction: Tensor<4>) -> Tensor<4> {
+        let hidden = self.target(masks);
+        let visible = hidden.clone().neg().add_scalar(1.0);
+        let filled = self.target(images.clone()) * visible + prediction * hidden;
+        match self.config.prediction {
+            Prediction::Whole => filled,
+            Prediction::Centre => {
+                let [batch, channels, height, width] = images.dims();
+                let (top, left) = (height / 4, width / 4);
+                images.slice_assign(
+                    [0..batch, 0..channels, top..top + height / 2, left..left + width / 2],
+                    filled,
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    #[test]
+    fn target_is_the_central_quarter() {
+        let device = Device::flex();
+        let model = ModelConfig::default().with_size(64).with_width(1).init(&device).expect("valid");
+        let rows: Vec<f32> = (0..64 * 64).map(|i| (i / 64) as f32).collect();
+        let full = Tensor::<4>::from_data(TensorData::new(rows, [1, 1, 64, 64]), &device);
+        let centre = model.target(full);
+        assert_eq!(centre.dims(), [1, 1, 32, 32]);
+        let values: Vec<f32> = centre.into_data().try_to_vec().expect("f32");
+        assert_eq!((values[0], values[32 * 32 - 1]), (16.0, 47.0));
+    }
+
+    #[test]
+    fn paste_changes_hidden_pixels_only() {
+        let device = Device::flex();
+        for prediction in [Prediction::Centre, Prediction::Whole] {
+            let config = ModelConfig::default().with_size(64).with_width(1).with_prediction(prediction);
+            let model = config.init(&device).expect("valid");
+            let side = config.predicted_side();
+            let images = Tensor::<4>::full([1, 3, 64, 64], 0.25, &device);
+            let masks =
+                Tensor::<4>::zeros([1, 1, 64, 64], &device).slice_fill([0..1, 0..1, 20..30, 20..24], 1.0);
+            let pasted = model.paste(images, masks, Tensor::full([1, 3, side, side], -1.0, &device));
+            let values: Vec<f32> = pasted.into_data().try_to_vec().expect("f32");
+            assert_eq!(values.iter().filter(|&&v| v == -1.0).count(), 3 * 40);
+            assert_eq!(values.iter().filter(|&&v| v == 0.25).count(), 3 * (64 * 64 - 40));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the network takes [batch, 3, 64, 64]")]
+    fn another_size_is_refused_with_both_shapes() {
+        let device = Device::flex();
+        let model = ModelConfig::default().with_size(64).with_width(1).init(&device).expect("valid");
+        model.predict(Tensor::zeros([1, 3, 128, 128], &device));
+    }
+}

@@ -1,0 +1,64 @@
+//! Puts named tensors into a network, all of them or none.
+
+use std::{collections::BTreeMap, path::Path};
+
+use burn::{
+    module::Module,
+    store::{
+        BurnToPyTorchAdapter, ChainAdapter, FloatCastAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
+        burn_pack::Tensor as NamedTensor,
+    },
+    tensor::DType,
+};
+
+use crate::{ModelError, error::Mismatch};
+
+/// Fills every parameter of `module` from `tensors`, which carry PyTorch's names for the module's
+/// paths (`encoder.stages.0.conv.weight`). Half-precision tensors widen to 32 bits.
+///
+/// # Errors
+/// [`ModelError::Mismatch`] names every missing, unused and misshapen tensor; `module` is then
+/// untouched.
+pub(super) fn apply<M: Module>(
+    module: &mut M,
+    tensors: Vec<NamedTensor>,
+    path: &Path,
+) -> Result<(), ModelError> {
+    let mismatch = compare(module, &tensors);
+    if !mismatch.is_empty() {
+        return Err(ModelError::Mismatch { path: path.to_owned(), mismatch });
+    }
+    let adapter = ChainAdapter::new(PyTorchToBurnAdapter, FloatCastAdapter::to(DType::F32));
+    let result = module.apply(tensors, None, Some(Box::new(adapter)), true);
+    if let Some(error) = result.errors.first() {
+        let reason = format!("{error}; the file is damaged, fetch it again");
+        return Err(ModelError::NotWeights { path: path.to_owned(), reason });
+    }
+    Ok(())
+}
+
+/// What keeps `tensors` from filling `module` exactly.
+fn compare<M: Module>(module: &M, tensors: &[NamedTensor]) -> Mismatch {
+    let wanted: BTreeMap<String, Vec<usize>> = module
+        .collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+        .into_iter()
+        .map(|tensor| (tensor.name, tensor.shape.to_vec()))
+        .collect();
+    let mut mismatch = Mismatch::default();
+    for tensor in tensors {
+        let shape = tensor.shape.to_vec();
+        match wanted.get(&tensor.name) {
+            None => mismatch.unused.push(tensor.name.clone()),
+            Some(expected) if *expected != shape => {
+                mismatch.misshapen.push((tensor.name.clone(), format!("{expected:?}"), format!("{shape:?}")));
+            }
+            Some(_) if !tensor.dtype.is_float() => {
+                mismatch.misshapen.push((tensor.name.clone(), "float".into(), format!("{:?}", tensor.dtype)));
+            }
+            Some(_) => {}
+        }
+    }
+    mismatch.missing =
+        wanted.into_keys().filter(|name| !tensors.iter().any(|tensor| tensor.name == *name)).collect();
+    mismatch
+}

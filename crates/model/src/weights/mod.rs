@@ -1,0 +1,7 @@
+//! Weights in and out of files: safetensors with the configuration inside, and PyTorch checkpoints.
+
+mod apply;
+mod pytorch;
+mod safetensors;
+
+pub use safetensors::TrainingRecord;

@@ -1,0 +1,204 @@
+//! PyTorch checkpoints in the layout of the public ports: one `nn.Sequential` named `main`, whose
+//! index counts every layer, activations included (`main.0.weight`, `main.3.running_var`, ...).
+
+use std::{collections::BTreeMap, path::Path};
+
+use burn::{
+    module::Module,
+    store::{ModuleStore, PytorchStore, burn_pack::Tensor as NamedTensor},
+    tensor::Device,
+};
+
+use super::apply::apply;
+use crate::{BottleneckConfig, Discriminator, Model, ModelConfig, ModelError, config::stages};
+
+/// Where training scripts put the weights beside other things.
+const NESTED: &str = "state_dict.";
+
+/// The ports' name for their one sequential module.
+const SEQUENTIAL: &str = "main.";
+
+/// A counter that PyTorch's batch norm keeps and no computation here needs.
+const COUNTER: &str = "num_batches_tracked";
+
+impl Model {
+    /// Reads weights from a PyTorch `.pt` or `.pth` file in the layout of the public ports
+    /// (`main.0.weight`, ..., optionally under `state_dict`). Such files do not say what network
+    /// they belong to; `config` does. Ports of the authors' code fit
+    /// [`Preset::Authors`](crate::Preset::Authors).
+    ///
+    /// # Errors
+    /// [`ModelError::NotWeights`] when the file cannot be understood, [`ModelError::Mismatch`] with
+    /// every missing, unused and misshapen tensor under the file's own names.
+    pub fn load_pytorch(
+        path: impl AsRef<Path>,
+        config: &ModelConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let mut model = config.init(device)?;
+        fill(&mut model, &generator_layers(config), path.as_ref())?;
+        Ok(model)
+    }
+}
+
+impl Discriminator {
+    /// Reads weights from a PyTorch `.pt` or `.pth` file in the layout of the public ports; `config`
+    /// is the configuration of the model that the discriminator belongs to.
+    ///
+    /// # Errors
+    /// As for [`Model::load_pytorch`].
+    pub fn load_pytorch(
+        path: impl AsRef<Path>,
+        config: &ModelConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let mut critic = Self::new(config, 0, device)?;
+        fill(&mut critic, &discriminator_layers(config), path.as_ref())?;
+        Ok(critic)
+    }
+}
+
+/// Our module path of each layer of a port's sequential, in order; `None` for activations.
+type Layers = Vec<Option<String>>;
+
+fn generator_layers(config: &ModelConfig) -> Layers {
+    let mut layers = down_layers("encoder.stages", config.encoder_stages());
+    let bottleneck = |names: &[Option<&str>]| -> Layers {
+        names.iter().map(|name| name.map(|name| format!("bottleneck.{name}"))).collect()
+    };
+    layers.extend(match config.bottleneck {
+        BottleneckConfig::Dense(_) => {
+            bottleneck(&[Some("down"), Some("down_norm"), None, Some("up"), Some("up_norm"), None])
+        }
+        BottleneckConfig::ChannelWise => bottleneck(&[Some("channel_wise"), Some("mix"), Some("norm"), None]),
+    });
+    for stage in 0..config.decoder_stages() - 1 {
+        let path = format!("decoder.stages.{stage}");
+        layers.extend([Some(format!("{path}.conv")), Some(format!("{path}.norm")), None]);
+    }
+    layers.extend([Some("decoder.to_rgb".to_owned()), None]);
+    layers
+}
+
+fn discriminator_layers(config: &ModelConfig) -> Layers {
+    let mut layers = down_layers("stages", stages(config.predicted_side()));
+    layers.push(Some("to_logit".to_owned()));
+    layers
+}
+
+/// Stages of convolution, batch norm (not in the first) and activation.
+fn down_layers(prefix: &str, stages: usize) -> Layers {
+    let mut layers = Layers::new();
+    for stage in 0..stages {
+        layers.push(Some(format!("{prefix}.{stage}.conv")));
+        if stage > 0 {
+            layers.push(Some(format!("{prefix}.{stage}.norm")));
+        }
+        layers.push(None);
+    }
+    layers
+}
+
+fn fill<M: Module>(module: &mut M, layers: &Layers, path: &Path) -> Result<(), ModelError> {
+    let tensors = read(path)?.into_iter().map(|tensor| rename(tensor, layers)).collect();
+    apply(module, tensors, path).map_err(|error| in_file_names(error, layers))
+}
+
+/// The checkpoint's tensors: those under `state_dict` where there is one, without counters.
+fn read(path: &Path) -> Result<Vec<NamedTensor>, ModelError> {
+    let unusable = |reason: String| ModelError::NotWeights { path: path.to_owned(), reason };
+    if let Err(source) = std::fs::File::open(path) {
+        return Err(ModelError::Io { action: "read", path: path.to_owned(), source });
+    }
+    let mut store = PytorchStore::from_file(path);
+    let all: BTreeMap<String, NamedTensor> = store
+        .get_all_tensors()
+        .map_err(|error| unusable(format!("it is no PyTorch checkpoint ({error})")))?
+        .clone();
+    let nested = all.keys().any(|name| name.starts_with(NESTED));
+    let tensors: Vec<NamedTensor> = all
+        .into_iter()
+        .filter(|(name, _)| !name.ends_with(COUNTER))
+        .filter_map(|(name, mut tensor)| {
+            tensor.name = if nested { name.strip_prefix(NESTED)?.to_owned() } else { name };
+            Some(tensor)
+        })
+        .collect();
+    if tensors.is_empty() {
+        return Err(unusable("it holds no tensors".to_owned()));
+    }
+    Ok(tensors)
+}
+
+/// From the port's name to ours; a tensor outside the sequential keeps its name and is reported as
+/// unused later. A prefix before `main.`, as data-parallel training leaves it, is dropped.
+fn rename(mut tensor: NamedTensor, layers: &Layers) -> NamedTensor {
+    if let Some(name) = our_name(&tensor.name, layers) {
+        tensor.name = name;
+    }
+    tensor
+}
+
+fn our_name(name: &str, layers: &Layers) -> Option<String> {
+    let (_, rest) = name.split_once(SEQUENTIAL)?;
+    let (index, parameter) = rest.split_once('.')?;
+    let layer = layers.get(index.parse::<usize>().ok()?)?.as_ref()?;
+    Some(format!("{layer}.{parameter}"))
+}
+
+/// Rewrites a mismatch into the names that the user finds in the file.
+fn in_file_names(error: ModelError, layers: &Layers) -> ModelError {
+    let ModelError::Mismatch { path, mut mismatch } = error else { return error };
+    let port_name = |ours: &str| -> String {
+        layers
+            .iter()
+            .enumerate()
+            .find_map(|(index, layer)| {
+                let parameter = ours.strip_prefix(layer.as_deref()?)?.strip_prefix('.')?;
+                Some(format!("{SEQUENTIAL}{index}.{parameter}"))
+            })
+            .unwrap_or_else(|| ours.to_owned())
+    };
+    for names in [&mut mismatch.missing, &mut mismatch.unused] {
+        for name in names {
+            *name = port_name(name);
+        }
+    }
+    for (name, _, _) in &mut mismatch.misshapen {
+        *name = port_name(name);
+    }
+    ModelError::Mismatch { path, mismatch }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Preset;
+
+    #[test]
+    fn the_authors_layout_is_counted_as_in_the_public_ports() {
+        let layers = generator_layers(&ModelConfig::preset(Preset::Authors));
+        let at = |index: usize| layers[index].as_deref();
+        assert_eq!(layers.len(), 31);
+        assert_eq!(at(0), Some("encoder.stages.0.conv"));
+        assert_eq!(at(1), None);
+        assert_eq!(at(3), Some("encoder.stages.1.norm"));
+        assert_eq!(at(14), Some("bottleneck.down"));
+        assert_eq!(at(18), Some("bottleneck.up_norm"));
+        assert_eq!(at(20), Some("decoder.stages.0.conv"));
+        assert_eq!(at(29), Some("decoder.to_rgb"));
+        let critic = discriminator_layers(&ModelConfig::preset(Preset::Authors));
+        assert_eq!(critic[11].as_deref(), Some("to_logit"));
+    }
+
+    #[test]
+    fn prefixes_before_the_sequential_are_dropped() {
+        let layers = generator_layers(&ModelConfig::default());
+        assert_eq!(
+            our_name("module.main.0.weight", &layers).as_deref(),
+            Some("encoder.stages.0.conv.weight")
+        );
+        assert_eq!(our_name("main.1.weight", &layers), None); // an activation has no weights
+        assert_eq!(our_name("fc.weight", &layers), None);
+    }
+}

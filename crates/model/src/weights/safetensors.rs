@@ -1,0 +1,315 @@
+//! Safetensors files that need nothing beside them: the configuration travels in the header.
+//!
+//! Tensors carry PyTorch's names (`weight`, `bias`, `running_mean`, `running_var`) on this crate's
+//! module paths, so that `safetensors.torch.load_file` reads them as a state dict.
+
+use std::{fs, path::Path};
+
+use burn::{
+    module::Module,
+    store::{BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, SafetensorsStore},
+    tensor::Device,
+};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::apply::apply;
+use crate::{Discriminator, FeatureModel, FeatureModelConfig, Model, ModelConfig, ModelError};
+
+/// Header key of a [`ModelConfig`].
+const MODEL_KEY: &str = "context-encoder.model";
+
+/// Header key of a [`FeatureModelConfig`].
+const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
+
+/// Header key of a [`TrainingRecord`].
+const TRAINING_KEY: &str = "context-encoder.training";
+
+/// How a network's weights came about; kept in the weights file beside the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// Optimiser steps of the generator.
+    pub steps: u64,
+    /// Pictures seen, batch size times steps.
+    pub samples: u64,
+    /// What was hidden during training, in words.
+    pub masks: String,
+    /// What it was trained on, in words.
+    pub data: String,
+}
+
+impl Model {
+    /// Writes weights and configuration to a safetensors file, aside first and then renamed, so
+    /// that the file is complete or absent.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        save(self, MODEL_KEY, self.config(), None, path.as_ref())
+    }
+
+    /// As [`save`](Self::save), with a record of how the weights came about.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be written.
+    pub fn save_with(&self, record: &TrainingRecord, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        save(self, MODEL_KEY, self.config(), Some(record), path.as_ref())
+    }
+
+    /// Reads a network, architecture and weights, from a file that [`save`](Self::save) wrote.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use context_encoder_model::{Model, ModelConfig};
+    ///
+    /// let device = Device::flex();
+    /// let path = std::env::temp_dir().join("context-encoder-doc-load.safetensors");
+    /// ModelConfig::default().with_size(64).with_width(4).init(&device)?.save(&path)?;
+    ///
+    /// let model = Model::load(&path, &device)?;
+    /// assert_eq!(model.config().size, 64);
+    /// # std::fs::remove_file(path).expect("just written");
+    /// # Ok::<(), context_encoder_model::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no
+    /// safetensors file or carries no configuration, [`ModelError::Mismatch`] when its tensors are
+    /// not those of the configuration.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        Self::from_bytes(read(path)?, path, device)
+    }
+
+    /// Reads a network from the bytes of a weights file; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn from_bytes(bytes: Vec<u8>, origin: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
+        let origin = origin.as_ref();
+        let config: ModelConfig = configuration(&bytes, MODEL_KEY, origin)?;
+        let mut model = config.init(device)?;
+        apply_bytes(&mut model, bytes, origin)?;
+        Ok(model)
+    }
+}
+
+impl FeatureModel {
+    /// Writes weights and configuration to a safetensors file, complete or absent.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        save(self, FEATURE_MODEL_KEY, self.config(), None, path.as_ref())
+    }
+
+    /// Reads a network, architecture and weights, from a file that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// As for [`Model::load`].
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        let bytes = read(path)?;
+        let config: FeatureModelConfig = configuration(&bytes, FEATURE_MODEL_KEY, path)?;
+        let mut model = config.init(device)?;
+        apply_bytes(&mut model, bytes, path)?;
+        Ok(model)
+    }
+}
+
+impl Discriminator {
+    /// Writes the weights to a safetensors file, complete or absent; `config` is the configuration
+    /// of the model that the discriminator belongs to.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be written.
+    pub fn save(&self, config: &ModelConfig, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        save(self, MODEL_KEY, config, None, path.as_ref())
+    }
+
+    /// Reads a discriminator from a file that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// As for [`Model::load`].
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
+        let path = path.as_ref();
+        let bytes = read(path)?;
+        let config: ModelConfig = configuration(&bytes, MODEL_KEY, path)?;
+        let mut critic = Self::new(&config, 0, device)?;
+        apply_bytes(&mut critic, bytes, path)?;
+        Ok(critic)
+    }
+}
+
+impl TrainingRecord {
+    /// Reads the record from a weights file, if it has one.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no
+    /// safetensors file or its record is damaged.
+    pub fn load(path: impl AsRef<Path>) -> Result<Option<Self>, ModelError> {
+        let path = path.as_ref();
+        let Some(text) = header(&read(path)?, TRAINING_KEY, path)? else { return Ok(None) };
+        parse(&text, path).map(Some)
+    }
+}
+
+fn save<M: Module, C: Serialize>(
+    module: &M,
+    key: &str,
+    config: &C,
+    record: Option<&TrainingRecord>,
+    path: &Path,
+) -> Result<(), ModelError> {
+    let failed = |reason: String| ModelError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source: std::io::Error::other(reason),
+    };
+    let json = serde_json::to_string(config).map_err(|error| failed(error.to_string()))?;
+    let mut store = SafetensorsStore::from_file(path)
+        .overwrite(true)
+        .skip_enum_variants(true)
+        .with_to_adapter(BurnToPyTorchAdapter)
+        .metadata(key, json);
+    if let Some(record) = record {
+        let json = serde_json::to_string(record).map_err(|error| failed(error.to_string()))?;
+        store = store.metadata(TRAINING_KEY, json);
+    }
+    module.save_into(&mut store).map_err(|error| failed(error.to_string()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
+}
+
+/// The header entry under `key`, if there is one.
+fn header(bytes: &[u8], key: &str, path: &Path) -> Result<Option<String>, ModelError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| ModelError::NotWeights {
+        path: path.to_owned(),
+        reason: format!("it is damaged, cut short or of another format ({error}); PyTorch files are read by `load_pytorch`"),
+    })?;
+    Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(key).cloned()))
+}
+
+fn configuration<C: DeserializeOwned>(bytes: &[u8], key: &str, path: &Path) -> Result<C, ModelError> {
+    let text = header(bytes, key, path)?.ok_or_else(|| ModelError::NotWeights {
+        path: path.to_owned(),
+        reason: format!("its header has no `{key}`, so the architecture is unknown; it was not written for this kind of network"),
+    })?;
+    parse(&text, path)
+}
+
+fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ModelError> {
+    serde_json::from_str(text).map_err(|error| ModelError::NotWeights {
+        path: path.to_owned(),
+        reason: format!("its header cannot be understood ({error}); it may come from a newer version"),
+    })
+}
+
+fn apply_bytes<M: Module>(module: &mut M, bytes: Vec<u8>, path: &Path) -> Result<(), ModelError> {
+    let mut store = SafetensorsStore::from_bytes(Some(bytes));
+    let tensors = store
+        .get_all_tensors()
+        .map_err(|error| ModelError::NotWeights { path: path.to_owned(), reason: error.to_string() })?;
+    apply(module, tensors.values().cloned().collect(), path)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tensor;
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::{BottleneckConfig, Prediction};
+
+    fn configs() -> Vec<ModelConfig> {
+        let small = ModelConfig::default().with_size(64).with_width(2);
+        vec![
+            small.clone(),
+            small.clone().with_bottleneck(BottleneckConfig::Dense(7)),
+            small.with_prediction(Prediction::Whole),
+        ]
+    }
+
+    fn answer(model: &Model) -> Vec<f32> {
+        let device = Device::flex();
+        let picture = Tensor::<1>::from_data(
+            burn::tensor::TensorData::new(
+                (0..3 * 64 * 64).map(|i| ((i % 97) as f32) / 48.5 - 1.0).collect::<Vec<f32>>(),
+                [3 * 64 * 64],
+            ),
+            &device,
+        );
+        model.predict(picture.reshape([1, 3, 64, 64])).into_data().try_to_vec().expect("f32")
+    }
+
+    #[test]
+    fn a_saved_model_answers_as_before() {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        for config in configs() {
+            let path = folder.path().join("model.safetensors");
+            let model = config.init_seeded(9, &device).expect("valid");
+            let record =
+                TrainingRecord { steps: 3, samples: 12, masks: "central".into(), data: "facades".into() };
+            model.save_with(&record, &path).expect("saved");
+            let loaded = Model::load(&path, &device).expect("loaded");
+            assert_eq!(loaded.config(), &config);
+            assert_eq!(answer(&loaded), answer(&model));
+            assert_eq!(TrainingRecord::load(&path).expect("header"), Some(record));
+        }
+    }
+
+    #[test]
+    fn names_are_pytorchs_on_our_paths() {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let path = folder.path().join("model.safetensors");
+        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
+        let bytes = fs::read(&path).expect("file");
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        let mut names = file.names();
+        names.sort_unstable();
+        for name in [
+            "bottleneck.channel_wise.weight",
+            "bottleneck.mix.weight",
+            "bottleneck.norm.running_var",
+            "decoder.stages.0.norm.bias",
+            "decoder.to_rgb.weight",
+            "encoder.stages.0.conv.weight",
+            "encoder.stages.1.norm.running_mean",
+            "encoder.stages.1.norm.weight",
+        ] {
+            assert!(names.contains(&name), "{name} is not in {names:?}");
+        }
+        assert_eq!(names.len(), 4 + 3 * 4 + 2 + 4 + 2 + 2 * 4 + 1);
+    }
+
+    #[test]
+    fn a_cut_file_is_refused_in_words() {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let path = folder.path().join("model.safetensors");
+        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
+        let bytes = fs::read(&path).expect("file");
+        for length in [0, 4, 100, bytes.len() - 1] {
+            fs::write(&path, &bytes[..length]).expect("cut");
+            let error = Model::load(&path, &device).expect_err("cut").to_string();
+            assert!(error.contains("damaged, cut short or of another format"), "{error}");
+        }
+        let error = Model::load(folder.path().join("absent"), &device).expect_err("absent").to_string();
+        assert!(error.starts_with("cannot read"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_another_architecture_names_its_tensors() {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let path = folder.path().join("critic.safetensors");
+        let config = ModelConfig::default().with_size(64).with_width(2);
+        Discriminator::new(&config, 0, &device).expect("valid").save(&config, &path).expect("saved");
+        assert!(Discriminator::load(&path, &device).is_ok());
+        let error = Model::load(&path, &device).expect_err("a discriminator is no model").to_string();
+        assert!(error.contains("missing: bottleneck.channel_wise.weight"), "{error}");
+        assert!(error.contains("unused: stages.0.conv.weight"), "{error}");
+        let error = FeatureModel::load(&path, &device).expect_err("no feature model").to_string();
+        assert!(error.contains("has no `context-encoder.feature-model`"), "{error}");
+    }
+}

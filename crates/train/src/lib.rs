@@ -1,0 +1,1 @@
+//! Train context encoders: configuration, step, run, checkpoints, logs.
