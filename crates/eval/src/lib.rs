@@ -1,1 +1,25 @@
-//! Use a trained context encoder: fill pictures, measure the result.
+//! Use a trained context encoder: fill pictures, and measure the result.
+//!
+//! - [`Inpainter`]: a picture and a mask in, a filled picture out.
+//! - [`fill`]: fills that need no network, [`BorderMean`] and [`Harmonic`], to hold a result against.
+//! - [`Scores`]: L1, L2, PSNR and SSIM of a filled picture (paper, Table 1).
+//! - [`evaluate`]: any number of fills over any number of pictures, as a [`Table`].
+//! - [`sheet`]: pictures of pictures: input, filled, truth.
+//!
+//! Whatever fills is a [`Fill`]. Masks have 1 = hidden; visible pixels come back as they were.
+
+mod error;
+mod evaluation;
+pub mod fill;
+mod inpainter;
+mod protocol;
+mod scores;
+pub mod sheet;
+mod ssim;
+
+pub use error::EvalError;
+pub use evaluation::{Entry, Table, evaluate};
+pub use fill::{BorderMean, Fill, Harmonic};
+pub use inpainter::Inpainter;
+pub use protocol::Protocol;
+pub use scores::Scores;

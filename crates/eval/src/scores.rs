@@ -1,0 +1,170 @@
+//! How close a filled picture is to the truth (paper, Table 1).
+
+use std::{fmt, ops::Range};
+
+use context_encoder_mask::{Mask, Rect};
+use image::{RgbImage, imageops};
+
+use crate::ssim;
+
+/// The largest value of an 8-bit pixel: scores are taken on `[0, 1]`.
+const WHITE: f64 = 255.0;
+
+/// Distance of a picture from the truth, pixels in `[0, 1]`, averaged over pixels and colours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scores {
+    /// Mean absolute difference, per cent. Lower is better.
+    pub l1: f64,
+    /// Mean squared difference, per cent. Lower is better.
+    pub l2: f64,
+    /// Peak signal-to-noise ratio `10 log10(1 / mean squared difference)`, decibels; infinite for equal
+    /// pictures. Higher is better.
+    pub psnr: f64,
+    /// Structural similarity (Wang et al. 2004), at most 1, over the 11x11 Gaussian windows that lie inside
+    /// and are centred where it counts; not a number when there is none. Higher is better.
+    pub ssim: f64,
+}
+
+impl Scores {
+    /// Scores of a whole picture.
+    ///
+    /// ```
+    /// use context_encoder_eval::Scores;
+    /// use image::{Rgb, RgbImage};
+    ///
+    /// let truth = RgbImage::from_pixel(16, 16, Rgb([0; 3]));
+    /// let scores = Scores::between(&RgbImage::from_pixel(16, 16, Rgb([51; 3])), &truth); // 51 / 255 = 0.2
+    /// assert!((scores.l1 - 20.0).abs() < 1e-9);
+    /// assert!((scores.l2 - 4.0).abs() < 1e-9);
+    /// assert!((scores.psnr - 13.979).abs() < 1e-3);
+    /// ```
+    ///
+    /// # Panics
+    /// When the pictures differ in size.
+    pub fn between(picture: &RgbImage, truth: &RgbImage) -> Self {
+        Self::where_counted(picture, truth, |_, _| true)
+    }
+
+    /// Scores of the part of a picture that a mask hides.
+    ///
+    /// # Panics
+    /// When picture, truth and mask differ in size, or nothing is hidden.
+    pub fn hidden(picture: &RgbImage, truth: &RgbImage, mask: &Mask) -> Self {
+        assert_eq!(truth.dimensions(), (mask.width(), mask.height()), "truth and mask differ in size");
+        assert!(!mask.is_empty(), "the mask hides nothing");
+        Self::where_counted(picture, truth, |x, y| mask.is_hidden(x, y))
+    }
+
+    /// Scores of a rectangle, as if it were cut out of both pictures.
+    ///
+    /// # Panics
+    /// When the pictures differ in size or the rectangle reaches outside.
+    pub fn inside(picture: &RgbImage, truth: &RgbImage, rect: Rect) -> Self {
+        let cut =
+            |image: &RgbImage| imageops::crop_imm(image, rect.x, rect.y, rect.width, rect.height).to_image();
+        assert!(rect.right() <= truth.width() && rect.bottom() <= truth.height(), "{rect:?} reaches outside");
+        Self::between(&cut(picture), &cut(truth))
+    }
+
+    fn where_counted(picture: &RgbImage, truth: &RgbImage, counts: impl Fn(u32, u32) -> bool) -> Self {
+        assert_eq!(picture.dimensions(), truth.dimensions(), "picture and truth differ in size");
+        let (mut absolute, mut squared, mut values) = (0.0, 0.0, 0_usize);
+        for ((x, y, picture), truth) in picture.enumerate_pixels().zip(truth.pixels()) {
+            if counts(x, y) {
+                values += 3;
+                for (&a, &b) in picture.0.iter().zip(&truth.0) {
+                    let difference = (f64::from(a) - f64::from(b)) / WHITE;
+                    absolute += difference.abs();
+                    squared += difference * difference;
+                }
+            }
+        }
+        let (l1, l2) = (absolute / values as f64, squared / values as f64);
+        let similarity = ssim::map(picture, truth);
+        Self {
+            l1: 100.0 * l1,
+            l2: 100.0 * l2,
+            psnr: 10.0 * (1.0 / l2).log10(),
+            ssim: similarity.mean_where(counts),
+        }
+    }
+
+    /// The mean of several pictures' scores, each score on its own: PSNR is averaged in decibels, as in
+    /// the paper. None when there are no scores.
+    pub fn mean(all: &[Self]) -> Option<Self> {
+        let count = all.len() as f64;
+        let mean = |score: fn(&Self) -> f64| all.iter().map(score).sum::<f64>() / count;
+        (!all.is_empty()).then(|| Self {
+            l1: mean(|s| s.l1),
+            l2: mean(|s| s.l2),
+            psnr: mean(|s| s.psnr),
+            ssim: mean(|s| s.ssim),
+        })
+    }
+}
+
+impl fmt::Display for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L1 {:.2} %, L2 {:.2} %, PSNR {:.2} dB, SSIM {:.3}", self.l1, self.l2, self.psnr, self.ssim)
+    }
+}
+
+/// A map of similarity over the windows that lie inside a picture.
+pub(crate) struct SimilarityMap {
+    /// Columns and rows of the picture that are centres of windows.
+    pub(crate) columns: Range<u32>,
+    pub(crate) rows: Range<u32>,
+    /// Row by row, the mean over colours.
+    pub(crate) values: Vec<f64>,
+}
+
+impl SimilarityMap {
+    fn mean_where(&self, counts: impl Fn(u32, u32) -> bool) -> f64 {
+        let columns = &self.columns;
+        let centres = self.rows.clone().flat_map(|y| columns.clone().map(move |x| (x, y)));
+        let counted = centres.zip(&self.values).filter(|((x, y), _)| counts(*x, *y));
+        let (sum, count) = counted.fold((0.0, 0.0), |(sum, count), (_, value)| (sum + value, count + 1.0));
+        sum / count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    #[test]
+    fn hand_worked_values() {
+        // one pixel of four differs by 255 in one of three colours
+        let truth = RgbImage::new(2, 2);
+        let mut picture = truth.clone();
+        picture.put_pixel(1, 0, Rgb([255, 0, 0]));
+        let scores = Scores::between(&picture, &truth);
+        assert!((scores.l1 - 100.0 / 12.0).abs() < 1e-9);
+        assert!((scores.l2 - 100.0 / 12.0).abs() < 1e-9);
+        assert!((scores.psnr - 10.0 * 12.0_f64.log10()).abs() < 1e-9);
+        assert!(scores.ssim.is_nan(), "no 11x11 window fits");
+        let mask = Mask::from_fn(2, 2, |x, y| (x, y) == (1, 0));
+        assert!((Scores::hidden(&picture, &truth, &mask).l1 - 100.0 / 3.0).abs() < 1e-9);
+        let beside = Rect { x: 0, y: 0, width: 1, height: 2 };
+        assert_eq!(Scores::inside(&picture, &truth, beside).l1, 0.0);
+    }
+
+    #[test]
+    fn equal_pictures_are_perfect() {
+        let picture = RgbImage::from_fn(20, 20, |x, y| Rgb([(x * 12) as u8, (y * 9) as u8, 77]));
+        let scores = Scores::between(&picture, &picture);
+        assert_eq!((scores.l1, scores.l2, scores.psnr), (0.0, 0.0, f64::INFINITY));
+        assert!((scores.ssim - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn psnr_is_averaged_in_decibels() {
+        let score = |l2: f64| Scores { l1: 1.0, l2: 100.0 * l2, psnr: -10.0 * l2.log10(), ssim: 0.5 };
+        let mean = Scores::mean(&[score(0.1), score(0.001)]).expect("two");
+        assert!((mean.psnr - 20.0).abs() < 1e-9);
+        assert!((mean.l2 - 5.05).abs() < 1e-9);
+        assert!(Scores::mean(&[]).is_none());
+    }
+}

@@ -1,0 +1,101 @@
+//! Pictures of pictures: what went in, what came out, what was there.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use context_encoder_mask::Mask;
+use image::{ImageFormat, Rgb, RgbImage, imageops};
+
+use crate::EvalError;
+
+/// Pixels between pictures.
+const GAP: u32 = 4;
+
+/// Colour between pictures.
+const PAPER: Rgb<u8> = Rgb([255; 3]);
+
+/// Lays pictures out in columns from top to bottom: one column for each sample, one row for each kind
+/// (input, filled, truth). All pictures must be of one size.
+///
+/// ```
+/// use context_encoder_eval::sheet;
+/// use image::RgbImage;
+///
+/// let picture = RgbImage::new(64, 64);
+/// let page = sheet::lay_out(&[vec![picture.clone(), picture.clone()], vec![picture.clone(), picture]]);
+/// assert_eq!(page.dimensions(), (2 * 64 + 3 * 4, 2 * 64 + 3 * 4));
+/// ```
+///
+/// # Panics
+/// When there is no picture, or pictures differ in size.
+pub fn lay_out(columns: &[Vec<RgbImage>]) -> RgbImage {
+    let first = columns.first().and_then(|column| column.first());
+    let (width, height) =
+        first.map(RgbImage::dimensions).unwrap_or_else(|| panic!("a sheet needs a picture"));
+    let rows = columns.iter().map(Vec::len).max().unwrap_or(0) as u32;
+    let across = |count: u32, side: u32| count * (side + GAP) + GAP;
+    let mut page = RgbImage::from_pixel(across(columns.len() as u32, width), across(rows, height), PAPER);
+    for (x, column) in (0_u32..).zip(columns) {
+        for (y, picture) in (0_u32..).zip(column) {
+            assert_eq!(picture.dimensions(), (width, height), "pictures on a sheet differ in size");
+            let (left, top) = (across(x, width), across(y, height));
+            imageops::replace(&mut page, picture, i64::from(left), i64::from(top));
+        }
+    }
+    page
+}
+
+/// The picture as the network sees it, with hidden pixels in one colour.
+pub fn with_hole(picture: &RgbImage, mask: &Mask, colour: Rgb<u8>) -> RgbImage {
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        if mask.is_hidden(x, y) { colour } else { *picture.get_pixel(x, y) }
+    })
+}
+
+/// Writes a picture as PNG, aside first and then renamed, so that the file is complete or absent.
+///
+/// # Errors
+/// [`EvalError::Write`] when it cannot be written.
+pub fn save(picture: &RgbImage, path: impl AsRef<Path>) -> Result<(), EvalError> {
+    let path = path.as_ref();
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".part");
+    let aside = PathBuf::from(aside);
+    let failed = |source: image::ImageError| {
+        // Best effort: what is left of a failed write is of no use to anybody.
+        let _ = fs::remove_file(&aside);
+        EvalError::Write { path: path.to_owned(), source }
+    };
+    picture.save_with_format(&aside, ImageFormat::Png).map_err(failed)?;
+    fs::rename(&aside, path).map_err(|error| failed(image::ImageError::IoError(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_stand_where_they_should() {
+        let colour = |value: u8| RgbImage::from_pixel(3, 2, Rgb([value; 3]));
+        let page = lay_out(&[vec![colour(1), colour(2)], vec![colour(3)]]);
+        assert_eq!(page.get_pixel(4, 4), &Rgb([1; 3]));
+        assert_eq!(page.get_pixel(6, 11), &Rgb([2; 3]));
+        assert_eq!(page.get_pixel(11, 4), &Rgb([3; 3]));
+        assert_eq!(page.get_pixel(11, 10), &PAPER);
+    }
+
+    #[test]
+    fn saving_leaves_the_picture_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("sheet.png");
+        let picture = RgbImage::from_fn(9, 7, |x, y| Rgb([x as u8, y as u8, 200]));
+        save(&picture, &path).expect("written");
+        assert_eq!(image::open(&path).expect("png").to_rgb8(), picture);
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
+        let error =
+            save(&picture, folder.path().join("absent/sheet.png")).expect_err("no folder").to_string();
+        assert!(error.starts_with("cannot write"), "{error}");
+    }
+}

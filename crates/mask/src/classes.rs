@@ -1,0 +1,305 @@
+//! The shapes in one picture: a silhouette, or a mask of class numbers.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use image::error::{DecodingError, ImageFormatHint, LimitError, LimitErrorKind};
+use image::{DynamicImage, ImageError, ImageFormat, Rgb};
+
+use crate::shape::{MIN_PIXELS, Shape};
+use crate::{Mask, MaskError, picture};
+
+/// The class number of what belongs to no class.
+const BACKGROUND: u8 = 0;
+
+/// The class number of PASCAL VOC's border around objects, which belongs to no class either.
+const BORDER: u8 = 255;
+
+/// A class number for each pixel, row by row.
+struct ClassMap {
+    width: u32,
+    height: u32,
+    classes: Vec<u8>,
+}
+
+impl ClassMap {
+    /// One shape for each class number but background and border, in rising order; specks are left out.
+    fn shapes(&self) -> Vec<Shape> {
+        let mut present = [false; 256];
+        for &class in &self.classes {
+            present[usize::from(class)] = true;
+        }
+        (BACKGROUND + 1..BORDER)
+            .filter(|&class| present[usize::from(class)])
+            .filter_map(|class| {
+                let mut classes = self.classes.iter();
+                Shape::cut_from(&Mask::from_fn(self.width, self.height, |_, _| {
+                    classes.next() == Some(&class)
+                }))
+            })
+            .collect()
+    }
+}
+
+/// The shapes in a picture's file, one for each class in it.
+///
+/// # Errors
+///
+/// [`MaskError::Read`] and [`MaskError::Decode`] for the file, [`MaskError::NoShape`] when it holds none.
+pub(crate) fn read_shapes(path: &Path) -> Result<Vec<Shape>, MaskError> {
+    let (picture, format) = picture::read(path)?;
+    let map = match format {
+        Some(ImageFormat::Png) => palette_classes(path)?.or_else(|| grey_classes(&picture)),
+        // These need not keep numbers exactly, so they hold no class numbers.
+        Some(ImageFormat::Jpeg | ImageFormat::WebP) => None,
+        _ => grey_classes(&picture),
+    };
+    let shapes = match map {
+        Some(map) => map.shapes(),
+        None => Vec::from_iter(Shape::cut_from(&Mask::from_picture(&picture))),
+    };
+    if shapes.is_empty() {
+        return Err(MaskError::NoShape { path: path.to_path_buf(), least: MIN_PIXELS });
+    }
+    Ok(shapes)
+}
+
+/// The palette indices of a PNG, when they are class numbers: a palette with colours, all of them opaque.
+///
+/// The colours themselves do not matter. A palette of greys alone is a grey picture that some program made
+/// small, and a palette with transparency a painted layer: their indices mean nothing, and the answer is
+/// `None`.
+fn palette_classes(path: &Path) -> Result<Option<ClassMap>, MaskError> {
+    let file = File::open(path).map_err(|source| MaskError::Read { path: path.to_path_buf(), source })?;
+    let decode_error = |source| MaskError::Decode { path: path.to_path_buf(), source };
+    let png_error = |source: png::DecodingError| {
+        let format = ImageFormatHint::Exact(ImageFormat::Png);
+        let source = DecodingError::new(format, source);
+        decode_error(ImageError::Decoding(source))
+    };
+    let limits = png::Limits { bytes: picture::MAX_MEMORY as usize };
+    let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), limits);
+    // Indices as they are stored, not the colours that they stand for.
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    let mut reader = decoder.read_info().map_err(png_error)?;
+    let info = reader.info();
+    let coloured = info.palette.as_deref().is_some_and(|palette| {
+        palette.chunks_exact(3).any(|colour| colour[0] != colour[1] || colour[1] != colour[2])
+    });
+    if info.color_type != png::ColorType::Indexed || info.trns.is_some() || !coloured {
+        return Ok(None);
+    }
+    let (width, height, depth) = (info.width, info.height, info.bit_depth);
+    let size = reader.output_buffer_size().ok_or_else(|| {
+        let kind = LimitErrorKind::InsufficientMemory;
+        decode_error(ImageError::Limits(LimitError::from_kind(kind)))
+    })?;
+    let mut rows = vec![0; size];
+    let frame = reader.next_frame(&mut rows).map_err(png_error)?;
+    let classes =
+        rows.chunks_exact(frame.line_size).flat_map(|row| unpacked(row, depth, width as usize)).collect();
+    Ok(Some(ClassMap { width, height, classes }))
+}
+
+/// The values of a grey picture of eight bits (also one stored as colours), when they are class numbers and
+/// not greys.
+///
+/// That is, when some lie in 1..=127 and none in 128..=254. A silhouette has either only 0 and 255, or light
+/// greys along its edge as well as dark ones.
+fn grey_classes(picture: &DynamicImage) -> Option<ClassMap> {
+    let grey = match picture {
+        DynamicImage::ImageLuma8(grey) => grey.clone(),
+        // A palette of greys comes as colours; equal channels have themselves as luminance.
+        DynamicImage::ImageRgb8(colours) if colours.pixels().all(|Rgb([r, g, b])| r == g && g == b) => {
+            picture.to_luma8()
+        }
+        _ => return None,
+    };
+    let some = |range: RangeInclusive<u8>| grey.iter().any(|value| range.contains(value));
+    (some(1..=127) && !some(128..=254)).then(|| ClassMap {
+        width: grey.width(),
+        height: grey.height(),
+        classes: grey.into_raw(),
+    })
+}
+
+/// The `width` values of a row that packs them at 1, 2, 4 or 8 bits, the first one in the highest bits.
+fn unpacked(row: &[u8], depth: png::BitDepth, width: usize) -> impl Iterator<Item = u8> {
+    // Palettes have no more than eight bits.
+    let bits = (depth as usize).min(8);
+    let each = 8 / bits;
+    let last = u8::MAX >> (8 - bits);
+    (0..width).map(move |at| row[at / each] >> (8 - bits * (at % each + 1)) & last)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Rgba, RgbaImage};
+    use tempfile::{TempDir, tempdir};
+
+    use super::*;
+
+    const WIDTH: u32 = 30;
+    const HEIGHT: u32 = 24;
+
+    fn folder() -> TempDir {
+        tempdir().expect("a folder for the test")
+    }
+
+    /// Class 3 in a 9x10 rectangle, class 1 in a 10x12 one, a border of 255 around the first.
+    fn class_at(x: u32, y: u32) -> u8 {
+        match (x, y) {
+            (2..11, 2..12) => 3,
+            (1..12, 1..13) => BORDER,
+            (15..25, 5..17) => 1,
+            _ => 0,
+        }
+    }
+
+    fn values(at: impl Fn(u32, u32) -> u8) -> Vec<u8> {
+        (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y))).map(|(x, y)| at(x, y)).collect()
+    }
+
+    /// Writes a palette PNG by hand: `rows` are packed as the depth says.
+    fn write_palette(path: &Path, depth: png::BitDepth, palette: &[u8], rows: &[u8]) {
+        let file = File::create(path).expect("a file");
+        let mut encoder = png::Encoder::new(file, WIDTH, HEIGHT);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(depth);
+        encoder.set_palette(palette.to_vec());
+        let mut writer = encoder.write_header().expect("a header");
+        writer.write_image_data(rows).expect("the rows");
+    }
+
+    fn pixels(path: &Path) -> Vec<usize> {
+        let shapes = read_shapes(path).expect("shapes");
+        shapes.iter().map(Shape::pixels).collect()
+    }
+
+    #[test]
+    fn palette_indices_are_classes_whatever_the_colours() {
+        let folder = folder();
+        let path = folder.path().join("voc.png");
+        // Class 1 is black and class 3 is white: only the index tells them from the background.
+        let mut palette = vec![0; 3 * 256];
+        palette[9..12].fill(255);
+        palette[3 * 200] = 128;
+        write_palette(&path, png::BitDepth::Eight, &palette, &values(class_at));
+        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
+    }
+
+    #[test]
+    fn packed_indices_are_unpacked() {
+        let folder = folder();
+        let path = folder.path().join("small.png");
+        let palette = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0];
+        let mut rows = Vec::new();
+        for row in values(|x, y| class_at(x, y) % BORDER).chunks(WIDTH as usize) {
+            rows.extend(
+                row.chunks(4)
+                    .map(|four| (0..4).fold(0, |byte, at| byte << 2 | four.get(at).copied().unwrap_or(0))),
+            );
+        }
+        write_palette(&path, png::BitDepth::Two, &palette, &rows);
+        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
+        let values = |row: &[u8], depth, width| Vec::from_iter(unpacked(row, depth, width));
+        assert_eq!(values(&[0b1011_0001], png::BitDepth::One, 6), [1, 0, 1, 1, 0, 0]);
+        assert_eq!(values(&[0xa5, 0x3f], png::BitDepth::Four, 3), [10, 5, 3]);
+        assert_eq!(values(&[200, 7], png::BitDepth::Eight, 2), [200, 7]);
+    }
+
+    #[test]
+    fn a_palette_of_greys_is_a_grey_picture() {
+        let folder = folder();
+        let path = folder.path().join("grey.png");
+        // White comes first: were the index what counts, the background would be the shape.
+        let palette = [255, 255, 255, 0, 0, 0];
+        let rows = values(|x, y| u8::from(class_at(x, y) != 3));
+        let packed: Vec<_> = rows
+            .chunks(WIDTH as usize)
+            .flat_map(|row| {
+                row.chunks(8)
+                    .map(|eight| (0..8).fold(0, |byte, at| byte << 1 | eight.get(at).copied().unwrap_or(0)))
+            })
+            .collect();
+        write_palette(&path, png::BitDepth::One, &palette, &packed);
+        assert_eq!(pixels(&path), [9 * 10]);
+    }
+
+    #[test]
+    fn grey_class_numbers_are_classes() {
+        let folder = folder();
+        let path = folder.path().join("labels.png");
+        let labels = GrayImage::from_raw(WIDTH, HEIGHT, values(class_at));
+        labels.expect("all values").save(&path).expect("saved");
+        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
+    }
+
+    #[test]
+    fn class_numbers_under_a_palette_of_greys_are_classes() {
+        let folder = folder();
+        let path = folder.path().join("ramp.png");
+        let ramp = Vec::from_iter((0..=255).flat_map(|grey| [grey; 3]));
+        write_palette(&path, png::BitDepth::Eight, &ramp, &values(class_at));
+        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
+    }
+
+    #[test]
+    fn silhouettes_with_hard_and_soft_edges() {
+        let folder = folder();
+        let path = folder.path().join("shape.png");
+        for edge in [255, 130, 100] {
+            // 100 is a dark grey: the edge is then outside, and a light pixel tells that these are greys.
+            let at = |x, y| match class_at(x, y) {
+                3 if (x, y) == (5, 5) => 250,
+                3 => 255,
+                BORDER => edge,
+                _ => 0,
+            };
+            let grey = GrayImage::from_raw(WIDTH, HEIGHT, values(at)).expect("all values");
+            grey.save(&path).expect("saved");
+            let expected = if edge >= 128 { 11 * 12 } else { 9 * 10 };
+            assert_eq!(pixels(&path), [expected], "edge {edge}");
+        }
+    }
+
+    #[test]
+    fn a_painted_layer_is_a_silhouette() {
+        let folder = folder();
+        let path = folder.path().join("layer.png");
+        let layer = RgbaImage::from_fn(WIDTH, HEIGHT, |x, y| {
+            Rgba([0, 0, 0, if class_at(x, y) == 3 { 255 } else { 0 }])
+        });
+        layer.save(&path).expect("saved");
+        assert_eq!(pixels(&path), [9 * 10]);
+    }
+
+    #[test]
+    fn noise_in_a_jpeg_is_not_a_class() {
+        let folder = folder();
+        let path = folder.path().join("shape.jpg");
+        let grey = GrayImage::from_raw(
+            WIDTH,
+            HEIGHT,
+            values(|x, y| match (class_at(x, y), x % 2) {
+                (3, _) => 255,
+                (_, odd) => 6 * odd as u8,
+            }),
+        );
+        grey.expect("all values").save(&path).expect("saved");
+        let pixels = pixels(&path);
+        assert_eq!(pixels.len(), 1);
+        assert!(pixels[0].abs_diff(9 * 10) <= 10, "{pixels:?}");
+    }
+
+    #[test]
+    fn background_alone_is_no_shape() {
+        let folder = folder();
+        let path = folder.path().join("black.png");
+        GrayImage::new(WIDTH, HEIGHT).save(&path).expect("saved");
+        let error = read_shapes(&path).expect_err("all background");
+        assert!(matches!(error, MaskError::NoShape { least: 64, .. }));
+    }
+}

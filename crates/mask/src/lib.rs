@@ -1,0 +1,62 @@
+//! Masks for context encoders: what is hidden from the network.
+//!
+//! A context encoder (Pathak et al., CVPR 2016) learns by filling in what a [`Mask`] hides: **1 (`true`) is
+//! hidden, 0 (`false`) is visible**. A mask is new for every picture at every step; a [`MaskGenerator`] draws
+//! it, with all of its randomness from the generator of random numbers that it is given.
+//!
+//! | generator | hides | share of the picture | paper |
+//! |---|---|---|---|
+//! | [`Central`] | the centred square of half the side, less an overlap | about 1/4 | section 3.3, (a) |
+//! | [`RandomBlock`] | several squares that may overlap | 1/10 to 1/4 | section 3.3, (b) |
+//! | [`RandomRegion`] with a [`Pattern`] | blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
+//! | [`RandomRegion`] with [`Silhouettes`] | one arbitrary shape, turned, scaled and placed at random | 1/20 to 1/4 | section 3.3, (c) |
+//!
+//! [`MaskKind`] names one of them in a configuration file, and a user's own mask comes from a picture by
+//! [`Mask::load`].
+//!
+//! # Example
+//!
+//! ```
+//! use context_encoder_mask::MaskKind;
+//! use rand::SeedableRng;
+//! use rand_chacha::ChaCha8Rng;
+//!
+//! let generator = MaskKind::Central { overlap: 4 }.build()?;
+//! let mask = generator.generate(128, 128, &mut ChaCha8Rng::seed_from_u64(1));
+//! assert_eq!(mask.hidden_count(), 56 * 56);
+//! assert!(mask.is_hidden(64, 64));
+//! assert!(!mask.is_hidden(0, 0));
+//! # Ok::<(), context_encoder_mask::MaskError>(())
+//! ```
+
+// What a mask is, and how it comes from a file.
+mod error;
+mod file;
+mod mask;
+mod picture;
+mod rect;
+
+// What every generator promises, and the three kinds.
+mod block;
+mod central;
+mod generator;
+mod kind;
+mod region;
+
+// The two sources of random regions.
+mod classes;
+mod grow;
+mod pattern;
+mod shape;
+mod silhouette;
+
+pub use block::{BlockParameters, RandomBlock};
+pub use central::{Central, central_square};
+pub use error::MaskError;
+pub use generator::{MIN_SIDE, MaskGenerator};
+pub use kind::MaskKind;
+pub use mask::Mask;
+pub use pattern::Pattern;
+pub use rect::Rect;
+pub use region::RandomRegion;
+pub use silhouette::{Silhouettes, Skipped};

@@ -1,0 +1,292 @@
+//! The mask itself: one flag a pixel.
+
+use std::fmt;
+
+use image::{GrayImage, Luma};
+
+use crate::{MaskError, Rect};
+
+/// One flag a pixel, row by row: `true`, 1 = hidden from the network; `false`, 0 = visible.
+///
+/// A mask has at least one pixel. It knows nothing of the picture it belongs to but the size.
+///
+/// ```
+/// use context_encoder_mask::Mask;
+///
+/// // The right half of a 4x2 picture.
+/// let mask = Mask::from_fn(4, 2, |x, _| x >= 2);
+/// assert_eq!(mask.hidden(), [false, false, true, true, false, false, true, true]);
+/// assert_eq!(mask.hidden_fraction(), 0.5);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mask {
+    width: u32,
+    height: u32,
+    hidden: Vec<bool>,
+}
+
+impl Mask {
+    /// A mask from one flag a pixel, row by row, `true` = hidden.
+    ///
+    /// # Errors
+    ///
+    /// [`MaskError::NoPixels`] when a side is zero, [`MaskError::Length`] when there are not `width * height`
+    /// flags.
+    pub fn new(width: u32, height: u32, hidden: Vec<bool>) -> Result<Self, MaskError> {
+        if width == 0 || height == 0 {
+            return Err(MaskError::NoPixels { width, height });
+        }
+        if hidden.len() != width as usize * height as usize {
+            return Err(MaskError::Length { width, height, actual: hidden.len() });
+        }
+        Ok(Self { width, height, hidden })
+    }
+
+    /// The mask that hides nothing.
+    ///
+    /// # Panics
+    ///
+    /// When a side is zero.
+    pub fn visible(width: u32, height: u32) -> Self {
+        assert!(width > 0 && height > 0, "a mask must have pixels, got {width}x{height}");
+        Self { width, height, hidden: vec![false; width as usize * height as usize] }
+    }
+
+    /// The mask that hides the pixels for which `is_hidden(x, y)` holds; called once a pixel, row by row.
+    ///
+    /// # Panics
+    ///
+    /// When a side is zero.
+    pub fn from_fn(width: u32, height: u32, mut is_hidden: impl FnMut(u32, u32) -> bool) -> Self {
+        let mut mask = Self::visible(width, height);
+        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        for (flag, (x, y)) in mask.hidden.iter_mut().zip(places) {
+            *flag = is_hidden(x, y);
+        }
+        mask
+    }
+
+    /// Columns.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Whether the pixel at column `x`, row `y` is hidden.
+    ///
+    /// # Panics
+    ///
+    /// When the pixel lies outside of the mask.
+    pub fn is_hidden(&self, x: u32, y: u32) -> bool {
+        assert!(
+            x < self.width && y < self.height,
+            "the pixel must lie inside the {}x{} mask, got ({x}, {y})",
+            self.width,
+            self.height
+        );
+        self.hidden[self.index(x, y)]
+    }
+
+    /// Every flag, row by row: `true`, 1 = hidden; `width * height` of them.
+    pub fn hidden(&self) -> &[bool] {
+        &self.hidden
+    }
+
+    /// How many pixels are hidden.
+    pub fn hidden_count(&self) -> usize {
+        self.hidden.iter().filter(|&&hidden| hidden).count()
+    }
+
+    /// The hidden share of all pixels, 0 to 1.
+    pub fn hidden_fraction(&self) -> f64 {
+        self.hidden_count() as f64 / self.hidden.len() as f64
+    }
+
+    /// Whether nothing is hidden.
+    pub fn is_empty(&self) -> bool {
+        !self.hidden.contains(&true)
+    }
+
+    /// Whether everything is hidden.
+    pub fn is_full(&self) -> bool {
+        !self.hidden.contains(&false)
+    }
+
+    /// The smallest rectangle around the hidden pixels; `None` when nothing is hidden.
+    ///
+    /// ```
+    /// use context_encoder_mask::{Mask, Rect};
+    ///
+    /// let mask = Mask::from_fn(8, 8, |x, y| (x, y) == (2, 3) || (x, y) == (5, 4));
+    /// assert_eq!(mask.bounds(), Some(Rect { x: 2, y: 3, width: 4, height: 2 }));
+    /// assert_eq!(Mask::visible(8, 8).bounds(), None);
+    /// ```
+    pub fn bounds(&self) -> Option<Rect> {
+        let mut rows = (0..self.height).filter(|&y| self.row(y).contains(&true));
+        let top = rows.next()?;
+        let bottom = rows.next_back().unwrap_or(top);
+        let occupied = |&x: &u32| (top..=bottom).any(|y| self.hidden[self.index(x, y)]);
+        let left = (0..self.width).find(occupied)?;
+        let right = (0..self.width).rfind(occupied)?;
+        Some(Rect { x: left, y: top, width: right - left + 1, height: bottom - top + 1 })
+    }
+
+    /// Hides the part of a rectangle that lies inside the mask; what was hidden stays hidden.
+    ///
+    /// ```
+    /// use context_encoder_mask::{Mask, Rect};
+    ///
+    /// let mut mask = Mask::visible(4, 4);
+    /// mask.hide(Rect { x: 3, y: 0, width: 9, height: 2 });
+    /// assert_eq!(mask.hidden_count(), 2);
+    /// ```
+    pub fn hide(&mut self, rect: Rect) {
+        let right = rect.x.saturating_add(rect.width).min(self.width);
+        let bottom = rect.y.saturating_add(rect.height).min(self.height);
+        if rect.x >= right {
+            return;
+        }
+        for y in rect.y..bottom {
+            let (first, last) = (self.index(rect.x, y), self.index(right - 1, y));
+            self.hidden[first..=last].fill(true);
+        }
+    }
+
+    /// The mask with hidden and visible exchanged, for masks painted the other way round.
+    ///
+    /// ```
+    /// use context_encoder_mask::Mask;
+    ///
+    /// assert!(Mask::visible(2, 2).inverted().is_full());
+    /// ```
+    pub fn inverted(&self) -> Self {
+        Self { hidden: self.hidden.iter().map(|&hidden| !hidden).collect(), ..*self }
+    }
+
+    /// The mask as a grey picture: 255 = hidden, 0 = visible.
+    pub fn to_luma(&self) -> GrayImage {
+        GrayImage::from_fn(self.width, self.height, |x, y| {
+            Luma([if self.hidden[self.index(x, y)] { 255 } else { 0 }])
+        })
+    }
+
+    /// Hides single pixels by their place in [`hidden`](Self::hidden).
+    pub(crate) fn hide_indices(&mut self, indices: &[usize]) {
+        for &index in indices {
+            self.hidden[index] = true;
+        }
+    }
+
+    fn row(&self, y: u32) -> &[bool] {
+        let first = self.index(0, y);
+        &self.hidden[first..first + self.width as usize]
+    }
+
+    fn index(&self, x: u32, y: u32) -> usize {
+        y as usize * self.width as usize + x as usize
+    }
+}
+
+/// The size and the number of hidden pixels, not every flag.
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mask")
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .field("hidden_count", &self.hidden_count())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hidden in a 3x3 mask:
+    /// ```text
+    /// . . #
+    /// . # #
+    /// . . .
+    /// ```
+    fn corner() -> Mask {
+        let flags = [0, 0, 1, 0, 1, 1, 0, 0, 0];
+        Mask::new(3, 3, flags.map(|flag| flag == 1).to_vec()).expect("nine flags for 3x3")
+    }
+
+    #[test]
+    fn a_3x3_mask_by_hand() {
+        let mask = corner();
+        assert_eq!((mask.width(), mask.height()), (3, 3));
+        assert_eq!(mask.hidden_count(), 3);
+        assert_eq!(mask.hidden_fraction(), 3.0 / 9.0);
+        assert!(mask.is_hidden(2, 0) && mask.is_hidden(1, 1) && mask.is_hidden(2, 1));
+        assert!(!mask.is_hidden(0, 2) && !mask.is_hidden(1, 0));
+        assert!(!mask.is_empty() && !mask.is_full());
+        let expected = Rect { x: 1, y: 0, width: 2, height: 2 };
+        assert_eq!(mask.bounds(), Some(expected));
+        assert_eq!(mask.to_luma().into_raw(), [0, 0, 255, 0, 255, 255, 0, 0, 0]);
+        assert_eq!(mask.inverted().hidden_count(), 6);
+        assert_eq!(mask.inverted().inverted(), mask);
+    }
+
+    #[test]
+    fn columns_and_rows_are_not_exchanged() {
+        let mask = Mask::from_fn(3, 2, |x, y| (x, y) == (2, 0));
+        assert_eq!(mask.hidden(), [false, false, true, false, false, false]);
+        assert_eq!(mask.to_luma().dimensions(), (3, 2));
+        assert_eq!(mask.to_luma().get_pixel(2, 0).0, [255]);
+    }
+
+    #[test]
+    fn the_number_of_flags_is_checked() {
+        let error = Mask::new(3, 3, vec![true; 8]).expect_err("eight flags for 3x3");
+        assert!(matches!(error, MaskError::Length { actual: 8, .. }));
+        assert!(error.to_string().contains("3x3") && error.to_string().contains('9'));
+        let error = Mask::new(0, 3, vec![]).expect_err("no pixels");
+        assert!(matches!(error, MaskError::NoPixels { width: 0, height: 3 }));
+    }
+
+    #[test]
+    fn bounds_of_one_pixel_and_of_everything() {
+        let one = Mask::from_fn(5, 4, |x, y| (x, y) == (4, 3));
+        let expected = Rect { x: 4, y: 3, width: 1, height: 1 };
+        assert_eq!(one.bounds(), Some(expected));
+        let all = Mask::visible(5, 4).inverted();
+        assert_eq!(all.bounds().map(|rect| rect.area()), Some(20));
+        assert!(all.is_full());
+    }
+
+    #[test]
+    fn hiding_clips_to_the_mask_and_keeps_what_was_hidden() {
+        let mut mask = corner();
+        mask.hide(Rect { x: 0, y: 1, width: 2, height: u32::MAX });
+        let expected = [0, 0, 1, 1, 1, 1, 1, 1, 0].map(|flag| flag == 1);
+        assert_eq!(mask.hidden(), expected);
+        let before = mask.clone();
+        for (x, y) in [(3, 0), (0, 3), (u32::MAX, u32::MAX)] {
+            mask.hide(Rect { x, y, width: 1, height: 1 });
+        }
+        assert_eq!(mask, before);
+    }
+
+    #[test]
+    fn debug_is_short() {
+        assert_eq!(format!("{:?}", corner()), "Mask { width: 3, height: 3, hidden_count: 3 }");
+    }
+
+    #[test]
+    #[should_panic(expected = "inside the 3x3 mask, got (3, 0)")]
+    fn a_pixel_outside_is_the_callers_bug() {
+        corner().is_hidden(3, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "must have pixels, got 0x4")]
+    fn a_mask_without_pixels_is_the_callers_bug() {
+        Mask::visible(0, 4);
+    }
+}

@@ -1,0 +1,211 @@
+//! One silhouette, packed, and how it is laid into a picture.
+
+use std::mem::size_of_val;
+
+use crate::{Mask, Rect};
+
+/// The fewest pixels of a shape worth keeping.
+pub(crate) const MIN_PIXELS: usize = 64;
+
+/// The longest side that a shape is kept at; larger ones are reduced.
+const MAX_SIDE: u32 = 512;
+
+/// A silhouette cut to its bounds, one bit a pixel, 1 = inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    width: u32,
+    height: u32,
+    /// How many bits are set.
+    pixels: usize,
+    /// Row by row without gaps.
+    bits: Box<[u64]>,
+}
+
+/// Where and how a shape lies in a picture.
+pub(crate) struct Placement {
+    /// The picture's point, in pixels, under the centre of the shape's bounds.
+    pub(crate) centre: [f64; 2],
+    /// Pixels of the picture along one pixel of the shape.
+    pub(crate) scale: f64,
+    /// Cosine and sine of the turn, clockwise as seen.
+    pub(crate) turn: [f64; 2],
+    /// Whether left and right are exchanged before the turn.
+    pub(crate) mirrored: bool,
+}
+
+impl Shape {
+    /// What a mask hides, as a shape; `None` when that is less than [`MIN_PIXELS`] or everything.
+    pub(crate) fn cut_from(mask: &Mask) -> Option<Self> {
+        if mask.is_full() {
+            return None;
+        }
+        let bounds = mask.bounds()?;
+        let [width, height] = reduced(bounds);
+        // The middle of pixel `at` of `small` ones, among `large` ones.
+        let source = |at: u32, small: u32, large: u32| {
+            ((2 * u64::from(at) + 1) * u64::from(large) / (2 * u64::from(small))) as u32
+        };
+        let mut bits = vec![0; (width as usize * height as usize).div_ceil(64)];
+        let mut pixels = 0;
+        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        for (index, (x, y)) in places.enumerate() {
+            let x = bounds.x + source(x, width, bounds.width);
+            let y = bounds.y + source(y, height, bounds.height);
+            if mask.is_hidden(x, y) {
+                bits[index / 64] |= 1 << (index % 64);
+                pixels += 1;
+            }
+        }
+        (pixels >= MIN_PIXELS).then(|| Self { width, height, pixels, bits: bits.into() })
+    }
+
+    /// How many pixels lie inside.
+    pub(crate) fn pixels(&self) -> usize {
+        self.pixels
+    }
+
+    /// Memory held, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of_val(self) + size_of_val(&*self.bits)
+    }
+
+    /// The mask that hides this shape in a picture of the given size; what lies outside is cut off.
+    ///
+    /// Each pixel's middle is traced back into the shape, so there are no gaps whatever the scale.
+    pub(crate) fn lay(&self, placement: &Placement, width: u32, height: u32) -> Mask {
+        let Placement { centre: [centre_x, centre_y], scale, turn: [cos, sin], mirrored } = *placement;
+        let (columns, rows) = (f64::from(self.width), f64::from(self.height));
+        let reach = 0.5 * scale * (columns * columns + rows * rows).sqrt();
+        let mirror = if mirrored { -1.0 } else { 1.0 };
+        Mask::from_fn(width, height, |x, y| {
+            let (dx, dy) = (f64::from(x) + 0.5 - centre_x, f64::from(y) + 0.5 - centre_y);
+            if dx.abs() > reach || dy.abs() > reach {
+                return false;
+            }
+            let column = mirror * (cos * dx + sin * dy) / scale + 0.5 * columns;
+            let row = (cos * dy - sin * dx) / scale + 0.5 * rows;
+            column >= 0.0
+                && column < columns
+                && row >= 0.0
+                && row < rows
+                && self.contains(column as u32, row as u32)
+        })
+    }
+
+    fn contains(&self, x: u32, y: u32) -> bool {
+        let index = y as usize * self.width as usize + x as usize;
+        self.bits[index / 64] >> (index % 64) & 1 == 1
+    }
+}
+
+/// Width and height with the longer side at most [`MAX_SIDE`] and about the same proportion.
+fn reduced(bounds: Rect) -> [u32; 2] {
+    let longer = bounds.width.max(bounds.height);
+    [bounds.width, bounds.height].map(|side| {
+        if longer <= MAX_SIDE {
+            side
+        } else {
+            let side = u64::from(side) * u64::from(MAX_SIDE) / u64::from(longer);
+            (side as u32).max(1)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An L of 12x16 pixels: a stem 4 wide and 16 high, a foot 8 wide and 4 high; 96 pixels.
+    fn letter() -> Mask {
+        Mask::from_fn(40, 30, |x, y| {
+            let stem = (10..14).contains(&x) && (5..21).contains(&y);
+            let foot = (14..22).contains(&x) && (17..21).contains(&y);
+            stem || foot
+        })
+    }
+
+    /// The letter at its own size in the middle of a 20x20 picture.
+    fn lay(turn: [f64; 2], mirrored: bool) -> Mask {
+        let placement = Placement { centre: [10.0, 10.0], scale: 1.0, turn, mirrored };
+        Shape::cut_from(&letter()).expect("96 pixels").lay(&placement, 20, 20)
+    }
+
+    #[test]
+    fn cut_to_its_bounds() {
+        let shape = Shape::cut_from(&letter()).expect("96 pixels");
+        assert_eq!((shape.width, shape.height, shape.pixels()), (12, 16, 96));
+        assert!(shape.contains(0, 0) && shape.contains(3, 15) && shape.contains(11, 12));
+        assert!(!shape.contains(4, 0) && !shape.contains(11, 11));
+        // 192 bits are three words.
+        assert_eq!(shape.memory_bytes(), size_of::<Shape>() + 24);
+    }
+
+    #[test]
+    fn laid_as_it_is() {
+        let mask = lay([1.0, 0.0], false);
+        let expected = Mask::from_fn(20, 20, |x, y| {
+            let stem = (4..8).contains(&x) && (2..18).contains(&y);
+            let foot = (8..16).contains(&x) && (14..18).contains(&y);
+            stem || foot
+        });
+        assert_eq!(mask, expected);
+    }
+
+    #[test]
+    fn mirrored_the_foot_points_left() {
+        let plain = lay([1.0, 0.0], false);
+        let expected = Mask::from_fn(20, 20, |x, y| plain.is_hidden(19 - x, y));
+        assert_eq!(lay([1.0, 0.0], true), expected);
+    }
+
+    #[test]
+    fn a_quarter_turn_is_clockwise() {
+        // What was at the bottom lies at the left: (x, y) comes from (y, 19 - x).
+        let plain = lay([1.0, 0.0], false);
+        let expected = Mask::from_fn(20, 20, |x, y| plain.is_hidden(y, 19 - x));
+        assert_eq!(lay([0.0, 1.0], false), expected);
+        assert!(expected.is_hidden(2, 10) && !expected.is_hidden(17, 15));
+    }
+
+    #[test]
+    fn twice_the_scale_is_four_times_the_pixels() {
+        let placement = Placement { centre: [32.0, 32.0], scale: 2.0, turn: [1.0, 0.0], mirrored: false };
+        let shape = Shape::cut_from(&letter()).expect("96 pixels");
+        assert_eq!(shape.lay(&placement, 64, 64).hidden_count(), 4 * 96);
+    }
+
+    #[test]
+    fn what_lies_outside_is_cut_off() {
+        let placement = Placement { centre: [0.0, 0.0], scale: 1.0, turn: [1.0, 0.0], mirrored: false };
+        // Columns 6..12 and rows 8..16 of the letter: the foot's right part.
+        let shape = Shape::cut_from(&letter()).expect("96 pixels");
+        let mask = shape.lay(&placement, 20, 20);
+        assert_eq!(mask.hidden_count(), 6 * 4);
+        assert!(mask.is_hidden(0, 4) && mask.is_hidden(5, 7) && !mask.is_hidden(0, 3));
+    }
+
+    #[test]
+    fn specks_and_whole_pictures_are_no_shapes() {
+        let speck = |side| Mask::from_fn(20, 20, |x, y| x < side && y < side);
+        assert_eq!(Shape::cut_from(&speck(7)), None);
+        assert!(Shape::cut_from(&speck(8)).is_some());
+        assert_eq!(Shape::cut_from(&speck(20)), None);
+        assert_eq!(Shape::cut_from(&speck(0)), None);
+    }
+
+    #[test]
+    fn large_shapes_are_reduced() {
+        // A disc of 2000 pixels across fills pi/4 of its bounds, also when reduced.
+        let disc = Mask::from_fn(2001, 2001, |x, y| {
+            let (dx, dy) = (f64::from(x) - 1000.0, f64::from(y) - 1000.0);
+            dx * dx + dy * dy <= 1e6
+        });
+        let shape = Shape::cut_from(&disc);
+        // It touches all four edges, yet leaves the corners.
+        let shape = shape.expect("a disc");
+        assert_eq!((shape.width, shape.height), (512, 512));
+        let share = shape.pixels() as f64 / (512.0 * 512.0);
+        assert!((share - std::f64::consts::FRAC_PI_4).abs() < 1e-3, "{share}");
+        assert!(shape.memory_bytes() < 33_000);
+    }
+}
