@@ -1,1 +1,31 @@
-//! Train context encoders: configuration, step, run, checkpoints, logs.
+//! Train context encoders (Pathak et al., CVPR 2016, sections 3.2, 3.3 and 5.1).
+//!
+//! - [`TrainConfig`]: everything a run depends on, from a [`Preset`], a TOML file and overrides.
+//! - [`Learner`]: both networks with their optimisers; [`Learner::step`] is one step of the game.
+//! - [`Run`]: a run in a folder: steps, logs, sheets, validation, checkpoints; starts or resumes.
+//! - [`Progress`]: who watches a run: [`Lines`] for logs, [`Terminal`] for people.
+//!
+//! A run's folder holds `config.toml`, `log.csv`, `validation.csv`, `samples/`, `checkpoint.bpk` (all that
+//! a continued run needs) and `model.safetensors` (all that filling pictures needs).
+
+mod bundle;
+mod config;
+mod dataset;
+mod error;
+mod journal;
+mod learner;
+mod player;
+pub mod progress;
+mod run;
+mod settings;
+mod validation;
+
+pub use config::TrainConfig;
+pub use context_encoder_model::Preset;
+pub use dataset::DataConfig;
+pub use error::TrainError;
+pub use journal::StepRecord;
+pub use learner::{Learner, StepTerms};
+pub use progress::{Lines, Progress, Terminal};
+pub use run::{Run, Summary};
+pub use validation::{Validation, ValidationEntry};

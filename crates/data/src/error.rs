@@ -1,0 +1,148 @@
+//! What can go wrong between a picture file and a batch.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::ImageError;
+
+/// Everything that can go wrong on the way from files to batches.
+///
+/// Each message is one line, names the file, and says what to do next. Wrong shapes are the caller's bug and
+/// panic instead; this type is for the world outside: files, folders, settings read from disk.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The folder is not there, or is no folder.
+    #[error("there is no folder {path}: check the path, or create it and put pictures into it")]
+    FolderMissing {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+
+    /// The folder is there but holds no picture that can be used.
+    #[error(
+        "no usable picture in {path}: {refused} refused{reasons}; put JPEG, PNG, WebP, BMP or TIFF files there"
+    )]
+    NoPictures {
+        /// The folder.
+        path: PathBuf,
+        /// How many files looked like pictures and were refused.
+        refused: usize,
+        /// The first few reasons, in brackets, or nothing when nothing was refused.
+        reasons: String,
+    },
+
+    /// A file or folder cannot be read at all.
+    #[error("cannot read {path}: {source}; check that it exists and that its permissions allow reading")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+
+    /// A file that is named or used like a picture holds something else.
+    #[error("{path} is not a usable picture: {reason}")]
+    NotAPicture {
+        /// The file.
+        path: PathBuf,
+        /// What it holds instead, and what to do.
+        reason: String,
+    },
+
+    /// A picture file is damaged, or uses a variant of its format that cannot be read.
+    #[error("cannot decode {path}: {}; replace the file or remove it", one_line(source))]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: ImageError,
+    },
+
+    /// A picture is too small to learn from.
+    #[error(
+        "{path} is {width}x{height} pixels, each side must have at least {min_side}: remove it or use a larger one"
+    )]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// [`Limits::min_side`](crate::Limits::min_side).
+        min_side: u32,
+    },
+
+    /// A picture has a longer side than allowed.
+    #[error(
+        "{path} is {width}x{height} pixels, no side may exceed {max_side}: scale it down or raise `max_side`"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// [`Limits::max_side`](crate::Limits::max_side).
+        max_side: u32,
+    },
+
+    /// A picture needs more memory than allowed.
+    #[error(
+        "{path} needs {bytes} bytes of memory, {max_bytes} are allowed: scale it down or raise `max_bytes`"
+    )]
+    TooMuchMemory {
+        /// The file.
+        path: PathBuf,
+        /// What decoding it would take, in bytes.
+        bytes: u64,
+        /// [`Limits::max_bytes`](crate::Limits::max_bytes).
+        max_bytes: u64,
+    },
+
+    /// A setting makes no sense, alone or together with the pictures at hand.
+    #[error("wrong loader setting: {reason}")]
+    Settings {
+        /// Which one, and what to write instead.
+        reason: String,
+    },
+
+    /// A bad picture could not be replaced, because its replacements were bad as well.
+    #[error(
+        "{name} and {tries} pictures drawn in its place are all bad, the first because: {source}; clean the folder"
+    )]
+    NoGoodPicture {
+        /// The picture that was wanted.
+        name: String,
+        /// How many others were tried.
+        tries: usize,
+        /// Why the wanted picture is bad.
+        source: Arc<DataError>,
+    },
+
+    /// The code that makes a batch panicked: a picture source, a mask generator, or this crate.
+    #[error("making a batch panicked: {message}; this is a bug in the picture source or the mask generator")]
+    Panicked {
+        /// The panic's own words.
+        message: String,
+    },
+}
+
+/// Decoders end some of their messages with line breaks.
+fn one_line(error: &ImageError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What to do with a picture that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBadPicture {
+    /// Go on without it and report it once: a folder leaves it out, a loader draws another picture in its place.
+    #[default]
+    Skip,
+    /// Stop with its error. The choice for evaluation, where a replaced picture would change what a number means.
+    Stop,
+}

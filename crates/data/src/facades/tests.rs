@@ -1,0 +1,130 @@
+//! What every picture of the data set promises.
+
+use super::*;
+
+/// Brightness of each pixel, row by row, in levels.
+fn brightness(picture: &RgbImage) -> Vec<f64> {
+    let mean = |pixel: &image::Rgb<u8>| pixel.0.into_iter().map(f64::from).sum::<f64>() / 3.0;
+    picture.pixels().map(mean).collect()
+}
+
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
+    (mean, variance.sqrt())
+}
+
+/// FNV-1a, 64 bits.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[test]
+fn pictures_keep_their_bytes() {
+    /// A change in drawing changes these: say so in the change log, then take the new ones.
+    const EXPECTED: [u64; 4] =
+        [0x6fee_b3b8_75be_ae55, 0x0c1c_b1bb_8535_011c, 0x9e64_a707_4bf3_eaa5, 0xbbb8_0c16_d571_9841];
+    let default = Facades::new(42);
+    let small = Facades::new(0).with_size(64, 64);
+    let found = [default.picture(0), default.picture(u64::MAX), small.picture(1), small.picture(2)]
+        .map(|picture| checksum(picture.as_raw()));
+    assert_eq!(found, EXPECTED, "found {found:#x?}");
+}
+
+#[test]
+fn seeds_and_indexes_give_other_pictures() {
+    let set = |seed| Facades::new(seed).with_size(64, 64);
+    let mut seen: Vec<Vec<u8>> =
+        (0..3).flat_map(|seed| (0..20).map(move |index| set(seed).picture(index).into_raw())).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 60);
+}
+
+#[test]
+fn every_size_is_honored() {
+    for (width, height) in
+        [(16, 16), (64, 64), (65, 47), (128, 128), (240, 31), (31, 240), (227, 227), (512, 384)]
+    {
+        let facades = Facades::new(5).with_size(width, height);
+        for index in 0..4 {
+            assert_eq!(facades.picture(index).dimensions(), (width, height));
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "got 200 x 15")]
+fn a_sliver_is_refused() {
+    let _ = Facades::new(5).with_size(200, 15);
+}
+
+#[test]
+fn size_changes_the_resolution_and_not_the_scene() {
+    let (small, large) = (Facades::new(3).with_size(96, 80), Facades::new(3));
+    for index in 0..10 {
+        let (fine, coarse) = (large.picture(index), brightness(&small.picture(index)));
+        let halved = image::imageops::thumbnail(&fine, 96, 80);
+        let differences: Vec<f64> = brightness(&halved).iter().zip(&coarse).map(|(a, b)| a - b).collect();
+        let (_, deviation) = mean_and_deviation(&coarse);
+        let (_, difference) = mean_and_deviation(&differences);
+        assert!(difference < 0.5 * deviation, "picture {index}: {difference} of {deviation}");
+    }
+}
+
+#[test]
+fn pictures_are_exposed_and_have_contrast() {
+    let facades = Facades::new(11);
+    for index in 0..100 {
+        let picture = facades.picture(index);
+        let (mean, deviation) = mean_and_deviation(&brightness(&picture));
+        assert!((30.0..210.0).contains(&mean), "picture {index}: mean {mean}");
+        assert!((10.0..80.0).contains(&deviation), "picture {index}: deviation {deviation}");
+        let burnt = picture.as_raw().iter().filter(|&&level| level == 255).count();
+        assert!(burnt * 5 < picture.as_raw().len(), "picture {index}: {burnt} levels cut off");
+    }
+}
+
+/// Largest correlation of `one` with `other` moved to the side by 16 to 96 pixels, once the
+/// mean of every row is taken away: what is left repeats only if windows do.
+fn repetition(one: &RgbImage, other: &RgbImage) -> f64 {
+    let rows = |picture: &RgbImage| {
+        let mut values = brightness(picture);
+        for row in values.chunks_exact_mut(picture.width() as usize) {
+            let (mean, _) = mean_and_deviation(row);
+            row.iter_mut().for_each(|value| *value -= mean);
+        }
+        values
+    };
+    let (one, other, width) = (rows(one), rows(other), one.width() as usize);
+    let correlation = |shift: usize| {
+        let (mut product, mut square, mut other_square) = (0.0, 0.0, 0.0);
+        for (row, other_row) in one.chunks_exact(width).zip(other.chunks_exact(width)) {
+            for (a, b) in row[shift..].iter().zip(other_row) {
+                product += a * b;
+                square += a * a;
+                other_square += b * b;
+            }
+        }
+        product / (square * other_square).sqrt()
+    };
+    (16..=96).map(correlation).fold(0.0, f64::max)
+}
+
+#[test]
+fn windows_repeat_along_a_front() {
+    const PICTURES: u64 = 60;
+    let facades = Facades::new(1);
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let pictures: Vec<RgbImage> = (0..=PICTURES).map(|index| facades.picture(index)).collect();
+    let same = median(pictures.iter().map(|picture| repetition(picture, picture)).collect());
+    let strangers = median(pictures.windows(2).map(|pair| repetition(&pair[0], &pair[1])).collect());
+    assert!(same > 0.3, "a front repeats by {same}");
+    assert!(strangers < 0.22, "unrelated fronts repeat by {strangers}");
+}

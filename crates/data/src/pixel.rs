@@ -1,0 +1,246 @@
+//! The one place that knows the ranges of pixels.
+//!
+//! | where | type | range |
+//! |---|---|---|
+//! | files, pictures, host batches | `u8`, interleaved RGB | `[0, 255]` |
+//! | tensors: batches, networks, losses | `f32`, planar `[N,3,H,W]` | `[-1, 1]` |
+//! | error percentages and PSNR | `f32`, planar `[N,3,H,W]` | `[0, 1]`, by [`to_unit_range`] |
+//! | masks | `f32`, `[N,1,H,W]` | 1 = hidden, 0 = visible |
+
+use burn::tensor::{Device, Tensor, TensorData};
+use context_encoder_mask::Mask;
+use image::{Rgb, RgbImage};
+
+/// Red, green, blue.
+const CHANNELS: usize = 3;
+
+/// A byte as a network sees it: `2 v / 255 - 1`, in `[-1, 1]`.
+///
+/// ```
+/// use context_encoder_data::pixel;
+/// assert_eq!(pixel::from_byte(0), -1.0);
+/// assert_eq!(pixel::from_byte(255), 1.0);
+/// ```
+#[must_use]
+pub fn from_byte(byte: u8) -> f32 {
+    2.0 * f32::from(byte) / 255.0 - 1.0
+}
+
+/// A network's value as a byte: `255 (v + 1) / 2`, rounded to the nearest, clamped to `[0, 255]`; not-a-number
+/// gives 0.
+///
+/// ```
+/// use context_encoder_data::pixel;
+/// assert_eq!(pixel::to_byte(pixel::from_byte(117)), 117);
+/// assert_eq!(pixel::to_byte(1.5), 255);
+/// ```
+#[must_use]
+pub fn to_byte(value: f32) -> u8 {
+    // A float becomes an integer by cutting and clamping; not-a-number becomes 0.
+    ((value + 1.0) * 127.5).round() as u8
+}
+
+/// Values in `[-1, 1]` as values in `[0, 1]`, the range in which errors and PSNR are given. Any shape.
+#[must_use]
+pub fn to_unit_range<const D: usize>(values: Tensor<D>) -> Tensor<D> {
+    (values + 1.0) * 0.5
+}
+
+/// Pictures of one size as a tensor `[N,3,H,W]` in `[-1, 1]`.
+///
+/// # Panics
+/// When there is no picture, or when their sizes differ.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::Device;
+/// use context_encoder_data::pixel::{images_to_tensor, tensor_to_images};
+///
+/// let picture = image::RgbImage::from_fn(5, 4, |x, y| image::Rgb([x as u8, y as u8, 200]));
+/// let tensor = images_to_tensor(&[picture.clone()], &Device::flex());
+/// assert_eq!(tensor.dims(), [1, 3, 4, 5]);
+/// assert_eq!(tensor_to_images(tensor), [picture]);
+/// ```
+#[must_use]
+pub fn images_to_tensor(images: &[RgbImage], device: &Device) -> Tensor<4> {
+    stack_images(images.iter(), device)
+}
+
+/// A tensor `[N,3,H,W]` in `[-1, 1]` as `N` pictures. Values outside the range are clamped.
+///
+/// Reads the tensor back from its device and so waits for it.
+///
+/// # Panics
+/// When the tensor has not three channels, or cannot be read from its device.
+#[must_use]
+pub fn tensor_to_images(images: Tensor<4>) -> Vec<RgbImage> {
+    let [batch, channels, height, width] = images.dims();
+    assert_eq!(channels, CHANNELS, "pictures have {CHANNELS} channels, this tensor has {channels}");
+    let values = match images.try_into_vec_as::<f32>() {
+        Ok(values) => values,
+        Err(error) => panic!("cannot read pictures from their device: {error}"),
+    };
+    let pixels = width * height;
+    (0..batch)
+        .map(|picture| {
+            let planes = &values[picture * CHANNELS * pixels..][..CHANNELS * pixels];
+            RgbImage::from_fn(width as u32, height as u32, |x, y| {
+                let at = y as usize * width + x as usize;
+                Rgb([0, 1, 2].map(|channel| to_byte(planes[channel * pixels + at])))
+            })
+        })
+        .collect()
+}
+
+/// Masks of one size as a tensor `[N,1,H,W]`: 1 = hidden, 0 = visible.
+///
+/// # Panics
+/// When there is no mask, or when their sizes differ.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::Device;
+/// use context_encoder_data::pixel::masks_to_tensor;
+/// use context_encoder_mask::Mask;
+///
+/// let mask = Mask::from_fn(4, 2, |x, _| x == 3);
+/// let tensor = masks_to_tensor(&[mask], &Device::flex());
+/// assert_eq!(tensor.dims(), [1, 1, 2, 4]);
+/// assert_eq!(tensor.sum().into_scalar::<f32>(), 2.0);
+/// ```
+#[must_use]
+pub fn masks_to_tensor(masks: &[Mask], device: &Device) -> Tensor<4> {
+    stack_masks(masks.iter(), device)
+}
+
+/// [`images_to_tensor`] over borrowed pictures.
+pub(crate) fn stack_images<'a>(
+    images: impl ExactSizeIterator<Item = &'a RgbImage> + Clone,
+    device: &Device,
+) -> Tensor<4> {
+    let (width, height) = common_size("picture", images.clone().map(RgbImage::dimensions));
+    let value_of: [f32; 256] = std::array::from_fn(|byte| from_byte(byte as u8));
+    let batch = images.len();
+    let mut values = Vec::with_capacity(batch * CHANNELS * width * height);
+    for image in images {
+        for channel in 0..CHANNELS {
+            let plane = image.as_raw().iter().skip(channel).step_by(CHANNELS);
+            values.extend(plane.map(|&byte| value_of[usize::from(byte)]));
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [batch, CHANNELS, height, width]), device)
+}
+
+/// [`masks_to_tensor`] over borrowed masks.
+pub(crate) fn stack_masks<'a>(
+    masks: impl ExactSizeIterator<Item = &'a Mask> + Clone,
+    device: &Device,
+) -> Tensor<4> {
+    let (width, height) = common_size("mask", masks.clone().map(|mask| (mask.width(), mask.height())));
+    let batch = masks.len();
+    let mut values = Vec::with_capacity(batch * width * height);
+    for mask in masks {
+        values.extend(mask.hidden().iter().map(|&hidden| f32::from(u8::from(hidden))));
+    }
+    Tensor::from_data(TensorData::new(values, [batch, 1, height, width]), device)
+}
+
+fn common_size(what: &str, mut sizes: impl Iterator<Item = (u32, u32)>) -> (usize, usize) {
+    let Some((width, height)) = sizes.next() else { panic!("a tensor needs at least one {what}") };
+    for (other_width, other_height) in sizes {
+        assert!(
+            (other_width, other_height) == (width, height),
+            "each {what} must be {width}x{height} like the first, one is {other_width}x{other_height}",
+        );
+    }
+    (width as usize, height as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_byte_survives_the_way_there_and_back() {
+        for byte in 0..=255 {
+            assert_eq!(to_byte(from_byte(byte)), byte);
+        }
+    }
+
+    #[test]
+    fn values_round_to_the_nearest_byte_and_are_clamped() {
+        // (-0.5 + 1) * 127.5 = 63.75; (0 + 1) * 127.5 = 127.5, and halves go up
+        assert_eq!(to_byte(-0.5), 64);
+        assert_eq!(to_byte(0.0), 128);
+        assert_eq!([-7.0, f32::NEG_INFINITY, f32::NAN].map(to_byte), [0, 0, 0]);
+        assert_eq!([1.01, f32::INFINITY].map(to_byte), [255, 255]);
+        assert!((from_byte(51) - -0.6).abs() < 1e-6, "2 * 51 / 255 - 1");
+    }
+
+    #[test]
+    fn channels_become_planes_row_by_row() {
+        let mut picture = RgbImage::new(2, 2);
+        picture.put_pixel(1, 0, Rgb([255, 0, 51]));
+        picture.put_pixel(0, 1, Rgb([0, 255, 0]));
+        let values = images_to_tensor(&[picture], &Device::flex()).into_data();
+        let planes = [
+            [-1.0, 1.0, -1.0, -1.0], // red
+            [-1.0, -1.0, 1.0, -1.0], // green
+            [-1.0, 2.0 * 51.0 / 255.0 - 1.0, -1.0, -1.0],
+        ];
+        assert_eq!(values.as_slice::<f32>().expect("f32"), planes.concat());
+    }
+
+    #[test]
+    fn hidden_pixels_are_one() {
+        let masks = [Mask::from_fn(3, 2, |x, y| x == 2 && y == 0), Mask::from_fn(3, 2, |_, y| y == 1)];
+        let values = masks_to_tensor(&masks, &Device::flex()).into_data();
+        let expected = [0., 0., 1., 0., 0., 0., /* second mask */ 0., 0., 0., 1., 1., 1.];
+        assert_eq!(values.as_slice::<f32>().expect("f32"), expected);
+    }
+
+    #[test]
+    fn the_unit_range_is_half_as_wide() {
+        let values = Tensor::<1>::from_floats([-1.0, 0.0, 0.5, 1.0], &Device::flex());
+        let unit = to_unit_range(values).into_data();
+        assert_eq!(unit.as_slice::<f32>().expect("f32"), [0.0, 0.5, 0.75, 1.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "each picture must be 3x2 like the first, one is 2x3")]
+    fn pictures_of_two_sizes_are_the_callers_bug() {
+        let _ = images_to_tensor(&[RgbImage::new(3, 2), RgbImage::new(2, 3)], &Device::flex());
+    }
+
+    #[test]
+    #[should_panic(expected = "pictures have 3 channels, this tensor has 1")]
+    fn a_tensor_of_masks_is_no_tensor_of_pictures() {
+        let _ = tensor_to_images(Tensor::zeros([1, 1, 2, 2], &Device::flex()));
+    }
+
+    proptest! {
+        #[test]
+        fn pictures_survive_the_way_through_a_tensor(
+            (width, height, bytes) in (1..9_u32, 1..9_u32).prop_flat_map(|(width, height)| {
+                let length = (width * height * 3) as usize;
+                (Just(width), Just(height), proptest::collection::vec(any::<u8>(), 2 * length))
+            }),
+        ) {
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            let pictures: Vec<_> = [first, second]
+                .into_iter()
+                .filter_map(|half| RgbImage::from_raw(width, height, half.to_vec()))
+                .collect();
+            prop_assert_eq!(pictures.len(), 2);
+            prop_assert_eq!(tensor_to_images(images_to_tensor(&pictures, &Device::flex())), pictures);
+        }
+
+        #[test]
+        fn any_value_gives_the_nearest_byte(value in -1.0_f32..=1.0) {
+            let back = from_byte(to_byte(value));
+            prop_assert!((back - value).abs() <= 1.0 / 255.0 + 1e-6);
+        }
+    }
+}

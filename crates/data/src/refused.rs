@@ -1,0 +1,89 @@
+//! Pictures that were left out, each reported once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::DataError;
+
+/// A picture that was left out, and why.
+///
+/// Its `Display` is one line with path and reason.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The picture's name in its source: for a [`Folder`](crate::Folder) the path below its root.
+    pub name: String,
+    /// Why it was left out.
+    pub error: Arc<DataError>,
+}
+
+impl Refused {
+    pub(crate) fn new(name: String, error: DataError) -> Self {
+        let error = Arc::new(error);
+        Self { name, error }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+type Listener = Box<dyn Fn(&Refused) + Send + Sync>;
+
+/// Collects refusals from several threads and tells a listener about each the first time it is seen.
+#[derive(Default)]
+pub(crate) struct Refusals {
+    by_index: Mutex<BTreeMap<usize, Refused>>,
+    listener: Option<Listener>,
+}
+
+impl Refusals {
+    pub(crate) fn with_listener(listener: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
+        Self { by_index: Mutex::default(), listener: Some(Box::new(listener)) }
+    }
+
+    /// Notes that picture `index` was refused; the second and later times for one index do nothing.
+    pub(crate) fn add(&self, index: usize, refused: &Refused) {
+        let mut by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
+        if by_index.contains_key(&index) {
+            return;
+        }
+        by_index.insert(index, refused.clone());
+        drop(by_index); // the listener may take its time, or ask for the list
+        if let Some(listener) = &self.listener {
+            listener(refused);
+        }
+    }
+
+    /// All refusals so far, in the order of the pictures.
+    pub(crate) fn list(&self) -> Vec<Refused> {
+        let by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
+        by_index.values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn each_picture_is_reported_once_and_listed_in_order() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let refusals = Refusals::with_listener(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        for index in [7, 2, 7, 2, 2] {
+            let error = DataError::Settings { reason: format!("picture {index}") };
+            refusals.add(index, &Refused::new(index.to_string(), error));
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        let list = refusals.list();
+        assert_eq!(list.iter().map(|refused| refused.name.as_str()).collect::<Vec<_>>(), ["2", "7"]);
+        assert_eq!(list[0].to_string(), "wrong loader setting: picture 2");
+    }
+}

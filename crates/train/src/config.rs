@@ -1,0 +1,186 @@
+//! Everything that a run depends on.
+
+use context_encoder_data::MaskSharing;
+use context_encoder_loss::{Average, Objective, Reconstruction};
+use context_encoder_mask::MaskKind;
+use context_encoder_model::{ModelConfig, Prediction, Preset};
+use serde::{Deserialize, Serialize};
+
+use crate::{DataConfig, TrainError};
+
+/// Everything that a training run depends on.
+///
+/// Two runs of equal configuration on the same kind of device give equal weights.
+///
+/// | key | meaning | `recommended` | `paper` | `authors` |
+/// |---|---|---|---|---|
+/// | `model` | architecture | channel-wise | dense 4000 | dense 4000, scrambled fill |
+/// | `masks` | what is hidden | central, overlap 0 | central, overlap 7 | central, overlap 4 |
+/// | `objective` | what the generator minimises | joint .999/.001 | joint .999/.001 | joint .999/.001 |
+/// | `reconstruction` | distance and average | L2 by region | L2 by region | L2 by patch |
+/// | `generator_rate` | Adam's learning rate | 2e-3 | 2e-3 | 2e-3 |
+/// | `discriminator_rate` | Adam's learning rate | 2e-4 | 2e-4 | 2e-4 |
+/// | `batch_size` | pictures a step | 64 | 64 | 64 |
+///
+/// ```
+/// use context_encoder_train::{Preset, TrainConfig};
+///
+/// let config = TrainConfig::preset(Preset::Paper);
+/// assert_eq!(config.masks.to_string(), "central, overlap 7 px");
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Optimiser steps in all.
+    pub steps: u64,
+    /// Pictures a step, at least 2.
+    pub batch_size: usize,
+    /// Decides first weights, order, crops, flips and masks.
+    pub seed: u64,
+    /// Learning rate of the generator's Adam.
+    pub generator_rate: f64,
+    /// Learning rate of the discriminator's Adam.
+    pub discriminator_rate: f64,
+    /// Threads that prepare pictures; never changes a batch.
+    pub workers: usize,
+    /// Steps between readings of the device, for log and progress.
+    pub log_every: u64,
+    /// Steps between sheets of samples; 0 for none.
+    pub sheet_every: u64,
+    /// Steps between validations; 0 for one at the end only.
+    pub validate_every: u64,
+    /// Steps between checkpoints; 0 for one at the end only.
+    pub checkpoint_every: u64,
+    /// Pictures of the validation part that are used, at most.
+    pub validation_pictures: usize,
+    /// Which pictures of a batch share a mask.
+    pub mask_sharing: MaskSharing,
+    /// Architecture.
+    pub model: ModelConfig,
+    /// What is hidden.
+    pub masks: MaskKind,
+    /// What the generator minimises.
+    pub objective: Objective,
+    /// How distance from the truth is measured.
+    pub reconstruction: Reconstruction,
+    /// Where pictures come from.
+    pub data: DataConfig,
+}
+
+impl Default for TrainConfig {
+    /// [`Preset::Recommended`].
+    fn default() -> Self {
+        Self::preset(Preset::Recommended)
+    }
+}
+
+impl TrainConfig {
+    /// The configuration of a named preset, on the built-in facades.
+    pub fn preset(preset: Preset) -> Self {
+        let (overlap, average, mask_sharing) = match preset {
+            Preset::Paper => (7, Average::Region, MaskSharing::EachPicture),
+            Preset::Authors => (4, Average::Patch, MaskSharing::EachBatch),
+            // Nothing visible where the network must predict: all of the square is asked of it.
+            _ => (0, Average::Region, MaskSharing::EachPicture),
+        };
+        Self {
+            steps: 10_000,
+            batch_size: 64,
+            seed: 0,
+            generator_rate: 2e-3,
+            discriminator_rate: 2e-4,
+            workers: 2,
+            log_every: 10,
+            sheet_every: 500,
+            validate_every: 500,
+            checkpoint_every: 500,
+            validation_pictures: 64,
+            mask_sharing,
+            model: ModelConfig::preset(preset),
+            masks: MaskKind::Central { overlap },
+            objective: Objective::joint(),
+            reconstruction: Reconstruction { average, ..Reconstruction::default() },
+            data: DataConfig::Facades { pictures: 4096 },
+        }
+    }
+
+    /// Checks every field, and that they fit together.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] or [`TrainError::Model`] with the key and what to write instead.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let refuse = |reason: String| Err(TrainError::config(reason));
+        self.model.validate()?;
+        if self.batch_size < 2 {
+            return refuse(format!("batch_size is {}; batch norm needs at least 2", self.batch_size));
+        }
+        for (key, rate) in
+            [("generator_rate", self.generator_rate), ("discriminator_rate", self.discriminator_rate)]
+        {
+            if !(rate.is_finite() && rate > 0.0) {
+                return refuse(format!(
+                    "{key} is {rate}; write a number above 0 (2e-3 and 2e-4 in the paper)"
+                ));
+            }
+        }
+        let weights = match self.objective {
+            Objective::Joint { reconstruction, adversarial } => [reconstruction, adversarial],
+            _ => [1.0, 1.0],
+        };
+        if weights
+            .iter()
+            .chain([&self.reconstruction.overlap_weight])
+            .any(|weight| !(weight.is_finite() && *weight >= 0.0))
+        {
+            return refuse("a weight in `objective` or `reconstruction` is negative or no number".to_owned());
+        }
+        if self.log_every == 0 {
+            return refuse(
+                "log_every is 0; write how many steps lie between readings, such as 10".to_owned(),
+            );
+        }
+        if self.validation_pictures == 0 {
+            return refuse("validation_pictures is 0; write at least 1".to_owned());
+        }
+        let central = matches!(self.masks, MaskKind::Central { .. });
+        if self.model.prediction == Prediction::Centre && !central {
+            return refuse(format!(
+                "the model predicts the centre but the masks are {}; write model.prediction = \"whole\"",
+                self.masks
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_usable_and_differ_as_tabled() {
+        for preset in Preset::ALL {
+            TrainConfig::preset(preset).validate().expect("usable");
+        }
+        let [paper, authors, recommended] = Preset::ALL.map(TrainConfig::preset);
+        assert_eq!(paper.masks, MaskKind::Central { overlap: 7 });
+        assert_eq!(authors.reconstruction.average, Average::Patch);
+        assert_eq!(recommended.masks, MaskKind::Central { overlap: 0 });
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused_with_its_key() {
+        let refusal = |change: fn(&mut TrainConfig)| {
+            let mut config = TrainConfig::default();
+            change(&mut config);
+            config.validate().expect_err("unusable").to_string()
+        };
+        assert!(refusal(|c| c.batch_size = 1).contains("batch_size is 1"));
+        assert!(refusal(|c| c.generator_rate = f64::NAN).contains("generator_rate is NaN"));
+        assert!(refusal(|c| c.masks = MaskKind::RandomBlock).contains("model.prediction = \"whole\""));
+        assert!(refusal(|c| c.log_every = 0).contains("log_every"));
+        assert!(refusal(|c| c.model.size = 100).contains("choose 64, 128 or 256"));
+        assert!(refusal(|c| c.reconstruction.overlap_weight = -1.0).contains("negative"));
+    }
+}

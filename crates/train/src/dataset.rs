@@ -1,0 +1,94 @@
+//! Where a run's pictures come from.
+
+use std::{path::PathBuf, sync::Arc};
+
+use context_encoder_data::{
+    FacadeSource, Facades, Folder, FolderOptions, OnBadPicture, PictureSource, Refused, View,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+
+/// Keeps the random stream of drawn facades apart from the run's other streams of the same seed.
+const FACADES_SALT: u64 = 0x6661_6361_6465_7321;
+
+/// Where pictures come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DataConfig {
+    /// Street fronts drawn by the program; nothing to download.
+    Facades {
+        /// Pictures in an epoch; each epoch draws new ones.
+        pictures: usize,
+    },
+    /// Picture files in a folder and its subfolders; every 20th is kept for validation.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The shorter side is resized to so many pixels before a square is cropped; 350 in the paper.
+        resize: u32,
+        /// Whether the first unreadable picture ends the run; otherwise it is reported and replaced.
+        #[serde(default)]
+        strict: bool,
+    },
+}
+
+/// Pictures for training and for validation, and how a square is taken from them.
+pub(crate) struct Dataset {
+    pub(crate) training: Arc<dyn PictureSource>,
+    pub(crate) validation: Arc<dyn PictureSource>,
+    pub(crate) view: View,
+    pub(crate) on_bad_picture: OnBadPicture,
+    /// Files that were refused when the folder was opened.
+    pub(crate) refused: Vec<Refused>,
+}
+
+impl DataConfig {
+    /// A folder with the paper's resizing.
+    pub fn folder(path: impl Into<PathBuf>) -> Self {
+        Self::Folder { path: path.into(), resize: 350, strict: false }
+    }
+
+    /// Opens the source for squares of `side` pixels.
+    pub(crate) fn open(&self, side: u32, seed: u64, validation: usize) -> Result<Dataset, TrainError> {
+        match self {
+            Self::Facades { pictures } => {
+                // Pictures of 3:2.5 around the crop leave it room to move by a quarter of its side.
+                let (width, height) = (side * 3 / 2, side * 5 / 4);
+                let facades = Facades::new(seed ^ FACADES_SALT).with_size(width, height);
+                Ok(Dataset {
+                    training: Arc::new(FacadeSource::training(facades.clone(), *pictures)),
+                    validation: Arc::new(FacadeSource::validation(facades, validation)),
+                    view: View::RandomCrop { resize: height, size: side },
+                    on_bad_picture: OnBadPicture::Stop,
+                    refused: Vec::new(),
+                })
+            }
+            Self::Folder { path, resize, strict } => {
+                let on_bad_picture = if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip };
+                let options = FolderOptions { on_bad_picture, ..FolderOptions::default() };
+                let folder = Folder::open(path, options)?;
+                let refused = folder.refused().to_vec();
+                let (training, validation) = folder.split();
+                Ok(Dataset {
+                    training: Arc::new(training),
+                    validation: Arc::new(validation),
+                    view: View::RandomCrop { resize: *resize, size: side },
+                    on_bad_picture,
+                    refused,
+                })
+            }
+        }
+    }
+
+    /// In words, for the weights file.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Facades { .. } => "built-in facades".to_owned(),
+            Self::Folder { path, resize, .. } => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                format!("folder {}, shorter side {resize} px", name.to_string_lossy())
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One step of learning: state and batch in, state and report out.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use context_encoder_data::InpaintingBatch;
+use context_encoder_loss::{
+    DiscriminatorLoss, GeneratorLoss, Objective, Reconstruction, Region, discriminator_loss,
+};
+use context_encoder_model::{Discriminator, Model, Prediction};
+
+use crate::{TrainConfig, TrainError, player::Player};
+
+/// Both networks with their optimisers.
+#[derive(Clone)]
+pub struct Learner {
+    pub(crate) generator: Player<Model>,
+    /// Absent when the objective is reconstruction alone.
+    pub(crate) discriminator: Option<Player<Discriminator>>,
+    objective: Objective,
+    reconstruction: Reconstruction,
+}
+
+/// The optimised numbers of one step, still on the device.
+pub struct StepTerms {
+    /// The generator's loss.
+    pub generator: GeneratorLoss,
+    /// The discriminator's loss, when there is one.
+    pub discriminator: Option<DiscriminatorLoss>,
+}
+
+impl Learner {
+    /// Fresh networks; `device` computes gradients (it is turned to autodiff).
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] when the architecture cannot be built.
+    pub fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        let device = device.clone().without_autodiff().autodiff();
+        let model = config.model.init_seeded(config.seed, &device)?;
+        let discriminator = if config.objective.is_adversarial() {
+            let critic = Discriminator::new(&config.model, config.seed, &device)?;
+            Some(Player::new(critic, config.discriminator_rate))
+        } else {
+            None
+        };
+        Ok(Self {
+            generator: Player::new(model, config.generator_rate),
+            discriminator,
+            objective: config.objective,
+            reconstruction: config.reconstruction,
+        })
+    }
+
+    /// The generator as it stands, on its training device.
+    pub fn model(&self) -> &Model {
+        &self.generator.network
+    }
+
+    /// The discriminator as it stands, when there is one.
+    pub fn critic(&self) -> Option<&Discriminator> {
+        self.discriminator.as_ref().map(|player| &player.network)
+    }
+
+    /// One step of the game (paper, section 3.2): the discriminator learns to tell true patches from
+    /// predictions, then the generator learns from truth and from the improved discriminator.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`; `masks`: `[batch, 1, size, size]`, 1 = hidden; both
+    ///   on the learner's autodiff device
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use context_encoder_data::InpaintingBatch;
+    /// use context_encoder_train::{Learner, TrainConfig};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let mut config = TrainConfig::default();
+    /// config.model = config.model.with_size(64).with_width(2);
+    /// let batch = InpaintingBatch {
+    ///     images: Tensor::ones([2, 3, 64, 64], &device),
+    ///     masks: Tensor::zeros([2, 1, 64, 64], &device).slice_fill([0..2, 0..1, 16..48, 16..48], 1.0),
+    /// };
+    /// let (learner, first) = Learner::new(&config, &device)?.step(&batch);
+    /// let (_, second) = learner.step(&batch);
+    /// assert!(second.generator.total.into_scalar::<f32>() < first.generator.total.into_scalar::<f32>());
+    /// # Ok::<(), context_encoder_train::TrainError>(())
+    /// ```
+    pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
+        let Self { generator, discriminator, objective, reconstruction } = self;
+        let model = &generator.network;
+        let truth = model.target(batch.images.clone()); // [batch, 3, predicted, predicted]
+        let hidden = model.target(batch.masks.clone()); // [batch, 1, predicted, predicted]
+        let region = match model.config().prediction {
+            Prediction::Centre => Region::Overlapping(hidden),
+            _ => Region::Hidden(hidden),
+        };
+        let prediction = model.forward(batch.images.clone(), batch.masks.clone());
+
+        let (discriminator, discriminator_terms) = match discriminator {
+            Some(player) => {
+                let (player, terms) = teach(player, truth.clone(), prediction.clone().detach());
+                (Some(player), Some(terms))
+            }
+            None => (None, None),
+        };
+
+        // The generator's step needs no gradients for the discriminator's weights.
+        let judge = |patches: Tensor<4>| match &discriminator {
+            Some(player) => player.network.clone().no_grad().forward(patches),
+            None => unreachable!("an objective without discriminator asks for no judgement"),
+        };
+        let loss = objective.generator_loss(&reconstruction, prediction, truth, region, judge);
+        let terms = StepTerms { generator: detached(&loss), discriminator: discriminator_terms };
+        let generator = generator.descend(loss.total);
+        (Self { generator, discriminator, objective, reconstruction }, terms)
+    }
+}
+
+/// The discriminator's step on true patches and on predictions that carry no gradient.
+fn teach(
+    player: Player<Discriminator>,
+    truth: Tensor<4>,
+    prediction: Tensor<4>,
+) -> (Player<Discriminator>, DiscriminatorLoss) {
+    let real = player.network.forward(truth); // [batch]
+    let fake = player.network.forward(prediction); // [batch]
+    let loss = discriminator_loss(real, fake);
+    let terms = DiscriminatorLoss {
+        real: loss.real.clone().detach(),
+        fake: loss.fake.clone().detach(),
+        total: loss.total.clone().detach(),
+    };
+    (player.descend(loss.total), terms)
+}
+
+/// The numbers alone, so that a report does not keep a step's whole graph alive.
+fn detached(loss: &GeneratorLoss) -> GeneratorLoss {
+    GeneratorLoss {
+        reconstruction: loss.reconstruction.clone().map(Tensor::detach),
+        adversarial: loss.adversarial.clone().map(Tensor::detach),
+        total: loss.total.clone().detach(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use context_encoder_mask::MaskKind;
+
+    use super::*;
+
+    fn config(objective: Objective) -> TrainConfig {
+        let mut config = TrainConfig { objective, ..TrainConfig::default() };
+        config.model = config.model.with_size(64).with_width(4);
+        config
+    }
+
+    /// Four pictures of stripes that differ in width.
+    fn batch(prediction: Prediction) -> InpaintingBatch {
+        let device = Device::flex().autodiff();
+        let pixels: Vec<f32> = (0..4 * 3 * 64 * 64_usize)
+            .map(|i| {
+                let (picture, x) = (i / (3 * 64 * 64), i % 64);
+                if (x / (2 + picture)) % 2 == 0 { 0.7 } else { -0.4 }
+            })
+            .collect();
+        let hole = match prediction {
+            Prediction::Centre => [0..4, 0..1, 16..48, 16..48],
+            _ => [0..4, 0..1, 5..30, 10..35],
+        };
+        InpaintingBatch {
+            images: Tensor::from_data(TensorData::new(pixels, [4, 3, 64, 64]), &device),
+            masks: Tensor::zeros([4, 1, 64, 64], &device).slice_fill(hole, 1.0),
+        }
+    }
+
+    fn number(term: Tensor<1>) -> f32 {
+        term.into_scalar()
+    }
+
+    #[test]
+    fn one_batch_is_memorised() {
+        for prediction in [Prediction::Centre, Prediction::Whole] {
+            let mut config = config(Objective::joint());
+            config.model.prediction = prediction;
+            config.masks = MaskKind::Central { overlap: 0 };
+            let batch = batch(prediction);
+            let mut learner = Learner::new(&config, &Device::flex()).expect("usable");
+            let mut losses = Vec::new();
+            for _ in 0..60 {
+                let (next, terms) = learner.step(&batch);
+                learner = next;
+                losses.push(number(terms.generator.reconstruction.expect("joint")));
+            }
+            let (first, last) = (losses[0], losses[losses.len() - 1]);
+            assert!(last < 0.05 * first, "{prediction:?}: {first} to {last}");
+        }
+    }
+
+    #[test]
+    fn objectives_train_what_they_name() {
+        let batch = batch(Prediction::Centre);
+        let (learner, terms) =
+            Learner::new(&config(Objective::Reconstruction), &Device::flex()).expect("usable").step(&batch);
+        assert!(learner.critic().is_none() && terms.discriminator.is_none());
+        assert!(terms.generator.adversarial.is_none());
+        let (learner, terms) =
+            Learner::new(&config(Objective::Adversarial), &Device::flex()).expect("usable").step(&batch);
+        assert!(learner.critic().is_some() && terms.generator.reconstruction.is_none());
+        let discriminator = terms.discriminator.expect("adversarial");
+        let sum = number(discriminator.real) + number(discriminator.fake);
+        assert!((number(discriminator.total) - sum).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_discriminator_learns_to_tell_them_apart() {
+        let mut learner = Learner::new(&config(Objective::joint()), &Device::flex()).expect("usable");
+        let batch = batch(Prediction::Centre);
+        let mut totals = Vec::new();
+        for _ in 0..12 {
+            let (next, terms) = learner.step(&batch);
+            learner = next;
+            totals.push(number(terms.discriminator.expect("joint").total));
+        }
+        assert!(totals[11] < totals[0], "{totals:?}");
+    }
+}

@@ -1,0 +1,136 @@
+//! How good the network is on pictures that it does not learn from, beside fills that need no network.
+
+use context_encoder_data::{HostBatch, LastBatch, Loader, LoaderConfig, Order};
+use context_encoder_eval::{BorderMean, Fill, Harmonic, Inpainter, Scores, sheet};
+use context_encoder_mask::Mask;
+use context_encoder_model::Model;
+use image::{Rgb, RgbImage};
+use serde::Serialize;
+
+use crate::{TrainConfig, TrainError, dataset::Dataset};
+
+/// Samples on a sheet.
+const SHEET_SAMPLES: usize = 8;
+
+/// The seed of validation crops and masks: fixed, so that runs can be compared.
+const VALIDATION_SEED: u64 = 0;
+
+/// Pictures and masks of the validation part, the same in every run.
+pub(crate) struct ValidationSet {
+    pictures: Vec<RgbImage>,
+    masks: Vec<Mask>,
+    /// Fills without a network give the same result every time: measured once.
+    baselines: Vec<ValidationEntry>,
+}
+
+/// Mean scores of one fill over the hidden pixels of the validation pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidationEntry {
+    /// The fill's name.
+    pub name: String,
+    /// Its scores.
+    pub scores: Scores,
+}
+
+/// What a validation found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validation {
+    /// Steps done.
+    pub step: u64,
+    /// How many pictures the means are over.
+    pub pictures: usize,
+    /// The network.
+    pub network: Scores,
+    /// Fills without a network: border mean and harmonic.
+    pub baselines: Vec<ValidationEntry>,
+}
+
+/// A row of `validation.csv`.
+#[derive(Serialize)]
+pub(crate) struct ValidationRow {
+    step: u64,
+    l1: f64,
+    l2: f64,
+    psnr: f64,
+    ssim: f64,
+    border_mean_psnr: f64,
+    harmonic_psnr: f64,
+}
+
+impl Validation {
+    /// Whether the network's PSNR is above that of every fill without a network.
+    pub fn beats_baselines(&self) -> bool {
+        self.baselines.iter().all(|entry| self.network.psnr > entry.scores.psnr)
+    }
+
+    pub(crate) fn row(&self) -> ValidationRow {
+        let psnr = |name: &str| {
+            self.baselines.iter().find(|entry| entry.name == name).map_or(f64::NAN, |e| e.scores.psnr)
+        };
+        let Scores { l1, l2, psnr: network, ssim } = self.network;
+        ValidationRow {
+            step: self.step,
+            l1,
+            l2,
+            psnr: network,
+            ssim,
+            border_mean_psnr: psnr(BorderMean.name()),
+            harmonic_psnr: psnr(Harmonic.name()),
+        }
+    }
+}
+
+impl ValidationSet {
+    /// Crops the pictures and draws the masks; both are the same for every run on the same data.
+    pub(crate) fn open(config: &TrainConfig, dataset: &Dataset) -> Result<Self, TrainError> {
+        let masks = config.masks.build()?;
+        let settings = LoaderConfig {
+            batch_size: config.validation_pictures,
+            seed: VALIDATION_SEED,
+            workers: 0,
+            view: dataset.view,
+            order: Order::Sequential,
+            last_batch: LastBatch::Keep,
+            on_bad_picture: dataset.on_bad_picture,
+            ..LoaderConfig::default()
+        };
+        let loader = Loader::new(dataset.validation.clone(), masks.into(), settings)?;
+        let HostBatch { samples, .. } = loader.batch(context_encoder_data::Position::default())?;
+        let (pictures, masks): (Vec<RgbImage>, Vec<Mask>) =
+            samples.into_iter().map(|sample| (sample.image, sample.mask)).unzip();
+        let mut set = Self { pictures, masks, baselines: Vec::new() };
+        let fills: [&dyn Fill; 2] = [&BorderMean, &Harmonic];
+        for fill in fills {
+            let scores = set.scores(fill)?;
+            set.baselines.push(ValidationEntry { name: fill.name().to_owned(), scores });
+        }
+        Ok(set)
+    }
+
+    pub(crate) fn validate(&self, inpainter: &Inpainter, step: u64) -> Result<Validation, TrainError> {
+        let network = self.scores(inpainter)?;
+        Ok(Validation { step, pictures: self.pictures.len(), network, baselines: self.baselines.clone() })
+    }
+
+    /// A sheet of the first samples: what the network sees, what it makes of it, what was there.
+    pub(crate) fn sheet(&self, inpainter: &Inpainter, model: &Model) -> Result<RgbImage, TrainError> {
+        let count = SHEET_SAMPLES.min(self.pictures.len());
+        let (pictures, masks) = (&self.pictures[..count], &self.masks[..count]);
+        let filled = inpainter.fill_all(pictures, masks)?;
+        let hole = Rgb(model.config().fill.rgb().map(context_encoder_data::pixel::to_byte));
+        let columns: Vec<Vec<RgbImage>> = filled
+            .into_iter()
+            .zip(pictures.iter().zip(masks))
+            .map(|(filled, (truth, mask))| vec![sheet::with_hole(truth, mask, hole), filled, truth.clone()])
+            .collect();
+        Ok(sheet::lay_out(&columns))
+    }
+
+    fn scores(&self, fill: &dyn Fill) -> Result<Scores, TrainError> {
+        let filled = fill.fill_all(&self.pictures, &self.masks)?;
+        let triples = filled.iter().zip(self.pictures.iter().zip(&self.masks));
+        let scores: Vec<Scores> =
+            triples.map(|(filled, (truth, mask))| Scores::hidden(filled, truth, mask)).collect();
+        Scores::mean(&scores).ok_or_else(|| TrainError::config("there is no picture to validate on"))
+    }
+}
