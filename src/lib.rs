@@ -1,1 +1,30 @@
-//! Context encoders.
+#![doc = include_str!("../README.md")]
+//!
+//! # Modules
+//!
+//! | module | what it holds | paper |
+//! |---|---|---|
+//! | [`mask`] | what is hidden: central, random block, random region, files | section 3.3 |
+//! | [`model`] | encoder, channel-wise fully connected layer, decoder, discriminator | section 3.1 |
+//! | [`loss`] | reconstruction, adversarial, joint | section 3.2 |
+//! | [`data`] | from picture files to batches; built-in facades | section 5.1 |
+//! | [`eval`] | fill pictures, measure the result | Table 1 |
+//! | `train` | configuration, step, run, checkpoint (feature `train`) | section 5 |
+
+pub use context_encoder_data as data;
+pub use context_encoder_eval as eval;
+pub use context_encoder_loss as loss;
+pub use context_encoder_mask as mask;
+pub use context_encoder_model as model;
+#[cfg(feature = "train")]
+pub use context_encoder_train as train;
+
+pub use burn::tensor::Device;
+pub use context_encoder_eval::Inpainter;
+pub use context_encoder_mask::Mask;
+pub use context_encoder_model::{Discriminator, Model, ModelConfig};
+
+mod device;
+pub mod prelude;
+
+pub use device::{DeviceError, device};

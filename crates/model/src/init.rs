@@ -77,7 +77,9 @@ impl ModuleMapper for Weights {
         let device = param.lazy_device();
         let normal = StandardNormal.sample_iter(&mut self.rng);
         let values: Vec<f32> = normal.take(shape.num_elements()).map(|z: f32| mean + deviation * z).collect();
-        param.map(|_| Tensor::from_data(TensorData::new(values, shape), &device))
+        let id = param.id;
+        // As if loaded from a file: keeps the parameter's identity and that it is trained.
+        param.transform_for_load(Tensor::from_data(TensorData::new(values, shape), &device), id)
     }
 }
 
@@ -106,6 +108,14 @@ mod tests {
         assert!(scales.iter().all(|scale| (scale - 1.0).abs() < 0.12)); // six deviations
         assert!(scales.iter().any(|&scale| scale != 1.0));
         assert!(shifts.iter().all(|&shift| shift == 0.0));
+    }
+
+    #[test]
+    fn drawn_weights_are_trained() {
+        let device = Device::flex().autodiff();
+        let conv = initialise(conv([3, 4], 2, 1, &device), 5, 0);
+        let grads = conv.forward(Tensor::ones([1, 3, 4, 4], &device)).sum().backward();
+        assert!(conv.weight.val().grad(&grads).is_some());
     }
 
     #[test]

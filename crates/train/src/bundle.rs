@@ -115,7 +115,8 @@ fn collect<M: Module>(
     path: &Path,
     tensors: &mut Vec<Tensor>,
 ) -> Result<usize, TrainError> {
-    for mut tensor in player.network.collect(None, None, false) {
+    // In inference, so that batch norm's statistics include the last step.
+    for mut tensor in player.network.valid().collect(None, None, false) {
         let bytes = tensor.to_bytes().map_err(|error| failed(path, &error))?;
         if !all_finite(&bytes) {
             return Err(TrainError::NotFinite { what: format!("the weight `{name}.{}`", tensor.name), step });

@@ -76,7 +76,8 @@ impl Pending {
         if tensors.is_empty() {
             return Ok(Vec::new());
         }
-        let mut values = Tensor::cat(tensors, 0).into_data().convert::<f32>().into_iter::<f32>();
+        let values = Tensor::cat(tensors, 0).into_data().convert::<f32>();
+        let mut values = values.iter::<f32>();
         let mut next = || values.next().unwrap_or(f32::NAN);
         let records =
             steps.iter().map(|(number, terms)| record(*number, terms, &mut next)).collect::<Vec<_>>();

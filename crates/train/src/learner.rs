@@ -13,7 +13,6 @@ use context_encoder_model::{Discriminator, Model, Prediction};
 use crate::{TrainConfig, TrainError, player::Player};
 
 /// Both networks with their optimisers.
-#[derive(Clone)]
 pub struct Learner {
     pub(crate) generator: Player<Model>,
     /// Absent when the objective is reconstruction alone.
@@ -80,6 +79,7 @@ impl Learner {
     /// let batch = InpaintingBatch {
     ///     images: Tensor::ones([2, 3, 64, 64], &device),
     ///     masks: Tensor::zeros([2, 1, 64, 64], &device).slice_fill([0..2, 0..1, 16..48, 16..48], 1.0),
+    ///     names: vec!["a".into(), "b".into()],
     /// };
     /// let (learner, first) = Learner::new(&config, &device)?.step(&batch);
     /// let (_, second) = learner.step(&batch);
@@ -172,6 +172,7 @@ mod tests {
         InpaintingBatch {
             images: Tensor::from_data(TensorData::new(pixels, [4, 3, 64, 64]), &device),
             masks: Tensor::zeros([4, 1, 64, 64], &device).slice_fill(hole, 1.0),
+            names: Vec::new(),
         }
     }
 

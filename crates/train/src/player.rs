@@ -13,7 +13,6 @@ const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
 /// A network that learns.
-#[derive(Clone)]
 pub(crate) struct Player<M> {
     pub(crate) network: M,
     pub(crate) optimizer: ModuleOptimizer,

@@ -100,8 +100,12 @@ fn down_layers(prefix: &str, stages: usize) -> Layers {
 }
 
 fn fill<M: Module>(module: &mut M, layers: &Layers, path: &Path) -> Result<(), ModelError> {
-    let tensors = read(path)?.into_iter().map(|tensor| rename(tensor, layers)).collect();
-    apply(module, tensors, path).map_err(|error| in_file_names(error, layers))
+    let tensors = read(path)?;
+    let prefix =
+        tensors.iter().find_map(|tensor| tensor.name.split_once(SEQUENTIAL)).map_or("", |(prefix, _)| prefix);
+    let prefix = prefix.to_owned();
+    let tensors = tensors.into_iter().map(|tensor| rename(tensor, layers)).collect();
+    apply(module, tensors, path).map_err(|error| in_file_names(error, layers, &prefix))
 }
 
 /// The checkpoint's tensors: those under `state_dict` where there is one, without counters.
@@ -110,7 +114,8 @@ fn read(path: &Path) -> Result<Vec<NamedTensor>, ModelError> {
     if let Err(source) = std::fs::File::open(path) {
         return Err(ModelError::Io { action: "read", path: path.to_owned(), source });
     }
-    let mut store = PytorchStore::from_file(path);
+    // By default gaps in the numbering are closed, but activations are gaps here, and they count.
+    let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
     let all: BTreeMap<String, NamedTensor> = store
         .get_all_tensors()
         .map_err(|error| unusable(format!("it is no PyTorch checkpoint ({error})")))?
@@ -146,8 +151,8 @@ fn our_name(name: &str, layers: &Layers) -> Option<String> {
     Some(format!("{layer}.{parameter}"))
 }
 
-/// Rewrites a mismatch into the names that the user finds in the file.
-fn in_file_names(error: ModelError, layers: &Layers) -> ModelError {
+/// Rewrites a mismatch into the names that the user finds in the file, whose sequential stands behind `prefix`.
+fn in_file_names(error: ModelError, layers: &Layers, prefix: &str) -> ModelError {
     let ModelError::Mismatch { path, mut mismatch } = error else { return error };
     let port_name = |ours: &str| -> String {
         layers
@@ -155,7 +160,7 @@ fn in_file_names(error: ModelError, layers: &Layers) -> ModelError {
             .enumerate()
             .find_map(|(index, layer)| {
                 let parameter = ours.strip_prefix(layer.as_deref()?)?.strip_prefix('.')?;
-                Some(format!("{SEQUENTIAL}{index}.{parameter}"))
+                Some(format!("{prefix}{SEQUENTIAL}{index}.{parameter}"))
             })
             .unwrap_or_else(|| ours.to_owned())
     };

@@ -176,7 +176,8 @@ fn save<M: Module, C: Serialize>(
         let json = serde_json::to_string(record).map_err(|error| failed(error.to_string()))?;
         store = store.metadata(TRAINING_KEY, json);
     }
-    module.save_into(&mut store).map_err(|error| failed(error.to_string()))
+    // In inference, so that batch norm's statistics include the last training step.
+    module.valid().save_into(&mut store).map_err(|error| failed(error.to_string()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {

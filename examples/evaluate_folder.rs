@@ -1,0 +1,85 @@
+//! Measures weights on a folder of pictures, as the paper's Table 1 does, beside two fills without a network.
+//!
+//!     cargo run --release --example evaluate_folder -- --weights runs/paris/model.safetensors DIR
+//!
+//! Data: a folder of pictures; each is resized whole to the network's square. Time: seconds. Expect: a Markdown
+//! table for each protocol, and with `--sheet FILE` a picture of the first eight.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Parser;
+use context_encoder::{
+    data::{OnBadPicture, Position, View},
+    eval::{BorderMean, Harmonic, sheet},
+    prelude::*,
+};
+use image::{Rgb, RgbImage};
+
+#[derive(Parser)]
+#[command(about = "Measure weights on a folder of pictures, as in the paper's Table 1")]
+struct Arguments {
+    /// Folder of pictures
+    folder: PathBuf,
+    /// Weights that train_paris wrote
+    #[arg(long)]
+    weights: PathBuf,
+    /// Which protocol; all three without it
+    #[arg(long)]
+    protocol: Option<Protocol>,
+    /// Where a sheet of the first pictures goes, as PNG
+    #[arg(long)]
+    sheet: Option<PathBuf>,
+    /// cpu, flex, ndarray, cuda, cuda:1, wgpu, vulkan, ...
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+/// Pictures on the sheet.
+const SAMPLES: usize = 8;
+
+fn main() -> ExitCode {
+    match measure(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let inpainter = Inpainter::load(&arguments.weights, &device(&arguments.device)?)?;
+    let side = inpainter.side();
+    let folder = Folder::open(&arguments.folder, FolderOptions::default())?;
+    for refused in folder.refused() {
+        eprintln!("skipped {refused}");
+    }
+    let settings = LoaderConfig {
+        view: View::Whole { size: side },
+        on_bad_picture: OnBadPicture::Stop,
+        ..LoaderConfig::evaluation()
+    };
+    let loader = Loader::new(Arc::new(folder), Arc::new(Central::new(0)), settings)?;
+    let batches: Result<Vec<_>, _> =
+        loader.run(Position::default()).take(loader.steps_per_epoch() as usize).collect();
+    let pictures: Vec<RgbImage> =
+        batches?.into_iter().flat_map(|batch| batch.samples).map(|sample| sample.image).collect();
+
+    let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];
+    let protocols = arguments.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
+    for &protocol in &protocols {
+        println!("{}\n", evaluate(&fills, &pictures, protocol)?);
+    }
+    if let (Some(path), Some(protocol)) = (&arguments.sheet, protocols.last()) {
+        let mask = protocol.mask(side);
+        let column = |truth: &RgbImage| {
+            let [filled, mean, harmonic] = fills.map(|fill| fill.fill(truth, &mask));
+            Ok(vec![sheet::with_hole(truth, &mask, Rgb([128; 3])), filled?, mean?, harmonic?, truth.clone()])
+        };
+        let columns: Result<Vec<_>, context_encoder::eval::EvalError> =
+            pictures.iter().take(SAMPLES).map(column).collect();
+        sheet::save(&sheet::lay_out(&columns?), path)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Ten lines: learn for a moment, then fill a hole. No files needed; a few seconds; expect `filled.png`.
+//!
+//!     cargo run --release --example quick_start
+
+use context_encoder::prelude::*;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let device = device("cpu")?;
+    let config = TrainConfig::from_toml("steps = 20\nbatch_size = 8\nmodel.size = 64\nmodel.width = 16")?;
+    let folder = std::env::temp_dir().join(format!("context-encoder-quick-start-{}", std::process::id()));
+    let run = Run::start(config, &folder, &device)?.train(&mut Lines::new(std::io::stdout()))?;
+
+    let inpainter = Inpainter::load(&run.weights, &device)?;
+    let picture = Facades::new(7).with_size(64, 64).picture(0);
+    let filled = inpainter.fill(&picture, &Protocol::Hidden.mask(64))?;
+    filled.save("filled.png")?;
+    println!("{}", Scores::between(&filled, &picture));
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}

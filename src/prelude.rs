@@ -1,0 +1,12 @@
+//! What most programs need: `use context_encoder::prelude::*;`
+
+#[cfg(feature = "train")]
+pub use crate::train::{DataConfig, Lines, Progress, Run, TrainConfig};
+pub use crate::{
+    Device, Discriminator, Inpainter, Mask, Model, ModelConfig,
+    data::{Facades, Folder, FolderOptions, Loader, LoaderConfig},
+    device,
+    eval::{Fill, Protocol, Scores, evaluate},
+    mask::{Central, MaskGenerator, MaskKind, RandomBlock, RandomRegion},
+    model::{BottleneckConfig, Prediction, Preset},
+};
