@@ -28,3 +28,14 @@ mod device;
 pub mod prelude;
 
 pub use device::{DeviceError, device};
+
+/// The documents' code, compiled and run as tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../docs/data.md")]
+    struct Data;
+    #[doc = include_str!("../docs/training.md")]
+    struct Training;
+    #[doc = include_str!("../docs/checkpoints.md")]
+    struct Checkpoints;
+}

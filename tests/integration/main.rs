@@ -1,3 +1,10 @@
-//! Tests of the whole, in one binary.
+//! What the library promises as a whole: parity with PyTorch, runs that resume, errors that help, an
+//! architecture that holds.
 
+mod backends;
+mod commands;
+mod dependencies;
+mod layers;
 mod parity;
+mod resume;
+mod robustness;
