@@ -5,7 +5,7 @@
 //! Data: a folder of pictures; each is resized whole to the network's square. Time: seconds. Expect: a Markdown
 //! table for each protocol, and with `--sheet FILE` a picture of the first eight.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use context_encoder::{
@@ -67,8 +67,9 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
     let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];
     let protocols = arguments.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
+    let mut out = std::io::stdout().lock();
     for &protocol in &protocols {
-        println!("{}\n", evaluate(&fills, &pictures, protocol)?);
+        writeln!(out, "{}\n", evaluate(&fills, &pictures, protocol)?)?;
     }
     if let (Some(path), Some(protocol)) = (&arguments.sheet, protocols.last()) {
         let mask = protocol.mask(side);
@@ -79,7 +80,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         let columns: Result<Vec<_>, context_encoder::eval::EvalError> =
             pictures.iter().take(SAMPLES).map(column).collect();
         sheet::save(&sheet::lay_out(&columns?), path)?;
-        println!("wrote {}", path.display());
+        writeln!(out, "wrote {}", path.display())?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! Data: any picture; without one, a built-in facade. Time: a second. Expect: `filled.png`, of the network's size,
 //! and how far the fill is from what was there, beside two fills without a network.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::{
@@ -55,9 +55,10 @@ fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     let mask = arguments.protocol.mask(side);
     sheet::save(&inpainter.fill(&picture, &mask)?, &arguments.output)?;
-    println!("wrote {}", arguments.output.display());
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "wrote {}", arguments.output.display())?;
 
     let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];
-    println!("{}", evaluate(&fills, &[picture], arguments.protocol)?);
+    writeln!(out, "{}", evaluate(&fills, &[picture], arguments.protocol)?)?;
     Ok(())
 }

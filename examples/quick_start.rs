@@ -1,6 +1,7 @@
 //! Ten lines: learn for a moment, then fill a hole. No files needed; a few seconds; expect `filled.png`.
 //!
 //!     cargo run --release --example quick_start
+#![allow(clippy::print_stdout, reason = "a program that talks")]
 
 use context_encoder::prelude::*;
 

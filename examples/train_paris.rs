@@ -8,7 +8,7 @@
 //! arguments. Expect: a PSNR on the validation pictures above border mean and harmonic fill, sheets of samples
 //! under runs/paris/samples, weights in runs/paris/model.safetensors. Smoke mode: `--smoke`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::prelude::*;
@@ -73,8 +73,7 @@ fn train(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         run = run.with_steps(steps);
     }
     let summary = run.train(&mut *progress::for_standard_output())?;
-    report(&summary);
-    Ok(())
+    Ok(report(&summary)?)
 }
 
 /// Settings from preset or file, then from arguments.
@@ -125,17 +124,19 @@ fn smoke(config: TrainConfig) -> TrainConfig {
     }
 }
 
-fn report(summary: &Summary) {
-    println!("\n{} steps; on {} validation pictures:", summary.step, summary.validation.pictures);
-    println!("  context encoder  {}", summary.validation.network);
+fn report(summary: &Summary) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n{} steps; on {} validation pictures:", summary.step, summary.validation.pictures)?;
+    writeln!(out, "  context encoder  {}", summary.validation.network)?;
     for entry in &summary.validation.baselines {
-        println!("  {:<15}  {}", entry.name, entry.scores);
+        writeln!(out, "  {:<15}  {}", entry.name, entry.scores)?;
     }
     if let Some(sheet) = summary.sheets.last() {
-        println!("\nlook at   {}", sheet.display());
+        writeln!(out, "\nlook at   {}", sheet.display())?;
     }
-    println!(
+    writeln!(
+        out,
         "fill with cargo run --release --example inpaint_image -- --weights {}",
         summary.weights.display()
-    );
+    )
 }

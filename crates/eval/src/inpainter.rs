@@ -48,11 +48,11 @@ impl Inpainter {
     pub fn load(weights: impl AsRef<Path>, device: &Device) -> Result<Self, EvalError> {
         // Without autodiff batch norm uses its running statistics.
         let device = device.clone().without_autodiff();
-        Ok(Self::new(Model::load(weights, &device)?, &device))
+        Ok(Self::new(&Model::load(weights, &device)?, &device))
     }
 
     /// Takes a network that is in memory. A network in training is turned to inference first.
-    pub fn new(model: Model, device: &Device) -> Self {
+    pub fn new(model: &Model, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
         Self { model: model.valid().to_device(&device), device, name: "context encoder".to_owned() }
     }
@@ -156,7 +156,7 @@ mod tests {
     fn inpainter(prediction: Prediction) -> Inpainter {
         let device = Device::flex();
         let config = ModelConfig::default().with_size(64).with_width(2).with_prediction(prediction);
-        Inpainter::new(config.init(&device).expect("valid"), &device)
+        Inpainter::new(&config.init(&device).expect("valid"), &device)
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
     fn a_network_in_training_is_turned_to_inference() {
         let device = Device::flex().autodiff();
         let config = ModelConfig::default().with_size(64).with_width(2);
-        let training = Inpainter::new(config.init(&device).expect("valid"), &device);
+        let training = Inpainter::new(&config.init(&device).expect("valid"), &device);
         let mask = Protocol::Hidden.mask(64);
         let expected = inpainter(Prediction::Centre).fill(&picture(0), &mask).expect("usable");
         assert_eq!(training.fill(&picture(0), &mask).expect("usable"), expected);

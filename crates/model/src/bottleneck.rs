@@ -18,6 +18,7 @@ use crate::{
 
 /// The join of encoder and decoder, `[batch, m, 4, 4]` to `[batch, m, 4, 4]` (paper, section 3.1).
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has one; its weights are on the heap either way")]
 pub enum Bottleneck {
     /// Through a dense code at one position.
     Dense(DenseCode),

@@ -112,7 +112,7 @@ impl Learner {
         };
         let loss = objective.generator_loss(&reconstruction, prediction, truth, region, judge);
         let terms = StepTerms { generator: detached(&loss), discriminator: discriminator_terms };
-        let generator = generator.descend(loss.total);
+        let generator = generator.descend(&loss.total);
         (Self { generator, discriminator, objective, reconstruction }, terms)
     }
 }
@@ -131,7 +131,7 @@ fn teach(
         fake: loss.fake.clone().detach(),
         total: loss.total.clone().detach(),
     };
-    (player.descend(loss.total), terms)
+    (player.descend(&loss.total), terms)
 }
 
 /// The numbers alone, so that a report does not keep a step's whole graph alive.

@@ -26,7 +26,7 @@ impl<M: Module> Player<M> {
     }
 
     /// One step of Adam down the slope of `loss`.
-    pub(crate) fn descend(mut self, loss: Tensor<1>) -> Self {
+    pub(crate) fn descend(mut self, loss: &Tensor<1>) -> Self {
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         self.network = self.optimizer.step(self.rate, self.network, gradients);
         self

@@ -258,7 +258,7 @@ impl Run {
 
     /// The generator as it stands, ready to fill pictures.
     fn inpainter(&self) -> Inpainter {
-        Inpainter::new(self.learner.model().clone(), &self.device)
+        Inpainter::new(self.learner.model(), &self.device)
     }
 
     /// Writes checkpoint and weights.
