@@ -117,9 +117,13 @@ mod tests {
             TensorData::new(vec![1.0_f32, 0.0, 1.0, 1.0], [1, 1, 2, 2]),
             &device,
         ));
-        let loss =
-            objective
-                .generator_loss(&Reconstruction::default(), prediction.clone(), truth, region, |f| f.sum());
+        let loss = objective.generator_loss(
+            &Reconstruction::default(),
+            prediction.clone(),
+            truth,
+            region,
+            Tensor::sum,
+        );
         let grads = loss.total.clone().backward();
         let gradient = prediction.grad(&grads).expect("tracked").into_data().try_to_vec().expect("f32");
         (loss, gradient)

@@ -157,8 +157,14 @@ fn cut_after(path: &Path, step: u64) -> std::io::Result<()> {
     if kept == text {
         return Ok(());
     }
-    let aside = path.with_extension("csv.part");
-    fs::write(&aside, kept)?;
+    replace(path, &kept)
+}
+
+/// Writes a text file aside and renames it, so that the file is complete or as it was.
+pub(crate) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".part");
+    fs::write(&aside, text)?;
     fs::rename(&aside, path)
 }
 

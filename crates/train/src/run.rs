@@ -14,7 +14,7 @@ use context_encoder_model::{TrainingRecord, parameter_count};
 use crate::{
     Learner, Progress, TrainConfig, TrainError, Validation, bundle,
     dataset::Dataset,
-    journal::{Journal, Pending, StepNumber},
+    journal::{Journal, Pending, StepNumber, replace},
     progress::{Pace, Plan},
     validation::ValidationSet,
 };
@@ -301,7 +301,7 @@ impl Files {
             source,
         })?;
         let path = folder.join(CONFIG);
-        fs::write(&path, config.to_toml()?).map_err(|source| TrainError::Io {
+        replace(&path, &config.to_toml()?).map_err(|source| TrainError::Io {
             action: "write",
             path,
             source,
