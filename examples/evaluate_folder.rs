@@ -5,11 +5,11 @@
 //! Data: a folder of pictures; each is resized whole to the network's square. Time: seconds. Expect: a Markdown
 //! table for each protocol, and with `--sheet FILE` a picture of the first eight.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::{
-    data::{OnBadPicture, Position, View},
+    data::{PictureSource, Purpose, View, stream},
     eval::{BorderMean, Harmonic, sheet},
     prelude::*,
 };
@@ -54,18 +54,21 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     for refused in folder.refused() {
         eprintln!("skipped {refused}");
     }
-    let settings = LoaderConfig {
-        view: View::Whole { size: side },
-        on_bad_picture: OnBadPicture::Stop,
-        ..LoaderConfig::evaluation()
-    };
-    let loader = Loader::new(Arc::new(folder), Arc::new(Central::new(0)), settings)?;
-    let batches: Result<Vec<_>, _> =
-        loader.run(Position::default()).take(loader.steps_per_epoch() as usize).collect();
-    let pictures: Vec<RgbImage> =
-        batches?.into_iter().flat_map(|batch| batch.samples).map(|sample| sample.image).collect();
+    let view = View::Whole { size: side };
+    let mut pictures: Vec<RgbImage> = Vec::with_capacity(folder.len());
+    for index in 0..folder.len() {
+        match folder.picture(0, index) {
+            Ok(picture) => {
+                pictures.push(view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)))
+            }
+            Err(error) => eprintln!("skipped {error}"),
+        }
+    }
 
     let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];
+    if pictures.is_empty() {
+        return Err(format!("no picture in {} can be read", arguments.folder.display()).into());
+    }
     let protocols = arguments.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
     let mut out = std::io::stdout().lock();
     for &protocol in &protocols {

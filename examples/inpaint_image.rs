@@ -44,6 +44,13 @@ fn main() -> ExitCode {
 }
 
 fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    if arguments.output.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("png")) {
+        return Err(format!(
+            "{} would hold a PNG; give it a name that ends in .png",
+            arguments.output.display()
+        )
+        .into());
+    }
     let inpainter = Inpainter::load(&arguments.weights, &device(&arguments.device)?)?;
     let side = inpainter.side();
     let picture = match &arguments.picture {

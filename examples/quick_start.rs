@@ -13,9 +13,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let inpainter = Inpainter::load(&run.weights, &device)?;
     let picture = Facades::new(7).with_size(64, 64).picture(0);
-    let filled = inpainter.fill(&picture, &Protocol::Hidden.mask(64))?;
+    let mask = Protocol::Hidden.mask(64);
+    let filled = inpainter.fill(&picture, &mask)?;
     filled.save("filled.png")?;
-    println!("{}", Scores::between(&filled, &picture));
+    println!("{}", Scores::hidden(&filled, &picture, &mask));
     std::fs::remove_dir_all(folder)?;
     Ok(())
 }

@@ -32,7 +32,7 @@ struct Arguments {
     /// TOML file of settings (see docs/training.md)
     #[arg(long)]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.width=32`; may be repeated
+    /// One more setting, such as `model.width=32`; may be repeated. With --resume: rates, steps, intervals, workers
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Steps in all
@@ -45,7 +45,7 @@ struct Arguments {
     #[arg(long, default_value = "runs/paris")]
     run: PathBuf,
     /// Continue the run in that folder
-    #[arg(long, conflicts_with_all = ["data", "preset", "config", "settings", "smoke"])]
+    #[arg(long, conflicts_with_all = ["data", "preset", "config", "smoke"])]
     resume: bool,
     /// A few steps of a tiny network, to see that everything works
     #[arg(long)]
@@ -65,7 +65,8 @@ fn main() -> ExitCode {
 fn train(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let device = device(&arguments.device)?;
     let mut run = if arguments.resume {
-        Run::resume(&arguments.run, &device)?
+        let run = Run::resume(&arguments.run, &device)?;
+        arguments.settings.iter().try_fold(run, |run, setting| run.with_override(setting))?
     } else {
         Run::start(configuration(arguments)?, &arguments.run, &device)?
     };
@@ -84,11 +85,12 @@ fn configuration(arguments: &Arguments) -> Result<TrainConfig, TrainError> {
         (None, None) => five_minutes(),
     };
     if let Some(path) = &arguments.data {
-        config.data = DataConfig::Folder {
-            path: path.clone(),
-            resize: arguments.resize.unwrap_or(350),
-            strict: arguments.strict,
+        let (resize, strict) = match config.data {
+            DataConfig::Folder { resize, strict, .. } => (resize, strict),
+            _ => (350, false),
         };
+        let resize = arguments.resize.unwrap_or(resize);
+        config.data = DataConfig::Folder { path: path.clone(), resize, strict: strict || arguments.strict };
     }
     if arguments.smoke {
         config = smoke(config);

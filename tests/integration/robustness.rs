@@ -114,7 +114,10 @@ fn a_damaged_checkpoint_is_refused_and_left_alone() {
         assert!(error.contains("checkpoint.bpk"), "{error}");
         assert_eq!(fs::read(&summary.checkpoint).expect("checkpoint").len(), length);
     }
+    // a run killed between the renaming of the old and of the new one
     fs::remove_file(&summary.checkpoint).expect("removed");
+    assert_eq!(Run::resume(&run, &device).expect("the one before").step(), 2);
+    fs::remove_file(run.join("checkpoint.previous.bpk")).expect("removed");
     assert!(one_line(&Run::resume(&run, &device).err().expect("absent")).starts_with("cannot read"));
 }
 
@@ -125,31 +128,102 @@ fn a_new_run_never_overwrites_another() {
     let summary = Run::start(config(), &run, &device).expect("run").train(&mut ()).expect("trained");
     let before = fs::read(&summary.checkpoint).expect("checkpoint");
     let error = one_line(&Run::start(config(), &run, &device).err().expect("occupied"));
-    assert!(error.contains("--resume"), "{error}");
+    assert!(error.contains("already holds a run"), "{error}");
     assert_eq!(fs::read(&summary.checkpoint).expect("checkpoint"), before);
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint() {
+fn a_loss_that_is_no_number_stops_the_run_and_a_good_checkpoint_remains() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let run = folder.path().join("run");
-    let summary = Run::start(config(), &run, &device).expect("run").train(&mut ()).expect("trained");
-    let before = fs::read(&summary.checkpoint).expect("checkpoint");
+    let good = Run::start(config(), &run, &device).expect("run").train(&mut ()).expect("trained");
+    let last_good = fs::read(&good.checkpoint).expect("checkpoint");
 
-    // the same run with a rate that throws the weights out of range
-    let mut wild = config();
-    wild.generator_rate = 1e38;
-    wild.steps = 50;
-    let other = folder.path().join("wild");
-    let error = Run::start(wild, &other, &device).expect("run").train(&mut ()).expect_err("diverged");
-    assert!(matches!(error, TrainError::NotFinite { step: 1.., .. }), "{error}");
-    assert!(one_line(&error).contains("at step"));
-    // what was written before the numbers went wrong, if anything, is still a whole checkpoint
-    let checkpoint = other.join("checkpoint.bpk");
-    if checkpoint.exists() {
-        assert!(Run::resume(&other, &device).is_ok());
+    // from here on with a rate that throws the weights out of range: each step writes a checkpoint
+    let wild = Run::resume(&run, &device).expect("checkpoint");
+    let wild = wild
+        .with_override("generator_rate=1e10")
+        .and_then(|run| run.with_override("steps=20"))
+        .expect("changeable");
+    let error = wild.train(&mut ()).expect_err("diverged");
+    let TrainError::NotFinite { step, .. } = error else { panic!("{error}") };
+    assert!(step > 3 && one_line(&error).contains("checkpoint.previous.bpk"), "{error}");
+
+    // whether or not the newest had gone wrong already, one of the two goes on with a sane rate
+    let goes_on = || {
+        let run = Run::resume(&run, &device).expect("a whole checkpoint");
+        let steps = format!("steps={}", run.step() + 1);
+        run.with_override("generator_rate=1e-4")
+            .and_then(|run| run.with_override(&steps))
+            .expect("changeable")
+            .train(&mut ())
+    };
+    let previous = run.join("checkpoint.previous.bpk");
+    if goes_on().is_err() {
+        assert_eq!(
+            fs::read(&previous).expect("kept"),
+            last_good,
+            "the step before the explosion is kept as it was"
+        );
+        fs::rename(&previous, &good.checkpoint).expect("restored by hand, as the error says");
+        goes_on().expect("the last good checkpoint goes on");
     }
-    assert_eq!(fs::read(&summary.checkpoint).expect("checkpoint"), before);
+}
+
+#[test]
+fn a_run_that_fails_before_its_first_checkpoint_can_start_again() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let run = folder.path().join("run");
+    let wild = TrainConfig { generator_rate: 1e38, checkpoint_every: 0, steps: 9, ..config() };
+    let error = Run::start(wild, &run, &device).expect("run").train(&mut ()).expect_err("diverged");
+    assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
+    Run::start(config(), &run, &device).expect("nothing was there to lose").train(&mut ()).expect("trained");
+}
+
+#[test]
+fn a_resumed_run_refuses_what_would_change_it() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("created");
+    pictures(&data, 6);
+    let run = folder.path().join("run");
+    let config = TrainConfig {
+        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false },
+        ..config()
+    };
+    Run::start(config, &run, &device).expect("run").train(&mut ()).expect("trained");
+    let resume = || Run::resume(&run, &device).expect("checkpoint");
+    let error = one_line(&resume().with_override("model.width=8").err().expect("architecture"));
+    assert!(error.contains("`model.width` cannot be changed in a run"), "{error}");
+    let error = one_line(&resume().with_steps(1).train(&mut ()).expect_err("fewer than done"));
+    assert!(error.contains("has done 3"), "{error}");
+    fs::remove_file(data.join("02.png")).expect("removed");
+    let error = one_line(&resume().with_steps(5).train(&mut ()).expect_err("other pictures"));
+    assert!(error.contains("other pictures"), "{error}");
+}
+
+#[test]
+fn a_broken_picture_among_those_to_validate_on_is_told() {
+    let folder = tempdir().expect("folder");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("created");
+    pictures(&data, 22); // 00 and 20 are kept to validate on
+    let good = fs::read(data.join("00.png")).expect("picture");
+    fs::write(data.join("00.png"), &good[..good.len() / 2]).expect("cut");
+    let config = TrainConfig {
+        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false },
+        ..config()
+    };
+    let mut ears = Ears::default();
+    let train = |name: &str, ears: &mut Ears| {
+        Run::start(config.clone(), folder.path().join(name), &Device::flex()).expect("run").train(ears)
+    };
+    let summary = train("one", &mut ears).expect("trained");
+    assert_eq!(summary.validation.pictures, 1);
+    assert_eq!(ears.0.iter().filter(|line| line.contains("00.png")).count(), 1, "{:?}", ears.0);
+    fs::write(data.join("20.png"), &good[..good.len() / 2]).expect("cut");
+    let error = one_line(&train("none", &mut ears).expect_err("nothing to validate on"));
+    assert!(error.contains("none of the 2 pictures kept to validate on"), "{error}");
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! |---|---|---|
 //! | files, pictures, host batches | `u8`, interleaved RGB | `[0, 255]` |
 //! | tensors: batches, networks, losses | `f32`, planar `[N,3,H,W]` | `[-1, 1]` |
-//! | error percentages and PSNR | `f32`, planar `[N,3,H,W]` | `[0, 1]`, by [`to_unit_range`] |
 //! | masks | `f32`, `[N,1,H,W]` | 1 = hidden, 0 = visible |
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -38,12 +37,6 @@ pub fn from_byte(byte: u8) -> f32 {
 pub fn to_byte(value: f32) -> u8 {
     // A float becomes an integer by cutting and clamping; not-a-number becomes 0.
     ((value + 1.0) * 127.5).round() as u8
-}
-
-/// Values in `[-1, 1]` as values in `[0, 1]`, the range in which errors and PSNR are given. Any shape.
-#[must_use]
-pub fn to_unit_range<const D: usize>(values: Tensor<D>) -> Tensor<D> {
-    (values + 1.0) * 0.5
 }
 
 /// Pictures of one size as a tensor `[N,3,H,W]` in `[-1, 1]`.
@@ -199,13 +192,6 @@ mod tests {
         let values = masks_to_tensor(&masks, &Device::flex()).into_data();
         let expected = [0., 0., 1., 0., 0., 0., /* second mask */ 0., 0., 0., 1., 1., 1.];
         assert_eq!(values.as_slice::<f32>().expect("f32"), expected);
-    }
-
-    #[test]
-    fn the_unit_range_is_half_as_wide() {
-        let values = Tensor::<1>::from_floats([-1.0, 0.0, 0.5, 1.0], &Device::flex());
-        let unit = to_unit_range(values).into_data();
-        assert_eq!(unit.as_slice::<f32>().expect("f32"), [0.0, 0.5, 0.75, 1.0]);
     }
 
     #[test]

@@ -92,6 +92,20 @@ mod tests {
         assert!(map.values.iter().all(|value| (value - expected).abs() < 1e-9), "{:?}", map.values);
     }
 
+    /// scikit-image 0.26: `structural_similarity(picture, truth, gaussian_weights=True, sigma=1.5,
+    /// use_sample_covariance=False, data_range=1, channel_axis=2)` on the same pixels divided by 255.
+    #[test]
+    fn uneven_pictures_agree_with_scikit_image() {
+        let picture = |formula: fn(u32, u32) -> [u32; 3]| {
+            RgbImage::from_fn(24, 20, |x, y| Rgb(formula(x, y).map(|v| (v % 256) as u8)))
+        };
+        let truth = picture(|x, y| [37 * x + 101 * y, x * x + 3 * y, 5 * x * y]);
+        let other = picture(|x, y| [31 * x + 101 * y, x * x + 7 * y, 3 * x * y + 20]);
+        let values = map(&other, &truth).values;
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        assert!((mean - 0.072_563_491_017_762_4).abs() < 1e-9, "{mean}");
+    }
+
     #[test]
     fn inversion_is_dissimilar() {
         let picture =

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::{Fill, Model, ModelError, Preset};
+use crate::{FillColour, Model, ModelError, Preset};
 
 /// Side of the feature map between encoder and decoder, in cells, for every input size.
 pub(crate) const BOTTLENECK_SIDE: usize = 4;
@@ -64,7 +64,7 @@ pub struct ModelConfig {
     /// What the network predicts.
     pub prediction: Prediction,
     /// Colour that stands in for hidden pixels.
-    pub fill: Fill,
+    pub fill: FillColour,
 }
 
 impl Default for ModelConfig {
@@ -105,7 +105,7 @@ impl ModelConfig {
     }
 
     /// Sets the colour that stands in for hidden pixels.
-    pub fn with_fill(mut self, fill: Fill) -> Self {
+    pub fn with_fill(mut self, fill: FillColour) -> Self {
         self.fill = fill;
         self
     }

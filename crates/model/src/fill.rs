@@ -18,7 +18,7 @@ const AUTHORS_MEAN: [f32; 3] = [117.0, 104.0, 123.0];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Fill {
+pub enum FillColour {
     /// The ImageNet mean, red 123, green 117, blue 104 (the paper's words).
     #[default]
     Mean,
@@ -27,12 +27,12 @@ pub enum Fill {
     Authors,
 }
 
-impl Fill {
+impl FillColour {
     /// Red, green and blue in the network's range `[-1, 1]`.
     ///
     /// ```
-    /// use context_encoder_model::Fill;
-    /// let [red, _, blue] = Fill::Mean.rgb();
+    /// use context_encoder_model::FillColour;
+    /// let [red, _, blue] = FillColour::Mean.rgb();
     /// assert!((red - (2.0 * 123.0 / 255.0 - 1.0)).abs() < 1e-6);
     /// assert!(red > blue);
     /// ```
@@ -74,19 +74,19 @@ mod tests {
             &device,
         );
         let masks = Tensor::<4>::from_data(TensorData::new(vec![0.0_f32, 1.0], [1, 1, 1, 2]), &device);
-        let seen: Vec<f32> = Fill::Authors.hide(images, masks).into_data().try_to_vec().expect("f32");
-        let [red, green, blue] = Fill::Authors.rgb();
+        let seen: Vec<f32> = FillColour::Authors.hide(images, masks).into_data().try_to_vec().expect("f32");
+        let [red, green, blue] = FillColour::Authors.rgb();
         assert_eq!(seen, [0.5, red, 0.5, green, 0.5, blue]);
     }
 
     #[test]
     fn the_two_fills_hold_the_same_numbers_in_another_order() {
-        let sorted = |fill: Fill| {
+        let sorted = |fill: FillColour| {
             let mut rgb = fill.rgb();
             rgb.sort_by(f32::total_cmp);
             rgb
         };
-        assert_eq!(sorted(Fill::Mean), sorted(Fill::Authors));
-        assert_ne!(Fill::Mean.rgb(), Fill::Authors.rgb());
+        assert_eq!(sorted(FillColour::Mean), sorted(FillColour::Authors));
+        assert_ne!(FillColour::Mean.rgb(), FillColour::Authors.rgb());
     }
 }

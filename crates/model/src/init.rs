@@ -52,8 +52,9 @@ impl Weights {
     }
 }
 
-/// `sqrt(2 / fan_in)` before a rectifier, for weights `[out, in, kernel, kernel]`; `sqrt(1 / n^2)`
-/// for the channel-wise layer's `[channels, n^2, n^2]`, which no rectifier follows.
+/// `sqrt(2 / fan)` before a rectifier, with the fan counted as in PyTorch, over all axes but the first: the inputs
+/// of a convolution `[out, in, kernel, kernel]`, the outputs of an up-convolution `[in, out, kernel, kernel]`.
+/// `sqrt(1 / n^2)` for the channel-wise layer's `[channels, n^2, n^2]`, which no rectifier follows.
 fn he_deviation(shape: &[usize]) -> f32 {
     match *shape {
         [_, _, positions] => (1.0 / positions as f32).sqrt(),

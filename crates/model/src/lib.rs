@@ -34,7 +34,7 @@ pub use discriminator::Discriminator;
 pub use encoder::Encoder;
 pub use error::{Mismatch, ModelError};
 pub use feature::{FeatureDecoder, FeatureEncoder, FeatureModel, FeatureModelConfig, Pooling};
-pub use fill::Fill;
+pub use fill::FillColour;
 pub use model::Model;
 pub use parameter_count::parameter_count;
 pub use preset::Preset;

@@ -4,7 +4,10 @@
 //! optimiser state is keyed by, each optimiser's own burnpack as bytes under `optimizer.`, and the header
 //! below as text. See `docs/checkpoints.md`.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use burn::{
     module::Module,
@@ -36,36 +39,63 @@ pub(crate) struct Header {
     pub(crate) step: u64,
     /// Epochs done, for readers.
     pub(crate) epoch: u64,
+    /// The pictures it learned from, by [`Dataset::fingerprint`](crate::dataset::Dataset::fingerprint).
+    pub(crate) pictures: u64,
     /// Tensors in each optimiser's state, to tell whether all came back.
     optimizer_tensors: Vec<usize>,
     pub(crate) config: TrainConfig,
 }
 
-/// Writes a learner that has done `step` steps: aside first, then renamed.
+/// What is written beside the networks.
+pub(crate) struct State<'a> {
+    pub(crate) config: &'a TrainConfig,
+    pub(crate) step: u64,
+    pub(crate) epoch: u64,
+    pub(crate) pictures: u64,
+}
+
+/// Writes a learner: aside first; then the old file becomes [`previous`], and the new one takes its place.
+///
+/// The old one is kept because a step's loss judges the weights before it: weights that the last step threw out of
+/// range show only in the next loss.
 ///
 /// # Errors
 /// [`TrainError::NotFinite`] when a weight is no number, [`TrainError::Checkpoint`] when writing fails; the old
 /// file is then as it was.
-pub(crate) fn save(
-    learner: &Learner,
-    config: &TrainConfig,
-    step: u64,
-    epoch: u64,
-    path: &Path,
-) -> Result<(), TrainError> {
+pub(crate) fn save(learner: &Learner, state: &State<'_>, path: &Path) -> Result<(), TrainError> {
+    let &State { config, step, epoch, pictures } = state;
     let mut tensors = Vec::new();
     let mut optimizer_tensors = Vec::new();
     optimizer_tensors.push(collect(&learner.generator, GENERATOR, step, path, &mut tensors)?);
     if let Some(player) = &learner.discriminator {
         optimizer_tensors.push(collect(player, DISCRIMINATOR, step, path, &mut tensors)?);
     }
-    let header = Header { format: FORMAT, step, epoch, optimizer_tensors, config: config.clone() };
+    let header = Header { format: FORMAT, step, epoch, pictures, optimizer_tensors, config: config.clone() };
     let header = serde_json::to_string(&header).map_err(|error| failed(path, &error))?;
+    let newest = path.with_extension("next.bpk");
     Writer::new(tensors)
         .with_metadata(HEADER, &header)
         .auto_extension(false)
-        .write_to_file(path)
-        .map_err(|error| failed(path, &error))
+        .write_to_file(&newest)
+        .map_err(|error| failed(path, &error))?;
+    if path.exists() {
+        fs::rename(path, previous(path)).map_err(|error| failed(path, &error))?;
+    }
+    fs::rename(&newest, path).map_err(|error| failed(path, &error))
+}
+
+/// Where the checkpoint before the newest is kept.
+pub(crate) fn previous(path: &Path) -> PathBuf {
+    path.with_extension("previous.bpk")
+}
+
+/// The checkpoint to continue from: the newest, or the one before it when a run was killed between the two renamings.
+pub(crate) fn newest(path: &Path) -> PathBuf {
+    if path.exists() {
+        path.to_owned()
+    } else {
+        Some(previous(path)).filter(|previous| previous.exists()).unwrap_or_else(|| path.to_owned())
+    }
 }
 
 /// Reads a checkpoint into a learner on `device`.
@@ -79,7 +109,7 @@ pub(crate) fn load(path: &Path, device: &Device) -> Result<(Learner, Header), Tr
             "it is damaged, cut short or of another format ({error}); resume from a copy, or start anew in another folder"
         ))
     };
-    if let Err(source) = std::fs::File::open(path) {
+    if let Err(source) = fs::File::open(path) {
         return Err(TrainError::Io { action: "read", path: path.to_owned(), source });
     }
     let reader = Reader::from_file(path).map_err(damaged)?;

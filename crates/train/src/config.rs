@@ -14,10 +14,11 @@ use crate::{DataConfig, TrainError};
 ///
 /// | key | meaning | `recommended` | `paper` | `authors` |
 /// |---|---|---|---|---|
-/// | `model` | architecture | channel-wise | dense 4000 | dense 4000, scrambled fill |
+/// | `model` | architecture | channel-wise | channel-wise | dense 4000, scrambled fill |
 /// | `masks` | what is hidden | central, overlap 0 | central, overlap 7 | central, overlap 4 |
 /// | `objective` | what the generator minimises | joint .999/.001 | joint .999/.001 | joint .999/.001 |
-/// | `reconstruction` | distance and average | L2 by region | L2 by region | L2 by patch |
+/// | `reconstruction` | distance and average (alike where the centre is predicted) | L2 by region | L2 by region | L2 by patch |
+/// | `mask_sharing` | pictures that share a mask | none | none | those of a batch |
 /// | `generator_rate` | Adam's learning rate | 2e-3 | 2e-3 | 2e-3 |
 /// | `discriminator_rate` | Adam's learning rate | 2e-4 | 2e-4 | 2e-4 |
 /// | `batch_size` | pictures a step | 64 | 64 | 64 |
@@ -112,9 +113,6 @@ impl TrainConfig {
     pub fn validate(&self) -> Result<(), TrainError> {
         let refuse = |reason: String| Err(TrainError::config(reason));
         self.model.validate()?;
-        if self.batch_size < 2 {
-            return refuse(format!("batch_size is {}; batch norm needs at least 2", self.batch_size));
-        }
         for (key, rate) in
             [("generator_rate", self.generator_rate), ("discriminator_rate", self.discriminator_rate)]
         {
@@ -140,8 +138,23 @@ impl TrainConfig {
                 "log_every is 0; write how many steps lie between readings, such as 10".to_owned(),
             );
         }
-        if self.validation_pictures == 0 {
-            return refuse("validation_pictures is 0; write at least 1".to_owned());
+        for (key, number, range) in [
+            ("batch_size", self.batch_size, 2..=65_536),
+            ("workers", self.workers, 0..=256),
+            ("validation_pictures", self.validation_pictures, 1..=4096),
+        ] {
+            if !range.contains(&number) {
+                return refuse(format!("{key} is {number}; write {} to {}", range.start(), range.end()));
+            }
+        }
+        self.data.validate(self.model.size as u32)?;
+        if let MaskKind::Central { overlap } = self.masks
+            && overlap as usize >= self.model.size / 4
+        {
+            return refuse(format!(
+                "masks.overlap is {overlap}, which leaves nothing hidden; write less than {}",
+                self.model.size / 4
+            ));
         }
         let central = matches!(self.masks, MaskKind::Central { .. });
         if self.model.prediction == Prediction::Centre && !central {
@@ -176,7 +189,13 @@ mod tests {
             change(&mut config);
             config.validate().expect_err("unusable").to_string()
         };
-        assert!(refusal(|c| c.batch_size = 1).contains("batch_size is 1"));
+        assert!(refusal(|c| c.batch_size = 1).contains("batch_size is 1; write 2 to"));
+        assert!(refusal(|c| c.workers = 100_000).contains("workers is 100000"));
+        assert!(refusal(|c| c.masks = MaskKind::Central { overlap: 32 }).contains("leaves nothing hidden"));
+        assert!(
+            refusal(|c| c.data = DataConfig::Folder { path: "p".into(), resize: 60, strict: false })
+                .contains("data.resize is 60")
+        );
         assert!(refusal(|c| c.generator_rate = f64::NAN).contains("generator_rate is NaN"));
         assert!(refusal(|c| c.masks = MaskKind::RandomBlock).contains("model.prediction = \"whole\""));
         assert!(refusal(|c| c.log_every = 0).contains("log_every"));

@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
-/// Keeps the random stream of drawn facades apart from the run's other streams of the same seed.
+/// Keeps the random stream of drawn facades apart from the run's other streams of the same seed; by itself the seed
+/// of the facades to validate on, which are the same in every run.
 const FACADES_SALT: u64 = 0x6661_6361_6465_7321;
+
+/// The largest shorter side to which pictures are resized, pixels.
+const MAX_RESIZE: u32 = 8192;
 
 /// Where pictures come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,17 @@ pub(crate) struct Dataset {
     pub(crate) refused: Vec<Refused>,
 }
 
+impl Dataset {
+    /// A number that changes when the pictures to learn from do (their names or their count): FNV-1a over all names.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let names = (0..self.training.len()).map(|index| self.training.name(index));
+        names.fold(0xcbf2_9ce4_8422_2325, |hash, name| {
+            let bytes = name.bytes().chain([0]);
+            bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        })
+    }
+}
+
 impl DataConfig {
     /// A folder with the paper's resizing.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
@@ -55,10 +70,10 @@ impl DataConfig {
             Self::Facades { pictures } => {
                 // Pictures of 3:2.5 around the crop leave it room to move by a quarter of its side.
                 let (width, height) = (side * 3 / 2, side * 5 / 4);
-                let facades = Facades::new(seed ^ FACADES_SALT).with_size(width, height);
+                let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(width, height);
                 Ok(Dataset {
-                    training: Arc::new(FacadeSource::training(facades.clone(), *pictures)),
-                    validation: Arc::new(FacadeSource::validation(facades, validation)),
+                    training: Arc::new(FacadeSource::training(facades(seed), *pictures)),
+                    validation: Arc::new(FacadeSource::validation(facades(0), validation)),
                     view: View::RandomCrop { resize: height, size: side },
                     on_bad_picture: OnBadPicture::Stop,
                     refused: Vec::new(),
@@ -70,6 +85,14 @@ impl DataConfig {
                 let folder = Folder::open(path, options)?;
                 let refused = folder.refused().to_vec();
                 let (training, validation) = folder.split();
+                if training.is_empty() || validation.is_empty() {
+                    let reason = format!(
+                        "{} holds {} usable picture, but a run needs at least two: every 20th is kept to validate on",
+                        path.display(),
+                        training.len() + validation.len()
+                    );
+                    return Err(TrainError::config(reason));
+                }
                 Ok(Dataset {
                     training: Arc::new(training),
                     validation: Arc::new(validation),
@@ -78,6 +101,31 @@ impl DataConfig {
                     refused,
                 })
             }
+        }
+    }
+
+    /// Checks every field, for squares of `side` pixels.
+    pub(crate) fn validate(&self, side: u32) -> Result<(), TrainError> {
+        match self {
+            Self::Facades { pictures: 0 } => {
+                Err(TrainError::config("data.pictures is 0; write at least batch_size"))
+            }
+            Self::Folder { resize, .. } if !(side..=MAX_RESIZE).contains(resize) => {
+                Err(TrainError::config(format!(
+                    "data.resize is {resize}; write the shorter side in pixels, from model.size ({side}) to {MAX_RESIZE}"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same source with a path that does not depend on the current folder.
+    pub(crate) fn absolute(self) -> Self {
+        match self {
+            Self::Folder { path, resize, strict } => {
+                Self::Folder { path: std::path::absolute(&path).unwrap_or(path), resize, strict }
+            }
+            other => other,
         }
     }
 

@@ -42,8 +42,14 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// A new run in the folder of another.
-    #[error("{} already holds a run; continue it with --resume, or choose another folder", folder.display())]
+    #[error("{} already holds a run; resume it, or choose another folder", folder.display())]
     Occupied {
+        /// The run's folder.
+        folder: PathBuf,
+    },
+    /// A folder that another program is training in.
+    #[error("another run is under way in {}; wait for it, or choose another folder", folder.display())]
+    InUse {
         /// The run's folder.
         folder: PathBuf,
     },
@@ -57,8 +63,8 @@ pub enum TrainError {
     },
     /// A loss or a weight that is no number.
     #[error(
-        "{what} is not a finite number at step {step}; the last good checkpoint is kept; lower the learning rates \
-         and continue with --resume"
+        "{what} is not a finite number at step {step}; no checkpoint was overwritten; resume with lower learning rates \
+         (from checkpoint.previous.bpk if the newest has gone wrong already), or start anew"
     )]
     NotFinite {
         /// Which number.

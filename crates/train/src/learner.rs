@@ -51,6 +51,14 @@ impl Learner {
         })
     }
 
+    /// Takes the learning rates of a configuration.
+    pub(crate) fn set_rates(&mut self, config: &TrainConfig) {
+        self.generator.rate = config.generator_rate;
+        if let Some(player) = &mut self.discriminator {
+            player.rate = config.discriminator_rate;
+        }
+    }
+
     /// The generator as it stands, on its training device.
     pub fn model(&self) -> &Model {
         &self.generator.network

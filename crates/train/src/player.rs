@@ -16,7 +16,7 @@ const EPSILON: f32 = 1e-8;
 pub(crate) struct Player<M> {
     pub(crate) network: M,
     pub(crate) optimizer: ModuleOptimizer,
-    rate: f64,
+    pub(crate) rate: f64,
 }
 
 impl<M: Module> Player<M> {

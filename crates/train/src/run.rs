@@ -1,14 +1,15 @@
 //! A run in its folder: steps, logs, sheets, validation, checkpoints.
 
 use std::{
-    fs,
+    fs::{self, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Arc, mpsc},
 };
 
 use burn::{module::Module, tensor::Device};
 use context_encoder_data::{Loader, LoaderConfig, Position, Refused};
 use context_encoder_eval::{Inpainter, sheet};
+use context_encoder_mask::MaskGenerator;
 use context_encoder_model::{TrainingRecord, parameter_count};
 
 use crate::{
@@ -25,7 +26,20 @@ const LOG: &str = "log.csv";
 const VALIDATION: &str = "validation.csv";
 const SAMPLES: &str = "samples";
 const CHECKPOINT: &str = "checkpoint.bpk";
+const LOCK: &str = ".lock";
 const WEIGHTS: &str = "model.safetensors";
+
+/// Settings that may change when a run goes on.
+const CHANGEABLE: [&str; 8] = [
+    "steps",
+    "generator_rate",
+    "discriminator_rate",
+    "workers",
+    "log_every",
+    "sheet_every",
+    "validate_every",
+    "checkpoint_every",
+];
 
 /// A training run in its folder.
 ///
@@ -50,6 +64,8 @@ pub struct Run {
     folder: PathBuf,
     learner: Learner,
     step: u64,
+    /// The pictures that it learned from so far, by fingerprint.
+    pictures: Option<u64>,
     device: Device,
 }
 
@@ -78,12 +94,14 @@ impl Run {
     /// no run, [`TrainError::Io`] when the folder cannot be made.
     pub fn start(config: TrainConfig, folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let folder = folder.as_ref().to_owned();
+        let config = TrainConfig { data: config.data.absolute(), ..config };
         config.validate()?;
-        if [CHECKPOINT, LOG, WEIGHTS].iter().any(|name| folder.join(name).exists()) {
+        // A run that was stopped before its first checkpoint left nothing to lose.
+        if bundle::newest(&folder.join(CHECKPOINT)).exists() || folder.join(WEIGHTS).exists() {
             return Err(TrainError::Occupied { folder });
         }
         let learner = Learner::new(&config, device)?;
-        Ok(Self { config, folder, learner, step: 0, device: device.clone() })
+        Ok(Self { config, folder, learner, step: 0, pictures: None, device: device.clone() })
     }
 
     /// Continues a run from its checkpoint, as if it had never stopped.
@@ -92,8 +110,28 @@ impl Run {
     /// [`TrainError::Io`] when there is no checkpoint, [`TrainError::Checkpoint`] when it cannot be used.
     pub fn resume(folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let folder = folder.as_ref().to_owned();
-        let (learner, header) = bundle::load(&folder.join(CHECKPOINT), device)?;
-        Ok(Self { config: header.config, folder, learner, step: header.step, device: device.clone() })
+        let (learner, header) = bundle::load(&bundle::newest(&folder.join(CHECKPOINT)), device)?;
+        let (step, pictures) = (header.step, Some(header.pictures));
+        Ok(Self { config: header.config, folder, learner, step, pictures, device: device.clone() })
+    }
+
+    /// Changes a setting that leaves what was learned as it is: steps, learning rates, intervals, workers; written as
+    /// for [`TrainConfig::with_override`].
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for any other key.
+    pub fn with_override(mut self, assignment: &str) -> Result<Self, TrainError> {
+        let key = assignment.split('=').next().unwrap_or_default().trim();
+        if !CHANGEABLE.contains(&key) {
+            return Err(TrainError::config(format!(
+                "`{key}` cannot be changed in a run; these can: {}",
+                CHANGEABLE.join(", ")
+            )));
+        }
+        self.config = self.config.with_override(assignment)?;
+        self.config.validate()?;
+        self.learner.set_rates(&self.config);
+        Ok(self)
     }
 
     /// Sets the steps at which the run is complete, to go on longer than was planned.
@@ -123,16 +161,30 @@ impl Run {
     /// [`TrainError::NotFinite`] when a loss or weight is no number, and whatever data, files and networks can
     /// refuse. The last good checkpoint is kept.
     pub fn train(mut self, progress: &mut dyn Progress) -> Result<Summary, TrainError> {
+        if self.config.steps < self.step {
+            let (steps, done) = (self.config.steps, self.step);
+            return Err(TrainError::config(format!(
+                "steps is {steps}, but the run has done {done}; write more"
+            )));
+        }
         let side = self.config.model.size as u32;
         let dataset = self.config.data.open(side, self.config.seed, self.config.validation_pictures)?;
-        let validation_set = ValidationSet::open(&self.config, &dataset)?;
+        let fingerprint = dataset.fingerprint();
+        if self.pictures.is_some_and(|pictures| pictures != fingerprint) {
+            return Err(TrainError::config(
+                "the data folder holds other pictures than when the run began; bring them back, or start a new run",
+            ));
+        }
+        self.pictures = Some(fingerprint);
+        let masks: Arc<dyn MaskGenerator> = self.config.masks.build()?.into();
+        let (validation_set, unreadable) = ValidationSet::open(&self.config, &dataset, &*masks)?;
         let (tell, refusals) = mpsc::channel();
-        let loader = self.loader(&dataset)?.on_refused(move |picture| {
+        let loader = self.loader(&dataset, masks)?.on_refused(move |picture| {
             // The run may have ended; then nobody needs to know.
             let _ = tell.send(picture.clone());
         });
         let mut files = Files::create(&self.folder, &self.config, self.step)?;
-        let mut refused = dataset.refused.clone();
+        let mut refused = [dataset.refused.clone(), unreadable].concat();
         progress.begin(&self.plan(&loader, &dataset));
         for picture in &refused {
             progress.refused(picture);
@@ -141,6 +193,7 @@ impl Run {
         if self.step == 0 && self.config.sheet_every > 0 {
             progress.written(&files.sheet(&validation_set, &self.inpainter(), &self.learner, 0)?);
         }
+        let first_step = self.step;
         let mut pace = Pace::new(self.step, self.config.steps, self.config.batch_size);
         let mut pending = Pending::default();
         let mut validation = None;
@@ -205,7 +258,9 @@ impl Run {
             Some(found) if found.step == self.step => found,
             _ => {
                 let found = validation_set.validate(&inpainter, self.step)?;
-                files.validation.append(&[found.row()])?;
+                if self.step > first_step {
+                    files.validation.append(&[found.row()])?;
+                }
                 progress.validated(&found);
                 found
             }
@@ -215,7 +270,7 @@ impl Run {
         Ok(Summary { step: self.step, validation, weights, checkpoint, sheets, refused })
     }
 
-    fn loader(&self, dataset: &Dataset) -> Result<Loader, TrainError> {
+    fn loader(&self, dataset: &Dataset, masks: Arc<dyn MaskGenerator>) -> Result<Loader, TrainError> {
         let settings = LoaderConfig {
             batch_size: self.config.batch_size,
             seed: self.config.seed,
@@ -225,7 +280,7 @@ impl Run {
             on_bad_picture: dataset.on_bad_picture,
             ..LoaderConfig::default()
         };
-        Ok(Loader::new(dataset.training.clone(), self.config.masks.build()?.into(), settings)?)
+        Ok(Loader::new(dataset.training.clone(), masks, settings)?)
     }
 
     fn plan(&self, loader: &Loader, dataset: &Dataset) -> Plan {
@@ -263,13 +318,13 @@ impl Run {
 
     /// Writes checkpoint and weights.
     fn write(&self, files: &Files, loader: &Loader) -> Result<(), TrainError> {
-        bundle::save(
-            &self.learner,
-            &self.config,
-            self.step,
-            self.step / loader.steps_per_epoch(),
-            &files.checkpoint,
-        )?;
+        let state = bundle::State {
+            config: &self.config,
+            step: self.step,
+            epoch: self.step / loader.steps_per_epoch(),
+            pictures: self.pictures.unwrap_or_default(),
+        };
+        bundle::save(&self.learner, &state, &files.checkpoint)?;
         let record = TrainingRecord {
             steps: self.step,
             samples: self.step * self.config.batch_size as u64,
@@ -289,6 +344,20 @@ struct Files {
     weights: PathBuf,
     samples: PathBuf,
     sheets: Vec<PathBuf>,
+    /// Held for the run; the system lets go of it however the program ends.
+    _lock: File,
+}
+
+/// Keeps other runs out of the folder.
+fn lock(folder: &Path) -> Result<File, TrainError> {
+    let path = folder.join(LOCK);
+    let failed = |source| TrainError::Io { action: "lock", path: path.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(TrainError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 impl Files {
@@ -300,6 +369,7 @@ impl Files {
             path: samples.clone(),
             source,
         })?;
+        let lock = lock(folder)?;
         let path = folder.join(CONFIG);
         replace(&path, &config.to_toml()?).map_err(|source| TrainError::Io {
             action: "write",
@@ -313,6 +383,7 @@ impl Files {
             weights: folder.join(WEIGHTS),
             samples,
             sheets: Vec::new(),
+            _lock: lock,
         })
     }
 

@@ -48,7 +48,11 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the offending key.
     pub fn from_toml(text: &str) -> Result<Self, TrainError> {
-        let mut changes: Table = text.parse().map_err(|error: toml::de::Error| unreadable(&error))?;
+        let mut changes: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            TrainError::config(format!("line {line}: {}", one_line(error.message())))
+        })?;
         let preset = match changes.remove(PRESET) {
             None => Preset::default(),
             Some(Value::String(name)) => name.parse()?,
@@ -103,7 +107,11 @@ impl TrainConfig {
     fn changed(self, changes: Table) -> Result<Self, TrainError> {
         let mut table = Table::try_from(&self).map_err(|error| TrainError::config(error.to_string()))?;
         merge(&mut table, changes);
-        table.try_into().map_err(|error: toml::de::Error| unreadable(&error))
+        serde_path_to_error::deserialize(table).map_err(|error| {
+            let key = error.path().to_string();
+            let key = if key == "." { String::new() } else { format!("{key}: ") };
+            TrainError::config(format!("{key}{}", one_line(error.into_inner().message())))
+        })
     }
 }
 
@@ -126,9 +134,9 @@ fn merge(table: &mut Table, changes: Table) {
     }
 }
 
-/// TOML's own message spans lines; ours is one.
-fn unreadable(error: &toml::de::Error) -> TrainError {
-    TrainError::config(error.message().replace('\n', " "))
+/// TOML's own messages may span lines; ours are one.
+fn one_line(message: &str) -> String {
+    message.trim().replace('\n', " ")
 }
 
 #[cfg(test)]
@@ -179,6 +187,11 @@ mod tests {
             let error = TrainConfig::from_toml(text).expect_err(text).to_string();
             assert!(error.contains(key) && !error.contains('\n'), "{error}");
         }
+        let error =
+            TrainConfig::from_toml("steps = 3\nmodel.width = \"wide\"").expect_err("text").to_string();
+        assert!(error.contains("model.width: invalid type"), "{error}");
+        let error = TrainConfig::from_toml("steps = 3\n[model\nwidth = 3").expect_err("unclosed").to_string();
+        assert!(error.contains("line 2"), "{error}");
         let error = TrainConfig::from_toml("preset = \"papers\"").expect_err("no such preset").to_string();
         assert!(error.contains("no preset `papers`"), "{error}");
         assert!(TrainConfig::default().with_override("steps").is_err());

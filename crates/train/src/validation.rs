@@ -1,8 +1,10 @@
 //! How good the network is on pictures that it does not learn from, beside fills that need no network.
 
-use context_encoder_data::{HostBatch, LastBatch, Loader, LoaderConfig, Order};
+use std::sync::Arc;
+
+use context_encoder_data::{OnBadPicture, Purpose, Refused, stream};
 use context_encoder_eval::{BorderMean, Fill, Harmonic, Inpainter, Scores, sheet};
-use context_encoder_mask::Mask;
+use context_encoder_mask::{Mask, MaskGenerator};
 use context_encoder_model::Model;
 use image::{Rgb, RgbImage};
 use serde::Serialize;
@@ -58,11 +60,6 @@ pub(crate) struct ValidationRow {
 }
 
 impl Validation {
-    /// Whether the network's PSNR is above that of every fill without a network.
-    pub fn beats_baselines(&self) -> bool {
-        self.baselines.iter().all(|entry| self.network.psnr > entry.scores.psnr)
-    }
-
     pub(crate) fn row(&self) -> ValidationRow {
         let psnr = |name: &str| {
             self.baselines.iter().find(|entry| entry.name == name).map_or(f64::NAN, |e| e.scores.psnr)
@@ -81,30 +78,44 @@ impl Validation {
 }
 
 impl ValidationSet {
-    /// Crops the pictures and draws the masks; both are the same for every run on the same data.
-    pub(crate) fn open(config: &TrainConfig, dataset: &Dataset) -> Result<Self, TrainError> {
-        let masks = config.masks.build()?;
-        let settings = LoaderConfig {
-            batch_size: config.validation_pictures,
-            seed: VALIDATION_SEED,
-            workers: 0,
-            view: dataset.view,
-            order: Order::Sequential,
-            last_batch: LastBatch::Keep,
-            on_bad_picture: dataset.on_bad_picture,
-            ..LoaderConfig::default()
-        };
-        let loader = Loader::new(dataset.validation.clone(), masks.into(), settings)?;
-        let HostBatch { samples, .. } = loader.batch(context_encoder_data::Position::default())?;
-        let (pictures, masks): (Vec<RgbImage>, Vec<Mask>) =
-            samples.into_iter().map(|sample| (sample.image, sample.mask)).unzip();
+    /// Crops the pictures and draws the masks; both are the same for every run on the same data. Pictures that cannot
+    /// be read are returned beside it, unless the data is strict.
+    pub(crate) fn open(
+        config: &TrainConfig,
+        dataset: &Dataset,
+        generator: &dyn MaskGenerator,
+    ) -> Result<(Self, Vec<Refused>), TrainError> {
+        let (mut pictures, mut masks, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let source = &dataset.validation;
+        for index in 0..source.len() {
+            if pictures.len() == config.validation_pictures {
+                break;
+            }
+            match source.picture(0, index) {
+                Ok(picture) => {
+                    let side = dataset.view.size();
+                    let draw = |purpose| stream(VALIDATION_SEED, purpose, 0, index as u64);
+                    pictures.push(dataset.view.apply(&picture, &mut draw(Purpose::Crop)));
+                    masks.push(generator.generate(side, side, &mut draw(Purpose::Mask)));
+                }
+                Err(error) if dataset.on_bad_picture == OnBadPicture::Stop => return Err(error.into()),
+                Err(error) => refused.push(Refused { name: source.name(index), error: Arc::new(error) }),
+            }
+        }
+        if pictures.is_empty() {
+            let reason = refused.first().map(ToString::to_string).unwrap_or_default();
+            return Err(TrainError::config(format!(
+                "none of the {} pictures kept to validate on (every 20th) can be read: {reason}",
+                source.len()
+            )));
+        }
         let mut set = Self { pictures, masks, baselines: Vec::new() };
         let fills: [&dyn Fill; 2] = [&BorderMean, &Harmonic];
         for fill in fills {
             let scores = set.scores(fill)?;
             set.baselines.push(ValidationEntry { name: fill.name().to_owned(), scores });
         }
-        Ok(set)
+        Ok((set, refused))
     }
 
     pub(crate) fn validate(&self, inpainter: &Inpainter, step: u64) -> Result<Validation, TrainError> {

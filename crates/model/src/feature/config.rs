@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::FeatureModel;
-use crate::{Fill, ModelError};
+use crate::{FillColour, ModelError};
 
 /// Side of the input pictures in pixels.
 pub(crate) const INPUT_SIDE: usize = 227;
@@ -46,7 +46,7 @@ pub struct FeatureModelConfig {
     /// Convolution groups of conv2, conv4 and conv5: 2 in AlexNet.
     pub groups: usize,
     /// Colour that stands in for hidden pixels.
-    pub fill: Fill,
+    pub fill: FillColour,
 }
 
 impl Default for FeatureModelConfig {
@@ -58,7 +58,13 @@ impl Default for FeatureModelConfig {
 impl FeatureModelConfig {
     /// AlexNet as in the paper: max pooling, local response normalisation, two groups.
     pub fn alexnet() -> Self {
-        Self { width: 64, pooling: Pooling::Max, local_response_norm: true, groups: 2, fill: Fill::Mean }
+        Self {
+            width: 64,
+            pooling: Pooling::Max,
+            local_response_norm: true,
+            groups: 2,
+            fill: FillColour::Mean,
+        }
     }
 
     /// The modern simplification: no local response normalisation, no groups.

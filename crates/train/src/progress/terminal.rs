@@ -1,6 +1,6 @@
 //! Progress on Burn's terminal display: curves of every term, and a way to stop.
 
-use std::{path::Path, sync::Arc};
+use std::{io::Write, path::Path, sync::Arc};
 
 use burn::train::{
     Interrupter,
@@ -16,12 +16,19 @@ use context_encoder_data::Refused;
 use super::{Pace, Plan, Progress};
 use crate::{StepRecord, Validation};
 
-/// Draws curves of every term in the terminal; `q` stops the run after its step.
+/// Draws curves of every term in the terminal. `q` opens a menu: `s` stops the run after its step, with a checkpoint;
+/// `k` kills it at once. Ctrl-C does nothing while the display is open.
+///
+/// Pictures that cannot be used are listed on standard error when the display closes.
 pub struct Terminal {
     display: TuiMetricsRendererWrapper,
     interrupter: Interrupter,
     known: Vec<&'static str>,
+    refused: Vec<String>,
 }
+
+/// Name of the text that shows speed and time left.
+const PACE: &str = "pace";
 
 impl Default for Terminal {
     fn default() -> Self {
@@ -34,11 +41,11 @@ impl Terminal {
     pub fn new() -> Self {
         let interrupter = Interrupter::new();
         let display = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
-        Self { display, interrupter, known: Vec::new() }
+        Self { display, interrupter, known: Vec::new(), refused: Vec::new() }
     }
 
-    /// One point of a curve; a curve that is new is announced first.
-    fn point(&mut self, name: &'static str, value: f64, higher_is_better: bool) -> MetricState {
+    /// Announces a metric the first time it is seen.
+    fn announce(&mut self, name: &'static str, attributes: MetricAttributes) -> MetricId {
         let id = MetricId::new(Arc::new(name.to_owned()));
         if !self.known.contains(&name) {
             self.known.push(name);
@@ -46,9 +53,16 @@ impl Terminal {
                 metric_id: id.clone(),
                 name: Arc::new(name.to_owned()),
                 description: None,
-                attributes: MetricAttributes::Numeric(NumericAttributes { unit: None, higher_is_better }),
+                attributes,
             });
         }
+        id
+    }
+
+    /// One point of a curve.
+    fn point(&mut self, name: &'static str, value: f64, higher_is_better: bool) -> MetricState {
+        let id = self
+            .announce(name, MetricAttributes::Numeric(NumericAttributes { unit: None, higher_is_better }));
         let entry = MetricEntry::new(id, SerializedEntry::new(format!("{value:.4}"), value.to_string()));
         MetricState::Numeric(entry, Some(NumericEntry::Value(value)))
     }
@@ -56,10 +70,10 @@ impl Terminal {
 
 impl Progress for Terminal {
     fn begin(&mut self, plan: &Plan) {
-        let epochs = plan.steps.div_ceil(plan.steps_per_epoch) as usize;
-        let first_epoch = (plan.first_step / plan.steps_per_epoch) as usize;
-        self.display.start(epochs, first_epoch, Some(plan.steps as usize), Some(&plan.data));
-        self.display.start_split("train", plan.steps as usize);
+        // The display counts items of epochs; to it, the whole run is one.
+        let steps = plan.steps as usize;
+        self.display.start(1, 1, Some(steps), Some(&plan.data));
+        self.display.start_split("train", steps);
     }
 
     fn steps(&mut self, records: &[StepRecord], pace: &Pace) {
@@ -69,8 +83,13 @@ impl Progress for Terminal {
                 self.display.update_train(point);
             }
         }
+        let id = self.announce(PACE, MetricAttributes::None);
+        let text = pace.to_string();
+        self.display.update_train(MetricState::Generic(MetricEntry::new(
+            id,
+            SerializedEntry::new(text.clone(), text),
+        )));
         self.display.update_split(pace.step as usize);
-        self.display.log_event_training(pace.to_string());
     }
 
     fn validated(&mut self, validation: &Validation) {
@@ -78,12 +97,13 @@ impl Progress for Terminal {
         self.display.update_valid(point);
     }
 
-    fn written(&mut self, file: &Path) {
-        self.display.log_event_training(format!("wrote {}", file.display()));
+    fn written(&mut self, _file: &Path) {
+        self.display.log_event_training("files written".to_owned());
     }
 
     fn refused(&mut self, picture: &Refused) {
-        self.display.log_event_training(format!("skipped {picture}"));
+        self.display.log_event_training("pictures skipped".to_owned());
+        self.refused.push(picture.to_string());
     }
 
     fn end(&mut self) {
@@ -95,5 +115,14 @@ impl Progress for Terminal {
 
     fn should_stop(&self) -> bool {
         self.interrupter.should_stop()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Nothing more can be done where even standard error is closed.
+        for picture in &self.refused {
+            let _ = writeln!(std::io::stderr(), "skipped  {picture}");
+        }
     }
 }
