@@ -59,7 +59,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     for index in 0..folder.len() {
         match folder.picture(0, index) {
             Ok(picture) => {
-                pictures.push(view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)))
+                pictures.push(view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)));
             }
             Err(error) => eprintln!("skipped {error}"),
         }
