@@ -89,11 +89,19 @@ impl Scores {
         }
     }
 
-    /// The mean of several pictures' scores, each score on its own: PSNR is averaged in decibels, as in
-    /// the paper. None when there are no scores.
+    /// The mean of several pictures' scores, each score on its own: PSNR is averaged in decibels, as in the paper, and
+    /// SSIM likewise, over the pictures where they are finite (a fill that is equal to the truth has no PSNR). None when
+    /// there are no scores.
     pub fn mean(all: &[Self]) -> Option<Self> {
-        let count = all.len() as f64;
-        let mean = |score: fn(&Self) -> f64| all.iter().map(score).sum::<f64>() / count;
+        let mean = |score: fn(&Self) -> f64| {
+            let finite: Vec<f64> = all.iter().map(score).filter(|value| value.is_finite()).collect();
+            // without a finite one, the first says what they are: infinite, or not a number
+            if finite.is_empty() {
+                all.first().map_or(f64::NAN, score)
+            } else {
+                finite.iter().sum::<f64>() / finite.len() as f64
+            }
+        };
         (!all.is_empty()).then(|| Self {
             l1: mean(|s| s.l1),
             l2: mean(|s| s.l2),
@@ -166,5 +174,8 @@ mod tests {
         assert!((mean.psnr - 20.0).abs() < 1e-9);
         assert!((mean.l2 - 5.05).abs() < 1e-9);
         assert!(Scores::mean(&[]).is_none());
+        let perfect = Scores { l1: 0.0, l2: 0.0, psnr: f64::INFINITY, ssim: 1.0 };
+        assert!((Scores::mean(&[perfect, score(0.001)]).expect("two").psnr - 30.0).abs() < 1e-9);
+        assert_eq!(Scores::mean(&[perfect]), Some(perfect));
     }
 }
