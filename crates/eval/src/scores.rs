@@ -1,6 +1,6 @@
 //! How close a filled picture is to the truth (paper, Table 1).
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
 use context_encoder_mask::{Mask, Rect};
 use image::{RgbImage, imageops};
@@ -114,25 +114,6 @@ impl Scores {
 impl fmt::Display for Scores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "L1 {:.2} %, L2 {:.2} %, PSNR {:.2} dB, SSIM {:.3}", self.l1, self.l2, self.psnr, self.ssim)
-    }
-}
-
-/// A map of similarity over the windows that lie inside a picture.
-pub(crate) struct SimilarityMap {
-    /// Columns and rows of the picture that are centres of windows.
-    pub(crate) columns: Range<u32>,
-    pub(crate) rows: Range<u32>,
-    /// Row by row, the mean over colours.
-    pub(crate) values: Vec<f64>,
-}
-
-impl SimilarityMap {
-    fn mean_where(&self, counts: impl Fn(u32, u32) -> bool) -> f64 {
-        let columns = &self.columns;
-        let centres = self.rows.clone().flat_map(|y| columns.clone().map(move |x| (x, y)));
-        let counted = centres.zip(&self.values).filter(|((x, y), _)| counts(*x, *y));
-        let (sum, count) = counted.fold((0.0, 0.0), |(sum, count), (_, value)| (sum + value, count + 1.0));
-        sum / count
     }
 }
 

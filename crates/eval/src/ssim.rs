@@ -1,8 +1,8 @@
 //! Structural similarity (Wang, Bovik, Sheikh, Simoncelli: "Image quality assessment", 2004).
 
-use image::RgbImage;
+use std::ops::Range;
 
-use crate::scores::SimilarityMap;
+use image::RgbImage;
 
 /// Side of the Gaussian window, pixels, and its deviation.
 const WINDOW: usize = 11;
@@ -11,6 +11,25 @@ const DEVIATION: f64 = 1.5;
 /// `(0.01 L)^2` and `(0.03 L)^2`, which keep the quotient stable, for pixels in `[0, 1]`.
 const MEAN_CONSTANT: f64 = 0.01 * 0.01;
 const VARIANCE_CONSTANT: f64 = 0.03 * 0.03;
+
+/// A map of similarity over the windows that lie inside a picture.
+pub(crate) struct SimilarityMap {
+    /// Columns and rows of the picture that are centres of windows.
+    columns: Range<u32>,
+    rows: Range<u32>,
+    /// Row by row, the mean over colours.
+    values: Vec<f64>,
+}
+
+impl SimilarityMap {
+    pub(crate) fn mean_where(&self, counts: impl Fn(u32, u32) -> bool) -> f64 {
+        let columns = &self.columns;
+        let centres = self.rows.clone().flat_map(|y| columns.clone().map(move |x| (x, y)));
+        let counted = centres.zip(&self.values).filter(|((x, y), _)| counts(*x, *y));
+        let (sum, count) = counted.fold((0.0, 0.0), |(sum, count), (_, value)| (sum + value, count + 1.0));
+        sum / count
+    }
+}
 
 /// The similarity at every pixel whose window lies inside the picture, averaged over the three colours.
 pub(crate) fn map(picture: &RgbImage, truth: &RgbImage) -> SimilarityMap {

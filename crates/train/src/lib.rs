@@ -17,6 +17,8 @@ mod learner;
 mod player;
 pub mod progress;
 mod run;
+mod run_folder;
+mod session;
 mod settings;
 mod validation;
 

@@ -1,33 +1,24 @@
 //! A run in its folder: steps, logs, sheets, validation, checkpoints.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
 };
 
-use burn::{module::Module, tensor::Device};
+use burn::tensor::Device;
 use context_encoder_data::{Loader, LoaderConfig, Position, Refused};
-use context_encoder_eval::{Inpainter, sheet};
+use context_encoder_eval::Inpainter;
 use context_encoder_mask::MaskGenerator;
-use context_encoder_model::{TrainingRecord, parameter_count};
+use context_encoder_model::parameter_count;
 
 use crate::{
     Learner, Progress, TrainConfig, TrainError, Validation, bundle,
     dataset::Dataset,
-    journal::{Journal, Pending, StepNumber, replace},
-    progress::{Pace, Plan},
+    progress::Plan,
+    run_folder::RunFolder,
+    session::{Place, Session},
     validation::ValidationSet,
 };
-
-/// Names inside a run's folder.
-const CONFIG: &str = "config.toml";
-const LOG: &str = "log.csv";
-const VALIDATION: &str = "validation.csv";
-const SAMPLES: &str = "samples";
-const CHECKPOINT: &str = "checkpoint.bpk";
-const LOCK: &str = ".lock";
-const WEIGHTS: &str = "model.safetensors";
 
 /// Settings that may change when a run goes on.
 const CHANGEABLE: [&str; 8] = [
@@ -97,7 +88,7 @@ impl Run {
         let config = TrainConfig { data: config.data.absolute(), ..config };
         config.validate()?;
         // A run that was stopped before its first checkpoint left nothing to lose.
-        if bundle::newest(&folder.join(CHECKPOINT)).exists() || folder.join(WEIGHTS).exists() {
+        if RunFolder::holds_a_run(&folder) {
             return Err(TrainError::Occupied { folder });
         }
         let learner = Learner::new(&config, device)?;
@@ -110,7 +101,7 @@ impl Run {
     /// [`TrainError::Io`] when there is no checkpoint, [`TrainError::Checkpoint`] when it cannot be used.
     pub fn resume(folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let folder = folder.as_ref().to_owned();
-        let (learner, header) = bundle::load(&bundle::newest(&folder.join(CHECKPOINT)), device)?;
+        let (learner, header) = bundle::load(&RunFolder::newest_checkpoint(&folder), device)?;
         let (step, pictures) = (header.step, Some(header.pictures));
         Ok(Self { config: header.config, folder, learner, step, pictures, device: device.clone() })
     }
@@ -161,113 +152,79 @@ impl Run {
     /// [`TrainError::NotFinite`] when a loss or weight is no number, and whatever data, files and networks can
     /// refuse. The last good checkpoint is kept.
     pub fn train(mut self, progress: &mut dyn Progress) -> Result<Summary, TrainError> {
-        if self.config.steps < self.step {
-            let (steps, done) = (self.config.steps, self.step);
+        let (loader, mut session) = self.open(progress)?;
+        let device = self.device.clone().without_autodiff().autodiff();
+        let mut batches = loader.run(Position { epoch: 0, step: self.step });
+        while self.step < self.config.steps && !session.should_stop() {
+            let Some(batch) = batches.next() else { break };
+            let (learner, terms) = self.learner.step(&batch?.to_device(&device));
+            self.learner = learner;
+            self.step += 1;
+            session.stepped(self.step, terms);
+            if self.step == self.config.steps {
+                break; // what is due at the end is done below
+            }
+
+            let due = |every: u64| every > 0 && self.step.is_multiple_of(every);
+            let TrainConfig { log_every, sheet_every, validate_every, checkpoint_every, .. } = self.config;
+            if [log_every, sheet_every, validate_every, checkpoint_every].into_iter().any(due) {
+                session.report()?;
+            }
+            if due(sheet_every) {
+                session.sheet(&self.inpainter())?;
+            }
+            if due(validate_every) {
+                session.validate(&self.inpainter())?;
+            }
+            if due(checkpoint_every) {
+                session.checkpoint(&self.learner, &self.config)?;
+            }
+        }
+        drop(batches);
+
+        session.report()?;
+        session.checkpoint(&self.learner, &self.config)?;
+        if self.config.sheet_every > 0 {
+            session.sheet(&self.inpainter())?;
+        }
+        let validation = session.validate(&self.inpainter())?;
+        Ok(session.close(validation))
+    }
+
+    /// Opens data and folder; everything that can be refused is refused here, before the first step.
+    fn open<'a>(&self, progress: &'a mut dyn Progress) -> Result<(Loader, Session<'a>), TrainError> {
+        let (done, config) = (self.step, &self.config);
+        if config.steps < done {
+            let steps = config.steps;
             return Err(TrainError::config(format!(
                 "steps is {steps}, but the run has done {done}; write more"
             )));
         }
-        let side = self.config.model.size as u32;
-        let dataset = self.config.data.open(side, self.config.seed, self.config.validation_pictures)?;
-        let fingerprint = dataset.fingerprint();
-        if self.pictures.is_some_and(|pictures| pictures != fingerprint) {
+        let dataset = config.data.open(config.model.size as u32, config.seed, config.validation_pictures)?;
+        let pictures = dataset.fingerprint();
+        if self.pictures.is_some_and(|before| before != pictures) {
             return Err(TrainError::config(
                 "the data folder holds other pictures than when the run began; bring them back, or start a new run",
             ));
         }
-        self.pictures = Some(fingerprint);
-        let masks: Arc<dyn MaskGenerator> = self.config.masks.build()?.into();
-        let (validation_set, unreadable) = ValidationSet::open(&self.config, &dataset, &*masks)?;
+        let masks: Arc<dyn MaskGenerator> = config.masks.build()?.into();
+        let (validation_set, unreadable) = ValidationSet::open(config, &dataset, &*masks)?;
         let (tell, refusals) = mpsc::channel();
         let loader = self.loader(&dataset, masks)?.on_refused(move |picture| {
             // The run may have ended; then nobody needs to know.
             let _ = tell.send(picture.clone());
         });
-        let mut files = Files::create(&self.folder, &self.config, self.step)?;
-        let mut refused = [dataset.refused.clone(), unreadable].concat();
+        let folder = RunFolder::open(&self.folder, config, done)?;
         progress.begin(&self.plan(&loader, &dataset));
-        for picture in &refused {
-            progress.refused(picture);
+        let place = Place { done, steps_per_epoch: loader.steps_per_epoch(), pictures };
+        let mut session = Session::new(config, place, folder, validation_set, refusals, progress);
+        for picture in dataset.refused.into_iter().chain(unreadable) {
+            session.refuse(picture);
         }
-
-        if self.step == 0 && self.config.sheet_every > 0 {
-            progress.written(&files.sheet(&validation_set, &self.inpainter(), &self.learner, 0)?);
+        if done == 0 && config.sheet_every > 0 {
+            session.sheet(&self.inpainter())?;
         }
-        let first_step = self.step;
-        let mut pace = Pace::new(self.step, self.config.steps, self.config.batch_size);
-        let mut pending = Pending::default();
-        let mut validation = None;
-        let mut batches = loader.run(Position { epoch: 0, step: self.step });
-        let device = self.device.clone().without_autodiff().autodiff();
-        while self.step < self.config.steps && !progress.should_stop() {
-            let Some(batch) = batches.next() else { break };
-            let batch = batch?.to_device(&device);
-            let (learner, terms) = self.learner.step(&batch);
-            self.learner = learner;
-            self.step += 1;
-            pace.step = self.step;
-            pending.push(self.number(&loader, self.step), terms);
-
-            let last = self.step == self.config.steps;
-            let due = |every: u64| every > 0 && self.step.is_multiple_of(every);
-            let (sheet, validate, checkpoint) = (
-                due(self.config.sheet_every),
-                due(self.config.validate_every),
-                due(self.config.checkpoint_every),
-            );
-            if !(last || due(self.config.log_every) || sheet || validate || checkpoint) {
-                continue;
-            }
-            // Nothing is written after a step whose numbers have not been seen to be finite.
-            let records = pending.read()?;
-            files.log.append(&records)?;
-            progress.steps(&records, &pace);
-            for picture in refusals.try_iter() {
-                progress.refused(&picture);
-                refused.push(picture);
-            }
-            if (sheet || validate) && !last {
-                let inpainter = self.inpainter();
-                if sheet {
-                    progress.written(&files.sheet(&validation_set, &inpainter, &self.learner, self.step)?);
-                }
-                if validate {
-                    let found = validation_set.validate(&inpainter, self.step)?;
-                    files.validation.append(&[found.row()])?;
-                    progress.validated(&found);
-                    validation = Some(found);
-                }
-            }
-            if checkpoint && !last {
-                self.write(&files, &loader)?;
-                progress.written(&files.checkpoint);
-            }
-        }
-        drop(batches);
-
-        let records = pending.read()?;
-        files.log.append(&records)?;
-        self.write(&files, &loader)?;
-        progress.written(&files.checkpoint);
-        progress.written(&files.weights);
-        let inpainter = self.inpainter();
-        if self.config.sheet_every > 0 {
-            progress.written(&files.sheet(&validation_set, &inpainter, &self.learner, self.step)?);
-        }
-        let validation = match validation {
-            Some(found) if found.step == self.step => found,
-            _ => {
-                let found = validation_set.validate(&inpainter, self.step)?;
-                if self.step > first_step {
-                    files.validation.append(&[found.row()])?;
-                }
-                progress.validated(&found);
-                found
-            }
-        };
-        progress.end();
-        let Files { weights, checkpoint, sheets, .. } = files;
-        Ok(Summary { step: self.step, validation, weights, checkpoint, sheets, refused })
+        Ok((loader, session))
     }
 
     fn loader(&self, dataset: &Dataset, masks: Arc<dyn MaskGenerator>) -> Result<Loader, TrainError> {
@@ -303,101 +260,8 @@ impl Run {
         }
     }
 
-    fn number(&self, loader: &Loader, step: u64) -> StepNumber {
-        StepNumber {
-            step,
-            epoch: (step - 1) / loader.steps_per_epoch(),
-            samples: step * self.config.batch_size as u64,
-        }
-    }
-
     /// The generator as it stands, ready to fill pictures.
     fn inpainter(&self) -> Inpainter {
         Inpainter::new(self.learner.model(), &self.device)
-    }
-
-    /// Writes checkpoint and weights.
-    fn write(&self, files: &Files, loader: &Loader) -> Result<(), TrainError> {
-        let state = bundle::State {
-            config: &self.config,
-            step: self.step,
-            epoch: self.step / loader.steps_per_epoch(),
-            pictures: self.pictures.unwrap_or_default(),
-        };
-        bundle::save(&self.learner, &state, &files.checkpoint)?;
-        let record = TrainingRecord {
-            steps: self.step,
-            samples: self.step * self.config.batch_size as u64,
-            masks: self.config.masks.to_string(),
-            data: self.config.data.describe(),
-        };
-        self.learner.model().valid().save_with(&record, &files.weights)?;
-        Ok(())
-    }
-}
-
-/// The files of a run.
-struct Files {
-    log: Journal,
-    validation: Journal,
-    checkpoint: PathBuf,
-    weights: PathBuf,
-    samples: PathBuf,
-    sheets: Vec<PathBuf>,
-    /// Held for the run; the system lets go of it however the program ends.
-    _lock: File,
-}
-
-/// Keeps other runs out of the folder.
-fn lock(folder: &Path) -> Result<File, TrainError> {
-    let path = folder.join(LOCK);
-    let failed = |source| TrainError::Io { action: "lock", path: path.clone(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(TrainError::InUse { folder: folder.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-impl Files {
-    /// Makes the folder, or opens it at `step`.
-    fn create(folder: &Path, config: &TrainConfig, step: u64) -> Result<Self, TrainError> {
-        let samples = folder.join(SAMPLES);
-        fs::create_dir_all(&samples).map_err(|source| TrainError::Io {
-            action: "create",
-            path: samples.clone(),
-            source,
-        })?;
-        let lock = lock(folder)?;
-        let path = folder.join(CONFIG);
-        replace(&path, &config.to_toml()?).map_err(|source| TrainError::Io {
-            action: "write",
-            path,
-            source,
-        })?;
-        Ok(Self {
-            log: Journal::open(&folder.join(LOG), step)?,
-            validation: Journal::open(&folder.join(VALIDATION), step)?,
-            checkpoint: folder.join(CHECKPOINT),
-            weights: folder.join(WEIGHTS),
-            samples,
-            sheets: Vec::new(),
-            _lock: lock,
-        })
-    }
-
-    /// Writes the sheet of a step and returns its path.
-    fn sheet(
-        &mut self,
-        validation: &ValidationSet,
-        inpainter: &Inpainter,
-        learner: &Learner,
-        step: u64,
-    ) -> Result<PathBuf, TrainError> {
-        let path = self.samples.join(format!("step_{step:06}.png"));
-        sheet::save(&validation.sheet(inpainter, learner.model())?, &path)?;
-        self.sheets.push(path.clone());
-        Ok(path)
     }
 }

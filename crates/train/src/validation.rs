@@ -5,7 +5,6 @@ use std::sync::Arc;
 use context_encoder_data::{OnBadPicture, Purpose, Refused, stream};
 use context_encoder_eval::{BorderMean, Fill, Harmonic, Inpainter, Scores, sheet};
 use context_encoder_mask::{Mask, MaskGenerator};
-use context_encoder_model::Model;
 use image::{Rgb, RgbImage};
 use serde::Serialize;
 
@@ -124,11 +123,11 @@ impl ValidationSet {
     }
 
     /// A sheet of the first samples: what the network sees, what it makes of it, what was there.
-    pub(crate) fn sheet(&self, inpainter: &Inpainter, model: &Model) -> Result<RgbImage, TrainError> {
+    pub(crate) fn sheet(&self, inpainter: &Inpainter) -> Result<RgbImage, TrainError> {
         let count = SHEET_SAMPLES.min(self.pictures.len());
         let (pictures, masks) = (&self.pictures[..count], &self.masks[..count]);
         let filled = inpainter.fill_all(pictures, masks)?;
-        let hole = Rgb(model.config().fill.rgb().map(context_encoder_data::pixel::to_byte));
+        let hole = Rgb(inpainter.model().config().fill.rgb().map(context_encoder_data::pixel::to_byte));
         let columns: Vec<Vec<RgbImage>> = filled
             .into_iter()
             .zip(pictures.iter().zip(masks))
