@@ -18,7 +18,7 @@ use crate::{ModelError, error::Mismatch};
 ///
 /// # Errors
 /// [`ModelError::Mismatch`] names every missing, unused and misshapen tensor; `module` is then
-/// untouched.
+/// untouched. [`ModelError::NotWeights`] when a tensor cannot be read or holds no finite numbers.
 pub(super) fn apply<M: Module>(
     module: &mut M,
     tensors: Vec<NamedTensor>,
@@ -34,7 +34,26 @@ pub(super) fn apply<M: Module>(
         let reason = format!("{error}; the file is damaged, fetch it again");
         return Err(ModelError::NotWeights { path: path.to_owned(), reason });
     }
-    Ok(())
+    match not_finite(module) {
+        Some(name) => {
+            let reason = format!(
+                "`{name}` holds values that are no finite numbers; the file is damaged, fetch it again"
+            );
+            Err(ModelError::NotWeights { path: path.to_owned(), reason })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The first tensor of a module with a value that is infinite or not a number.
+fn not_finite<M: Module>(module: &M) -> Option<String> {
+    let finite =
+        |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().all(|&value| f32::from_le_bytes(value).is_finite());
+    let tensors = module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
+    tensors
+        .into_iter()
+        .find(|tensor| !tensor.to_bytes().is_ok_and(|bytes| finite(&bytes)))
+        .map(|tensor| tensor.name)
 }
 
 /// What keeps `tensors` from filling `module` exactly.

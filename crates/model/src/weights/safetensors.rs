@@ -301,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn weights_that_are_no_numbers_are_refused() {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let path = folder.path().join("model.safetensors");
+        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
+        let mut bytes = fs::read(&path).expect("file");
+        let last = bytes.len() - 4;
+        bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        fs::write(&path, bytes).expect("spoilt");
+        let error = Model::load(&path, &device).expect_err("spoilt").to_string();
+        assert!(error.contains("no finite numbers"), "{error}");
+    }
+
+    #[test]
     fn a_file_of_another_architecture_names_its_tensors() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let path = folder.path().join("critic.safetensors");
