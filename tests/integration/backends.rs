@@ -7,7 +7,7 @@ use context_encoder::{
     data::InpaintingBatch,
     device,
     model::{BottleneckConfig, FeatureModelConfig, Prediction},
-    train::{Learner, TrainConfig},
+    train::{Learner, Run, TrainConfig},
 };
 
 /// Uneven numbers in `[-1, 1]`.
@@ -67,4 +67,30 @@ fn steps_of_training_agree() {
     // differences in near-zero gradients grow: a thousandth of the loss after one step
     assert_close(&flex[..1], &ndarray[..1], 1e-5);
     assert_close(&flex[1..], &ndarray[1..], 1e-3);
+}
+
+#[test]
+fn a_checkpoint_goes_on_on_another_backend() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut config = TrainConfig::from_toml(
+        "steps = 2\nbatch_size = 2\nworkers = 0\nvalidation_pictures = 2\nsheet_every = 0\nlog_every = 1",
+    )
+    .expect("readable");
+    config.model = config.model.with_size(64).with_width(2);
+    let run = |name: &str, steps: u64| {
+        let device = device(name).expect("compiled in");
+        let run = if steps == 2 {
+            Run::start(config.clone(), folder.path(), &device)
+        } else {
+            Run::resume(folder.path(), &device)
+        };
+        run.expect("a run").with_steps(steps).train(&mut ()).expect("trained")
+    };
+    let first = run("flex", 2).validation.network.psnr;
+    let second = run("ndarray", 4);
+    assert_eq!(second.step, 4);
+    assert!(second.validation.network.psnr != first, "two more steps change the network");
+    // what one backend wrote, the other validates alike: nothing was learned in between
+    let again = run("flex", 4).validation.network.psnr;
+    assert!((again - second.validation.network.psnr).abs() < 1e-2, "{again}");
 }
