@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 /// Which crates of the workspace a crate may use. Anything else is a step in the wrong direction.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("ops", &[]),
     ("mask", &[]),
-    ("model", &[]),
+    ("model", &["ops"]),
     ("loss", &[]),
     ("data", &["mask"]),
     ("eval", &["mask", "model", "data"]),
-    ("train", &["mask", "model", "loss", "data", "eval"]),
-    ("", &["mask", "model", "loss", "data", "eval", "train"]),
+    ("train", &["ops", "mask", "model", "loss", "data", "eval"]),
+    ("", &["ops", "mask", "model", "loss", "data", "eval", "train"]),
 ];
 
 /// Crates that know nothing of Burn.

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use burn::{module::Module, tensor::Device};
 use context_encoder_data::pixel::{images_to_tensor, masks_to_tensor, tensor_to_images};
 use context_encoder_mask::{Mask, central_square};
-use context_encoder_model::{Model, Prediction};
+use context_encoder_model::{Model, Prediction, Predictor};
 use image::RgbImage;
 
 use crate::{EvalError, Fill, fill::check};
@@ -36,6 +36,8 @@ const BATCH: usize = 16;
 /// ```
 pub struct Inpainter {
     model: Model,
+    /// The same network, laid out for inference.
+    predictor: Predictor,
     device: Device,
     name: String,
 }
@@ -54,7 +56,8 @@ impl Inpainter {
     /// Takes a network that is in memory. A network in training is turned to inference first.
     pub fn new(model: &Model, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
-        Self { model: model.valid().to_device(&device), device, name: "context encoder".to_owned() }
+        let model = model.valid().to_device(&device);
+        Self { predictor: model.prepare(), model, device, name: "context encoder".to_owned() }
     }
 
     /// Sets the name in tables.
@@ -95,7 +98,7 @@ impl Inpainter {
     fn fill_batch(&self, pictures: &[RgbImage], masks: &[Mask]) -> Vec<RgbImage> {
         let images = images_to_tensor(pictures, &self.device);
         let hidden = masks_to_tensor(masks, &self.device);
-        let prediction = self.model.forward(images.clone(), hidden.clone());
+        let prediction = self.predictor.forward(images.clone(), hidden.clone());
         let predicted = tensor_to_images(self.model.paste(images, hidden, prediction));
         // Visible pixels are copied from the picture itself, so that they are equal bit for bit.
         let keep_visible = |((mut filled, picture), mask): ((RgbImage, &RgbImage), &Mask)| {

@@ -3,16 +3,17 @@
 use burn::{
     module::Module,
     nn::{
-        BatchNorm, Initializer,
-        conv::{Conv2d, Conv2dConfig, ConvTranspose2d},
+        BatchNorm,
+        conv::{Conv2d, ConvTranspose2d},
     },
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
+use context_encoder_ops::{Activation, Prepared};
 
 use crate::{
     ChannelWise,
-    activation::leaky_relu,
     config::{BOTTLENECK_SIDE, BottleneckConfig, ModelConfig},
+    layer::{self, LEAKY, POINT, WHOLE_MAP},
     stage::{batch_norm, conv, up_conv},
 };
 
@@ -45,6 +46,37 @@ impl Bottleneck {
     }
 }
 
+/// A bottleneck for inference.
+#[derive(Clone, Debug)]
+pub(crate) enum PreparedBottleneck {
+    Dense { down: Prepared, up: Prepared },
+    ChannelWise { channel_wise: ChannelWise, mix: Prepared },
+}
+
+impl Bottleneck {
+    pub(crate) fn prepare(&self) -> PreparedBottleneck {
+        match self {
+            Self::Dense(code) => PreparedBottleneck::Dense {
+                down: layer::prepared_down(&code.down, Some(&code.down_norm), WHOLE_MAP, LEAKY),
+                up: layer::prepared_up(&code.up, Some(&code.up_norm), WHOLE_MAP, Activation::Relu),
+            },
+            Self::ChannelWise(mix) => PreparedBottleneck::ChannelWise {
+                channel_wise: mix.channel_wise.clone(),
+                mix: layer::prepared_down(&mix.mix, Some(&mix.norm), POINT, Activation::Relu),
+            },
+        }
+    }
+}
+
+impl PreparedBottleneck {
+    pub(crate) fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Dense { down, up } => up.forward(down.forward(map)),
+            Self::ChannelWise { channel_wise, mix } => mix.forward(channel_wise.forward(map)),
+        }
+    }
+}
+
 /// A 4x4 convolution to one position and a 4x4 up-convolution back, as in the authors' code.
 #[derive(Module, Debug)]
 pub struct DenseCode {
@@ -57,16 +89,16 @@ pub struct DenseCode {
 impl DenseCode {
     fn new(channels: usize, code: usize, device: &Device) -> Self {
         Self {
-            down: conv([channels, code], 1, 0, device),
+            down: conv([channels, code], WHOLE_MAP, device),
             down_norm: batch_norm(code, device),
-            up: up_conv([code, channels], 1, 0, device),
+            up: up_conv([code, channels], WHOLE_MAP, device),
             up_norm: batch_norm(channels, device),
         }
     }
 
     fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        let code = leaky_relu(self.down_norm.forward(self.down.forward(map))); // [batch, code, 1, 1]
-        relu(self.up_norm.forward(self.up.forward(code))) // [batch, m, 4, 4]
+        let code = layer::down(&self.down, Some(&self.down_norm), WHOLE_MAP, LEAKY, map); // [batch, code, 1, 1]
+        layer::up(&self.up, Some(&self.up_norm), WHOLE_MAP, Activation::Relu, code) // [batch, m, 4, 4]
     }
 }
 
@@ -80,20 +112,16 @@ pub struct ChannelWiseMix {
 
 impl ChannelWiseMix {
     fn new(channels: usize, device: &Device) -> Self {
-        let mix = Conv2dConfig::new([channels, channels], [1, 1])
-            .with_bias(false)
-            .with_initializer(Initializer::Zeros)
-            .init(device);
         Self {
             channel_wise: ChannelWise::new(channels, BOTTLENECK_SIDE, device),
-            mix,
+            mix: conv([channels, channels], POINT, device),
             norm: batch_norm(channels, device),
         }
     }
 
     fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let map = self.channel_wise.forward(map); // [batch, m, 4, 4]
-        relu(self.norm.forward(self.mix.forward(map)))
+        layer::down(&self.mix, Some(&self.norm), POINT, Activation::Relu, map)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a context encoder looks like: its configuration, checked before anything is built.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::{FillColour, Model, ModelError, Preset};
@@ -78,6 +78,18 @@ impl ModelConfig {
     /// The architecture of a named preset.
     pub fn preset(preset: Preset) -> Self {
         preset.model()
+    }
+
+    /// # Panics
+    /// When the pictures are not `[batch, 3, size, size]`.
+    pub(crate) fn expect_pictures(&self, pictures: &Tensor<4>) {
+        let [_, channels, height, width] = pictures.dims();
+        let size = self.size;
+        assert!(
+            channels == 3 && height == size && width == size,
+            "the network takes [batch, 3, {size}, {size}], not {:?}",
+            pictures.dims()
+        );
     }
 
     /// Sets the side of the input, in pixels.

@@ -5,9 +5,11 @@ use burn::{
     nn::conv::ConvTranspose2d,
     tensor::{Device, Tensor},
 };
+use context_encoder_ops::{Activation, Prepared};
 
 use crate::{
     config::{ModelConfig, channels},
+    layer::{self, HALVING},
     stage::{UpStage, up_conv},
 };
 
@@ -26,7 +28,7 @@ impl Decoder {
         plan.reverse(); // from the map outwards: 512, 256, 128, 64
         let stages = plan.windows(2).map(|pair| UpStage::new([pair[0], pair[1]], device)).collect();
         let innermost = plan.last().copied().unwrap_or(config.deepest_channels());
-        Self { stages, to_rgb: up_conv([innermost, 3], 2, 1, device) }
+        Self { stages, to_rgb: up_conv([innermost, 3], HALVING, device) }
     }
 
     /// # Shapes
@@ -34,7 +36,13 @@ impl Decoder {
     /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let x = self.stages.iter().fold(map, |x, stage| stage.forward(x));
-        self.to_rgb.forward(x).tanh()
+        layer::up(&self.to_rgb, None, HALVING, Activation::Identity, x).tanh()
+    }
+
+    /// The stages for inference; tanh follows the last.
+    pub(crate) fn prepare(&self) -> Vec<Prepared> {
+        let last = layer::prepared_up(&self.to_rgb, None, HALVING, Activation::Identity);
+        self.stages.iter().map(UpStage::prepare).chain([last]).collect()
     }
 }
 

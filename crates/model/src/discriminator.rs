@@ -5,11 +5,13 @@ use burn::{
     nn::conv::Conv2d,
     tensor::{Device, Tensor},
 };
+use context_encoder_ops::Activation;
 
 use crate::{
     ModelConfig, ModelError,
     config::{channels, stages},
     init::initialise,
+    layer::{self, WHOLE_MAP},
     stage::{DownStage, conv, down_stages},
 };
 
@@ -49,7 +51,7 @@ impl Discriminator {
         let plan = channels(stages(config.predicted_side()), config.width);
         let critic = Self {
             stages: down_stages(&plan, device),
-            to_logit: conv([config.deepest_channels(), 1], 1, 0, device),
+            to_logit: conv([config.deepest_channels(), 1], WHOLE_MAP, device),
         };
         Ok(initialise(critic, seed, STREAM))
     }
@@ -59,7 +61,7 @@ impl Discriminator {
     /// - output: `[batch]` logits
     pub fn forward(&self, patches: Tensor<4>) -> Tensor<1> {
         let map = self.stages.iter().fold(patches, |x, stage| stage.forward(x)); // [batch, 8 width, 4, 4]
-        let logits = self.to_logit.forward(map); // [batch, 1, 1, 1]
+        let logits = layer::down(&self.to_logit, None, WHOLE_MAP, Activation::Identity, map); // [batch, 1, 1, 1]
         let [batch, _, _, _] = logits.dims();
         logits.reshape([batch])
     }

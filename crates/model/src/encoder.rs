@@ -4,6 +4,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
+use context_encoder_ops::Prepared;
 
 use crate::{
     config::{ModelConfig, channels},
@@ -31,6 +32,11 @@ impl Encoder {
     /// - output: `[batch, 8 width, 4, 4]`
     pub fn forward(&self, masked: Tensor<4>) -> Tensor<4> {
         self.stages.iter().fold(masked, |x, stage| stage.forward(x))
+    }
+
+    /// The stages for inference.
+    pub(crate) fn prepare(&self) -> Vec<Prepared> {
+        self.stages.iter().map(DownStage::prepare).collect()
     }
 }
 

@@ -89,11 +89,11 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::stage::{batch_norm, conv};
+    use crate::{layer::HALVING, stage::{batch_norm, conv}};
 
     #[test]
     fn weights_have_the_stated_mean_and_deviation() {
-        let conv = initialise(conv([64, 64], 2, 1, &Device::flex()), 5, 0);
+        let conv = initialise(conv([64, 64], HALVING, &Device::flex()), 5, 0);
         let weights: Vec<f32> = conv.weight.val().into_data().try_to_vec().expect("f32");
         let mean = weights.iter().sum::<f32>() / weights.len() as f32;
         let variance = weights.iter().map(|w| (w - mean).powi(2)).sum::<f32>() / weights.len() as f32;
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn drawn_weights_are_trained() {
         let device = Device::flex().autodiff();
-        let conv = initialise(conv([3, 4], 2, 1, &device), 5, 0);
+        let conv = initialise(conv([3, 4], HALVING, &device), 5, 0);
         let grads = conv.forward(Tensor::ones([1, 3, 4, 4], &device)).sum().backward();
         assert!(conv.weight.val().grad(&grads).is_some());
     }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn seeds_and_streams_are_told_apart() {
         let draw = |seed, stream| {
-            let conv = initialise(conv([3, 4], 2, 1, &Device::flex()), seed, stream);
+            let conv = initialise(conv([3, 4], HALVING, &Device::flex()), seed, stream);
             conv.weight.val().into_data().try_to_vec::<f32>().expect("f32")
         };
         assert_eq!(draw(1, 0), draw(1, 0));

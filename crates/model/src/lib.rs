@@ -2,6 +2,7 @@
 //!
 //! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: [`Encoder`], [`Bottleneck`]
 //!   (dense or [`ChannelWise`]), [`Decoder`].
+//! - [`Predictor`]: a model laid out for inference.
 //! - [`Discriminator`]: the adversarial loss's judge, in logits.
 //! - [`FeatureModel`]: the AlexNet-style network for feature learning.
 //! - [`Preset`]: paper, authors, recommended.
@@ -9,7 +10,6 @@
 //! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with
 //! 1 = hidden. No backend is named: the [`Device`](burn::tensor::Device) comes in from outside.
 
-mod activation;
 mod bottleneck;
 mod channel_wise;
 mod config;
@@ -20,8 +20,10 @@ mod error;
 mod feature;
 mod fill;
 mod init;
+mod layer;
 mod model;
 mod parameter_count;
+mod predictor;
 mod preset;
 mod stage;
 mod weights;
@@ -37,5 +39,6 @@ pub use feature::{FeatureDecoder, FeatureEncoder, FeatureModel, FeatureModelConf
 pub use fill::FillColour;
 pub use model::Model;
 pub use parameter_count::parameter_count;
+pub use predictor::Predictor;
 pub use preset::Preset;
 pub use weights::TrainingRecord;

@@ -48,6 +48,11 @@ impl Model {
         initialise(model, seed, STREAM)
     }
 
+    /// Encoder, bottleneck and decoder.
+    pub(crate) fn parts(&self) -> (&Encoder, &Bottleneck, &Decoder) {
+        (&self.encoder, &self.bottleneck, &self.decoder)
+    }
+
     /// The configuration that the network was built from.
     pub fn config(&self) -> &ModelConfig {
         &self.config
@@ -82,13 +87,7 @@ impl Model {
     /// - input: `[batch, 3, size, size]`
     /// - output: `[batch, 8 width, 4, 4]`
     pub fn encode(&self, masked: Tensor<4>) -> Tensor<4> {
-        let [_, channels, height, width] = masked.dims();
-        let size = self.config.size;
-        assert!(
-            channels == 3 && height == size && width == size,
-            "the network takes [batch, 3, {size}, {size}], not {:?}",
-            masked.dims()
-        );
+        self.config.expect_pictures(&masked);
         self.encoder.forward(masked)
     }
 

@@ -6,17 +6,16 @@ use burn::{
         BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig},
     },
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
+use context_encoder_ops::{Activation, Prepared, Window};
 
-use crate::activation::leaky_relu;
+use crate::layer::{self, HALVING, LEAKY};
 
-/// Kernel side of every convolution in the DCGAN-style networks.
-pub(crate) const KERNEL: usize = 4;
-
-/// A 4x4 convolution without bias; weights are zero until [`crate::init`] fills them.
-pub(crate) fn conv(channels: [usize; 2], stride: usize, padding: usize, device: &Device) -> Conv2d {
-    Conv2dConfig::new(channels, [KERNEL, KERNEL])
+/// A convolution without bias; weights are zero until [`crate::init`] fills them.
+pub(crate) fn conv(channels: [usize; 2], window: Window, device: &Device) -> Conv2d {
+    let Window { kernel, stride, padding } = window;
+    Conv2dConfig::new(channels, [kernel, kernel])
         .with_stride([stride, stride])
         .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
         .with_bias(false)
@@ -24,14 +23,10 @@ pub(crate) fn conv(channels: [usize; 2], stride: usize, padding: usize, device: 
         .init(device)
 }
 
-/// A 4x4 up-convolution without bias; weights are zero until [`crate::init`] fills them.
-pub(crate) fn up_conv(
-    channels: [usize; 2],
-    stride: usize,
-    padding: usize,
-    device: &Device,
-) -> ConvTranspose2d {
-    ConvTranspose2dConfig::new(channels, [KERNEL, KERNEL])
+/// An up-convolution without bias; weights are zero until [`crate::init`] fills them.
+pub(crate) fn up_conv(channels: [usize; 2], window: Window, device: &Device) -> ConvTranspose2d {
+    let Window { kernel, stride, padding } = window;
+    ConvTranspose2dConfig::new(channels, [kernel, kernel])
         .with_stride([stride, stride])
         .with_padding([padding, padding])
         .with_bias(false)
@@ -55,17 +50,17 @@ pub(crate) struct DownStage {
 impl DownStage {
     /// A stage from `channels[0]` to `channels[1]`.
     pub(crate) fn new(channels: [usize; 2], normalised: bool, device: &Device) -> Self {
-        Self { conv: conv(channels, 2, 1, device), norm: normalised.then(|| batch_norm(channels[1], device)) }
+        Self { conv: conv(channels, HALVING, device), norm: normalised.then(|| batch_norm(channels[1], device)) }
     }
 
     /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.conv.forward(x);
-        let x = match &self.norm {
-            Some(norm) => norm.forward(x),
-            None => x,
-        };
-        leaky_relu(x)
+        layer::down(&self.conv, self.norm.as_ref(), HALVING, LEAKY, x)
+    }
+
+    /// The stage for inference.
+    pub(crate) fn prepare(&self) -> Prepared {
+        layer::prepared_down(&self.conv, self.norm.as_ref(), HALVING, LEAKY)
     }
 }
 
@@ -79,12 +74,17 @@ pub(crate) struct UpStage {
 impl UpStage {
     /// A stage from `channels[0]` to `channels[1]`.
     pub(crate) fn new(channels: [usize; 2], device: &Device) -> Self {
-        Self { conv: up_conv(channels, 2, 1, device), norm: batch_norm(channels[1], device) }
+        Self { conv: up_conv(channels, HALVING, device), norm: batch_norm(channels[1], device) }
     }
 
     /// `[batch, in, h, w]` to `[batch, out, 2h, 2w]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(self.conv.forward(x)))
+        layer::up(&self.conv, Some(&self.norm), HALVING, Activation::Relu, x)
+    }
+
+    /// The stage for inference.
+    pub(crate) fn prepare(&self) -> Prepared {
+        layer::prepared_up(&self.conv, Some(&self.norm), HALVING, Activation::Relu)
     }
 }
 

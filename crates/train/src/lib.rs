@@ -8,6 +8,7 @@
 //! A run's folder holds `config.toml`, `log.csv`, `validation.csv`, `samples/`, `checkpoint.bpk` (all that
 //! a continued run needs) and `model.safetensors` (all that filling pictures needs).
 
+mod adam;
 mod bundle;
 mod config;
 mod dataset;

@@ -2,15 +2,11 @@
 
 use burn::{
     module::Module,
-    optim::{AdamConfig, GradientsParams, ModuleOptimizer},
+    optim::{GradientsParams, ModuleOptimizer},
     tensor::Tensor,
 };
 
-/// Adam's decay of the first and second moment (DCGAN; the authors' code), and the constant under the
-/// root. Burn's own default of the last, 1e-5, is a thousand times larger.
-const BETA_1: f32 = 0.5;
-const BETA_2: f32 = 0.999;
-const EPSILON: f32 = 1e-8;
+use crate::adam::Adam;
 
 /// A network that learns.
 pub(crate) struct Player<M> {
@@ -21,8 +17,7 @@ pub(crate) struct Player<M> {
 
 impl<M: Module> Player<M> {
     pub(crate) fn new(network: M, rate: f64) -> Self {
-        let adam = AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
-        Self { network, optimizer: adam.init(), rate }
+        Self { network, optimizer: Adam.into(), rate }
     }
 
     /// One step of Adam down the slope of `loss`.

@@ -7,10 +7,15 @@ use burn::{
         conv::{ConvTranspose2d, ConvTranspose2dConfig},
         interpolate::{Interpolate2d, Interpolate2dConfig, InterpolateMode},
     },
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
+use context_encoder_ops::{Activation, Window};
 
 use super::config::{FeatureModelConfig, INPUT_SIDE};
+use crate::layer;
+
+/// Doubles a side, less one pixel.
+const DOUBLING: Window = Window::new(5, 2, 2);
 
 /// Five up-convolutions 5x5 of stride 2 and padding 2, each turning a side n into 2n - 1 (6, 11, 21,
 /// 41, 81, 161), with a rectifier after all but the last; then bilinear to 227 (paper, section 3.1
@@ -29,9 +34,9 @@ impl FeatureDecoder {
         let layers = inputs
             .zip(outputs)
             .map(|(input, output)| {
-                ConvTranspose2dConfig::new([input, output], [5, 5])
-                    .with_stride([2, 2])
-                    .with_padding([2, 2])
+                ConvTranspose2dConfig::new([input, output], [DOUBLING.kernel; 2])
+                    .with_stride([DOUBLING.stride; 2])
+                    .with_padding([DOUBLING.padding; 2])
                     .with_initializer(Initializer::Zeros)
                     .init(device)
             })
@@ -50,8 +55,8 @@ impl FeatureDecoder {
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let last = self.layers.len() - 1;
         let picture = self.layers.iter().enumerate().fold(map, |x, (index, layer)| {
-            let x = layer.forward(x);
-            if index == last { x } else { relu(x) }
+            let activation = if index == last { Activation::Identity } else { Activation::Relu };
+            layer::up(layer, None, DOUBLING, activation, x)
         }); // [batch, 3, 161, 161]
         self.resize.forward(picture) // [batch, 3, 227, 227]
     }

@@ -7,13 +7,23 @@ use burn::{
         conv::{Conv2d, Conv2dConfig},
         pool::{MaxPool2d, MaxPool2dConfig},
     },
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
+use context_encoder_ops::{Activation, Window};
 
 use super::config::{FeatureModelConfig, Pooling};
+use crate::layer;
 
 /// Channels in the window of AlexNet's local response normalisation.
 const RESPONSE_WINDOW: usize = 5;
+
+/// Windows of conv1, conv2, and conv3 to conv5.
+const CONV1: Window = Window::new(11, 4, 0);
+const CONV2: Window = Window::new(5, 1, 2);
+const CONV3: Window = Window::new(3, 1, 1);
+
+/// Window of pooling, and of the convolution in its place.
+const SHRINK: Window = Window::new(3, 2, 0);
 
 /// AlexNet's convolutions: conv1 11x11 stride 4, conv2 5x5, conv3 to conv5 3x3, each with bias and
 /// rectifier; normalisation and pooling after conv1 and conv2, pooling after conv5 (paper, section
@@ -37,7 +47,7 @@ impl FeatureEncoder {
     pub(crate) fn new(config: &FeatureModelConfig, device: &Device) -> Self {
         let [c1, c2, c3, c4, c5] = config.encoder_channels();
         let groups = config.groups;
-        let conv = |channels, kernel, stride, padding, groups| {
+        let conv = |channels, Window { kernel, stride, padding }, groups| {
             Conv2dConfig::new(channels, [kernel, kernel])
                 .with_stride([stride, stride])
                 .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
@@ -47,13 +57,13 @@ impl FeatureEncoder {
         };
         let shrink = |channels| Shrink::new(config.pooling, channels, device);
         Self {
-            conv1: conv([3, c1], 11, 4, 0, 1),
+            conv1: conv([3, c1], CONV1, 1),
             pool1: shrink(c1),
-            conv2: conv([c1, c2], 5, 1, 2, groups),
+            conv2: conv([c1, c2], CONV2, groups),
             pool2: shrink(c2),
-            conv3: conv([c2, c3], 3, 1, 1, 1),
-            conv4: conv([c3, c4], 3, 1, 1, groups),
-            conv5: conv([c4, c5], 3, 1, 1, groups),
+            conv3: conv([c2, c3], CONV3, 1),
+            conv4: conv([c3, c4], CONV3, groups),
+            conv5: conv([c4, c5], CONV3, groups),
             pool5: shrink(c5),
             response_norm: config
                 .local_response_norm
@@ -65,13 +75,14 @@ impl FeatureEncoder {
     /// - input: `[batch, 3, 227, 227]` in `[-1, 1]`
     /// - output: `[batch, 256, 6, 6]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.normalise(relu(self.conv1.forward(x))); // [batch, 96, 55, 55]
+        let conv = |conv: &Conv2d, window, x| layer::down(conv, None, window, Activation::Relu, x);
+        let x = self.normalise(conv(&self.conv1, CONV1, x)); // [batch, 96, 55, 55]
         let x = self.pool1.forward(x); // [batch, 96, 27, 27]
-        let x = self.normalise(relu(self.conv2.forward(x))); // [batch, 256, 27, 27]
+        let x = self.normalise(conv(&self.conv2, CONV2, x)); // [batch, 256, 27, 27]
         let x = self.pool2.forward(x); // [batch, 256, 13, 13]
-        let x = relu(self.conv3.forward(x)); // [batch, 384, 13, 13]
-        let x = relu(self.conv4.forward(x)); // [batch, 384, 13, 13]
-        let x = relu(self.conv5.forward(x)); // [batch, 256, 13, 13]
+        let x = conv(&self.conv3, CONV3, x); // [batch, 384, 13, 13]
+        let x = conv(&self.conv4, CONV3, x); // [batch, 384, 13, 13]
+        let x = conv(&self.conv5, CONV3, x); // [batch, 256, 13, 13]
         self.pool5.forward(x) // [batch, 256, 6, 6]
     }
 
@@ -93,10 +104,10 @@ pub(crate) enum Shrink {
 impl Shrink {
     fn new(pooling: Pooling, channels: usize, device: &Device) -> Self {
         match pooling {
-            Pooling::Max => Self::Max(MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init()),
+            Pooling::Max => Self::Max(MaxPool2dConfig::new([SHRINK.kernel; 2]).with_strides([SHRINK.stride; 2]).init()),
             Pooling::Convolution => Self::Convolution(
-                Conv2dConfig::new([channels, channels], [3, 3])
-                    .with_stride([2, 2])
+                Conv2dConfig::new([channels, channels], [SHRINK.kernel; 2])
+                    .with_stride([SHRINK.stride; 2])
                     .with_initializer(Initializer::Zeros)
                     .init(device),
             ),
@@ -106,7 +117,7 @@ impl Shrink {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Max(pool) => pool.forward(x),
-            Self::Convolution(conv) => relu(conv.forward(x)),
+            Self::Convolution(conv) => layer::down(conv, None, SHRINK, Activation::Relu, x),
         }
     }
 }

@@ -6,14 +6,19 @@ use burn::{
         Dropout, DropoutConfig, Initializer,
         conv::{Conv2d, Conv2dConfig},
     },
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{Device, Tensor},
 };
+use context_encoder_ops::Activation;
 
 use super::{
     FeatureDecoder, FeatureEncoder,
     config::{FeatureModelConfig, INPUT_SIDE, MAP_SIDE},
 };
-use crate::{ChannelWise, init::initialise_he};
+use crate::{
+    ChannelWise,
+    init::initialise_he,
+    layer::{self, POINT},
+};
 
 /// Probability that dropout silences a value of the channel-wise layer's output, in training.
 const DROPOUT: f64 = 0.5;
@@ -85,7 +90,7 @@ impl FeatureModel {
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         let map = self.features(masked); // [batch, 256, 6, 6]
         let map = self.dropout.forward(self.channel_wise.forward(map));
-        let map = relu(self.mix.forward(map));
+        let map = layer::down(&self.mix, None, POINT, Activation::Relu, map);
         self.decoder.forward(map) // [batch, 3, 227, 227]
     }
 

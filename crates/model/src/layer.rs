@@ -1,0 +1,118 @@
+//! A linear layer, its batch norm and its activation: what every stage of every network is made of.
+//!
+//! Parameters stay in Burn's layers, so that files keep their names; what is computed with them is
+//! `context-encoder-ops`' business.
+
+use burn::{
+    nn::{
+        BatchNorm,
+        conv::{Conv2d, ConvTranspose2d},
+    },
+    tensor::Tensor,
+};
+use context_encoder_ops::{Activation, Convolution, Prepared, UpConvolution, Window, normalise};
+
+/// Slope of the leaky rectifier below zero, in encoder and discriminator (DCGAN; the paper's
+/// supplementary material).
+pub(crate) const LEAKY: Activation = Activation::LeakyRelu(0.2);
+
+/// Halves a map, or doubles it as an up-convolution.
+pub(crate) const HALVING: Window = Window::new(4, 2, 1);
+
+/// Between a map of 4x4 and one position.
+pub(crate) const WHOLE_MAP: Window = Window::new(4, 1, 0);
+
+/// Mixes channels only.
+pub(crate) const POINT: Window = Window::new(1, 1, 0);
+
+/// Convolution, batch norm where there is one, activation.
+pub(crate) fn down(
+    conv: &Conv2d,
+    norm: Option<&BatchNorm>,
+    window: Window,
+    activation: Activation,
+    x: Tensor<4>,
+) -> Tensor<4> {
+    if !x.device().is_autodiff() {
+        return prepared_down(conv, norm, window, activation).forward(x);
+    }
+    let layer = |activation| Convolution { window, groups: conv.groups, activation };
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+    match norm {
+        None => layer(activation).forward(x, weight, bias),
+        Some(norm) => normalised(norm, activation, layer(Activation::Identity).forward(x, weight, bias)),
+    }
+}
+
+/// Up-convolution, batch norm where there is one, activation.
+pub(crate) fn up(
+    conv: &ConvTranspose2d,
+    norm: Option<&BatchNorm>,
+    window: Window,
+    activation: Activation,
+    x: Tensor<4>,
+) -> Tensor<4> {
+    if !x.device().is_autodiff() {
+        return prepared_up(conv, norm, window, activation).forward(x);
+    }
+    let layer = |activation| UpConvolution { window, activation };
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+    match norm {
+        None => layer(activation).forward(x, weight, bias),
+        Some(norm) => normalised(norm, activation, layer(Activation::Identity).forward(x, weight, bias)),
+    }
+}
+
+/// Batch norm and activation where gradients are recorded: by the batch's statistics, which enter
+/// the running ones; by the running ones where the layer is frozen.
+fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>) -> Tensor<4> {
+    if !norm.training.is_enabled() {
+        return activation.apply(norm.forward(x));
+    }
+    let device = x.device();
+    let result = normalise(x, norm.gamma.val(), norm.beta.val(), norm.epsilon, activation);
+    for (running, new) in [(&norm.running_mean, result.mean), (&norm.running_var, result.variance)] {
+        let old = running.value_sync().to_device(&device);
+        let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
+        running.update(moved.detach());
+    }
+    result.output
+}
+
+/// The layer for inference: weights laid out, batch norm folded in.
+pub(crate) fn prepared_down(
+    conv: &Conv2d,
+    norm: Option<&BatchNorm>,
+    window: Window,
+    activation: Activation,
+) -> Prepared {
+    let layer = Convolution { window, groups: conv.groups, activation };
+    let bias = conv.bias.as_ref().map(|bias| bias.val());
+    Prepared::convolution(layer, conv.weight.val(), affine(norm, bias))
+}
+
+/// The layer for inference: weights laid out, batch norm folded in.
+pub(crate) fn prepared_up(
+    conv: &ConvTranspose2d,
+    norm: Option<&BatchNorm>,
+    window: Window,
+    activation: Activation,
+) -> Prepared {
+    let bias = conv.bias.as_ref().map(|bias| bias.val());
+    Prepared::up_convolution(UpConvolution { window, activation }, conv.weight.val(), affine(norm, bias))
+}
+
+/// Bias and batch norm by its running statistics as one scale and shift of every channel.
+fn affine(norm: Option<&BatchNorm>, bias: Option<Tensor<1>>) -> Option<(Tensor<1>, Tensor<1>)> {
+    let Some(norm) = norm else {
+        return bias.map(|bias| (bias.ones_like(), bias));
+    };
+    let deviation = norm.running_var.value().add_scalar(norm.epsilon).sqrt();
+    let scale = norm.gamma.val() / deviation;
+    let mean = match bias {
+        Some(bias) => norm.running_mean.value() - bias,
+        None => norm.running_mean.value(),
+    };
+    let shift = norm.beta.val() - mean * scale.clone();
+    Some((scale, shift))
+}

@@ -1,0 +1,85 @@
+//! Kernels as large as the map: every value of the large map meets every small channel.
+//!
+//! Weights are a matrix of `small` rows and `large` columns, far larger than the maps. They are read
+//! once, as they lie in memory, and never packed: they are the rows of the products, the maps the
+//! columns.
+
+use rayon::prelude::*;
+
+use super::{
+    direct::{Channels, Points, PointsOut, pack},
+    engine,
+    finish::Finish,
+    lanes::Lanes,
+    map::{Shape, Sink, Source},
+    outer,
+    scratch::Buffer,
+};
+
+/// Sizes: `batch` vectors of `large` values become as many of `small` values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) batch: usize,
+    pub(crate) small: usize,
+    pub(crate) large: usize,
+}
+
+/// `[rows, columns]` as a map.
+fn matrix(rows: usize, columns: usize) -> Shape {
+    Shape { batch: 1, height: 1, width: rows, channels: columns }
+}
+
+/// `small = large weights^T`.
+pub(crate) fn down(sizes: Sizes, weights: &[f32], large: &[f32], small: &mut [f32]) {
+    let Sizes { batch, small: outputs, large: inputs } = sizes;
+    let packed = pack([inputs, batch], |k, n| large[n * inputs + k]);
+    let mut product = Buffer::uncleared(outputs * batch);
+    let (rows, result) = (matrix(outputs, inputs), matrix(outputs, batch));
+    let points = Points { source: Source::new(weights, rows), channels: Channels::all(rows), first: 0 };
+    let sink = Sink::new(&mut product, result);
+    let out = PointsOut { sink, channels: Channels::all(result), finish: &Finish::NOTHING };
+    engine::run(outputs, &points, &packed, &out);
+    transpose(&product, [outputs, batch], small);
+}
+
+/// `large = small weights`.
+pub(crate) fn up(sizes: Sizes, weights: &[f32], small: &[f32], large: &mut [f32]) {
+    let Sizes { batch, small: inputs, large: outputs } = sizes;
+    let mut turned = Buffer::uncleared(inputs * batch);
+    transpose(small, [batch, inputs], &mut turned);
+    let (left, right) = (matrix(inputs, outputs), matrix(inputs, batch));
+    let sums = outer::run(
+        inputs,
+        1,
+        &Points { source: Source::new(weights, left), channels: Channels::all(left), first: 0 },
+        &Points { source: Source::new(&turned, right), channels: Channels::all(right), first: 0 },
+    );
+    let width = Lanes::detect().width;
+    large.par_chunks_mut(outputs).enumerate().for_each(|(n, large)| {
+        for (k, value) in large.iter_mut().enumerate() {
+            *value = sums.row(0, k, n / width)[n % width];
+        }
+    });
+}
+
+/// Gradient of the weights, `small^T large`.
+pub(crate) fn weight_gradient(sizes: Sizes, large: &[f32], small: &[f32]) -> Buffer {
+    let Sizes { batch, small: rows, large: columns } = sizes;
+    let (left, right) = (matrix(batch, rows), matrix(batch, columns));
+    let sums = outer::run(
+        batch,
+        1,
+        &Points { source: Source::new(small, left), channels: Channels::all(left), first: 0 },
+        &Points { source: Source::new(large, right), channels: Channels::all(right), first: 0 },
+    );
+    sums.into_matrix(rows, columns)
+}
+
+/// `[rows, columns]` to `[columns, rows]`.
+fn transpose(from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32]) {
+    to.par_chunks_mut(rows).enumerate().for_each(|(column, to)| {
+        for (row, value) in to.iter_mut().enumerate() {
+            *value = from[row * columns + column];
+        }
+    });
+}

@@ -1,0 +1,16 @@
+//! Kernels for processors, on slices: no tensor, no gradient graph.
+
+pub(crate) mod conv;
+pub(crate) mod dense;
+pub(crate) mod direct;
+pub(crate) mod engine;
+pub(crate) mod finish;
+pub(crate) mod groups;
+pub(crate) mod lanes;
+pub(crate) mod map;
+pub(crate) mod norm;
+pub(crate) mod outer;
+pub(crate) mod pointwise;
+pub(crate) mod scratch;
+pub(crate) mod weights;
+pub(crate) mod winograd;

@@ -1,0 +1,38 @@
+//! Fast forms of what context encoders compute.
+//!
+//! Each operation has two forms. The **plain** form is written in Burn's tensor operations: it says
+//! what is computed, runs on every device, and is what the fast form is tested against. The **fast**
+//! form runs on Burn's processor backend (`flex`): one pass over memory for what is several plain
+//! operations, on every core, with the processor's widest vectors, found when the program runs.
+//! [`form`] decides which one runs, and is the only place that does.
+//!
+//! | operation | is | plain form |
+//! |---|---|---|
+//! | [`Convolution`] | convolution, bias, activation | `conv2d` |
+//! | [`UpConvolution`] | transposed convolution, bias, activation | `conv_transpose2d` |
+//! | [`normalise`] | batch norm over the batch, activation | `batch_norm_train` |
+//! | [`Prepared`] | one of the first two with weights laid out beforehand, for inference | as above |
+//! | [`adam`] | one step of Adam | tensor arithmetic |
+//!
+//! Layout of the crate: this level speaks tensors; `flex` turns them into slices and knows gradients;
+//! `kernel` computes on slices. `unsafe` is in `kernel`, and in the one place of `flex` that lends a
+//! kernel's buffer to a tensor.
+
+mod activation;
+mod adam;
+mod convolution;
+pub mod form;
+mod normalisation;
+mod plain;
+mod prepared;
+
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod kernel;
+
+pub use activation::Activation;
+pub use adam::{AdamStep, adam};
+pub use convolution::{Convolution, UpConvolution, Window};
+pub use normalisation::{Normalised, normalise};
+pub use prepared::Prepared;

@@ -1,0 +1,99 @@
+//! Layers laid out for inference.
+
+use burn::tensor::Tensor;
+
+use crate::{Convolution, UpConvolution, form::Form, plain};
+
+/// A convolution or up-convolution whose weights have been laid out once, with batch norm folded in:
+/// for inference, no gradients.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_ops::{Activation, Convolution, Prepared, Window};
+///
+/// let device = Device::default();
+/// let layer = Convolution { window: Window::new(4, 2, 1), groups: 1, activation: Activation::Relu };
+/// let (weight, scale) = (Tensor::<4>::ones([2, 3, 4, 4], &device), Tensor::<1>::ones([2], &device) * 2.0);
+/// let prepared = Prepared::convolution(layer, weight, Some((scale.clone(), scale.zeros_like())));
+/// let y = prepared.forward(Tensor::ones([1, 3, 8, 8], &device));
+/// assert_eq!(y.max().into_scalar::<f32>(), 96.0); // 48 ones, times 2
+/// ```
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    layer: Layer,
+    weights: Weights,
+}
+
+/// Which of the two it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Layer {
+    Convolution(Convolution),
+    UpConvolution(UpConvolution),
+}
+
+#[derive(Clone, Debug)]
+enum Weights {
+    Plain { weight: Tensor<4>, shift: Option<Tensor<1>> },
+    #[cfg(feature = "flex")]
+    Fast(std::sync::Arc<crate::flex::Laid>),
+}
+
+impl Prepared {
+    /// A convolution followed by `scale y + shift` of every channel, then its activation.
+    ///
+    /// # Shapes
+    /// - `weight`: as for [`Convolution::forward`]; `scale`, `shift`: `[out]`
+    pub fn convolution(
+        layer: Convolution,
+        weight: Tensor<4>,
+        affine: Option<(Tensor<1>, Tensor<1>)>,
+    ) -> Self {
+        Self::new(Layer::Convolution(layer), 0, weight, affine)
+    }
+
+    /// An up-convolution followed by `scale y + shift` of every channel, then its activation.
+    ///
+    /// # Shapes
+    /// - `weight`: as for [`UpConvolution::forward`]; `scale`, `shift`: `[out]`
+    pub fn up_convolution(
+        layer: UpConvolution,
+        weight: Tensor<4>,
+        affine: Option<(Tensor<1>, Tensor<1>)>,
+    ) -> Self {
+        Self::new(Layer::UpConvolution(layer), 1, weight, affine)
+    }
+
+    fn new(layer: Layer, out: usize, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Self {
+        let weights = match Form::of(&weight) {
+            #[cfg(feature = "flex")]
+            Form::Fast => Weights::Fast(std::sync::Arc::new(crate::flex::Laid::new(layer, weight, affine))),
+            _ => match affine {
+                None => Weights::Plain { weight, shift: None },
+                Some((scale, shift)) => {
+                    let mut dims = [1; 4];
+                    dims[out] = weight.dims()[out];
+                    Weights::Plain { weight: weight * scale.reshape(dims), shift: Some(shift) }
+                }
+            },
+        };
+        Self { layer, weights }
+    }
+
+    /// # Shapes
+    /// As for [`Convolution::forward`] or [`UpConvolution::forward`].
+    ///
+    /// # Panics
+    /// When `x` is not on the device of the weights, or of another shape.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match (&self.weights, self.layer) {
+            #[cfg(feature = "flex")]
+            (Weights::Fast(laid), _) => laid.forward(x),
+            (Weights::Plain { weight, shift }, Layer::Convolution(layer)) => {
+                plain::convolve(layer, x, weight.clone(), shift.clone())
+            }
+            (Weights::Plain { weight, shift }, Layer::UpConvolution(layer)) => {
+                plain::up_convolve(layer, x, weight.clone(), shift.clone())
+            }
+        }
+    }
+}
