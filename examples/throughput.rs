@@ -155,7 +155,7 @@ impl Peer {
                 let device = plain.autodiff();
                 (Work::Train(Some(Learner::new(&config, &device)?)), device)
             }
-            Task::Infer => (Work::Infer(config.model.init(&plain).map_err(TrainError::from)?), plain),
+            Task::Infer => (Work::Infer(config.model.init(&plain).map_err(TrainError::from)?.prepare()), plain),
         };
         let batch = random_batch(&config, pictures, &device);
         let mut peer = Self { batch, pictures, work, device };

@@ -75,10 +75,13 @@ def compare(case, arguments):
         for mode in modes:
             try:
                 with theirs(case, mode, arguments) as peer:
-                    probed[mode] = speed(peer.measure(arguments.probe_seconds))
+                    measured = peer.measure(arguments.probe_seconds)
             except Failed as reason:
                 unavailable[mode] = str(reason)
-            print(f"  {mode}: {probed.get(mode, unavailable.get(mode))}", flush=True)
+                print(f"  {mode}: {reason}", flush=True)
+            else:
+                probed[mode] = speed(measured)
+                print(f"  {mode}: {probed[mode]:.2f}, others used {measured['others']:.2f} cores", flush=True)
         modes = best(probed, 1 if scales else 2)
     pairs = []
     with ours(case, arguments) as our_peer:

@@ -58,3 +58,31 @@ pub fn adam<const D: usize>(
         _ => plain::adam(step, weights, gradient, moments),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::noise::{difference, noise};
+
+    #[test]
+    fn a_step_is_its_plain_form_and_leaves_shared_tensors_alone() {
+        let device = Device::flex();
+        let dims = [37, 1931]; // more than one share, the last one odd
+        let tensors = || [1, 2, 3, 4].map(|seed| noise::<2>(dims, seed, &device));
+        let step = AdamStep { beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, learning_rate: 2e-4, time: 3 };
+        let [weights, gradient, first, second] = tensors();
+        let second = second.abs();
+        let held = weights.clone();
+        let (fast, fast_moments) =
+            adam(step, weights, gradient.clone(), [first.clone(), second.clone()]);
+        let (plain, plain_moments) = plain::adam(step, held.clone(), gradient, [first, second]);
+        assert!(difference(fast, plain) < 1e-6);
+        for (fast, plain) in fast_moments.into_iter().zip(plain_moments) {
+            assert!(difference(fast, plain) < 1e-6);
+        }
+        let [weights, ..] = tensors();
+        held.into_data().assert_eq(&weights.into_data(), true);
+    }
+}

@@ -22,6 +22,8 @@ mod activation;
 mod adam;
 mod convolution;
 pub mod form;
+#[cfg(test)]
+mod noise;
 mod normalisation;
 mod plain;
 mod prepared;

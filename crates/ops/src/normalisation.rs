@@ -54,3 +54,51 @@ pub fn normalise(
         _ => plain::normalise(x, gamma, beta, epsilon, activation),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::noise::{difference, noise};
+
+    #[test]
+    fn batch_norm_is_its_plain_form() {
+        let device = Device::flex().autodiff();
+        for (dims, activation) in [
+            ([3, 37, 5, 7], Activation::LeakyRelu(0.2)),
+            ([2, 64, 16, 16], Activation::Relu),
+            ([4, 3, 1, 1], Activation::Identity),
+            ([1, 700, 9, 3], Activation::Relu), // several blocks, the last one short
+        ] {
+            let channels = dims[1];
+            // Far from zero, where a careless variance would cancel.
+            let x = (noise(dims, 1, &device) * 3.0 + 20.0).detach().require_grad();
+            let gamma = (noise([channels], 2, &device) + 1.0).detach().require_grad();
+            let beta = noise([channels], 3, &device).require_grad();
+            let dy = noise(dims, 4, &device);
+            let run = |fast: bool| {
+                let (x, gamma, beta) = (x.clone(), gamma.clone(), beta.clone());
+                let form = if fast { normalise } else { plain::normalise };
+                let y = form(x.clone(), gamma.clone(), beta.clone(), 1e-5, activation);
+                let grads = (y.output.clone() * dy.clone()).sum().backward();
+                let dx = x.grad(&grads).expect("tracked");
+                let slopes = [gamma, beta].map(|slope| slope.grad(&grads).expect("tracked"));
+                (y, dx, slopes)
+            };
+            let (fast, plain) = (run(true), run(false));
+            for (what, apart, limit) in [
+                ("output", difference(fast.0.output, plain.0.output), 2e-5),
+                ("mean", difference(fast.0.mean, plain.0.mean), 1e-5),
+                ("variance", difference(fast.0.variance, plain.0.variance), 1e-5),
+                ("x", difference(fast.1, plain.1), 1e-4),
+            ] {
+                assert!(apart < limit, "{dims:?}: {what} differs by {apart}");
+            }
+            for (fast, plain) in fast.2.into_iter().zip(plain.2) {
+                let apart = difference(fast, plain);
+                assert!(apart < 1e-4, "{dims:?}: slopes differ by {apart}");
+            }
+        }
+    }
+}

@@ -97,3 +97,51 @@ impl Prepared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::{
+        Activation, Window,
+        noise::{difference, noise},
+    };
+
+    /// One picture and a batch, each with its own algorithm; every window of the networks.
+    #[test]
+    fn a_prepared_layer_is_convolution_scale_shift_and_activation() {
+        let device = Device::flex();
+        for (window, side) in
+            [(Window::new(4, 2, 1), 16), (Window::new(4, 1, 0), 4), (Window::new(1, 1, 0), 4)]
+        {
+            for batch in [1, 9] {
+                let (inputs, outputs) = (32, 48);
+                let x = noise([batch, inputs, side, side], 1, &device);
+                let weight = noise([outputs, inputs, window.kernel, window.kernel], 2, &device);
+                let (scale, shift) = (noise([outputs], 3, &device), noise([outputs], 4, &device));
+                let activation = Activation::LeakyRelu(0.2);
+                let layer = Convolution { window, groups: 1, activation };
+                let linear = Convolution { activation: Activation::Identity, ..layer };
+                let y = plain::convolve(linear, x.clone(), weight.clone(), None);
+                let affine = |y: Tensor<4>| {
+                    let dims = [1, outputs, 1, 1];
+                    activation.apply(y * scale.clone().reshape(dims) + shift.clone().reshape(dims))
+                };
+                let prepared = Prepared::convolution(layer, weight.clone(), Some((scale.clone(), shift.clone())));
+                let apart = difference(prepared.forward(x), affine(y.clone()));
+                assert!(apart < 1e-5, "{window:?}, batch {batch}: {apart}");
+
+                let layer = UpConvolution { window, activation };
+                let linear = UpConvolution { activation: Activation::Identity, ..layer };
+                let weight = weight.swap_dims(0, 1); // [in, out, kernel, kernel]
+                let side = window.down(side);
+                let x = noise([batch, inputs, side, side], 5, &device);
+                let expected = affine(plain::up_convolve(linear, x.clone(), weight.clone(), None));
+                let prepared = Prepared::up_convolution(layer, weight, Some((scale.clone(), shift.clone())));
+                let apart = difference(prepared.forward(x), expected);
+                assert!(apart < 1e-5, "{window:?} up, batch {batch}: {apart}");
+            }
+        }
+    }
+}

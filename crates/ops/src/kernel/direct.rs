@@ -167,38 +167,32 @@ impl Gather for Patches<'_> {
         let Channels { first, count } = self.channels;
         let whole = count.is_multiple_of(width);
         let columns = self.channels();
-        let mut patch = Buffer::zeroed(if whole { 0 } else { columns.next_multiple_of(width) });
+        let mut patch = Buffer::uncleared(if whole { 0 } else { columns.next_multiple_of(width) + width });
         for row in 0..rows.count {
             let position = rows.first + row;
             let (line, x) = (position / self.small.width, position % self.small.width);
             let (picture, y) = (line / self.small.height, line % self.small.height);
             let top = (y * stride) as isize - padding as isize;
             let left = (x * stride) as isize - padding as isize;
-            let pixel = |tap: usize| {
-                self.source.pixel(picture, top + (tap / kernel) as isize, left + (tap % kernel) as isize)
-            };
             if whole {
                 let per_tap = count / width;
                 for unit in units.0..units.1 {
+                    let tap = unit / per_tap;
+                    let pixel =
+                        self.source.pixel(picture, top + (tap / kernel) as isize, left + (tap % kernel) as isize);
                     // SAFETY: each pixel has its channels; the block has room for this row and unit.
                     unsafe {
-                        let value = match pixel(unit / per_tap) {
-                            Some(pixel) => load::<S>(pixel.add(first + unit % per_tap * width)),
-                            None => simd.splat_f32s(0.0),
+                        let value = if pixel.is_null() {
+                            simd.splat_f32s(0.0)
+                        } else {
+                            load::<S>(pixel.add(first + unit % per_tap * width))
                         };
                         store::<S>(block.at::<ROWS>(width, row, unit - units.0), value);
                     }
                 }
             } else {
                 // Few or odd channels: lay the patch out first.
-                for tap in 0..self.window.taps() {
-                    let to = &mut patch[tap * count..][..count];
-                    match pixel(tap) {
-                        // SAFETY: each pixel has its channels.
-                        Some(pixel) => to.copy_from_slice(unsafe { std::slice::from_raw_parts(pixel.add(first), count) }),
-                        None => to.fill(0.0),
-                    }
-                }
+                self.lay_out::<S>(picture, [top, left], &mut patch);
                 for unit in units.0..units.1 {
                     // SAFETY: the patch is whole registers; the block has room.
                     unsafe {
@@ -208,6 +202,41 @@ impl Gather for Patches<'_> {
                 }
             }
         }
+    }
+}
+
+impl Patches<'_> {
+    /// Copies a patch, tap by tap and channel by channel; `patch` has a register to spare.
+    #[inline(always)]
+    fn lay_out<S: Simd>(&self, picture: usize, [top, left]: [isize; 2], patch: &mut [f32]) {
+        let kernel = self.window.kernel;
+        let Channels { first, count } = self.channels;
+        let Shape { width: across, channels, .. } = self.source.shape;
+        // Taps of a line lie side by side where the group is all there is and the line is inside.
+        let run = kernel * count;
+        let inside = left >= 0 && left as usize + kernel <= across && count == channels;
+        for row in 0..kernel {
+            let line = self.source.pixel(picture, top + row as isize, left.max(0));
+            let to = &mut patch[row * run..];
+            if inside && !line.is_null() && self.source.has_after(line, run + S::F32_LANES) {
+                for at in (0..run).step_by(S::F32_LANES) {
+                    // SAFETY: a register more than the run is inside the map and inside the patch; what
+                    // is written behind the run is written again by the next line, or is to spare.
+                    unsafe { store::<S>(to[at..][..S::F32_LANES].as_mut_ptr(), load::<S>(line.add(at))) }
+                }
+                continue;
+            }
+            for column in 0..kernel {
+                let pixel = self.source.pixel(picture, top + row as isize, left + column as isize);
+                for channel in 0..count {
+                    // SAFETY: each pixel has its channels.
+                    to[column * count + channel] =
+                        if pixel.is_null() { 0.0 } else { unsafe { *pixel.add(first + channel) } };
+                }
+            }
+        }
+        // What the last line wrote too far must not count.
+        patch[kernel * run..].fill(0.0);
     }
 }
 
@@ -262,7 +291,7 @@ impl Deliver for PointsOut<'_> {
         for row in 0..rows.count {
             let position = rows.first + row;
             let (line, x) = (position / across, position % across);
-            let Some(pixel) = self.sink.pixel(line / height, line % height, x) else { continue };
+            let pixel = self.sink.pixel(line / height, line % height, x);
             for chunk in chunks.0..chunks.1 {
                 // SAFETY: the block holds this row and chunk; the pixel has its channels, and no
                 // other task delivers them.
@@ -303,7 +332,7 @@ impl Task for Overlap<'_> {
             (from % window.stride == 0 && small < side).then_some(small)
         };
         for x in 0..sink.shape.width {
-            let Some(pixel) = sink.pixel(first + picture, y, x) else { continue };
+            let pixel = sink.pixel(first + picture, y, x);
             let chunks = channels.count.div_ceil(width);
             for chunk in 0..chunks {
                 let left = channels.count - chunk * width;
@@ -313,12 +342,10 @@ impl Task for Overlap<'_> {
                     for column in 0..window.kernel {
                         let Some(small_x) = meets(x, column, product.shape.width) else { continue };
                         let tap = row * window.kernel + column;
-                        if let Some(patch) = product.pixel(picture, small_y as isize, small_x as isize) {
-                            // SAFETY: a patch has a value for each tap and channel.
-                            let value =
-                                unsafe { load_first(simd, patch.add(tap * channels.count + chunk * width), left) };
-                            sum = simd.add_f32s(sum, value);
-                        }
+                        let patch = product.pixel(picture, small_y as isize, small_x as isize);
+                        // SAFETY: the pixel is inside; a patch has a value for each tap and channel.
+                        let value = unsafe { load_first(simd, patch.add(tap * channels.count + chunk * width), left) };
+                        sum = simd.add_f32s(sum, value);
                     }
                 }
                 let value = finish.apply(simd, sum, chunk);

@@ -141,8 +141,9 @@ pub(crate) struct Transposed {
     pub(crate) a_group: usize,
     pub(crate) b: *const f32,
     pub(crate) b_group: usize,
-    /// Chunks of `b`.
+    /// Chunks of `b`, and which of them are used.
     pub(crate) outer: usize,
+    pub(crate) columns: (usize, usize),
     /// Groups of rows; rows behind the last one must hold zeros in `a` or `b`, and no NaN.
     pub(crate) groups: usize,
     /// `[column of a in its chunk][column of b]`, `outer` registers a row.
@@ -156,13 +157,13 @@ impl Transposed {
     #[inline(always)]
     pub(crate) unsafe fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, simd: S) {
         let width = S::F32_LANES;
-        let mut outer = 0;
-        while outer < self.outer {
+        let (mut outer, last) = self.columns;
+        while outer < last {
             // SAFETY: all offsets stay inside the matrices the caller vouches for.
             unsafe {
                 let mut first = 0;
                 while first < width {
-                    if outer + 1 < self.outer {
+                    if outer + 1 < last {
                         self.kernel::<S, ROWS, HALF, 2>(simd, first, outer);
                     } else {
                         self.kernel::<S, ROWS, HALF, 1>(simd, first, outer);

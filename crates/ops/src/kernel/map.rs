@@ -36,15 +36,21 @@ impl<'a> Source<'a> {
         Self { values, shape }
     }
 
-    /// The channels of a pixel, or none outside the picture.
+    /// The channels of a pixel, null outside the picture.
     #[inline(always)]
-    pub(crate) fn pixel(&self, picture: usize, y: isize, x: isize) -> Option<*const f32> {
+    pub(crate) fn pixel(&self, picture: usize, y: isize, x: isize) -> *const f32 {
         let Shape { height, width, channels, .. } = self.shape;
         if y < 0 || x < 0 || y >= height as isize || x >= width as isize {
-            return None;
+            return std::ptr::null();
         }
         let index = ((picture * height + y as usize) * width + x as usize) * channels;
-        Some(self.values[index..][..channels].as_ptr())
+        self.values[index..][..channels].as_ptr()
+    }
+
+    /// Whether the map goes on for `count` values from a place inside it.
+    #[inline(always)]
+    pub(crate) fn has_after(&self, place: *const f32, count: usize) -> bool {
+        place.addr() + count * size_of::<f32>() <= self.values.as_ptr_range().end.addr()
     }
 }
 
@@ -68,15 +74,15 @@ impl Sink {
         Self { values: values.as_mut_ptr(), shape }
     }
 
-    /// The channels of a pixel, or none outside the picture.
+    /// The channels of a pixel, null outside the picture.
     #[inline(always)]
-    pub(crate) fn pixel(&self, picture: usize, y: usize, x: usize) -> Option<*mut f32> {
+    pub(crate) fn pixel(&self, picture: usize, y: usize, x: usize) -> *mut f32 {
         let Shape { batch, height, width, channels } = self.shape;
         if picture >= batch || y >= height || x >= width {
-            return None;
+            return std::ptr::null_mut();
         }
         let index = ((picture * height + y) * width + x) * channels;
         // SAFETY: inside the picture, so inside the values.
-        Some(unsafe { self.values.add(index) })
+        unsafe { self.values.add(index) }
     }
 }

@@ -97,7 +97,12 @@ pub(crate) fn run<L: Gather, R: Gather>(rows: usize, planes: usize, left: &L, ri
             let right_block = Block { values: b, plane: plane_right, chunks: outer };
             dispatch(Collect { rows, planes, left, right, left_block, right_block });
         });
-        (0..planes * inner).into_par_iter().for_each(|task| {
+        // Few chunks of rows: share out the columns too, a panel of two registers at a time.
+        let shares = if planes * inner < 8 * rayon::current_num_threads() { outer.div_ceil(2) } else { 1 };
+        (0..planes * inner * shares).into_par_iter().for_each(|task| {
+            let (task, share) = (task / shares, task % shares);
+            let panels = outer.div_ceil(2);
+            let columns = (2 * (share * panels / shares), (2 * ((share + 1) * panels / shares)).min(outer));
             let (plane, chunk) = (task / inner, task % inner);
             // SAFETY: whole planes and chunks of the buffers; the chunk of the result is this task's.
             let (a, b, c) = unsafe {
@@ -113,6 +118,7 @@ pub(crate) fn run<L: Gather, R: Gather>(rows: usize, planes: usize, left: &L, ri
                 b,
                 b_group: outer * lanes.group(),
                 outer,
+                columns,
                 groups: count,
                 c,
                 accumulate: first > 0,

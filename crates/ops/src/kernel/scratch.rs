@@ -11,8 +11,8 @@ use aligned_vec::{AVec, ConstAlign};
 /// Values that begin at a cache line, so that no register load crosses one.
 type Aligned = AVec<f32, ConstAlign<64>>;
 
-/// Values that the pool keeps at most (256 MiB); what is returned beyond that is freed.
-const KEPT: usize = 64 << 20;
+/// Values that the pool keeps at most (1 GiB); what is returned beyond that is freed.
+const KEPT: usize = 256 << 20;
 
 static POOL: Mutex<Vec<Aligned>> = Mutex::new(Vec::new());
 
@@ -27,7 +27,7 @@ impl Buffer {
     pub(crate) fn uncleared(length: usize) -> Self {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         // The smallest that fits and is not wastefully large.
-        let most = length.saturating_mul(4).max(1 << 16);
+        let most = (length + length / 4).max(1 << 16);
         let fitting = (0..pool.len())
             .filter(|&index| (length..=most).contains(&pool[index].len()))
             .min_by_key(|&index| pool[index].len());

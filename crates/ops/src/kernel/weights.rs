@@ -25,21 +25,21 @@ impl<'a> Kernels<'a> {
 
     /// The taps of a register's worth of small channels from `p` on, and one large channel.
     #[inline(always)]
-    pub(crate) fn across_small<S: Simd>(&self, p: usize, q: usize) -> [S::f32s; TAPS] {
+    pub(crate) fn across_small<S: Simd>(&self, simd: S, p: usize, q: usize) -> [S::f32s; TAPS] {
         let [small, large] = self.channels;
         let used = S::F32_LANES.min(small - p);
-        self.transposed::<S>((p * large + q) * TAPS, large * TAPS, used)
+        self.transposed(simd, (p * large + q) * TAPS, large * TAPS, used)
     }
 
     /// The taps of one small channel and a register's worth of large channels from `q` on.
     #[inline(always)]
-    pub(crate) fn across_large<S: Simd>(&self, p: usize, q: usize) -> [S::f32s; TAPS] {
+    pub(crate) fn across_large<S: Simd>(&self, simd: S, p: usize, q: usize) -> [S::f32s; TAPS] {
         let large = self.channels[1];
-        self.transposed::<S>((p * large + q) * TAPS, TAPS, S::F32_LANES.min(large - q))
+        self.transposed(simd, (p * large + q) * TAPS, TAPS, S::F32_LANES.min(large - q))
     }
 
     #[inline(always)]
-    fn transposed<S: Simd>(&self, first: usize, step: usize, used: usize) -> [S::f32s; TAPS] {
+    fn transposed<S: Simd>(&self, simd: S, first: usize, step: usize, used: usize) -> [S::f32s; TAPS] {
         let mut taps = [[0.0_f32; WIDEST]; TAPS];
         for lane in 0..used {
             let kernel = &self.values[first + lane * step..][..TAPS];
@@ -47,8 +47,12 @@ impl<'a> Kernels<'a> {
                 tap[lane] = value;
             }
         }
-        // SAFETY: no register is wider than a row of the array.
-        taps.map(|tap| unsafe { load::<S>(tap.as_ptr()) })
+        let mut registers = [simd.splat_f32s(0.0); TAPS];
+        for (register, tap) in registers.iter_mut().zip(&taps) {
+            // SAFETY: no register is wider than a row of the array.
+            *register = unsafe { load::<S>(tap.as_ptr()) };
+        }
+        registers
     }
 }
 

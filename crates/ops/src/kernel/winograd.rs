@@ -100,16 +100,22 @@ impl<const ORIGINS: usize> Gather for Windows<'_, ORIGINS> {
             for (origin, [top, left]) in self.origins.iter().enumerate() {
                 let top = tile_row as isize * self.steps[0] + top;
                 let left = tile_column as isize * self.steps[0] + left;
-                let window: [[Option<*const f32>; 3]; 3] = std::array::from_fn(|y| {
-                    std::array::from_fn(|x| {
+                let mut window = [[std::ptr::null(); 3]; 3];
+                for (y, pixels) in window.iter_mut().enumerate() {
+                    for (x, pixel) in pixels.iter_mut().enumerate() {
                         let (y, x) = (y as isize * self.steps[1], x as isize * self.steps[1]);
-                        self.source.pixel(picture, top + y, left + x)
-                    })
-                });
+                        *pixel = self.source.pixel(picture, top + y, left + x);
+                    }
+                }
                 for unit in units.0..units.1 {
                     // SAFETY: each pixel has its channels; the block has room for this row and unit.
                     unsafe {
-                        let d = window.map(|row| row.map(|pixel| read(simd, pixel, unit, channels)));
+                        let mut d = [[simd.splat_f32s(0.0); 3]; 3];
+                        for (d, pixels) in d.iter_mut().zip(window) {
+                            for (d, pixel) in d.iter_mut().zip(pixels) {
+                                *d = read(simd, pixel, unit, channels);
+                            }
+                        }
                         let to = block.at::<ROWS>(width, row, (unit - units.0) * ORIGINS + origin);
                         transform(simd, d, to, block.plane);
                     }
@@ -126,12 +132,12 @@ impl<const ORIGINS: usize> Gather for Windows<'_, ORIGINS> {
 #[inline(always)]
 unsafe fn transform<S: Simd>(simd: S, d: [[S::f32s; 3]; 3], to: *mut f32, plane: usize) {
     let [top, middle, bottom] = d;
-    for y in 0..3 {
-        let [left, centre, right] = match y {
-            0 => std::array::from_fn(|x| simd.sub_f32s(top[x], middle[x])),
-            1 => middle,
-            _ => std::array::from_fn(|x| simd.sub_f32s(bottom[x], middle[x])),
-        };
+    let (mut above, mut below) = (top, bottom);
+    for x in 0..3 {
+        above[x] = simd.sub_f32s(top[x], middle[x]);
+        below[x] = simd.sub_f32s(bottom[x], middle[x]);
+    }
+    for (y, [left, centre, right]) in [above, middle, below].into_iter().enumerate() {
         // SAFETY: the caller's promise.
         unsafe {
             store::<S>(to.add((3 * y) * plane), simd.sub_f32s(left, centre));
@@ -158,25 +164,29 @@ impl Deliver for Outputs<'_> {
         let channels = self.sink.shape.channels;
         for row in 0..rows.count {
             let (picture, tile_row, tile_column) = self.tiles.place(rows.first + row);
-            let outputs: [[Option<*mut f32>; TILE]; TILE] = std::array::from_fn(|y| {
-                std::array::from_fn(|x| {
+            let mut outputs = [[std::ptr::null_mut(); TILE]; TILE];
+            for (y, pixels) in outputs.iter_mut().enumerate() {
+                for (x, pixel) in pixels.iter_mut().enumerate() {
                     let y = (tile_row * TILE + y) * self.step + self.origin[0];
                     let x = (tile_column * TILE + x) * self.step + self.origin[1];
-                    self.sink.pixel(picture, y, x)
-                })
-            });
+                    *pixel = self.sink.pixel(picture, y, x);
+                }
+            }
             for chunk in chunks.0..chunks.1 {
                 // SAFETY: the block holds nine planes of this row and chunk; each pixel has
                 // `channels` values from its pointer on, and no other task delivers them.
                 unsafe {
                     let from = block.at::<ROWS>(width, row, chunk);
-                    let m: [[S::f32s; 3]; 3] =
-                        std::array::from_fn(|y| std::array::from_fn(|x| load::<S>(from.add((3 * y + x) * block.plane))));
-                    for (y, row) in outputs.iter().enumerate() {
-                        let sums: [S::f32s; 3] = std::array::from_fn(|x| simd.add_f32s(m[y][x], m[y + 1][x]));
-                        for (x, pixel) in row.iter().enumerate() {
-                            if let Some(pixel) = pixel {
-                                let value = simd.add_f32s(sums[x], sums[x + 1]);
+                    let mut m = [[simd.splat_f32s(0.0); 3]; 3];
+                    for (y, row) in m.iter_mut().enumerate() {
+                        for (x, value) in row.iter_mut().enumerate() {
+                            *value = load::<S>(from.add((3 * y + x) * block.plane));
+                        }
+                    }
+                    let values = fold(simd, m);
+                    for (pixels, values) in outputs.iter().zip(values) {
+                        for (pixel, value) in pixels.iter().zip(values) {
+                            if !pixel.is_null() {
                                 let value = self.finish.apply(simd, value, chunk);
                                 store_first(simd, pixel.add(chunk * width), channels - chunk * width, value);
                             }
@@ -186,6 +196,20 @@ impl Deliver for Outputs<'_> {
             }
         }
     }
+}
+
+/// `A^T m A`.
+#[inline(always)]
+fn fold<S: Simd>(simd: S, m: [[S::f32s; 3]; 3]) -> [[S::f32s; 2]; 2] {
+    let [top, middle, bottom] = m;
+    let (mut above, mut below) = (top, bottom);
+    for x in 0..3 {
+        above[x] = simd.add_f32s(top[x], middle[x]);
+        below[x] = simd.add_f32s(middle[x], bottom[x]);
+    }
+    let [a, b, c] = above;
+    let [d, e, f] = below;
+    [[simd.add_f32s(a, b), simd.add_f32s(b, c)], [simd.add_f32s(d, e), simd.add_f32s(e, f)]]
 }
 
 /// Weights of a convolution, transformed: the sum runs over the channels of the large map, four
@@ -212,9 +236,10 @@ impl Task for PackDown<'_> {
     fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, simd: S) {
         let width = S::F32_LANES;
         for q in 0..self.kernels.channels[1] {
-            let taps = self.kernels.across_small::<S>(self.chunk * width, q);
+            let taps = self.kernels.across_small(simd, self.chunk * width, q);
             for (parity, [row, column]) in PARITIES.into_iter().enumerate() {
-                let g = filter(simd, |y, x| taps[(2 * y + row) * 4 + 2 * x + column]);
+                let first = 4 * row + column;
+                let g = filter(simd, [[taps[first], taps[first + 2]], [taps[first + 8], taps[first + 10]]]);
                 let k = (q / width * 4 + parity) * width + q % width;
                 for (plane, value) in g.into_iter().enumerate() {
                     // SAFETY: this task alone writes this chunk of columns.
@@ -248,10 +273,11 @@ impl Task for PackUp<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, simd: S) {
         for p in 0..self.kernels.channels[0] {
-            let taps = self.kernels.across_large::<S>(p, self.chunk * S::F32_LANES);
+            let taps = self.kernels.across_large(simd, p, self.chunk * S::F32_LANES);
             for (into, [row, column]) in self.into.iter().zip(PARITIES) {
                 // Even rows hear of taps 3 and 1, odd rows of taps 2 and 0.
-                let g = filter(simd, |y, x| taps[(3 - row - 2 * y) * 4 + 3 - column - 2 * x]);
+                let last = 4 * (3 - row) + 3 - column;
+                let g = filter(simd, [[taps[last], taps[last - 2]], [taps[last - 8], taps[last - 10]]]);
                 for (plane, value) in g.into_iter().enumerate() {
                     // SAFETY: this task alone writes this chunk of columns.
                     unsafe { store::<S>(into.at(plane, p, self.chunk), value) }
@@ -261,14 +287,21 @@ impl Task for PackUp<'_> {
     }
 }
 
-/// `G g G^T`.
+/// `G g G^T`, which is also `A y A^T`.
 #[inline(always)]
-fn filter<S: Simd>(simd: S, g: impl Fn(usize, usize) -> S::f32s) -> [S::f32s; PLANES] {
-    let (a, b, c, d) = (g(0, 0), g(0, 1), g(1, 0), g(1, 1));
+fn filter<S: Simd>(simd: S, [[a, b], [c, d]]: [[S::f32s; 2]; 2]) -> [S::f32s; PLANES] {
     let (left, right) = (simd.add_f32s(a, c), simd.add_f32s(b, d));
-    let row = |left, right| [left, simd.add_f32s(left, right), right];
-    let ([a, ab, b], [l, lr, r], [c, cd, d]) = (row(a, b), row(left, right), row(c, d));
-    [a, ab, b, l, lr, r, c, cd, d]
+    [
+        a,
+        simd.add_f32s(a, b),
+        b,
+        left,
+        simd.add_f32s(left, right),
+        right,
+        c,
+        simd.add_f32s(c, d),
+        d,
+    ]
 }
 
 /// Convolution of stride 2: the large map becomes the small one.
@@ -318,17 +351,23 @@ impl Gather for Spread<'_> {
         let width = S::F32_LANES;
         for row in 0..rows.count {
             let (picture, tile_row, tile_column) = self.tiles.place(rows.first + row);
-            let tile: [[Option<*const f32>; TILE]; TILE] = std::array::from_fn(|y| {
-                std::array::from_fn(|x| {
+            let mut tile = [[std::ptr::null(); TILE]; TILE];
+            for (y, pixels) in tile.iter_mut().enumerate() {
+                for (x, pixel) in pixels.iter_mut().enumerate() {
                     let (y, x) = (tile_row * TILE + y, tile_column * TILE + x);
-                    self.source.pixel(picture, y as isize, x as isize)
-                })
-            });
+                    *pixel = self.source.pixel(picture, y as isize, x as isize);
+                }
+            }
             for unit in units.0..units.1 {
                 // SAFETY: each pixel has its channels; the block has room for this row and unit.
                 unsafe {
-                    let y = tile.map(|row| row.map(|pixel| read(simd, pixel, unit, self.source.shape.channels)));
-                    let planes = filter(simd, |row, column| y[row][column]);
+                    let mut values = [[simd.splat_f32s(0.0); TILE]; TILE];
+                    for (values, pixels) in values.iter_mut().zip(tile) {
+                        for (value, pixel) in values.iter_mut().zip(pixels) {
+                            *value = read(simd, pixel, unit, self.source.shape.channels);
+                        }
+                    }
+                    let planes = filter(simd, values);
                     let to = block.at::<ROWS>(width, row, unit - units.0);
                     for (plane, value) in planes.into_iter().enumerate() {
                         store::<S>(to.add(plane * block.plane), value);
@@ -339,19 +378,17 @@ impl Gather for Spread<'_> {
     }
 }
 
-/// One register of a pixel's channels, zeros outside the picture.
+/// One register of a pixel's channels, zeros where the pixel is null: outside the picture.
 ///
 /// # Safety
-/// The pixel must have `channels` values.
+/// A pixel must have `channels` values.
 #[inline(always)]
-unsafe fn read<S: Simd>(simd: S, pixel: Option<*const f32>, chunk: usize, channels: usize) -> S::f32s {
-    match pixel {
-        // SAFETY: the caller's promise.
-        Some(pixel) => unsafe {
-            load_first(simd, pixel.add(chunk * S::F32_LANES), channels - chunk * S::F32_LANES)
-        },
-        None => simd.splat_f32s(0.0),
+unsafe fn read<S: Simd>(simd: S, pixel: *const f32, chunk: usize, channels: usize) -> S::f32s {
+    if pixel.is_null() {
+        return simd.splat_f32s(0.0);
     }
+    // SAFETY: the caller's promise.
+    unsafe { load_first(simd, pixel.add(chunk * S::F32_LANES), channels - chunk * S::F32_LANES) }
 }
 
 /// Turns the sums of one channel of the large map and one chunk of the small one's into taps.
@@ -371,16 +408,16 @@ impl Task for Collect<'_> {
         let mut taps = [simd.splat_f32s(0.0); 16];
         for (parity, [row, column]) in PARITIES.into_iter().enumerate() {
             let k = (self.q / width * 4 + parity) * width + self.q % width;
-            let u: [[S::f32s; 3]; 3] = std::array::from_fn(|y| {
-                std::array::from_fn(|x| {
+            let mut u = [[simd.splat_f32s(0.0); 3]; 3];
+            for (y, values) in u.iter_mut().enumerate() {
+                for (x, value) in values.iter_mut().enumerate() {
                     // SAFETY: the slice is one register.
-                    unsafe { load::<S>(self.sums.row(3 * y + x, k, self.chunk).as_ptr()) }
-                })
-            });
-            for y in 0..2 {
-                let sums: [S::f32s; 3] = std::array::from_fn(|x| simd.add_f32s(u[y][x], u[y + 1][x]));
-                for x in 0..2 {
-                    taps[(2 * y + row) * 4 + 2 * x + column] = simd.add_f32s(sums[x], sums[x + 1]);
+                    *value = unsafe { load::<S>(self.sums.row(3 * y + x, k, self.chunk).as_ptr()) };
+                }
+            }
+            for (y, values) in fold(simd, u).into_iter().enumerate() {
+                for (x, value) in values.into_iter().enumerate() {
+                    taps[(2 * y + row) * 4 + 2 * x + column] = value;
                 }
             }
         }
