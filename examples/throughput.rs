@@ -20,6 +20,7 @@ use std::{
 use burn::tensor::{Tensor, TensorData};
 use clap::{Parser, ValueEnum};
 use context_encoder::{
+    Predictor,
     data::InpaintingBatch,
     prelude::*,
     train::{Learner, TrainError},
@@ -136,7 +137,7 @@ struct Peer {
 enum Work {
     /// The learner, there except while it makes a step.
     Train(Option<Learner>),
-    Infer(Model),
+    Infer(Predictor),
 }
 
 struct Measured {
@@ -155,7 +156,9 @@ impl Peer {
                 let device = plain.autodiff();
                 (Work::Train(Some(Learner::new(&config, &device)?)), device)
             }
-            Task::Infer => (Work::Infer(config.model.init(&plain).map_err(TrainError::from)?.prepare()), plain),
+            Task::Infer => {
+                (Work::Infer(config.model.init(&plain).map_err(TrainError::from)?.prepare()), plain)
+            }
         };
         let batch = random_batch(&config, pictures, &device);
         let mut peer = Self { batch, pictures, work, device };

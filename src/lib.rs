@@ -16,13 +16,14 @@ pub use context_encoder_eval as eval;
 pub use context_encoder_loss as loss;
 pub use context_encoder_mask as mask;
 pub use context_encoder_model as model;
+pub use context_encoder_ops as ops;
 #[cfg(feature = "train")]
 pub use context_encoder_train as train;
 
 pub use burn::tensor::Device;
 pub use context_encoder_eval::Inpainter;
 pub use context_encoder_mask::Mask;
-pub use context_encoder_model::{Discriminator, Model, ModelConfig};
+pub use context_encoder_model::{Discriminator, Model, ModelConfig, Predictor};
 
 mod device;
 pub mod prelude;

@@ -89,7 +89,10 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::{layer::HALVING, stage::{batch_norm, conv}};
+    use crate::{
+        layer::HALVING,
+        stage::{batch_norm, conv},
+    };
 
     #[test]
     fn weights_have_the_stated_mean_and_deviation() {

@@ -50,7 +50,10 @@ pub(crate) struct DownStage {
 impl DownStage {
     /// A stage from `channels[0]` to `channels[1]`.
     pub(crate) fn new(channels: [usize; 2], normalised: bool, device: &Device) -> Self {
-        Self { conv: conv(channels, HALVING, device), norm: normalised.then(|| batch_norm(channels[1], device)) }
+        Self {
+            conv: conv(channels, HALVING, device),
+            norm: normalised.then(|| batch_norm(channels[1], device)),
+        }
     }
 
     /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.

@@ -75,8 +75,7 @@ mod tests {
         let [weights, gradient, first, second] = tensors();
         let second = second.abs();
         let held = weights.clone();
-        let (fast, fast_moments) =
-            adam(step, weights, gradient.clone(), [first.clone(), second.clone()]);
+        let (fast, fast_moments) = adam(step, weights, gradient.clone(), [first.clone(), second.clone()]);
         let (plain, plain_moments) = plain::adam(step, held.clone(), gradient, [first, second]);
         assert!(difference(fast, plain) < 1e-6);
         for (fast, plain) in fast_moments.into_iter().zip(plain_moments) {

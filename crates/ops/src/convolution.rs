@@ -162,7 +162,8 @@ mod tests {
 
         let device = device.autodiff();
         let gradients = |layer: &Layer| {
-            let track = |tensor: Tensor<4>| Tensor::<4>::from_data(tensor.into_data(), &device).require_grad();
+            let track =
+                |tensor: Tensor<4>| Tensor::<4>::from_data(tensor.into_data(), &device).require_grad();
             let (x, weight) = (track(x.clone()), track(weight.clone()));
             let bias = Tensor::<1>::from_data(bias.clone().into_data(), &device).require_grad();
             let y = layer(x.clone(), weight.clone(), Some(bias.clone()));
@@ -199,13 +200,15 @@ mod tests {
             (Window::new(4, 2, 1), 1, 2, 20, 20, 9, 11),  // odd sides
             (Window::new(4, 1, 0), 1, 3, 35, 50, 4, 4),   // the whole map
             (Window::new(4, 1, 0), 1, 3, 33, 1, 4, 4),
+            (Window::new(4, 1, 0), 1, 1, 35, 50, 4, 4),   // of one picture
             (Window::new(1, 1, 0), 1, 2, 40, 24, 4, 4),
             (Window::new(11, 4, 0), 1, 2, 3, 24, 35, 27), // AlexNet's
             (Window::new(5, 1, 2), 2, 2, 24, 64, 7, 9),
             (Window::new(3, 1, 1), 2, 2, 96, 64, 6, 6),
             (Window::new(3, 2, 0), 1, 2, 17, 17, 13, 13),
         ];
-        for (index, (window, groups, batch, inputs, outputs, height, width)) in cases.into_iter().enumerate() {
+        for (index, (window, groups, batch, inputs, outputs, height, width)) in cases.into_iter().enumerate()
+        {
             let layer = Convolution { window, groups, activation: ACTIVATIONS[index % 3] };
             let weight = [outputs, inputs / groups, window.kernel, window.kernel];
             compare(
@@ -227,6 +230,7 @@ mod tests {
             (Window::new(4, 2, 1), 1, 32, 16, 4, 4),
             (Window::new(4, 2, 1), 2, 64, 3, 8, 8),
             (Window::new(4, 1, 0), 3, 35, 50, 1, 1),
+            (Window::new(4, 1, 0), 1, 35, 83, 1, 1),
             (Window::new(1, 1, 0), 2, 24, 40, 4, 4),
             (Window::new(5, 2, 2), 2, 24, 17, 6, 6), // the feature decoder's
         ];

@@ -33,7 +33,9 @@ fn on_flex<const D: usize>(x: &Tensor<D>) -> bool {
     let device = x.device();
     if device.is_autodiff() {
         #[cfg(feature = "autodiff")]
-        if device.gradient_checkpointing_strategy() != Some(burn::backend::GradientCheckpointingStrategy::Disabled) {
+        if device.gradient_checkpointing_strategy()
+            != Some(burn::backend::GradientCheckpointingStrategy::Disabled)
+        {
             return false;
         }
         if cfg!(not(feature = "autodiff")) {

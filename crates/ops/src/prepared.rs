@@ -33,7 +33,10 @@ pub(crate) enum Layer {
 
 #[derive(Clone, Debug)]
 enum Weights {
-    Plain { weight: Tensor<4>, shift: Option<Tensor<1>> },
+    Plain {
+        weight: Tensor<4>,
+        shift: Option<Tensor<1>>,
+    },
     #[cfg(feature = "flex")]
     Fast(std::sync::Arc<crate::flex::Laid>),
 }
@@ -128,7 +131,8 @@ mod tests {
                     let dims = [1, outputs, 1, 1];
                     activation.apply(y * scale.clone().reshape(dims) + shift.clone().reshape(dims))
                 };
-                let prepared = Prepared::convolution(layer, weight.clone(), Some((scale.clone(), shift.clone())));
+                let prepared =
+                    Prepared::convolution(layer, weight.clone(), Some((scale.clone(), shift.clone())));
                 let apart = difference(prepared.forward(x), affine(y.clone()));
                 assert!(apart < 1e-5, "{window:?}, batch {batch}: {apart}");
 

@@ -104,7 +104,9 @@ pub(crate) enum Shrink {
 impl Shrink {
     fn new(pooling: Pooling, channels: usize, device: &Device) -> Self {
         match pooling {
-            Pooling::Max => Self::Max(MaxPool2dConfig::new([SHRINK.kernel; 2]).with_strides([SHRINK.stride; 2]).init()),
+            Pooling::Max => {
+                Self::Max(MaxPool2dConfig::new([SHRINK.kernel; 2]).with_strides([SHRINK.stride; 2]).init())
+            }
             Pooling::Convolution => Self::Convolution(
                 Conv2dConfig::new([channels, channels], [SHRINK.kernel; 2])
                     .with_stride([SHRINK.stride; 2])

@@ -4,10 +4,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
 use super::map::{in_order, slice};
-use crate::{
-    AdamStep, plain,
-    kernel::pointwise,
-};
+use crate::{AdamStep, kernel::pointwise, plain};
 
 pub(crate) fn adam<const D: usize>(
     step: AdamStep,
@@ -19,7 +16,9 @@ pub(crate) fn adam<const D: usize>(
         // An optimiser works on plain tensors; whoever wants to differentiate a step gets the plain form.
         return plain::adam(step, weights, gradient, [first, second]);
     }
-    let own = |tensor: Tensor<D>| super::primitive(tensor).expect("a tensor on flex, as `form` found").to_owned_in_order();
+    let own = |tensor: Tensor<D>| {
+        super::primitive(tensor).expect("a tensor on flex, as `form` found").to_owned_in_order()
+    };
     let gradient = in_order(&super::primitive(gradient).expect("a tensor on flex, as `form` found"));
     let (mut weights, mut first, mut second) = (own(weights), own(first), own(second));
     let kernel = pointwise::AdamStep {
@@ -29,7 +28,13 @@ pub(crate) fn adam<const D: usize>(
         correction: step.correction(),
         epsilon: step.epsilon,
     };
-    pointwise::adam(kernel, weights.storage_mut(), slice(&gradient), first.storage_mut(), second.storage_mut());
+    pointwise::adam(
+        kernel,
+        weights.storage_mut(),
+        slice(&gradient),
+        first.storage_mut(),
+        second.storage_mut(),
+    );
     (super::tensor(weights), [super::tensor(first), super::tensor(second)])
 }
 

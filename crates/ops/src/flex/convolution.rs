@@ -13,9 +13,16 @@ use crate::{
     },
 };
 
-pub(crate) fn convolve(layer: Convolution, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+pub(crate) fn convolve(
+    layer: Convolution,
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<4> {
     match all_plain(&x, &weight, bias.as_ref()) {
-        Some((x, weight, bias)) => super::tensor(forward(layer, &Map::new(x), &weight, bias.as_ref()).into_tensor()),
+        Some((x, weight, bias)) => {
+            super::tensor(forward(layer, &Map::new(x), &weight, bias.as_ref()).into_tensor())
+        }
         #[cfg(feature = "autodiff")]
         None => super::gradient::convolve(layer, x, weight, bias),
         #[cfg(not(feature = "autodiff"))]
@@ -23,9 +30,16 @@ pub(crate) fn convolve(layer: Convolution, x: Tensor<4>, weight: Tensor<4>, bias
     }
 }
 
-pub(crate) fn up_convolve(layer: UpConvolution, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+pub(crate) fn up_convolve(
+    layer: UpConvolution,
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<4> {
     match all_plain(&x, &weight, bias.as_ref()) {
-        Some((x, weight, bias)) => super::tensor(forward_up(layer, &Map::new(x), &weight, bias.as_ref()).into_tensor()),
+        Some((x, weight, bias)) => {
+            super::tensor(forward_up(layer, &Map::new(x), &weight, bias.as_ref()).into_tensor())
+        }
         #[cfg(feature = "autodiff")]
         None => super::gradient::up_convolve(layer, x, weight, bias),
         #[cfg(not(feature = "autodiff"))]
@@ -78,7 +92,12 @@ pub(super) fn forward(layer: Convolution, x: &Map, weight: &FlexTensor, bias: Op
     Map::from_buffer(y, geometry.small)
 }
 
-pub(super) fn forward_up(layer: UpConvolution, x: &Map, weight: &FlexTensor, bias: Option<&FlexTensor>) -> Map {
+pub(super) fn forward_up(
+    layer: UpConvolution,
+    x: &Map,
+    weight: &FlexTensor,
+    bias: Option<&FlexTensor>,
+) -> Map {
     let geometry = above(layer.window, x.shape, weight);
     let (weight, bias) = (in_order(weight), bias.map(in_order));
     let finish = Finish::with_bias(bias.as_ref().map(slice), layer.activation.slope());

@@ -77,7 +77,12 @@ impl Kept {
     }
 }
 
-pub(super) fn convolve(layer: Convolution, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+pub(super) fn convolve(
+    layer: Convolution,
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<4> {
     #[derive(Debug)]
     struct Node(Convolution);
 
@@ -109,7 +114,12 @@ pub(super) fn convolve(layer: Convolution, x: Tensor<4>, weight: Tensor<4>, bias
     record(Node(layer), x, weight, bias, activation, |x, weight, bias| forward(layer, x, weight, bias))
 }
 
-pub(super) fn up_convolve(layer: UpConvolution, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+pub(super) fn up_convolve(
+    layer: UpConvolution,
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<4> {
     #[derive(Debug)]
     struct Node(UpConvolution);
 

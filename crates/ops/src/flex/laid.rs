@@ -1,9 +1,6 @@
 //! Weights laid out once, for inference.
 
-use std::{
-    fmt,
-    sync::OnceLock,
-};
+use std::{fmt, sync::OnceLock};
 
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
@@ -47,12 +44,19 @@ impl Laid {
         let y = match self.layer {
             Layer::Convolution(layer) => {
                 let geometry = below(layer, x.shape, &self.weight);
-                let y = conv::down(&geometry, self.laid(&geometry, conv::lay_down), weight, x.values(), &self.finish);
+                let y = conv::down(
+                    &geometry,
+                    self.laid(&geometry, conv::lay_down),
+                    weight,
+                    x.values(),
+                    &self.finish,
+                );
                 Map::from_buffer(y, geometry.small)
             }
             Layer::UpConvolution(layer) => {
                 let geometry = above(layer.window, x.shape, &self.weight);
-                let y = conv::up(&geometry, self.laid(&geometry, conv::lay_up), weight, x.values(), &self.finish);
+                let y =
+                    conv::up(&geometry, self.laid(&geometry, conv::lay_up), weight, x.values(), &self.finish);
                 Map::from_buffer(y, geometry.large)
             }
         };

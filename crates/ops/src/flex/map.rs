@@ -35,8 +35,11 @@ impl Map {
         // Permute, copy, permute back.
         let layout = tensor.layout();
         let [s0, s1, s2, s3]: [isize; 4] = std::array::from_fn(|axis| layout.strides()[axis]);
-        let permuted =
-            Layout::new(Dims::new([batch, height, width, channels]), vec![s0, s2, s3, s1], layout.start_offset());
+        let permuted = Layout::new(
+            Dims::new([batch, height, width, channels]),
+            vec![s0, s2, s3, s1],
+            layout.start_offset(),
+        );
         let tensor = tensor.with_layout(permuted).to_contiguous();
         let layout = layout_of(shape);
         Self { tensor: tensor.with_layout(layout), shape }
@@ -100,7 +103,10 @@ impl AllocationController for Lent {
         AllocationProperty::Other
     }
 
-    unsafe fn memory_mut(&mut self, _: AccessPolicy) -> Result<&mut [std::mem::MaybeUninit<u8>], AccessError> {
+    unsafe fn memory_mut(
+        &mut self,
+        _: AccessPolicy,
+    ) -> Result<&mut [std::mem::MaybeUninit<u8>], AccessError> {
         let length = size_of_val::<[f32]>(&self.0);
         // SAFETY: the buffer's values as bytes; the caller writes only initialised ones.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) })

@@ -19,7 +19,13 @@ pub(crate) fn normalise(
     epsilon: f64,
     activation: Activation,
 ) -> Normalised {
-    let plain = (|| Some((super::primitive(x.clone())?, super::primitive(gamma.clone())?, super::primitive(beta.clone())?)))();
+    let plain = (|| {
+        Some((
+            super::primitive(x.clone())?,
+            super::primitive(gamma.clone())?,
+            super::primitive(beta.clone())?,
+        ))
+    })();
     match plain {
         Some((x, gamma, beta)) => {
             let (gamma, beta) = (in_order(&gamma), in_order(&beta));
@@ -44,7 +50,13 @@ fn vector(values: &[f32]) -> FlexTensor {
 }
 
 /// The normalised map, and its moments.
-pub(super) fn forward(x: &Map, gamma: &[f32], beta: &[f32], epsilon: f64, activation: Activation) -> (Map, Moments) {
+pub(super) fn forward(
+    x: &Map,
+    gamma: &[f32],
+    beta: &[f32],
+    epsilon: f64,
+    activation: Activation,
+) -> (Map, Moments) {
     let moments = norm::moments(x.values(), x.shape.channels);
     let scale: Vec<f32> = moments
         .variance

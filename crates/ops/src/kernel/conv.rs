@@ -44,8 +44,13 @@ const FEW_TILES: usize = 24;
 impl Geometry {
     pub(crate) fn route(&self) -> Route {
         let Self { window, groups, large, small } = *self;
-        if groups == 1 && window.padding == 0 && small.height == 1 && small.width == 1
-            && large.height == window.kernel && large.width == window.kernel && window.kernel > 1
+        if groups == 1
+            && window.padding == 0
+            && small.height == 1
+            && small.width == 1
+            && large.height == window.kernel
+            && large.width == window.kernel
+            && window.kernel > 1
         {
             return Route::Dense;
         }
@@ -133,7 +138,13 @@ pub(crate) fn lay_up(geometry: &Geometry, weights: &[f32]) -> Laid {
 }
 
 /// The convolution: from the large map to the small one. `weights` are those that were laid out.
-pub(crate) fn down(geometry: &Geometry, laid: &Laid, weights: &[f32], large: &[f32], finish: &Finish) -> Buffer {
+pub(crate) fn down(
+    geometry: &Geometry,
+    laid: &Laid,
+    weights: &[f32],
+    large: &[f32],
+    finish: &Finish,
+) -> Buffer {
     let mut small = Buffer::uncleared(geometry.small.size());
     match laid {
         Laid::Winograd(packed) => {
@@ -159,7 +170,13 @@ pub(crate) fn down(geometry: &Geometry, laid: &Laid, weights: &[f32], large: &[f
 }
 
 /// The up-convolution: from the small map to the large one.
-pub(crate) fn up(geometry: &Geometry, laid: &Laid, weights: &[f32], small: &[f32], finish: &Finish) -> Buffer {
+pub(crate) fn up(
+    geometry: &Geometry,
+    laid: &Laid,
+    weights: &[f32],
+    small: &[f32],
+    finish: &Finish,
+) -> Buffer {
     let mut large = Buffer::uncleared(geometry.large.size());
     match laid {
         Laid::WinogradUp(packed) => {
@@ -206,7 +223,9 @@ pub(crate) fn weight_gradient(geometry: &Geometry, large: &[f32], small: &[f32])
             }
             gradient
         }
-        Route::Dense => dense::weight_gradient(geometry.sizes(), &channels_first(geometry.large, large), small),
+        Route::Dense => {
+            dense::weight_gradient(geometry.sizes(), &channels_first(geometry.large, large), small)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     map::{Shape, Sink, Source},
     outer,
     scratch::Buffer,
+    single,
 };
 
 /// Sizes: `batch` vectors of `large` values become as many of `small` values.
@@ -32,6 +33,9 @@ fn matrix(rows: usize, columns: usize) -> Shape {
 /// `small = large weights^T`.
 pub(crate) fn down(sizes: Sizes, weights: &[f32], large: &[f32], small: &mut [f32]) {
     let Sizes { batch, small: outputs, large: inputs } = sizes;
+    if batch == 1 {
+        return single::rows(weights, large, small);
+    }
     let packed = pack([inputs, batch], |k, n| large[n * inputs + k]);
     let mut product = Buffer::uncleared(outputs * batch);
     let (rows, result) = (matrix(outputs, inputs), matrix(outputs, batch));
@@ -45,6 +49,9 @@ pub(crate) fn down(sizes: Sizes, weights: &[f32], large: &[f32], small: &mut [f3
 /// `large = small weights`.
 pub(crate) fn up(sizes: Sizes, weights: &[f32], small: &[f32], large: &mut [f32]) {
     let Sizes { batch, small: inputs, large: outputs } = sizes;
+    if batch == 1 {
+        return single::columns(weights, small, large);
+    }
     let mut turned = Buffer::uncleared(inputs * batch);
     transpose(small, [batch, inputs], &mut turned);
     let (left, right) = (matrix(inputs, outputs), matrix(inputs, batch));

@@ -81,7 +81,16 @@ pub(crate) fn up(
         let lines = count * large.0.shape.height;
         (0..lines).into_par_iter().for_each(|line| {
             let (picture, y) = (line / large.0.shape.height, line % large.0.shape.height);
-            dispatch(Overlap { product, picture, window, sink: large.0, channels: large.1, first, y, finish });
+            dispatch(Overlap {
+                product,
+                picture,
+                window,
+                sink: large.0,
+                channels: large.1,
+                first,
+                y,
+                finish,
+            });
         });
     }
 }
@@ -161,7 +170,13 @@ impl Gather for Patches<'_> {
     }
 
     #[inline(always)]
-    unsafe fn gather<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, units: (usize, usize), block: Block) {
+    unsafe fn gather<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        units: (usize, usize),
+        block: Block,
+    ) {
         let width = S::F32_LANES;
         let Window { kernel, stride, padding } = self.window;
         let Channels { first, count } = self.channels;
@@ -178,8 +193,11 @@ impl Gather for Patches<'_> {
                 let per_tap = count / width;
                 for unit in units.0..units.1 {
                     let tap = unit / per_tap;
-                    let pixel =
-                        self.source.pixel(picture, top + (tap / kernel) as isize, left + (tap % kernel) as isize);
+                    let pixel = self.source.pixel(
+                        picture,
+                        top + (tap / kernel) as isize,
+                        left + (tap % kernel) as isize,
+                    );
                     // SAFETY: each pixel has its channels; the block has room for this row and unit.
                     unsafe {
                         let value = if pixel.is_null() {
@@ -258,7 +276,13 @@ impl Gather for Points<'_> {
     }
 
     #[inline(always)]
-    unsafe fn gather<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, units: (usize, usize), block: Block) {
+    unsafe fn gather<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        units: (usize, usize),
+        block: Block,
+    ) {
         let width = S::F32_LANES;
         let Channels { first, count } = self.channels;
         for row in 0..rows.count {
@@ -284,7 +308,13 @@ pub(crate) struct PointsOut<'a> {
 
 impl Deliver for PointsOut<'_> {
     #[inline(always)]
-    unsafe fn deliver<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, chunks: (usize, usize), block: Block) {
+    unsafe fn deliver<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        chunks: (usize, usize),
+        block: Block,
+    ) {
         let width = S::F32_LANES;
         let Channels { first, count } = self.channels;
         let Shape { height, width: across, .. } = self.sink.shape;
@@ -344,7 +374,9 @@ impl Task for Overlap<'_> {
                         let tap = row * window.kernel + column;
                         let patch = product.pixel(picture, small_y as isize, small_x as isize);
                         // SAFETY: the pixel is inside; a patch has a value for each tap and channel.
-                        let value = unsafe { load_first(simd, patch.add(tap * channels.count + chunk * width), left) };
+                        let value = unsafe {
+                            load_first(simd, patch.add(tap * channels.count + chunk * width), left)
+                        };
                         sum = simd.add_f32s(sum, value);
                     }
                 }

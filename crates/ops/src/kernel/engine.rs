@@ -55,7 +55,13 @@ pub(crate) trait Gather: Sync {
     ///
     /// # Safety
     /// `block` must have room for the rows and units, for the writer alone.
-    unsafe fn gather<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, units: (usize, usize), block: Block);
+    unsafe fn gather<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        units: (usize, usize),
+        block: Block,
+    );
 }
 
 /// The last motion: reads products and writes a destination map.
@@ -65,7 +71,13 @@ pub(crate) trait Deliver: Sync {
     /// # Safety
     /// `block` must hold the rows; nothing else may use what the rows and chunks stand for in the
     /// destination.
-    unsafe fn deliver<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, chunks: (usize, usize), block: Block);
+    unsafe fn deliver<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        chunks: (usize, usize),
+        block: Block,
+    );
 }
 
 /// How the work is cut up: blocks of rows, parts of the sum, and shares of the columns.
@@ -85,7 +97,8 @@ impl Plan {
     fn new(lanes: Lanes, rows: usize, unit: usize, weights: &Packed) -> Self {
         let units_in_all = weights.shape.inner / unit;
         // A few hundred values of the sum at a time amortise a tile's loads and stores.
-        let units = units_in_all.min((256 / lanes.width).div_ceil(unit).max(1) * if weights.shape.planes == 1 { 2 } else { 1 });
+        let units = units_in_all
+            .min((256 / lanes.width).div_ceil(unit).max(1) * if weights.shape.planes == 1 { 2 } else { 1 });
         let group = lanes.group() * weights.shape.planes;
         let per_group = group * (units * unit + weights.shape.outer);
         let groups = rows.div_ceil(lanes.rows);

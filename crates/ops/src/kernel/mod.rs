@@ -12,5 +12,6 @@ pub(crate) mod norm;
 pub(crate) mod outer;
 pub(crate) mod pointwise;
 pub(crate) mod scratch;
+pub(crate) mod single;
 pub(crate) mod weights;
 pub(crate) mod winograd;

@@ -64,7 +64,8 @@ pub(crate) fn moments(x: &[f32], channels: usize) -> Moments {
         for channel in 0..channels {
             let difference = f64::from(part[channel]) - mean[channel];
             mean[channel] += difference * count / all;
-            spread[channel] += f64::from(part[padded + channel]) + difference * difference * seen * count / all;
+            spread[channel] +=
+                f64::from(part[padded + channel]) + difference * difference * seen * count / all;
         }
         seen = all;
     }

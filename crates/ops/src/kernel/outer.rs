@@ -81,8 +81,12 @@ pub(crate) fn run<L: Gather, R: Gather>(rows: usize, planes: usize, left: &L, ri
     let round = groups.div_ceil(groups.div_ceil(most).max(1)).max(1);
     let mut lefts = Buffer::uncleared(planes * round * inner * lanes.group());
     let mut rights = Buffer::uncleared(planes * round * outer * lanes.group());
-    let mut sums =
-        Sums { values: Buffer::uncleared(planes * inner * outer * lanes.width * lanes.width), width: lanes.width, inner, outer };
+    let mut sums = Sums {
+        values: Buffer::uncleared(planes * inner * outer * lanes.width * lanes.width),
+        width: lanes.width,
+        inner,
+        outer,
+    };
     let result = Shared(sums.values.as_mut_ptr());
     for first in (0..groups).step_by(round) {
         let count = round.min(groups - first);
@@ -92,7 +96,8 @@ pub(crate) fn run<L: Gather, R: Gather>(rows: usize, planes: usize, left: &L, ri
             let begin = (first + group) * lanes.rows;
             let rows = Rows { first: begin, count: lanes.rows.min(rows - begin) };
             // SAFETY: one group of each buffer, for this task alone.
-            let (a, b) = unsafe { (a.add(group * inner * lanes.group()), b.add(group * outer * lanes.group())) };
+            let (a, b) =
+                unsafe { (a.add(group * inner * lanes.group()), b.add(group * outer * lanes.group())) };
             let left_block = Block { values: a, plane: plane_left, chunks: inner };
             let right_block = Block { values: b, plane: plane_right, chunks: outer };
             dispatch(Collect { rows, planes, left, right, left_block, right_block });
@@ -150,7 +155,9 @@ impl<L: Gather, R: Gather> Task for Collect<'_, L, R> {
             for block in [left_block, right_block] {
                 for plane in 0..planes {
                     // SAFETY: one group of each plane, for this task alone.
-                    unsafe { block.values.add(plane * block.plane).write_bytes(0, block.chunks * ROWS * width) }
+                    unsafe {
+                        block.values.add(plane * block.plane).write_bytes(0, block.chunks * ROWS * width)
+                    }
                 }
             }
         }

@@ -46,7 +46,13 @@ pub(crate) struct AdamStep {
 }
 
 /// Moves the weights and both moments in one pass.
-pub(crate) fn adam(step: AdamStep, weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
+pub(crate) fn adam(
+    step: AdamStep,
+    weights: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
     let moments = first.par_chunks_mut(SHARE).zip(second.par_chunks_mut(SHARE));
     weights.par_chunks_mut(SHARE).zip(gradient.par_chunks(SHARE)).zip(moments).for_each(
         |((weights, gradient), (first, second))| dispatch(Move { step, weights, gradient, first, second }),

@@ -2,7 +2,10 @@
 
 use pulp::Simd;
 
-use super::{lanes::{Lanes, load, store}, scratch::Buffer};
+use super::{
+    lanes::{Lanes, load, store},
+    scratch::Buffer,
+};
 
 /// Taps of a 4x4 kernel.
 pub(crate) const TAPS: usize = 16;
@@ -124,9 +127,7 @@ impl PackedShape {
         let width = self.lanes.width;
         let panel = chunk / 2;
         let registers = if 2 * panel + 1 == self.outer { 1 } else { 2 };
-        plane * self.plane()
-            + panel * self.inner * width * 2 * width
-            + (k * registers + chunk % 2) * width
+        plane * self.plane() + panel * self.inner * width * 2 * width + (k * registers + chunk % 2) * width
     }
 }
 

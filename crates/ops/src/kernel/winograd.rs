@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use super::{
     engine::{self, Block, Deliver, Gather, Rows},
     finish::Finish,
-    lanes::{Lanes, Task, dispatch, load, store, store_first, load_first},
+    lanes::{Lanes, Task, dispatch, load, load_first, store, store_first},
     map::{Shape, Sink, Source},
     outer::{self, Sums},
     weights::{Kernels, KernelsMut, Packed, PackedMut},
@@ -92,7 +92,13 @@ impl<const ORIGINS: usize> Gather for Windows<'_, ORIGINS> {
     }
 
     #[inline(always)]
-    unsafe fn gather<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, units: (usize, usize), block: Block) {
+    unsafe fn gather<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        units: (usize, usize),
+        block: Block,
+    ) {
         let width = S::F32_LANES;
         let channels = self.source.shape.channels;
         for row in 0..rows.count {
@@ -159,7 +165,13 @@ struct Outputs<'a> {
 
 impl Deliver for Outputs<'_> {
     #[inline(always)]
-    unsafe fn deliver<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, chunks: (usize, usize), block: Block) {
+    unsafe fn deliver<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        chunks: (usize, usize),
+        block: Block,
+    ) {
         let width = S::F32_LANES;
         let channels = self.sink.shape.channels;
         for row in 0..rows.count {
@@ -254,8 +266,7 @@ impl Task for PackDown<'_> {
 pub(crate) fn pack_up(kernels: Kernels<'_>) -> [Packed; 4] {
     let [small, large] = kernels.channels;
     let lanes = Lanes::detect();
-    let mut packed =
-        PARITIES.map(|_| Packed::new(PLANES, [lanes.chunks(small), lanes.chunks(large)], small));
+    let mut packed = PARITIES.map(|_| Packed::new(PLANES, [lanes.chunks(small), lanes.chunks(large)], small));
     let into = packed.each_mut().map(Packed::writer);
     (0..lanes.chunks(large)).into_par_iter().for_each(|chunk| dispatch(PackUp { kernels, chunk, into }));
     packed
@@ -291,17 +302,7 @@ impl Task for PackUp<'_> {
 #[inline(always)]
 fn filter<S: Simd>(simd: S, [[a, b], [c, d]]: [[S::f32s; 2]; 2]) -> [S::f32s; PLANES] {
     let (left, right) = (simd.add_f32s(a, c), simd.add_f32s(b, d));
-    [
-        a,
-        simd.add_f32s(a, b),
-        b,
-        left,
-        simd.add_f32s(left, right),
-        right,
-        c,
-        simd.add_f32s(c, d),
-        d,
-    ]
+    [a, simd.add_f32s(a, b), b, left, simd.add_f32s(left, right), right, c, simd.add_f32s(c, d), d]
 }
 
 /// Convolution of stride 2: the large map becomes the small one.
@@ -323,7 +324,12 @@ pub(crate) fn up(small: Source<'_>, weights: &[Packed; 4], large: Sink, finish: 
 /// Gradient of the weights: what each tap of [`down`] contributed to a small map with this gradient.
 pub(crate) fn weight_gradient(large: Source<'_>, small: Source<'_>, gradient: KernelsMut<'_>) {
     let tiles = Tiles::covering(small.shape);
-    let sums = outer::run(tiles.all, PLANES, &Windows::of_convolution(large, tiles), &Spread { source: small, tiles });
+    let sums = outer::run(
+        tiles.all,
+        PLANES,
+        &Windows::of_convolution(large, tiles),
+        &Spread { source: small, tiles },
+    );
     let tasks = sums.outer * gradient.channels[1];
     (0..tasks).into_par_iter().with_min_len(16).for_each(|task| {
         let (chunk, q) = (task % sums.outer, task / sums.outer);
@@ -347,7 +353,13 @@ impl Gather for Spread<'_> {
     }
 
     #[inline(always)]
-    unsafe fn gather<S: Simd, const ROWS: usize>(&self, simd: S, rows: Rows, units: (usize, usize), block: Block) {
+    unsafe fn gather<S: Simd, const ROWS: usize>(
+        &self,
+        simd: S,
+        rows: Rows,
+        units: (usize, usize),
+        block: Block,
+    ) {
         let width = S::F32_LANES;
         for row in 0..rows.count {
             let (picture, tile_row, tile_column) = self.tiles.place(rows.first + row);
