@@ -21,11 +21,12 @@ use crate::{
 };
 
 /// Settings that may change when a run goes on.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 9] = [
     "steps",
     "generator_rate",
     "discriminator_rate",
     "workers",
+    "data.cache_mib",
     "log_every",
     "sheet_every",
     "validate_every",
@@ -106,8 +107,8 @@ impl Run {
         Ok(Self { config: header.config, folder, learner, step, pictures, device: device.clone() })
     }
 
-    /// Changes a setting that leaves what was learned as it is: steps, learning rates, intervals, workers; written as
-    /// for [`TrainConfig::with_override`].
+    /// Changes a setting that leaves what was learned as it is: steps, learning rates, intervals, workers, the
+    /// pictures' cache; written as for [`TrainConfig::with_override`].
     ///
     /// # Errors
     /// [`TrainError::Config`] for any other key.
@@ -232,6 +233,7 @@ impl Run {
             batch_size: self.config.batch_size,
             seed: self.config.seed,
             workers: self.config.workers,
+            cache_mib: dataset.cache_mib,
             view: dataset.view,
             sharing: self.config.mask_sharing,
             on_bad_picture: dataset.on_bad_picture,
