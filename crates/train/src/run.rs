@@ -76,6 +76,8 @@ pub struct Summary {
     pub sheets: Vec<PathBuf>,
     /// Pictures that could not be used.
     pub refused: Vec<Refused>,
+    /// Percentage of the steps' time that went by before a batch was there, 0 to 100.
+    pub waiting: f32,
 }
 
 impl Run {
@@ -157,7 +159,7 @@ impl Run {
         let device = self.device.clone().without_autodiff().autodiff();
         let mut batches = loader.run(Position { epoch: 0, step: self.step });
         while self.step < self.config.steps && !session.should_stop() {
-            let Some(batch) = batches.next() else { break };
+            let Some(batch) = session.wait(|| batches.next()) else { break };
             let (learner, terms) = self.learner.step(&batch?.to_device(&device));
             self.learner = learner;
             self.step += 1;
