@@ -32,7 +32,7 @@ struct Arguments {
     /// TOML file of settings (see docs/training.md)
     #[arg(long)]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.width=32`; may be repeated. With --resume: rates, steps, intervals, workers
+    /// One more setting, such as `model.width=32`; may be repeated. With --resume: rates, steps, intervals, workers, data.cache_mib
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Steps in all
@@ -85,12 +85,12 @@ fn configuration(arguments: &Arguments) -> Result<TrainConfig, TrainError> {
         (None, None) => five_minutes(),
     };
     if let Some(path) = &arguments.data {
-        let (resize, strict) = match config.data {
-            DataConfig::Folder { resize, strict, .. } => (resize, strict),
-            _ => (350, false),
+        let (resize, strict, cache_mib) = match config.data {
+            DataConfig::Folder { resize, strict, cache_mib, .. } => (resize, strict, cache_mib),
+            _ => (350, false, 1024),
         };
-        let resize = arguments.resize.unwrap_or(resize);
-        config.data = DataConfig::Folder { path: path.clone(), resize, strict: strict || arguments.strict };
+        let (resize, strict) = (arguments.resize.unwrap_or(resize), strict || arguments.strict);
+        config.data = DataConfig::Folder { path: path.clone(), resize, strict, cache_mib };
     }
     if arguments.smoke {
         config = smoke(config);

@@ -8,3 +8,4 @@ mod layers;
 mod parity;
 mod resume;
 mod robustness;
+mod waiting;

@@ -4,8 +4,9 @@ use std::{fs, path::Path};
 
 use context_encoder::{
     Device,
+    data::Facades,
     loss::Objective,
-    train::{Run, TrainConfig},
+    train::{DataConfig, Run, TrainConfig},
 };
 use tempfile::tempdir;
 
@@ -52,10 +53,15 @@ fn weights_are_byte_for_byte_those_of_an_uninterrupted_run() {
         assert!(expected.len() > 20);
         assert_eq!(expected, found);
         assert_eq!(straight.validation, resumed.validation);
-        for log in ["log.csv", "config.toml"] {
-            let read = |folder: &Path| fs::read_to_string(folder.join(log)).expect("log");
-            assert_eq!(read(&whole), read(&parts), "{log}");
-        }
+        let read = |folder: &Path, file| fs::read_to_string(folder.join(file)).expect("file");
+        assert_eq!(read(&whole, "config.toml"), read(&parts, "config.toml"));
+        // The last column is a measured time.
+        let learned = |folder: &Path| {
+            let log = read(folder, "log.csv");
+            log.lines().map(|row| row.rsplit_once(',').expect("columns").0.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(learned(&whole).len(), 6);
+        assert_eq!(learned(&whole), learned(&parts));
     }
 }
 
@@ -70,6 +76,28 @@ fn weights_do_not_depend_on_the_number_of_workers() {
     let expected = trained(0);
     for workers in [1, 2, 8] {
         assert_eq!(trained(workers), expected, "{workers} workers");
+    }
+}
+
+#[test]
+fn weights_do_not_depend_on_the_cache() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("created");
+    for index in 0..9 {
+        let picture = Facades::new(3).with_size(220, 180).picture(index);
+        picture.save(data.join(format!("{index}.png"))).expect("written");
+    }
+    // Three steps of four in epochs of eight; the pictures are shrunk to 85x70 before they are kept.
+    let trained = |cache_mib: u64, workers: usize| {
+        let data = DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib };
+        let run = folder.path().join(format!("cache-{cache_mib}-workers-{workers}"));
+        let config = TrainConfig { data, workers, ..config(3, Objective::joint()) };
+        tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)
+    };
+    let expected = trained(0, 0);
+    for workers in [0, 2] {
+        assert_eq!(trained(1024, workers), expected, "{workers} workers");
     }
 }
 

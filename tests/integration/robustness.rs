@@ -63,7 +63,7 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
     fs::write(data.join("05.jpg"), b"no picture at all").expect("written");
     let mut config = config();
     config.steps = 12; // three epochs of the seven that remain for training
-    config.data = DataConfig::Folder { path: data.clone(), resize: 70, strict: false };
+    config.data = DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64 };
     let mut ears = Ears::default();
     let summary = Run::start(config.clone(), folder.path().join("run"), &Device::flex())
         .expect("run")
@@ -75,7 +75,7 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
     }
     assert_eq!(summary.refused.len(), 2);
 
-    config.data = DataConfig::Folder { path: data, resize: 70, strict: true };
+    config.data = DataConfig::Folder { path: data, resize: 70, strict: true, cache_mib: 64 };
     let strict =
         Run::start(config, folder.path().join("strict"), &Device::flex()).expect("run").train(&mut ());
     assert!(one_line(&strict.expect_err("strict")).contains(".jpg"));
@@ -188,13 +188,16 @@ fn a_resumed_run_refuses_what_would_change_it() {
     pictures(&data, 6);
     let run = folder.path().join("run");
     let config = TrainConfig {
-        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false },
+        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64 },
         ..config()
     };
     Run::start(config, &run, &device).expect("run").train(&mut ()).expect("trained");
     let resume = || Run::resume(&run, &device).expect("checkpoint");
     let error = one_line(&resume().with_override("model.width=8").err().expect("architecture"));
     assert!(error.contains("`model.width` cannot be changed in a run"), "{error}");
+    let error = one_line(&resume().with_override("data.resize=80").err().expect("other crops"));
+    assert!(error.contains("these can") && error.contains("data.cache_mib"), "{error}");
+    assert!(resume().with_override("data.cache_mib=0").is_ok());
     let error = one_line(&resume().with_steps(1).train(&mut ()).expect_err("fewer than done"));
     assert!(error.contains("has done 3"), "{error}");
     fs::remove_file(data.join("02.png")).expect("removed");
@@ -211,7 +214,7 @@ fn a_broken_picture_among_those_to_validate_on_is_told() {
     let good = fs::read(data.join("00.png")).expect("picture");
     fs::write(data.join("00.png"), &good[..good.len() / 2]).expect("cut");
     let config = TrainConfig {
-        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false },
+        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64 },
         ..config()
     };
     let mut ears = Ears::default();

@@ -32,7 +32,7 @@ impl CropBox {
 }
 
 /// The size of a picture whose shorter side becomes `resize`; the longer one is rounded to whole pixels.
-fn resized((width, height): (u32, u32), resize: u32) -> (u32, u32) {
+pub(crate) fn resized((width, height): (u32, u32), resize: u32) -> (u32, u32) {
     let longer = |long: u32, short: u32| {
         let exact = f64::from(long) * f64::from(resize) / f64::from(short);
         (exact.round() as u32).max(resize)
@@ -48,12 +48,12 @@ fn interval(start: u32, length: u32, resized: u32, source: u32) -> (f64, f64) {
     (first, (f64::from(length) * scale).min(f64::from(source) - first))
 }
 
-/// The pixels inside `part`, resampled to `size` x `size`.
+/// The pixels inside `part`, resampled to `size`; copied where `part` is whole pixels of that size already.
 ///
-/// Resizing straight from the source is the same picture as resizing all of it and then cutting, because the
+/// Resampling straight from the source is the same picture as resizing all of it and then cutting, because the
 /// filter also reads the neighbours outside the box; it computes only what is kept.
-pub(crate) fn resample(picture: &RgbImage, part: &CropBox, size: u32) -> RgbImage {
-    let mut square = RgbImage::new(size, size);
+pub(crate) fn resample(picture: &RgbImage, part: &CropBox, size: (u32, u32)) -> RgbImage {
+    let mut resampled = RgbImage::new(size.0, size.1);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
         part.left,
         part.top,
@@ -63,10 +63,10 @@ pub(crate) fn resample(picture: &RgbImage, part: &CropBox, size: u32) -> RgbImag
     let (width, height) = picture.dimensions();
     let source = ImageRef::new(width, height, picture.as_raw(), PixelType::U8x3)
         .expect("a picture's buffer has the length that its size says");
-    let mut target = Image::from_slice_u8(size, size, &mut square, PixelType::U8x3)
+    let mut target = Image::from_slice_u8(size.0, size.1, &mut resampled, PixelType::U8x3)
         .expect("a new picture's buffer has the length that its size says");
     Resizer::new().resize(&source, &mut target, &options).expect("the box lies inside the picture");
-    square
+    resampled
 }
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
             for draw in 0..8 {
                 let rng = || stream(3, Purpose::Crop, 0, draw);
                 let part = CropBox::random(picture.dimensions(), 350, 128, &mut rng());
-                let one = resample(&picture, &part, 128);
+                let one = resample(&picture, &part, (128, 128));
                 let two = two_steps(&picture, 350, 128, &mut rng());
                 let worst = one.iter().zip(two.iter()).map(|(a, b)| a.abs_diff(*b)).max();
                 // Both round to bytes twice, from coefficients that differ in the last bits.
@@ -121,7 +121,7 @@ mod tests {
         // Halving: weights 1/8, 3/8, 3/8, 1/8 inside, cut off and normalised to 3/7, 3/7, 1/7 at the border.
         let row = [0, 80, 160, 240];
         let picture = RgbImage::from_fn(4, 4, |x, _| Rgb([row[x as usize]; 3]));
-        let view = resample(&picture, &CropBox::whole((4, 4)), 2);
+        let view = resample(&picture, &CropBox::whole((4, 4)), (2, 2));
         let left = (3.0 * 0.0 + 3.0 * 80.0 + 160.0_f64) / 7.0;
         assert_eq!(view.get_pixel(0, 0).0, [left.round() as u8; 3]);
         assert_eq!(view.get_pixel(1, 1).0, [(240.0 - left).round() as u8; 3]);
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_picture_of_the_right_size_is_left_alone() {
         let picture = picture(128, 128);
-        assert_eq!(resample(&picture, &CropBox::whole((128, 128)), 128), picture);
+        assert_eq!(resample(&picture, &CropBox::whole((128, 128)), (128, 128)), picture);
     }
 
     proptest! {

@@ -72,6 +72,10 @@ impl PictureSource for FacadeSource {
         Ok(self.facades.picture(self.number(epoch, index)))
     }
 
+    fn same_every_epoch(&self) -> bool {
+        matches!(self.part, Part::Validation)
+    }
+
     fn name(&self, index: usize) -> String {
         match self.part {
             Part::Training => format!("facade {index}"),
@@ -93,5 +97,6 @@ mod tests {
         let validation = FacadeSource::validation(Facades::new(1), 10);
         assert_eq!(validation.number(0, 3), VALIDATION_START + 3);
         assert_eq!(validation.number(7, 3), validation.number(0, 3));
+        assert!(validation.same_every_epoch() && !training.same_every_epoch());
     }
 }

@@ -199,6 +199,10 @@ impl PictureSource for Folder {
         decode(&self.pictures[index].path, &self.limits)
     }
 
+    fn same_every_epoch(&self) -> bool {
+        true
+    }
+
     fn name(&self, index: usize) -> String {
         self.pictures[index].name.clone()
     }

@@ -9,7 +9,8 @@
 /// left to the decoder, which refuses them with a better reason.
 pub(crate) fn is_complete(bytes: &[u8]) -> bool {
     match start_of_scan(bytes) {
-        Some(start) => bytes[start..].windows(2).any(|pair| pair == [0xff, END_OF_IMAGE]),
+        // From the end, where the marker mostly is.
+        Some(start) => bytes[start..].windows(2).rev().any(|pair| pair == [0xff, END_OF_IMAGE]),
         None => true,
     }
 }

@@ -6,7 +6,7 @@
 //! | 2 | `decode`, `jpeg` | a file becomes 8-bit RGB, upright, within limits |
 //! | 3 | `view`, `crop` | the training view (random crop, flip) and the evaluation view |
 //! | 4 | [`pixel`] | bytes to `[-1, 1]` and back: the one place that knows ranges |
-//! | 5 | `loader`, `loader_config`, `order`, `prefetch` | batches ahead of their consumer, the same for any number of threads |
+//! | 5 | `loader`, `loader_config`, `order`, `prefetch`, `decoded_cache` | batches ahead of their consumer, the same for any number of threads |
 //! | 6 | `batch` | a batch on the host, and on a device |
 //!
 //! Randomness is explicit: each decision has its own [`stream`], keyed by seed, purpose, epoch and picture. Masks
@@ -16,6 +16,7 @@
 mod batch;
 mod crop;
 mod decode;
+mod decoded_cache;
 mod error;
 mod facade_source;
 mod folder;
@@ -35,6 +36,7 @@ pub mod pixel;
 
 pub use batch::{HostBatch, InpaintingBatch, Sample};
 pub use decode::{Limits, decode};
+pub use decoded_cache::Kept;
 pub use error::{DataError, OnBadPicture};
 pub use facade_source::FacadeSource;
 pub use facades::Facades;

@@ -1,5 +1,6 @@
 //! Batches of pictures and masks, made ahead by threads, the same for any number of threads.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use context_encoder_mask::{Mask, MaskGenerator};
 use image::RgbImage;
 
+use crate::decoded_cache::{DecodedCache, Kept};
 use crate::prefetch::Prefetch;
 use crate::refused::{Refusals, Refused};
 use crate::{
@@ -52,6 +54,7 @@ pub struct Loader {
     source: Arc<dyn PictureSource>,
     masks: Arc<dyn MaskGenerator>,
     config: LoaderConfig,
+    decoded: Arc<DecodedCache>,
     refusals: Arc<Refusals>,
 }
 
@@ -79,7 +82,9 @@ impl Loader {
                 "{pictures} pictures do not fill one batch of {batch_size}: lower `batch_size` or keep the last batch"
             ));
         }
-        Ok(Self { source, masks, config, refusals: Arc::default() })
+        let memory = if source.same_every_epoch() { config.cache_mib.saturating_mul(1 << 20) } else { 0 };
+        let decoded = Arc::new(DecodedCache::new(pictures, memory));
+        Ok(Self { source, masks, config, decoded, refusals: Arc::default() })
     }
 
     /// Calls `listener` for each bad picture when it is met for the first time, in whatever thread meets it.
@@ -112,6 +117,13 @@ impl Loader {
     #[must_use]
     pub fn refused(&self) -> Vec<Refused> {
         self.refusals.list()
+    }
+
+    /// The decoded pictures in memory, shared by the loader's clones and iterators; their bytes never exceed
+    /// [`cache_mib`](LoaderConfig::cache_mib).
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        self.decoded.kept()
     }
 
     /// The batch at a position, made in the calling thread. A step beyond the epoch's last counts on into the
@@ -172,7 +184,7 @@ impl Loader {
     fn sample(&self, epoch: u64, index: usize, shared: Option<&Mask>) -> Result<Sample, DataError> {
         let LoaderConfig { seed, view, .. } = self.config;
         let (name, picture) = self.good_picture(epoch, index)?;
-        let image = view.apply(&picture, &mut stream(seed, Purpose::Crop, epoch, index as u64));
+        let image = view.cut(&picture, &mut stream(seed, Purpose::Crop, epoch, index as u64));
         let mask = match shared {
             Some(mask) => mask.clone(),
             None => self.mask(Purpose::Mask, epoch, index as u64),
@@ -185,9 +197,15 @@ impl Loader {
         self.masks.generate(size, size, &mut stream(self.config.seed, purpose, epoch, index))
     }
 
+    /// Picture `index`, ready to be cut; decoded only if it is not kept from before.
+    fn prepared(&self, epoch: u64, index: usize) -> Result<Cow<'_, RgbImage>, DataError> {
+        let view = &self.config.view;
+        self.decoded.get_or(index, || self.source.picture(epoch, index).map(|picture| view.prepare(picture)))
+    }
+
     /// Picture `index`, or the first good one of those drawn from the slot's own stream, with its name.
-    fn good_picture(&self, epoch: u64, index: usize) -> Result<(String, RgbImage), DataError> {
-        let error = match self.source.picture(epoch, index) {
+    fn good_picture(&self, epoch: u64, index: usize) -> Result<(String, Cow<'_, RgbImage>), DataError> {
+        let error = match self.prepared(epoch, index) {
             Ok(picture) => return Ok((self.source.name(index), picture)),
             Err(error) if self.config.on_bad_picture == OnBadPicture::Stop => return Err(error),
             Err(error) => error,
@@ -200,7 +218,7 @@ impl Loader {
         let tries = candidates.len();
         for candidate in candidates {
             let name = self.source.name(candidate);
-            match self.source.picture(epoch, candidate) {
+            match self.prepared(epoch, candidate) {
                 Ok(picture) => return Ok((name, picture)),
                 Err(error) => self.refusals.add(candidate, &Refused::new(name, error)),
             }

@@ -10,6 +10,7 @@ use crate::{OnBadPicture, Order, View};
 /// | `seed` | 0 | decides order, crops, flips and masks |
 /// | `workers` | 2 | threads that read pictures; 0 reads in the calling thread. Never changes a batch |
 /// | `ahead` | 4 | finished batches that may wait for the consumer |
+/// | `cache_mib` | 1024 MiB | memory for decoded pictures, which later epochs need not decode again; 0 keeps none. Never changes a batch |
 /// | `view` | 350, then 128 | what the network sees of a picture |
 /// | `order` | shuffled | the order of the pictures in an epoch |
 /// | `last_batch` | drop | what to do with a last batch that is not full |
@@ -26,6 +27,10 @@ pub struct LoaderConfig {
     pub workers: usize,
     /// Finished batches that may wait for the consumer, beside the one that each thread works on.
     pub ahead: usize,
+    /// Memory for decoded pictures, in MiB; 0 keeps none. Taken as pictures come, and only where they are the
+    /// [same in every epoch](crate::PictureSource::same_every_epoch). When they do not all fit, those that came
+    /// first are kept.
+    pub cache_mib: u64,
     /// What the network sees of a picture.
     pub view: View,
     /// The order of the pictures in an epoch.
@@ -68,6 +73,7 @@ impl Default for LoaderConfig {
             seed: 0,
             workers: 2,
             ahead: 4,
+            cache_mib: 1024,
             view: View::training(),
             order: Order::default(),
             last_batch: LastBatch::default(),
@@ -78,10 +84,11 @@ impl Default for LoaderConfig {
 }
 
 impl LoaderConfig {
-    /// Settings for evaluation: the whole picture, in order, each picture once, no replacements.
+    /// Settings for evaluation: the whole picture, in order, each picture once and so none kept, no replacements.
     #[must_use]
     pub fn evaluation() -> Self {
         Self {
+            cache_mib: 0,
             view: View::evaluation(),
             order: Order::Sequential,
             last_batch: LastBatch::Keep,

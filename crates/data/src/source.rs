@@ -21,6 +21,12 @@ pub trait PictureSource: Send + Sync {
     /// May panic when `index` is not below [`len`](Self::len).
     fn picture(&self, epoch: u64, index: usize) -> Result<RgbImage, DataError>;
 
+    /// Whether picture `index` is the same in every epoch, as files are, so that a loader may keep it in memory.
+    /// Unless a source says so, it is asked anew each time.
+    fn same_every_epoch(&self) -> bool {
+        false
+    }
+
     /// What to call picture `index` in reports.
     ///
     /// # Panics

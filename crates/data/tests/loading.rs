@@ -18,6 +18,8 @@ struct Numbered {
     len: usize,
     bad: Vec<usize>,
     panics: Option<usize>,
+    /// Whether they may be kept from epoch to epoch.
+    files: bool,
     reads: AtomicUsize,
 }
 
@@ -44,6 +46,10 @@ impl PictureSource for Numbered {
             return Err(DataError::NotAPicture { path: self.name(index).into(), reason });
         }
         Ok(RgbImage::from_fn(30, 20, |x, y| Rgb([index as u8, x as u8, y as u8])))
+    }
+
+    fn same_every_epoch(&self) -> bool {
+        self.files
     }
 
     fn name(&self, index: usize) -> String {
@@ -245,4 +251,74 @@ fn settings_that_give_no_batch_say_what_to_change() {
     assert!(error(9, LoaderConfig { batch_size: 0, ..config() }).contains("`batch_size` is 0"));
     let view = View::RandomCrop { resize: 64, size: 128 };
     assert!(error(9, LoaderConfig { view, ..config() }).contains("raise `resize`"));
+}
+
+/// 22 pictures of 600 KB, some larger than the view needs, one bad.
+struct Large;
+
+impl PictureSource for Large {
+    fn len(&self) -> usize {
+        22
+    }
+
+    fn picture(&self, _epoch: u64, index: usize) -> Result<RgbImage, DataError> {
+        if index == 5 {
+            return Err(DataError::NotAPicture {
+                path: self.name(index).into(),
+                reason: "it is torn".to_owned(),
+            });
+        }
+        let (width, height) = if index.is_multiple_of(2) { (500, 400) } else { (1000, 200) };
+        let number = index as u32 * 7;
+        Ok(RgbImage::from_fn(width, height, |x, y| Rgb([x * y + number, x + number, y * 3].map(|v| v as u8))))
+    }
+
+    fn same_every_epoch(&self) -> bool {
+        true
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("picture {index}")
+    }
+}
+
+#[test]
+fn a_cache_of_any_size_changes_no_batch() {
+    // Three epochs. Shorter side to 190: of 400 pixels it is shrunk first, of 200 it is not.
+    let view = View::RandomCrop { resize: 190, size: 64 };
+    let loader = |cache_mib, workers| {
+        let config = LoaderConfig { cache_mib, workers, view, ..config() };
+        Loader::new(Arc::new(Large), Arc::new(Salt), config).expect("settings that fit")
+    };
+    let expected = take(&loader(0, 0), Position::default(), 15);
+    for (cache_mib, fits) in [(0, 0..=0), (3, 4..=17), (1024, 21..=21)] {
+        for workers in [0, 1, 2, 8] {
+            let loader = loader(cache_mib, workers);
+            assert!(take(&loader, Position::default(), 15) == expected, "{cache_mib} MiB, {workers} threads");
+            let kept = loader.kept();
+            assert!(
+                fits.contains(&kept.pictures) && kept.bytes <= cache_mib << 20,
+                "{kept:?} in {cache_mib} MiB"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_fits_is_decoded_once() {
+    let reads = |cache_mib, files| {
+        let source = Arc::new(Numbered { files, ..Numbered::with_bad(12, &[7]) });
+        let config = LoaderConfig { cache_mib, ..config() };
+        let loader = Loader::new(source.clone(), Arc::new(Salt), config).expect("settings that fit");
+        take(&loader, Position::default(), 12);
+        take(&loader, Position::default(), 3);
+        (source.reads.load(Ordering::SeqCst), loader.kept())
+    };
+    // Five epochs of 12, and in each of them a try to read the bad one.
+    let (kept, memory) = reads(1, true);
+    assert_eq!(kept, 11 + 5);
+    assert_eq!((memory.pictures, memory.bytes), (11, 11 * 30 * 20 * 3));
+    // Without a cache, or with pictures that change, its replacement is read as well.
+    assert_eq!(reads(0, true).0, 5 * 13);
+    assert_eq!(reads(1, false).0, 5 * 13);
 }

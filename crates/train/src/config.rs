@@ -193,8 +193,9 @@ mod tests {
         assert!(refusal(|c| c.workers = 100_000).contains("workers is 100000"));
         assert!(refusal(|c| c.masks = MaskKind::Central { overlap: 32 }).contains("leaves nothing hidden"));
         assert!(
-            refusal(|c| c.data = DataConfig::Folder { path: "p".into(), resize: 60, strict: false })
-                .contains("data.resize is 60")
+            refusal(|c| c.data =
+                DataConfig::Folder { path: "p".into(), resize: 60, strict: false, cache_mib: 1024 })
+            .contains("data.resize is 60")
         );
         assert!(refusal(|c| c.generator_rate = f64::NAN).contains("generator_rate is NaN"));
         assert!(refusal(|c| c.masks = MaskKind::RandomBlock).contains("model.prediction = \"whole\""));

@@ -16,6 +16,9 @@ const FACADES_SALT: u64 = 0x6661_6361_6465_7321;
 /// The largest shorter side to which pictures are resized, pixels.
 const MAX_RESIZE: u32 = 8192;
 
+/// Memory for decoded pictures unless the configuration says otherwise, MiB.
+const CACHE_MIB: u64 = 1024;
+
 /// Where pictures come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -34,6 +37,10 @@ pub enum DataConfig {
         /// Whether the first unreadable picture ends the run; otherwise it is reported and replaced.
         #[serde(default)]
         strict: bool,
+        /// Memory for decoded pictures, MiB, which later epochs need not decode again; 0 keeps none. Never changes
+        /// a batch.
+        #[serde(default = "cache_mib")]
+        cache_mib: u64,
     },
 }
 
@@ -43,8 +50,15 @@ pub(crate) struct Dataset {
     pub(crate) validation: Arc<dyn PictureSource>,
     pub(crate) view: View,
     pub(crate) on_bad_picture: OnBadPicture,
+    /// Memory for decoded pictures of the training part, MiB.
+    pub(crate) cache_mib: u64,
     /// Files that were refused when the folder was opened.
     pub(crate) refused: Vec<Refused>,
+}
+
+/// For files that do not name it.
+fn cache_mib() -> u64 {
+    CACHE_MIB
 }
 
 impl Dataset {
@@ -61,7 +75,7 @@ impl Dataset {
 impl DataConfig {
     /// A folder with the paper's resizing.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
-        Self::Folder { path: path.into(), resize: 350, strict: false }
+        Self::Folder { path: path.into(), resize: 350, strict: false, cache_mib: CACHE_MIB }
     }
 
     /// Opens the source for squares of `side` pixels.
@@ -76,10 +90,11 @@ impl DataConfig {
                     validation: Arc::new(FacadeSource::validation(facades(0), validation)),
                     view: View::RandomCrop { resize: height, size: side },
                     on_bad_picture: OnBadPicture::Stop,
+                    cache_mib: 0, // each epoch draws new ones
                     refused: Vec::new(),
                 })
             }
-            Self::Folder { path, resize, strict } => {
+            Self::Folder { path, resize, strict, cache_mib } => {
                 let on_bad_picture = if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip };
                 let options = FolderOptions { on_bad_picture, ..FolderOptions::default() };
                 let folder = Folder::open(path, options)?;
@@ -98,6 +113,7 @@ impl DataConfig {
                     validation: Arc::new(validation),
                     view: View::RandomCrop { resize: *resize, size: side },
                     on_bad_picture,
+                    cache_mib: *cache_mib,
                     refused,
                 })
             }
@@ -122,8 +138,9 @@ impl DataConfig {
     /// The same source with a path that does not depend on the current folder.
     pub(crate) fn absolute(self) -> Self {
         match self {
-            Self::Folder { path, resize, strict } => {
-                Self::Folder { path: std::path::absolute(&path).unwrap_or(path), resize, strict }
+            Self::Folder { path, resize, strict, cache_mib } => {
+                let path = std::path::absolute(&path).unwrap_or(path);
+                Self::Folder { path, resize, strict, cache_mib }
             }
             other => other,
         }

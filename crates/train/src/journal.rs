@@ -1,4 +1,4 @@
-//! Every optimised number of every step, as CSV.
+//! Every optimised number of every step, and how long steps waited for pictures, as CSV.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -31,10 +31,13 @@ pub struct StepRecord {
     pub real: Option<f32>,
     /// Its term of predictions.
     pub fake: Option<f32>,
+    /// Percentage of the time that went by before a batch was there, 0 to 100. The same for all steps that were read
+    /// from the device together, the time between two readings being what it is a share of.
+    pub waiting: f32,
 }
 
 impl StepRecord {
-    /// Every number with its name, in the order of the columns.
+    /// Every optimised number with its name, in the order of the columns.
     pub fn terms(&self) -> impl Iterator<Item = (&'static str, f32)> {
         [
             ("generator", Some(self.generator)),
@@ -66,21 +69,24 @@ impl Pending {
         self.0.push((number, terms));
     }
 
-    /// Reads all numbers in one transfer.
+    /// Reads all numbers in one transfer; then `waiting` is asked which percentage of the time was.
     ///
     /// # Errors
     /// [`TrainError::NotFinite`] for the first step with a number that is none.
-    pub(crate) fn read(&mut self) -> Result<Vec<StepRecord>, TrainError> {
+    pub(crate) fn read(&mut self, waiting: impl FnOnce() -> f32) -> Result<Vec<StepRecord>, TrainError> {
         let steps = std::mem::take(&mut self.0);
         let tensors: Vec<Tensor<1>> = steps.iter().flat_map(|(_, terms)| tensors(terms)).collect();
         if tensors.is_empty() {
             return Ok(Vec::new());
         }
         let values = Tensor::cat(tensors, 0).into_data().convert::<f32>();
+        let waiting = waiting();
         let mut values = values.iter::<f32>();
         let mut next = || values.next().unwrap_or(f32::NAN);
-        let records =
-            steps.iter().map(|(number, terms)| record(*number, terms, &mut next)).collect::<Vec<_>>();
+        let records = steps
+            .iter()
+            .map(|(number, terms)| record(*number, terms, waiting, &mut next))
+            .collect::<Vec<_>>();
         for record in &records {
             if let Some((name, _)) = record.terms().find(|(_, value)| !value.is_finite()) {
                 return Err(TrainError::NotFinite { what: format!("the loss `{name}`"), step: record.step });
@@ -103,13 +109,24 @@ fn tensors(terms: &StepTerms) -> Vec<Tensor<1>> {
         .collect()
 }
 
-fn record(number: StepNumber, terms: &StepTerms, next: &mut impl FnMut() -> f32) -> StepRecord {
+fn record(number: StepNumber, terms: &StepTerms, waiting: f32, next: &mut impl FnMut() -> f32) -> StepRecord {
     let StepNumber { step, epoch, samples } = number;
     let generator = next();
     let reconstruction = terms.generator.reconstruction.is_some().then(&mut *next);
     let adversarial = terms.generator.adversarial.is_some().then(&mut *next);
     let [discriminator, real, fake] = [(); 3].map(|()| terms.discriminator.is_some().then(&mut *next));
-    StepRecord { step, epoch, samples, generator, reconstruction, adversarial, discriminator, real, fake }
+    StepRecord {
+        step,
+        epoch,
+        samples,
+        generator,
+        reconstruction,
+        adversarial,
+        discriminator,
+        real,
+        fake,
+        waiting,
+    }
 }
 
 /// A CSV file that grows with a run.
@@ -200,7 +217,7 @@ mod tests {
         lone.discriminator = None;
         lone.generator.adversarial = None;
         pending.push(number(2), lone);
-        let records = pending.read().expect("finite");
+        let records = pending.read(|| 2.5).expect("finite");
         let expected = [
             ("generator", 1.0),
             ("reconstruction", 2.0),
@@ -210,8 +227,9 @@ mod tests {
             ("fake", 6.0),
         ];
         assert_eq!(records[0].terms().collect::<Vec<_>>(), expected);
+        assert_eq!(records[0].waiting, 2.5);
         assert_eq!(records[1].terms().collect::<Vec<_>>(), [("generator", 7.0), ("reconstruction", 7.0)]);
-        assert!(pending.read().expect("nothing left").is_empty());
+        assert!(pending.read(|| 2.5).expect("nothing left").is_empty());
     }
 
     #[test]
@@ -220,7 +238,7 @@ mod tests {
         pending.push(number(8), terms([1.0; 6]));
         pending.push(number(9), terms([1.0, 1.0, f32::NAN, 1.0, 1.0, 1.0]));
         pending.push(number(10), terms([f32::INFINITY; 6]));
-        let error = pending.read().expect_err("not finite").to_string();
+        let error = pending.read(|| 2.5).expect_err("not finite").to_string();
         assert!(error.contains("`adversarial` is not a finite number at step 9"), "{error}");
     }
 
@@ -231,7 +249,7 @@ mod tests {
         let record = |step| {
             let mut pending = Pending::default();
             pending.push(number(step), terms([0.5; 6]));
-            pending.read().expect("finite")[0]
+            pending.read(|| 2.5).expect("finite")[0]
         };
         let rows: Vec<StepRecord> = (1..=5).map(record).collect();
         Journal::open(&path, 0).expect("new").append(&rows).expect("written");
@@ -241,7 +259,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).expect("file"), whole);
         assert_eq!(
             whole.lines().next(),
-            Some("step,epoch,samples,generator,reconstruction,adversarial,discriminator,real,fake")
+            Some("step,epoch,samples,generator,reconstruction,adversarial,discriminator,real,fake,waiting")
         );
     }
 }

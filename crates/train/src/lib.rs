@@ -22,6 +22,7 @@ mod run_folder;
 mod session;
 mod settings;
 mod validation;
+mod waiting;
 
 pub use config::TrainConfig;
 pub use context_encoder_model::Preset;

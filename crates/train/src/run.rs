@@ -21,11 +21,12 @@ use crate::{
 };
 
 /// Settings that may change when a run goes on.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 9] = [
     "steps",
     "generator_rate",
     "discriminator_rate",
     "workers",
+    "data.cache_mib",
     "log_every",
     "sheet_every",
     "validate_every",
@@ -75,6 +76,8 @@ pub struct Summary {
     pub sheets: Vec<PathBuf>,
     /// Pictures that could not be used.
     pub refused: Vec<Refused>,
+    /// Percentage of the steps' time that went by before a batch was there, 0 to 100.
+    pub waiting: f32,
 }
 
 impl Run {
@@ -106,8 +109,8 @@ impl Run {
         Ok(Self { config: header.config, folder, learner, step, pictures, device: device.clone() })
     }
 
-    /// Changes a setting that leaves what was learned as it is: steps, learning rates, intervals, workers; written as
-    /// for [`TrainConfig::with_override`].
+    /// Changes a setting that leaves what was learned as it is: steps, learning rates, intervals, workers, the
+    /// pictures' cache; written as for [`TrainConfig::with_override`].
     ///
     /// # Errors
     /// [`TrainError::Config`] for any other key.
@@ -156,7 +159,7 @@ impl Run {
         let device = self.device.clone().without_autodiff().autodiff();
         let mut batches = loader.run(Position { epoch: 0, step: self.step });
         while self.step < self.config.steps && !session.should_stop() {
-            let Some(batch) = batches.next() else { break };
+            let Some(batch) = session.wait(|| batches.next()) else { break };
             let (learner, terms) = self.learner.step(&batch?.to_device(&device));
             self.learner = learner;
             self.step += 1;
@@ -232,6 +235,7 @@ impl Run {
             batch_size: self.config.batch_size,
             seed: self.config.seed,
             workers: self.config.workers,
+            cache_mib: dataset.cache_mib,
             view: dataset.view,
             sharing: self.config.mask_sharing,
             on_bad_picture: dataset.on_bad_picture,

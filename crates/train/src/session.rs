@@ -14,6 +14,7 @@ use crate::{
     progress::Pace,
     run_folder::RunFolder,
     validation::ValidationSet,
+    waiting::Waiting,
 };
 
 /// Where in its data a run stands.
@@ -32,6 +33,7 @@ pub(crate) struct Session<'a> {
     first_step: u64,
     batch_size: u64,
     pace: Pace,
+    waiting: Waiting,
     pending: Pending,
     folder: RunFolder,
     validation_set: ValidationSet,
@@ -55,6 +57,7 @@ impl<'a> Session<'a> {
             first_step: place.done,
             batch_size: config.batch_size as u64,
             pace: Pace::new(place.done, config.steps, config.batch_size),
+            waiting: Waiting::default(),
             pending: Pending::default(),
             folder,
             validation_set,
@@ -69,6 +72,11 @@ impl<'a> Session<'a> {
         self.progress.should_stop()
     }
 
+    /// Takes the time of what gives the next batch.
+    pub(crate) fn wait<T>(&mut self, next: impl FnOnce() -> T) -> T {
+        self.waiting.wait(next)
+    }
+
     /// A step was done; its numbers stay on the device until the next [`report`](Self::report).
     pub(crate) fn stepped(&mut self, step: u64, terms: StepTerms) {
         self.place.done = step;
@@ -80,7 +88,8 @@ impl<'a> Session<'a> {
     /// Reads the numbers of all steps since the last report. Comes before anything that is written, so that nothing is
     /// written after a number that is none.
     pub(crate) fn report(&mut self) -> Result<(), TrainError> {
-        let records = self.pending.read()?;
+        let records = self.pending.read(|| self.waiting.end_interval())?;
+        self.pace.waiting = self.waiting.overall();
         self.folder.log.append(&records)?;
         self.progress.steps(&records, &self.pace);
         for picture in self.refusals.try_iter().collect::<Vec<_>>() {
@@ -141,6 +150,7 @@ impl<'a> Session<'a> {
     pub(crate) fn close(self, validation: Validation) -> Summary {
         self.progress.end();
         let RunFolder { weights, checkpoint, sheets, .. } = self.folder;
-        Summary { step: self.place.done, validation, weights, checkpoint, sheets, refused: self.refused }
+        let (step, waiting) = (self.place.done, self.pace.waiting);
+        Summary { step, validation, weights, checkpoint, sheets, refused: self.refused, waiting }
     }
 }

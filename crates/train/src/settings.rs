@@ -161,7 +161,10 @@ mod tests {
         let config = TrainConfig::from_toml(text).expect("readable");
         assert_eq!(config.objective, Objective::Reconstruction);
         assert_eq!(config.masks, MaskKind::RandomRegion { silhouettes: None });
-        assert_eq!(config.data, DataConfig::Folder { path: "p".into(), resize: 200, strict: false });
+        assert_eq!(
+            config.data,
+            DataConfig::Folder { path: "p".into(), resize: 200, strict: false, cache_mib: 1024 }
+        );
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl Camera {
         // Noise shared by the channels, and noise that shifts red against blue.
         let shared = Color::rgb([self.noise; 3]);
         let tinted = Color::rgb([0.4, 0.0, -0.4]).scaled(self.noise);
+        let mut points = vec![[0.0; 2]; width as usize];
         let mut seen = vec![Color::rgb([0.0; 3]); width as usize];
         let mut grain = vec![[0.0; 2]; width as usize];
         let mut picture = RgbImage::new(width, height);
@@ -79,9 +80,12 @@ impl Camera {
             let y = 1.0 - (row as f32 + 0.5) / half;
             let place = |column: u32| (column as f32 + 0.5) / half - aspect;
             // One simple loop after the other: each keeps what it needs in registers.
-            for (column, color) in (0..).zip(&mut seen) {
+            for (column, point) in (0..).zip(&mut points) {
                 let [across, up] = self.project(place(column), y);
-                *color = between(canvas, middle[0] + across * half, middle[1] - up * half);
+                *point = [middle[0] + across * half, middle[1] - up * half];
+            }
+            for (color, &[x, y]) in seen.iter_mut().zip(&points) {
+                *color = between(canvas, x, y);
             }
             for (column, grain) in (0..).zip(&mut grain) {
                 *grain = noise(column, row, self.salt);

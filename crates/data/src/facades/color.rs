@@ -2,21 +2,25 @@
 
 use super::stream::Stream;
 
-/// A displayed color.
+/// A displayed color. The fourth number is always 0: with it a color fills a vector register, and one instruction
+/// does the same to all channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Color([f32; 3]);
+#[repr(align(16))]
+pub(super) struct Color([f32; 4]);
 
 impl Color {
     /// The color with these channels.
     #[inline]
     pub(super) const fn rgb(channels: [f32; 3]) -> Self {
-        Self(channels)
+        let [red, green, blue] = channels;
+        Self([red, green, blue, 0.0])
     }
 
     /// Red, green and blue.
     #[inline]
     pub(super) const fn channels(self) -> [f32; 3] {
-        self.0
+        let [red, green, blue, _] = self.0;
+        [red, green, blue]
     }
 
     /// What shadows tend to: nearly black, a little blue, since the sky still lights them.

@@ -11,12 +11,13 @@ use crate::{StepRecord, Validation};
 pub struct Lines<W> {
     out: W,
     elapsed: std::time::Duration,
+    waiting: f32,
 }
 
 impl<W: Write + Send> Lines<W> {
     /// Lines on any writer.
     pub fn new(out: W) -> Self {
-        Self { out, elapsed: std::time::Duration::ZERO }
+        Self { out, elapsed: std::time::Duration::ZERO, waiting: 0.0 }
     }
 
     /// A log that cannot be written must not end a run, so errors are passed over.
@@ -37,7 +38,7 @@ impl<W: Write + Send> Progress for Lines<W> {
 
     fn steps(&mut self, records: &[StepRecord], pace: &Pace) {
         let Some(record) = records.last() else { return };
-        self.elapsed = pace.elapsed();
+        (self.elapsed, self.waiting) = (pace.elapsed(), pace.waiting);
         let terms: Vec<String> = record.terms().map(|(name, value)| format!("{name} {value:.4}")).collect();
         self.line(&format!("step {:>6}/{}  {}  {pace}", record.step, pace.steps, terms.join("  ")));
     }
@@ -61,7 +62,8 @@ impl<W: Write + Send> Progress for Lines<W> {
     }
 
     fn end(&mut self) {
-        self.line(&format!("done     in {}", clock(self.elapsed)));
+        let (time, waiting) = (clock(self.elapsed), self.waiting);
+        self.line(&format!("done     in {time}; {waiting:.1} % of the steps' time was waiting for pictures"));
     }
 }
 
@@ -82,10 +84,16 @@ mod tests {
             discriminator: None,
             real: None,
             fake: None,
+            waiting: 0.0,
         };
-        Lines::new(&mut text).steps(&[record], &Pace::new(20, 100, 8));
+        let mut pace = Pace::new(20, 100, 8);
+        pace.waiting = 1.25;
+        let mut lines = Lines::new(&mut text);
+        lines.steps(&[record], &pace);
+        lines.end();
         let text = String::from_utf8(text).expect("text");
         assert!(text.starts_with("step     20/100  generator 0.5000  reconstruction 0.2500  "), "{text}");
-        assert_eq!(text.lines().count(), 1);
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.ends_with("1.2 % of the steps' time was waiting for pictures\n"), "{text}");
     }
 }

@@ -14,12 +14,14 @@ pub struct Pace {
     pub step: u64,
     /// Steps when the run is complete.
     pub steps: u64,
+    /// Percentage of the steps' time that went by before a batch was there, since the run began or was resumed.
+    pub waiting: f32,
     batch_size: usize,
 }
 
 impl Pace {
     pub(crate) fn new(first_step: u64, steps: u64, batch_size: usize) -> Self {
-        Self { begun: Instant::now(), first_step, step: first_step, steps, batch_size }
+        Self { begun: Instant::now(), first_step, step: first_step, steps, waiting: 0.0, batch_size }
     }
 
     /// Time since the run began or was resumed.
@@ -43,7 +45,7 @@ impl Pace {
 
 impl fmt::Display for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} images/s", self.images_per_second())?;
+        write!(f, "{:.1} images/s, {:.1} % waiting", self.images_per_second(), self.waiting)?;
         match self.left() {
             Some(left) => write!(f, ", {} left", clock(left)),
             None => Ok(()),
