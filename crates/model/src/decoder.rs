@@ -5,7 +5,7 @@ use burn::{
     nn::conv::ConvTranspose2d,
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Prepared};
+use context_encoder_ops::{Activation, Prepared, tanh};
 
 use crate::{
     config::{ModelConfig, channels},
@@ -36,7 +36,7 @@ impl Decoder {
     /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let x = self.stages.iter().fold(map, |x, stage| stage.forward(x));
-        layer::up(&self.to_rgb, None, HALVING, Activation::Identity, x).tanh()
+        tanh(layer::up(&self.to_rgb, None, HALVING, Activation::Identity, x))
     }
 
     /// The stages for inference; tanh follows the last.

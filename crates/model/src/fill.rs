@@ -1,6 +1,7 @@
 //! The constant colour written into the hidden part before the network sees a picture.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
+use context_encoder_ops::conceal;
 use serde::{Deserialize, Serialize};
 
 /// The ImageNet mean colour, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean
@@ -51,19 +52,14 @@ impl FillColour {
     /// - `masks`: `[batch, 1, height, width]`, 1 = hidden, 0 = visible
     /// - output: `[batch, 3, height, width]`
     pub fn hide(self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        let fill = self.colour(&images.device());
-        let visible = masks.clone().neg().add_scalar(1.0);
-        images * visible + masks * fill
-    }
-
-    /// The colour as a tensor `[1, 3, 1, 1]` that broadcasts over a batch.
-    fn colour(self, device: &Device) -> Tensor<4> {
-        Tensor::from_data(TensorData::new(self.rgb().to_vec(), [1, 3, 1, 1]), device)
+        conceal(images, masks, self.rgb())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{Device, TensorData};
+
     use super::*;
 
     #[test]

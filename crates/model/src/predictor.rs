@@ -1,7 +1,7 @@
 //! A context encoder for use rather than for learning.
 
 use burn::tensor::Tensor;
-use context_encoder_ops::Prepared;
+use context_encoder_ops::{Prepared, tanh};
 
 use crate::{Model, ModelConfig, bottleneck::PreparedBottleneck};
 
@@ -58,7 +58,7 @@ impl Predictor {
         let through = |x, layers: &[Prepared]| layers.iter().fold(x, |x, layer| layer.forward(x));
         let map = through(masked, &self.encoder); // [batch, m, 4, 4]
         let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
-        through(map, &self.decoder).tanh() // [batch, 3, predicted, predicted]
+        tanh(through(map, &self.decoder)) // [batch, 3, predicted, predicted]
     }
 }
 

@@ -12,6 +12,8 @@
 //! | [`UpConvolution`] | transposed convolution, bias, activation | `conv_transpose2d` |
 //! | [`normalise`] | batch norm over the batch, activation | `batch_norm_train` |
 //! | [`Prepared`] | one of the first two with weights laid out beforehand, for inference | as above |
+//! | [`conceal`] | a picture with its hidden part in one colour | tensor arithmetic |
+//! | [`tanh`] | hyperbolic tangent | `tanh` |
 //! | [`adam`] | one step of Adam | tensor arithmetic |
 //!
 //! Layout of the crate: this level speaks tensors; `flex` turns them into slices and knows gradients;
@@ -20,6 +22,7 @@
 
 mod activation;
 mod adam;
+mod conceal;
 mod convolution;
 pub mod form;
 #[cfg(test)]
@@ -27,6 +30,7 @@ mod noise;
 mod normalisation;
 mod plain;
 mod prepared;
+mod tanh;
 
 #[cfg(feature = "flex")]
 mod flex;
@@ -35,6 +39,8 @@ mod kernel;
 
 pub use activation::Activation;
 pub use adam::{AdamStep, adam};
+pub use conceal::conceal;
 pub use convolution::{Convolution, UpConvolution, Window};
 pub use normalisation::{Normalised, normalise};
 pub use prepared::Prepared;
+pub use tanh::tanh;

@@ -269,3 +269,42 @@ pub(super) fn normalise(
         variance: tensor(Recorded::new(variance)),
     }
 }
+
+/// The value of a tensor that nobody wants gradients of.
+pub(super) fn constant<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
+    let tensor = recorded(tensor);
+    (!tensor.is_tracked()).then(|| tensor.into_primitive())
+}
+
+/// A tensor of the recording backend that carries no gradient.
+pub(super) fn from_constant<const D: usize>(value: FlexTensor) -> Tensor<D> {
+    tensor(Recorded::new(value))
+}
+
+pub(super) fn tanh(x: Tensor<4>) -> Tensor<4> {
+    #[derive(Debug)]
+    struct Node;
+
+    impl Backward<Flex, 1> for Node {
+        type State = Map;
+
+        fn backward(self, ops: Ops<Map, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let y = ops.state;
+            let dy = Map::new(grads.consume::<Flex>(&ops.node));
+            let [x] = ops.parents;
+            if let Some(node) = x {
+                let mut dx = Buffer::uncleared(y.shape.size());
+                pointwise::tanh_gradient(y.values(), dy.values(), &mut dx);
+                grads.register::<Flex>(node.id, Map::from_buffer(dx, y.shape).into_tensor());
+            }
+        }
+    }
+
+    let x = recorded(x);
+    let nodes = [x.node()];
+    let y = super::pointwise::forward_tanh(&Map::new(x.into_primitive()));
+    tensor(match Node.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(y.clone(), y.into_tensor()),
+        OpsKind::UnTracked(prep) => prep.finish(y.into_tensor()),
+    })
+}

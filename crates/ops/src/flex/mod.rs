@@ -7,6 +7,7 @@ mod gradient;
 mod laid;
 mod map;
 mod normalisation;
+mod pointwise;
 
 use burn::{
     backend::Flex,
@@ -18,6 +19,7 @@ pub(crate) use adam::adam;
 pub(crate) use convolution::{convolve, up_convolve};
 pub(crate) use laid::Laid;
 pub(crate) use normalisation::normalise;
+pub(crate) use pointwise::{conceal, tanh};
 
 /// The tensor itself where no gradients are recorded.
 fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
@@ -27,4 +29,25 @@ fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
 /// Back to a tensor without gradients.
 fn tensor<const D: usize>(primitive: FlexTensor) -> Tensor<D> {
     Tensor::<D, Float>::from_primitive::<Flex>(primitive)
+}
+
+/// The value of a tensor that no gradient goes through.
+fn constant<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
+    match primitive(tensor.clone()) {
+        Some(value) => Some(value),
+        #[cfg(feature = "autodiff")]
+        None => gradient::constant(tensor),
+        #[cfg(not(feature = "autodiff"))]
+        None => None,
+    }
+}
+
+/// A tensor without gradients on the device of another.
+fn like<const D: usize>(other: &Tensor<D>, value: FlexTensor) -> Tensor<D> {
+    #[cfg(feature = "autodiff")]
+    if other.device().is_autodiff() {
+        return gradient::from_constant(value);
+    }
+    let _ = other;
+    tensor(value)
 }

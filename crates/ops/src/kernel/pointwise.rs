@@ -33,6 +33,67 @@ impl Task for Ungate<'_> {
     }
 }
 
+/// Hyperbolic tangent.
+pub(crate) fn tanh(x: &[f32], y: &mut [f32]) {
+    y.par_chunks_mut(SHARE).zip(x.par_chunks(SHARE)).for_each(|(y, x)| dispatch(Tanh { x, y }));
+}
+
+struct Tanh<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Task for Tanh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, _: S) {
+        for (y, x) in self.y.iter_mut().zip(self.x) {
+            // Beyond 10 the result is 1 to the last bit; NaN stays NaN.
+            *y = 1.0 - 2.0 / (exponential(2.0 * x.clamp(-10.0, 10.0)) + 1.0);
+        }
+    }
+}
+
+/// `e^x` within a few units of the last place, for moderate `x`: `2^n e^r` with `|r| <= ln 2 / 2`, the
+/// second factor by its Taylor series.
+#[inline(always)]
+fn exponential(x: f32) -> f32 {
+    let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+    // ln 2 in two parts, so that the remainder is exact.
+    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let series = 1.0 / 5040.0;
+    let series =
+        [720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0].iter().fold(series, |sum, part: &f32| sum * r + 1.0 / part);
+    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    series * power
+}
+
+/// Gradient of the hyperbolic tangent from its output.
+pub(crate) fn tanh_gradient(y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    dx.par_chunks_mut(SHARE).zip(y.par_chunks(SHARE).zip(dy.par_chunks(SHARE))).for_each(|(dx, (y, dy))| {
+        for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+            *dx = dy * (1.0 - y * y);
+        }
+    });
+}
+
+/// Pictures with their hidden part in one colour, channels last: `(1 - m) x + m colour`, from planes
+/// `[batch, 3, pixels]` and masks `[batch, 1, pixels]`.
+pub(crate) fn conceal(images: &[f32], masks: &[f32], colour: [f32; 3], pixels: usize, to: &mut [f32]) {
+    let pictures = images.par_chunks(3 * pixels).zip(masks.par_chunks(pixels));
+    to.par_chunks_mut(3 * pixels).zip(pictures).for_each(|(to, (image, mask))| {
+        let (red, rest) = image.split_at(pixels);
+        let (green, blue) = rest.split_at(pixels);
+        let planes = red.iter().zip(green).zip(blue).zip(mask);
+        for (to, (((red, green), blue), mask)) in to.chunks_exact_mut(3).zip(planes) {
+            for ((to, value), colour) in to.iter_mut().zip([red, green, blue]).zip(colour) {
+                *to = (1.0 - mask) * value + mask * colour;
+            }
+        }
+    });
+}
+
 /// Constants of one step of Adam (Kingma and Ba, algorithm 1).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdamStep {
