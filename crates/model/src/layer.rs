@@ -4,6 +4,7 @@
 //! `context-encoder-ops`' business.
 
 use burn::{
+    module::Param,
     nn::{
         BatchNorm,
         conv::{Conv2d, ConvTranspose2d},
@@ -37,7 +38,7 @@ pub(crate) fn down(
         return prepared_down(conv, norm, window, activation).forward(x);
     }
     let layer = |activation| Convolution { window, groups: conv.groups, activation };
-    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(Param::val));
     match norm {
         None => layer(activation).forward(x, weight, bias),
         Some(norm) => normalised(norm, activation, layer(Activation::Identity).forward(x, weight, bias)),
@@ -56,7 +57,7 @@ pub(crate) fn up(
         return prepared_up(conv, norm, window, activation).forward(x);
     }
     let layer = |activation| UpConvolution { window, activation };
-    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(Param::val));
     match norm {
         None => layer(activation).forward(x, weight, bias),
         Some(norm) => normalised(norm, activation, layer(Activation::Identity).forward(x, weight, bias)),
@@ -87,7 +88,7 @@ pub(crate) fn prepared_down(
     activation: Activation,
 ) -> Prepared {
     let layer = Convolution { window, groups: conv.groups, activation };
-    let bias = conv.bias.as_ref().map(|bias| bias.val());
+    let bias = conv.bias.as_ref().map(Param::val);
     Prepared::convolution(layer, conv.weight.val(), affine(norm, bias))
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn prepared_up(
     window: Window,
     activation: Activation,
 ) -> Prepared {
-    let bias = conv.bias.as_ref().map(|bias| bias.val());
+    let bias = conv.bias.as_ref().map(Param::val);
     Prepared::up_convolution(UpConvolution { window, activation }, conv.weight.val(), affine(norm, bias))
 }
 

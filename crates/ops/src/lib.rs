@@ -33,8 +33,10 @@ mod prepared;
 mod tanh;
 
 #[cfg(feature = "flex")]
+#[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
 mod flex;
 #[cfg(feature = "flex")]
+#[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
 mod kernel;
 
 pub use activation::Activation;

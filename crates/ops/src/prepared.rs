@@ -31,12 +31,16 @@ pub(crate) enum Layer {
     UpConvolution(UpConvolution),
 }
 
+/// Weights times scale, and the shift.
+#[derive(Clone, Debug)]
+struct Folded {
+    weight: Tensor<4>,
+    shift: Option<Tensor<1>>,
+}
+
 #[derive(Clone, Debug)]
 enum Weights {
-    Plain {
-        weight: Tensor<4>,
-        shift: Option<Tensor<1>>,
-    },
+    Plain(Box<Folded>),
     #[cfg(feature = "flex")]
     Fast(std::sync::Arc<crate::flex::Laid>),
 }
@@ -71,11 +75,12 @@ impl Prepared {
             #[cfg(feature = "flex")]
             Form::Fast => Weights::Fast(std::sync::Arc::new(crate::flex::Laid::new(layer, weight, affine))),
             _ => match affine {
-                None => Weights::Plain { weight, shift: None },
+                None => Weights::Plain(Box::new(Folded { weight, shift: None })),
                 Some((scale, shift)) => {
                     let mut dims = [1; 4];
                     dims[out] = weight.dims()[out];
-                    Weights::Plain { weight: weight * scale.reshape(dims), shift: Some(shift) }
+                    let weight = weight * scale.reshape(dims);
+                    Weights::Plain(Box::new(Folded { weight, shift: Some(shift) }))
                 }
             },
         };
@@ -91,11 +96,11 @@ impl Prepared {
         match (&self.weights, self.layer) {
             #[cfg(feature = "flex")]
             (Weights::Fast(laid), _) => laid.forward(x),
-            (Weights::Plain { weight, shift }, Layer::Convolution(layer)) => {
-                plain::convolve(layer, x, weight.clone(), shift.clone())
+            (Weights::Plain(folded), Layer::Convolution(layer)) => {
+                plain::convolve(layer, x, folded.weight.clone(), folded.shift.clone())
             }
-            (Weights::Plain { weight, shift }, Layer::UpConvolution(layer)) => {
-                plain::up_convolve(layer, x, weight.clone(), shift.clone())
+            (Weights::Plain(folded), Layer::UpConvolution(layer)) => {
+                plain::up_convolve(layer, x, folded.weight.clone(), folded.shift.clone())
             }
         }
     }

@@ -64,16 +64,12 @@ impl Kept {
         Self { x: x.clone(), weight: weight.clone(), y, activation }
     }
 
-    /// The gradient before the activation.
-    fn before_activation(&self, dy: Map) -> Map {
-        match &self.y {
-            None => dy,
-            Some(y) => {
-                let mut dz = Buffer::uncleared(dy.shape.size());
-                pointwise::ungate(y.values(), dy.values(), self.activation.slope(), &mut dz);
-                Map::from_buffer(dz, dy.shape)
-            }
+    /// The gradient before the activation, in place.
+    fn before_activation(&self, mut dy: Map) -> Map {
+        if let Some(y) = &self.y {
+            pointwise::ungate(y.values(), self.activation.slope(), dy.values_mut());
         }
+        dy
     }
 }
 

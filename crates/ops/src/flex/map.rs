@@ -56,6 +56,12 @@ impl Map {
         &self.tensor.storage::<f32>()[first..first + self.shape.size()]
     }
 
+    /// Copies where somebody else holds the tensor.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        let first = self.tensor.layout().start_offset();
+        &mut self.tensor.storage_mut::<f32>()[first..first + self.shape.size()]
+    }
+
     pub(crate) fn into_tensor(self) -> FlexTensor {
         self.tensor
     }

@@ -105,7 +105,7 @@ struct Group {
 /// Weights as an algorithm wants them.
 pub(crate) enum Laid {
     Winograd(Packed),
-    WinogradUp([Packed; 4]),
+    WinogradUp(Box<[Packed; 4]>),
     Direct(Vec<Packed>),
     /// As they are.
     Dense,
@@ -127,7 +127,7 @@ pub(crate) fn lay_down(geometry: &Geometry, weights: &[f32]) -> Laid {
 /// Lays weights out for [`up`].
 pub(crate) fn lay_up(geometry: &Geometry, weights: &[f32]) -> Laid {
     match geometry.route() {
-        Route::Winograd => Laid::WinogradUp(winograd::pack_up(geometry.kernels(weights))),
+        Route::Winograd => Laid::WinogradUp(Box::new(winograd::pack_up(geometry.kernels(weights)))),
         Route::Direct => Laid::Direct(
             (0..geometry.groups)
                 .map(|index| direct::pack_up(geometry.group_weights(&geometry.group(index), weights)))

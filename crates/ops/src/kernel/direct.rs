@@ -247,9 +247,13 @@ impl Patches<'_> {
             for column in 0..kernel {
                 let pixel = self.source.pixel(picture, top + row as isize, left + column as isize);
                 for channel in 0..count {
-                    // SAFETY: each pixel has its channels.
-                    to[column * count + channel] =
-                        if pixel.is_null() { 0.0 } else { unsafe { *pixel.add(first + channel) } };
+                    let value = if pixel.is_null() {
+                        0.0
+                    } else {
+                        // SAFETY: each pixel has its channels.
+                        unsafe { *pixel.add(first + channel) }
+                    };
+                    to[column * count + channel] = value;
                 }
             }
         }

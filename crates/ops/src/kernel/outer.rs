@@ -156,7 +156,7 @@ impl<L: Gather, R: Gather> Task for Collect<'_, L, R> {
                 for plane in 0..planes {
                     // SAFETY: one group of each plane, for this task alone.
                     unsafe {
-                        block.values.add(plane * block.plane).write_bytes(0, block.chunks * ROWS * width)
+                        block.values.add(plane * block.plane).write_bytes(0, block.chunks * ROWS * width);
                     }
                 }
             }

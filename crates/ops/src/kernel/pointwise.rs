@@ -8,18 +8,18 @@ use super::lanes::{Task, dispatch};
 /// Values that one task handles.
 const SHARE: usize = 64 << 10;
 
-/// Gradient before a leaky rectifier, from its output `y`: `dy`, times the slope where `y <= 0`.
-pub(crate) fn ungate(y: &[f32], dy: &[f32], slope: f32, dx: &mut [f32]) {
-    dx.par_chunks_mut(SHARE).zip(y.par_chunks(SHARE).zip(dy.par_chunks(SHARE))).for_each(|(dx, (y, dy))| {
-        dispatch(Ungate { y, dy, slope, dx });
-    });
+/// Gradient before a leaky rectifier, from its output `y`: times the slope where `y <= 0`.
+pub(crate) fn ungate(y: &[f32], slope: f32, gradient: &mut [f32]) {
+    gradient
+        .par_chunks_mut(SHARE)
+        .zip(y.par_chunks(SHARE))
+        .for_each(|(gradient, y)| dispatch(Ungate { y, slope, gradient }));
 }
 
 struct Ungate<'a> {
     y: &'a [f32],
-    dy: &'a [f32],
     slope: f32,
-    dx: &'a mut [f32],
+    gradient: &'a mut [f32],
 }
 
 impl Task for Ungate<'_> {
@@ -27,8 +27,8 @@ impl Task for Ungate<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, _: S) {
-        for ((dx, y), dy) in self.dx.iter_mut().zip(self.y).zip(self.dy) {
-            *dx = if *y > 0.0 { *dy } else { *dy * self.slope };
+        for (gradient, y) in self.gradient.iter_mut().zip(self.y) {
+            *gradient *= if *y > 0.0 { 1.0 } else { self.slope };
         }
     }
 }

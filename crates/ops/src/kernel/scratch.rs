@@ -72,7 +72,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let values = mem::replace(&mut self.values, Aligned::new(64));
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept: usize = pool.iter().map(|block| block.len()).sum();
+        let kept: usize = pool.iter().map(|block| (**block).len()).sum();
         if kept + values.len() <= KEPT {
             pool.push(values);
         }
