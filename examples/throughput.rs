@@ -5,7 +5,7 @@
 //!     RAYON_NUM_THREADS=1 cargo run --release --example throughput -- --preset authors --task infer --batch 16
 //!
 //! Data: random, none needed. Time: seconds for each batch size, `--seconds` says how many. Expect: a table of pictures
-//! a second, in training about 28 with the default preset at batch 64 on two cores. Environment: RAYON_NUM_THREADS
+//! a second, in training about 125 with the default preset at batch 64 on two cores (AVX-512). Environment: RAYON_NUM_THREADS
 //! limits the threads. With `--worker` it serves benches/peers/compare.py: it prints one JSON line when it is warm,
 //! then runs for as many seconds as each line that it reads says and answers with a JSON line.
 #![allow(clippy::print_stdout, reason = "a program that talks")]

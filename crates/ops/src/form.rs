@@ -1,5 +1,7 @@
 //! Which form of an operation runs: decided here and nowhere else.
 
+use std::{cell::Cell, sync::LazyLock};
+
 use burn::tensor::{DType, Tensor};
 
 /// The two forms of every operation.
@@ -19,12 +21,39 @@ impl Form {
     /// The form for this tensor: fast for `f32` on Burn's `flex` backend (with the feature `flex`, and
     /// `autodiff` where gradients are recorded without checkpointing), plain everywhere else.
     pub fn of<const D: usize>(x: &Tensor<D>) -> Self {
-        if x.dtype() == DType::F32 && on_flex(x) && !*OFF { Self::Fast } else { Self::Plain }
+        let on = !*OFF && !PLAINLY.get();
+        if on && x.dtype() == DType::F32 && on_flex(x) { Self::Fast } else { Self::Plain }
     }
 }
 
-static OFF: std::sync::LazyLock<bool> =
-    std::sync::LazyLock::new(|| std::env::var_os(SWITCH).is_some_and(|value| value == "plain"));
+/// Computes with plain forms only, in this thread: to compare the two forms on one device.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_ops::form::{Form, plainly};
+///
+/// let x = Tensor::<1>::ones([1], &Device::default());
+/// assert_eq!(plainly(|| Form::of(&x)), Form::Plain);
+/// ```
+pub fn plainly<T>(compute: impl FnOnce() -> T) -> T {
+    /// Puts back what was, however the computation ends.
+    struct Before(bool);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            PLAINLY.set(self.0);
+        }
+    }
+
+    let _before = Before(PLAINLY.replace(true));
+    compute()
+}
+
+thread_local! {
+    static PLAINLY: Cell<bool> = const { Cell::new(false) };
+}
+
+static OFF: LazyLock<bool> = LazyLock::new(|| std::env::var_os(SWITCH).is_some_and(|value| value == "plain"));
 
 #[cfg(feature = "flex")]
 fn on_flex<const D: usize>(x: &Tensor<D>) -> bool {
