@@ -33,6 +33,11 @@ fn noise<const D: usize>(dims: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(dims, Distribution::Uniform(-1.0, 1.0), device)
 }
 
+/// A map `[batch, channels, height, width]` with its channels last in memory, as layers hand it on.
+fn map([batch, channels, height, width]: [usize; 4], device: &Device) -> Tensor<4> {
+    noise([batch, height, width, channels], device).permute([0, 3, 1, 2])
+}
+
 fn peak(criterion: &mut Criterion) {
     const SIDE: usize = 1024;
     let device = cpu();
@@ -54,17 +59,17 @@ fn layers(criterion: &mut Criterion) {
         let convolution = Convolution { window, groups: 1, activation: Activation::Identity };
         let up = UpConvolution { window, activation: Activation::Identity };
         let weight = [small, large, window.kernel, window.kernel];
-        let (map, code) = ([BATCH, large, side, side], [BATCH, small, down, down]);
+        let (outside, inside) = ([BATCH, large, side, side], [BATCH, small, down, down]);
 
         let mut group = criterion.benchmark_group("convolution");
         group.throughput(Throughput::Elements(products as u64)).sample_size(10);
-        let (x, w) = (noise(map, &device), noise(weight, &device));
+        let (x, w) = (map(outside, &device), noise(weight, &device));
         group.bench_function(BenchmarkId::new("forward", &name), |bencher| {
             bencher.iter(|| wait(convolution.forward(x.clone(), w.clone(), None), &device));
         });
         group.throughput(Throughput::Elements(3 * products as u64));
         let recording = device.clone().autodiff();
-        let (x, w) = (noise(map, &recording).require_grad(), noise(weight, &recording).require_grad());
+        let (x, w) = (map(outside, &recording).require_grad(), noise(weight, &recording).require_grad());
         group.bench_function(BenchmarkId::new("forward and gradients", &name), |bencher| {
             bencher.iter(|| {
                 let y = convolution.forward(x.clone(), w.clone(), None);
@@ -76,7 +81,7 @@ fn layers(criterion: &mut Criterion) {
 
         let mut group = criterion.benchmark_group("up-convolution");
         group.throughput(Throughput::Elements(products as u64)).sample_size(10);
-        let (x, w) = (noise(code, &device), noise(weight, &device));
+        let (x, w) = (map(inside, &device), noise(weight, &device));
         group.bench_function(BenchmarkId::new("forward", &name), |bencher| {
             bencher.iter(|| wait(up.forward(x.clone(), w.clone(), None), &device));
         });
@@ -89,8 +94,7 @@ fn others(criterion: &mut Criterion) {
     let recording = device.clone().autodiff();
     let mut group = criterion.benchmark_group("batch norm and rectifier");
     let dims = [BATCH, 64, 32, 32];
-    let (x, one) =
-        (noise(dims, &recording).require_grad(), Tensor::<1>::ones([64], &recording).require_grad());
+    let (x, one) = (map(dims, &recording).require_grad(), Tensor::<1>::ones([64], &recording).require_grad());
     group.throughput(Throughput::Elements(dims.iter().product::<usize>() as u64)).sample_size(20);
     group.bench_function("forward and gradients", |bencher| {
         bencher.iter(|| {

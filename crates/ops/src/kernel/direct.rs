@@ -359,34 +359,47 @@ impl Task for Overlap<'_> {
     fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, simd: S) {
         let width = S::F32_LANES;
         let Self { product, picture, first, window, sink, channels, y, finish } = self;
-        // Small coordinate and tap that meet in a large one: `small * stride + tap = large + padding`.
-        let meets = |large: usize, tap: usize, side: usize| {
-            let from = (large + window.padding).checked_sub(tap)?;
-            let small = from / window.stride;
-            (from % window.stride == 0 && small < side).then_some(small)
-        };
-        for x in 0..sink.shape.width {
-            let pixel = sink.pixel(first + picture, y, x);
-            let chunks = channels.count.div_ceil(width);
-            for chunk in 0..chunks {
-                let left = channels.count - chunk * width;
-                let mut sum = simd.splat_f32s(0.0);
-                for row in 0..window.kernel {
-                    let Some(small_y) = meets(y, row, product.shape.height) else { continue };
-                    for column in 0..window.kernel {
-                        let Some(small_x) = meets(x, column, product.shape.width) else { continue };
-                        let tap = row * window.kernel + column;
-                        let patch = product.pixel(picture, small_y as isize, small_x as isize);
-                        // SAFETY: the pixel is inside; a patch has a value for each tap and channel.
-                        let value = unsafe {
-                            load_first(simd, patch.add(tap * channels.count + chunk * width), left)
-                        };
-                        sum = simd.add_f32s(sum, value);
-                    }
+        let Window { kernel, stride, padding } = window;
+        let count = channels.count;
+        // The line with a margin on both sides, so that every patch's row is one run.
+        let margin = padding * count;
+        let needed = (product.shape.width - 1) * stride + kernel;
+        let mut line = Buffer::zeroed(needed.max(padding + sink.shape.width) * count);
+        for row in 0..kernel {
+            // `small * stride + row = y + padding`
+            let Some(from) = (y + padding).checked_sub(row) else { continue };
+            let small_y = from / stride;
+            if from % stride != 0 || small_y >= product.shape.height {
+                continue;
+            }
+            for small_x in 0..product.shape.width {
+                let patch = product.pixel(picture, small_y as isize, small_x as isize);
+                // SAFETY: a patch has a value for each tap and channel.
+                let run =
+                    unsafe { std::slice::from_raw_parts(patch.add(row * kernel * count), kernel * count) };
+                let to = &mut line[small_x * stride * count..][..kernel * count];
+                for (to, value) in to.iter_mut().zip(run) {
+                    *to += value;
                 }
-                let value = finish.apply(simd, sum, chunk);
+            }
+        }
+        let line = &line[margin..][..sink.shape.width * count];
+        let pixel = sink.pixel(first + picture, y, 0);
+        if finish.is_nothing() && count == sink.shape.channels {
+            // SAFETY: a line of the sink, which this task alone writes.
+            unsafe { std::ptr::copy_nonoverlapping(line.as_ptr(), pixel, line.len()) };
+            return;
+        }
+        for (x, values) in line.chunks_exact(count).enumerate() {
+            let pixel = sink.pixel(first + picture, y, x);
+            for chunk in 0..count.div_ceil(width) {
+                let left = count - chunk * width;
                 // SAFETY: the pixel has its channels, and this task alone writes its line.
-                unsafe { store_first(simd, pixel.add(channels.first + chunk * width), left, value) }
+                unsafe {
+                    let value = load_first(simd, values.as_ptr().add(chunk * width), left);
+                    let value = finish.apply(simd, value, chunk);
+                    store_first(simd, pixel.add(channels.first + chunk * width), left, value);
+                }
             }
         }
     }
