@@ -13,8 +13,8 @@ pub enum Form {
     Fast,
 }
 
-/// Setting this environment variable to `plain` turns the fast forms off for the whole program: a
-/// way to find out whether a kernel is to blame.
+/// An environment variable for the whole program, to find out whether a kernel is to blame: `plain`
+/// turns the fast forms off, `scalar` and `avx2` make them use a lesser vector unit than there is.
 pub const SWITCH: &str = "CONTEXT_ENCODER_KERNELS";
 
 impl Form {
@@ -53,7 +53,12 @@ thread_local! {
     static PLAINLY: Cell<bool> = const { Cell::new(false) };
 }
 
-static OFF: LazyLock<bool> = LazyLock::new(|| std::env::var_os(SWITCH).is_some_and(|value| value == "plain"));
+static OFF: LazyLock<bool> = LazyLock::new(|| switch().is_some_and(|value| value == "plain"));
+
+/// What [`SWITCH`] says.
+pub(crate) fn switch() -> Option<String> {
+    std::env::var(SWITCH).ok()
+}
 
 #[cfg(feature = "flex")]
 fn on_flex<const D: usize>(x: &Tensor<D>) -> bool {

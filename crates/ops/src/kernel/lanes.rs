@@ -1,6 +1,10 @@
 //! The vector unit: which one this processor has, and how the kernels here see it.
 
+use std::sync::LazyLock;
+
 use pulp::{Arch, Simd, WithSimd};
+
+use crate::form::switch;
 
 /// Sizes that follow from the processor's vector unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +45,16 @@ pub(crate) trait Task {
 
 /// Runs a task with the best vector unit that this processor has.
 pub(crate) fn dispatch<T: Task>(task: T) -> T::Output {
-    Arch::new().dispatch(Dispatch(task))
+    ARCH.dispatch(Dispatch(task))
 }
+
+/// The vector unit in use: the best there is, or the lesser one that the switch asks for.
+static ARCH: LazyLock<Arch> = LazyLock::new(|| match switch().as_deref() {
+    Some("scalar") => Arch::Scalar,
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    Some("avx2") => pulp::x86::V3::try_new().map_or_else(Arch::new, Arch::V3),
+    _ => Arch::new(),
+});
 
 struct Dispatch<T>(T);
 
