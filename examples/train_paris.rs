@@ -4,7 +4,7 @@
 //!     cargo run --release --example train_paris -- --data DIR --resize 192
 //!     cargo run --release --example train_paris -- --preset authors --data DIR --device cuda
 //!
-//! Data: none needed; `--data` takes any folder of pictures. Time: about five minutes on two cores without
+//! Data: none needed; `--data` takes any folder of pictures. Time: one to five minutes on two cores without
 //! arguments. Expect: a PSNR on the validation pictures above border mean and harmonic fill, sheets of samples
 //! under runs/paris/samples, weights in runs/paris/model.safetensors. Smoke mode: `--smoke`.
 
@@ -15,7 +15,7 @@ use context_encoder::prelude::*;
 use context_encoder::train::{Summary, TrainError, progress};
 
 #[derive(Parser)]
-#[command(about = "Train a context encoder; without arguments, five minutes on the CPU")]
+#[command(about = "Train a context encoder; without arguments, a few minutes on the CPU")]
 struct Arguments {
     /// Folder of pictures, with subfolders; without it, facades are drawn by the program
     #[arg(long)]
@@ -82,7 +82,7 @@ fn configuration(arguments: &Arguments) -> Result<TrainConfig, TrainError> {
     let mut config = match (&arguments.config, arguments.preset) {
         (Some(file), _) => TrainConfig::load(file)?,
         (None, Some(preset)) => TrainConfig::preset(preset),
-        (None, None) => five_minutes(),
+        (None, None) => first_run(),
     };
     if let Some(path) = &arguments.data {
         let (resize, strict, cache_mib) = match config.data {
@@ -98,8 +98,8 @@ fn configuration(arguments: &Arguments) -> Result<TrainConfig, TrainError> {
     arguments.settings.iter().try_fold(config, |config, setting| config.with_override(setting))
 }
 
-/// What fits into about five minutes on two cores: many small steps of the compact network.
-fn five_minutes() -> TrainConfig {
+/// What fits into a few minutes on two cores, one with AVX-512: many small steps of the compact network.
+fn first_run() -> TrainConfig {
     let config = TrainConfig::default();
     TrainConfig {
         steps: 800,

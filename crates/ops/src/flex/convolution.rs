@@ -87,7 +87,7 @@ pub(super) fn forward(layer: Convolution, x: &Map, weight: &FlexTensor, bias: Op
     let geometry = below(layer, x.shape, weight);
     let (weight, bias) = (in_order(weight), bias.map(in_order));
     let finish = Finish::with_bias(bias.as_ref().map(slice), layer.activation.slope());
-    let laid = conv::lay_down(&geometry, slice(&weight));
+    let laid = conv::lay_down(&geometry, geometry.route(), slice(&weight));
     let y = conv::down(&geometry, &laid, slice(&weight), x.values(), &finish);
     Map::from_buffer(y, geometry.small)
 }
@@ -101,7 +101,7 @@ pub(super) fn forward_up(
     let geometry = above(layer.window, x.shape, weight);
     let (weight, bias) = (in_order(weight), bias.map(in_order));
     let finish = Finish::with_bias(bias.as_ref().map(slice), layer.activation.slope());
-    let laid = conv::lay_up(&geometry, slice(&weight));
+    let laid = conv::lay_up(&geometry, geometry.route(), slice(&weight));
     let y = conv::up(&geometry, &laid, slice(&weight), x.values(), &finish);
     Map::from_buffer(y, geometry.large)
 }

@@ -99,7 +99,7 @@ pub(super) fn convolve(
             }
             if let Some(node) = x {
                 let weight = in_order(&kept.weight);
-                let laid = conv::lay_up(&geometry, slice(&weight));
+                let laid = conv::lay_up(&geometry, geometry.route(), slice(&weight));
                 let dx = conv::up(&geometry, &laid, slice(&weight), dz.values(), &Finish::NOTHING);
                 grads.register::<Flex>(node.id, Map::from_buffer(dx, geometry.large).into_tensor());
             }
@@ -136,7 +136,7 @@ pub(super) fn up_convolve(
             }
             if let Some(node) = x {
                 let weight = in_order(&kept.weight);
-                let laid = conv::lay_down(&geometry, slice(&weight));
+                let laid = conv::lay_down(&geometry, geometry.route(), slice(&weight));
                 let dx = conv::down(&geometry, &laid, slice(&weight), dz.values(), &Finish::NOTHING);
                 grads.register::<Flex>(node.id, Map::from_buffer(dx, geometry.small).into_tensor());
             }

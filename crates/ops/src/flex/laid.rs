@@ -64,13 +64,14 @@ impl Laid {
     }
 
     /// The layout for maps of this size: one picture wants another than a batch.
-    fn laid(&self, geometry: &Geometry, lay: fn(&Geometry, &[f32]) -> conv::Laid) -> &conv::Laid {
-        let cell = match geometry.route() {
+    fn laid(&self, geometry: &Geometry, lay: fn(&Geometry, Route, &[f32]) -> conv::Laid) -> &conv::Laid {
+        let route = geometry.prepared_route();
+        let cell = match route {
             Route::Winograd => &self.winograd,
             Route::Direct => &self.direct,
             Route::Dense => return &conv::Laid::Dense,
         };
-        cell.get_or_init(|| lay(geometry, slice(&self.weight)))
+        cell.get_or_init(|| lay(geometry, route, slice(&self.weight)))
     }
 }
 

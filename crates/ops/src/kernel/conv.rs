@@ -56,10 +56,15 @@ impl Geometry {
         }
         let halves = large.height == 2 * small.height && large.width == 2 * small.width;
         let wide = small.channels.min(large.channels) >= Lanes::detect().width;
-        if groups == 1 && window == HALVING && halves && wide && Tiles::covering(small).all >= FEW_TILES {
-            return Route::Winograd;
+        if groups == 1 && window == HALVING && halves && wide { Route::Winograd } else { Route::Direct }
+    }
+
+    /// The algorithm where weights are laid out once and used often.
+    pub(crate) fn prepared_route(&self) -> Route {
+        match self.route() {
+            Route::Winograd if Tiles::covering(self.small).all < FEW_TILES => Route::Direct,
+            route => route,
         }
-        Route::Direct
     }
 
     /// Values of the weights.
@@ -112,8 +117,8 @@ pub(crate) enum Laid {
 }
 
 /// Lays weights out for [`down`].
-pub(crate) fn lay_down(geometry: &Geometry, weights: &[f32]) -> Laid {
-    match geometry.route() {
+pub(crate) fn lay_down(geometry: &Geometry, route: Route, weights: &[f32]) -> Laid {
+    match route {
         Route::Winograd => Laid::Winograd(winograd::pack_down(geometry.kernels(weights))),
         Route::Direct => Laid::Direct(
             (0..geometry.groups)
@@ -125,8 +130,8 @@ pub(crate) fn lay_down(geometry: &Geometry, weights: &[f32]) -> Laid {
 }
 
 /// Lays weights out for [`up`].
-pub(crate) fn lay_up(geometry: &Geometry, weights: &[f32]) -> Laid {
-    match geometry.route() {
+pub(crate) fn lay_up(geometry: &Geometry, route: Route, weights: &[f32]) -> Laid {
+    match route {
         Route::Winograd => Laid::WinogradUp(Box::new(winograd::pack_up(geometry.kernels(weights)))),
         Route::Direct => Laid::Direct(
             (0..geometry.groups)
