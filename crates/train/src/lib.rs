@@ -10,6 +10,7 @@
 
 mod adam;
 mod bundle;
+mod checkpoint_record;
 mod config;
 mod dataset;
 mod error;
@@ -24,6 +25,7 @@ mod settings;
 mod validation;
 mod waiting;
 
+pub use checkpoint_record::CheckpointRecord;
 pub use config::TrainConfig;
 pub use context_encoder_model::Preset;
 pub use dataset::DataConfig;
