@@ -1,0 +1,49 @@
+//! The `context-encoder` program: arguments and wiring; what it does is in the library.
+
+mod command;
+mod crew;
+mod device;
+mod filler;
+mod hole;
+mod job;
+mod likeness;
+mod mask_choice;
+mod outcome;
+mod output;
+mod survey;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{command::Command, outcome::EXIT_CODES, output::Output};
+
+/// Fill holes in photographs with context encoders; train and measure them.
+#[derive(Parser)]
+#[command(name = "context-encoder", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Program {
+    /// Print one JSON object a line on standard output, for other programs
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print nothing but results and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more: what each file held and what its new format cannot hold
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let program = Program::parse();
+    let output = Output::new(program.json, program.quiet, program.verbose);
+    match program.command.run(&output) {
+        Ok(outcome) => outcome.into(),
+        Err(report) => {
+            output.error(&report);
+            ExitCode::FAILURE
+        }
+    }
+}
