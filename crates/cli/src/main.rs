@@ -19,18 +19,21 @@ use clap::Parser;
 
 use crate::{command::Command, outcome::EXIT_CODES, output::Output};
 
+/// Over the options that every command has.
+const HEADING: &str = "What the program says";
+
 /// Fill holes in photographs with context encoders; train and measure them.
 #[derive(Parser)]
 #[command(name = "context-encoder", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 struct Program {
     /// Print one JSON object a line on standard output, for other programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     json: bool,
     /// Print nothing but results and errors
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = HEADING)]
     quiet: bool,
     /// Say more: what each file held and what its new format cannot hold
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = HEADING)]
     verbose: bool,
     #[command(subcommand)]
     command: Command,

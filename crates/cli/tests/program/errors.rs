@@ -12,7 +12,8 @@ use crate::{mask, run, weights};
 fn each_mistake_is_named_with_what_to_do() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    (weights(folder), mask(folder));
+    weights(folder);
+    mask(folder);
     RgbImage::new(64, 64).save(folder.join("in.png")).expect("written");
     Mask::visible(64, 64).save(folder.join("empty.png")).expect("written");
     Mask::visible(64, 64).inverted().save(folder.join("full.png")).expect("written");

@@ -49,7 +49,8 @@ const FILL: [&str; 8] =
 fn broken_files_are_named_and_the_others_filled() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    (weights(folder), mask(folder));
+    weights(folder);
+    mask(folder);
     let photos = folder.join("photos");
     photographs(&photos, 19);
     let whole = fs::read(photos.join("001.jpg")).expect("there");
@@ -81,7 +82,8 @@ fn broken_files_are_named_and_the_others_filled() {
 fn masks_of_a_folder_go_by_name() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    (weights(folder), mask(folder));
+    weights(folder);
+    mask(folder);
     let (photos, masks) = (folder.join("photos"), folder.join("masks"));
     photographs(&photos, 3);
     fs::create_dir_all(masks.join("more")).expect("created");
@@ -114,7 +116,8 @@ fn masks_of_a_folder_go_by_name() {
 fn a_killed_run_leaves_no_half_file_and_resumes() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    (weights(folder), mask(folder));
+    weights(folder);
+    mask(folder);
     photographs(&folder.join("photos"), 120);
     let filled = folder.join("filled");
     let mut run = program(folder, &FILL).arg("--quiet").spawn().expect("started");
@@ -130,7 +133,7 @@ fn a_killed_run_leaves_no_half_file_and_resumes() {
         image::open(filled.join(name)).unwrap_or_else(|error| panic!("{name} is half written: {error}"));
     }
     let done = left.iter().filter(|name| !is_aside(name)).count();
-    assert!(done >= 10, "{done}");
+    assert!((1..120).contains(&done), "{done}");
     // What a kill in the middle of writing leaves.
     fs::write(filled.join(".x.png.1.0.context-encoder.part"), "half").expect("written");
     let before =

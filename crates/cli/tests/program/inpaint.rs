@@ -17,7 +17,8 @@ fn picture() -> RgbImage {
 fn hidden_pixels_change_and_all_others_stay_at_16_bits_with_alpha() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    (weights(folder), mask(folder));
+    weights(folder);
+    mask(folder);
     let deep = ImageBuffer::from_fn(64, 64, |x, y| {
         Rgba([(x * 1000 + y) as u16, (y * 1000 + x) as u16, (x * y * 16) as u16, (65_535 - x * 100) as u16])
     });
@@ -59,7 +60,8 @@ fn hidden_pixels_change_and_all_others_stay_at_16_bits_with_alpha() {
 fn the_same_input_gives_the_same_file() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    (weights(folder), mask(folder));
+    weights(folder);
+    mask(folder);
     picture().save(folder.join("in.png")).expect("written");
     let read = |name: &str| {
         ends_with(
