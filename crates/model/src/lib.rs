@@ -36,7 +36,7 @@ pub use discriminator::Discriminator;
 pub use encoder::Encoder;
 pub use error::{Mismatch, ModelError};
 pub use feature::{FeatureDecoder, FeatureEncoder, FeatureModel, FeatureModelConfig, Pooling};
-pub use fill::FillColour;
+pub use fill::InitialFill;
 pub use model::Model;
 pub use parameter_count::parameter_count;
 pub use predictor::Predictor;

@@ -13,6 +13,7 @@
 //! | [`normalise`] | batch norm over the batch, activation | `batch_norm_train` |
 //! | [`Prepared`] | one of the first two with weights laid out beforehand, for inference | as above |
 //! | [`conceal`] | a picture with its hidden part in one colour | tensor arithmetic |
+//! | [`smooth`] | a picture with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
 //! | [`adam`] | one step of Adam | tensor arithmetic |
 //!
@@ -30,6 +31,7 @@ mod noise;
 mod normalisation;
 mod plain;
 mod prepared;
+mod smooth;
 mod tanh;
 
 #[cfg(feature = "flex")]
@@ -45,4 +47,5 @@ pub use conceal::conceal;
 pub use convolution::{Convolution, UpConvolution, Window};
 pub use normalisation::{Normalised, normalise};
 pub use prepared::Prepared;
+pub use smooth::smooth;
 pub use tanh::tanh;

@@ -10,13 +10,19 @@ use context_encoder_loss::{
 };
 use context_encoder_model::{Discriminator, Model, Prediction};
 
-use crate::{TrainConfig, TrainError, player::Player};
+use crate::{Schedule, TrainConfig, TrainError, average::Average, player::Player};
 
 /// Both networks with their optimisers.
 pub struct Learner {
     pub(crate) generator: Player<Model>,
     /// Absent when the objective is reconstruction alone.
     pub(crate) discriminator: Option<Player<Discriminator>>,
+    /// Absent when nothing is averaged.
+    pub(crate) average: Option<Average>,
+    /// Steps done, and to be done.
+    pub(crate) step: u64,
+    steps: u64,
+    schedule: Schedule,
     objective: Objective,
     reconstruction: Reconstruction,
 }
@@ -44,24 +50,29 @@ impl Learner {
             None
         };
         Ok(Self {
+            average: (config.averaging > 0.0).then(|| Average::new(&model, config.averaging)),
             generator: Player::new(model, config.generator_rate),
             discriminator,
+            step: 0,
+            steps: config.steps,
+            schedule: config.schedule,
             objective: config.objective,
             reconstruction: config.reconstruction,
         })
     }
 
-    /// Takes the learning rates of a configuration.
+    /// Takes the learning rates of a configuration, and the steps over which they change.
     pub(crate) fn set_rates(&mut self, config: &TrainConfig) {
+        self.steps = config.steps;
         self.generator.rate = config.generator_rate;
         if let Some(player) = &mut self.discriminator {
             player.rate = config.discriminator_rate;
         }
     }
 
-    /// The generator as it stands, on its training device.
+    /// The generator to use: the running average where there is one, otherwise the network as it stands.
     pub fn model(&self) -> &Model {
-        &self.generator.network
+        self.average.as_ref().map_or(&self.generator.network, |average| &average.network)
     }
 
     /// The discriminator as it stands, when there is one.
@@ -95,7 +106,9 @@ impl Learner {
     /// # Ok::<(), context_encoder_train::TrainError>(())
     /// ```
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
-        let Self { generator, discriminator, objective, reconstruction } = self;
+        let Self { generator, discriminator, average, step, steps, schedule, objective, reconstruction } =
+            self;
+        let pace = schedule.factor(step, steps);
         let model = &generator.network;
         let truth = model.target(batch.images.clone()); // [batch, 3, predicted, predicted]
         let hidden = model.target(batch.masks.clone()); // [batch, 1, predicted, predicted]
@@ -107,7 +120,7 @@ impl Learner {
 
         let (discriminator, discriminator_terms) = match discriminator {
             Some(player) => {
-                let (player, terms) = teach(player, truth.clone(), prediction.clone().detach());
+                let (player, terms) = teach(player, pace, truth.clone(), prediction.clone().detach());
                 (Some(player), Some(terms))
             }
             None => (None, None),
@@ -120,14 +133,17 @@ impl Learner {
         };
         let loss = objective.generator_loss(&reconstruction, prediction, truth, region, judge);
         let terms = StepTerms { generator: detached(&loss), discriminator: discriminator_terms };
-        let generator = generator.descend(&loss.total);
-        (Self { generator, discriminator, objective, reconstruction }, terms)
+        let generator = generator.descend(&loss.total, pace);
+        let average = average.map(|average| average.take_in(&generator.network, step));
+        let step = step + 1;
+        (Self { generator, discriminator, average, step, steps, schedule, objective, reconstruction }, terms)
     }
 }
 
 /// The discriminator's step on true patches and on predictions that carry no gradient.
 fn teach(
     player: Player<Discriminator>,
+    pace: f64,
     truth: Tensor<4>,
     prediction: Tensor<4>,
 ) -> (Player<Discriminator>, DiscriminatorLoss) {
@@ -139,7 +155,7 @@ fn teach(
         fake: loss.fake.clone().detach(),
         total: loss.total.clone().detach(),
     };
-    (player.descend(&loss.total), terms)
+    (player.descend(&loss.total, pace), terms)
 }
 
 /// The numbers alone, so that a report does not keep a step's whole graph alive.

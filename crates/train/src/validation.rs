@@ -92,9 +92,10 @@ impl ValidationSet {
             }
             match source.picture(0, index) {
                 Ok(picture) => {
-                    let side = dataset.view.size();
+                    let view = dataset.validation_view;
+                    let side = view.size();
                     let draw = |purpose| stream(VALIDATION_SEED, purpose, 0, index as u64);
-                    pictures.push(dataset.view.apply(&picture, &mut draw(Purpose::Crop)));
+                    pictures.push(view.apply(&picture, &mut draw(Purpose::Crop)));
                     masks.push(generator.generate(side, side, &mut draw(Purpose::Mask)));
                 }
                 Err(error) if dataset.on_bad_picture == OnBadPicture::Stop => return Err(error.into()),

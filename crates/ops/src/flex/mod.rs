@@ -8,6 +8,7 @@ mod laid;
 mod map;
 mod normalisation;
 mod pointwise;
+mod smooth;
 
 use burn::{
     backend::Flex,
@@ -20,6 +21,7 @@ pub(crate) use convolution::{convolve, up_convolve};
 pub(crate) use laid::Laid;
 pub(crate) use normalisation::normalise;
 pub(crate) use pointwise::{conceal, tanh};
+pub(crate) use smooth::smooth;
 
 /// The tensor itself where no gradients are recorded.
 fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
