@@ -41,4 +41,4 @@ pub use model::Model;
 pub use parameter_count::parameter_count;
 pub use predictor::Predictor;
 pub use preset::Preset;
-pub use weights::TrainingRecord;
+pub use weights::{Precision, SaveOptions, TrainingRecord};

@@ -1,7 +1,10 @@
 //! Weights in and out of files: safetensors with the configuration inside, and PyTorch checkpoints.
 
 mod apply;
+mod precision;
 mod pytorch;
+mod record;
 mod safetensors;
 
-pub use safetensors::TrainingRecord;
+pub use precision::{Precision, SaveOptions};
+pub use record::TrainingRecord;
