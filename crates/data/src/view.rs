@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn scales_and_colours_vary() {
-        let picture = RgbImage::from_fn(64, 48, |x, _| Rgb([(2 * x + 60) as u8; 3]));
+        let picture = RgbImage::from_fn(66, 48, |x, _| Rgb([(2 * x + 60) as u8; 3]));
         let draw = |view: View, draw| view.apply(&picture, &mut stream(2, Purpose::Crop, 0, draw));
         let plain = |smallest, largest| View::Varied { smallest, largest, size: 16, colour: 0 };
         // The smaller the picture became, the steeper its ramp is.
