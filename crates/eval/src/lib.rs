@@ -12,14 +12,17 @@ mod error;
 mod evaluation;
 pub mod fill;
 mod inpainter;
+mod interval;
 mod protocol;
+pub mod retrieval;
 mod scores;
 pub mod sheet;
 mod ssim;
 
 pub use error::EvalError;
 pub use evaluation::{Entry, Table, evaluate};
-pub use fill::{BorderMean, Fill, Harmonic};
+pub use fill::{BorderMean, Fill, Harmonic, NearestNeighbour};
 pub use inpainter::Inpainter;
+pub use interval::Interval;
 pub use protocol::Protocol;
 pub use scores::Scores;

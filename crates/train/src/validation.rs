@@ -54,6 +54,7 @@ pub(crate) struct ValidationRow {
     l2: f64,
     psnr: f64,
     ssim: f64,
+    sharpness: f64,
     border_mean_psnr: f64,
     harmonic_psnr: f64,
 }
@@ -63,13 +64,14 @@ impl Validation {
         let psnr = |name: &str| {
             self.baselines.iter().find(|entry| entry.name == name).map_or(f64::NAN, |e| e.scores.psnr)
         };
-        let Scores { l1, l2, psnr: network, ssim } = self.network;
+        let Scores { l1, l2, psnr: network, ssim, sharpness } = self.network;
         ValidationRow {
             step: self.step,
             l1,
             l2,
             psnr: network,
             ssim,
+            sharpness,
             border_mean_psnr: psnr(BorderMean.name()),
             harmonic_psnr: psnr(Harmonic.name()),
         }
