@@ -11,7 +11,7 @@ use crate::{
     ModelConfig, ModelError,
     config::{channels, stages},
     init::initialise,
-    layer::{self, WHOLE_MAP},
+    layer::{Step, WHOLE_MAP},
     stage::{DownStage, conv, down_stages},
 };
 
@@ -61,7 +61,7 @@ impl Discriminator {
     /// - output: `[batch]` logits
     pub fn forward(&self, patches: Tensor<4>) -> Tensor<1> {
         let map = self.stages.iter().fold(patches, |x, stage| stage.forward(x)); // [batch, 8 width, 4, 4]
-        let logits = layer::down(&self.to_logit, None, WHOLE_MAP, Activation::Identity, map); // [batch, 1, 1, 1]
+        let logits = Step::new(&self.to_logit, None, WHOLE_MAP, Activation::Identity).forward(map); // [batch, 1, 1, 1]
         let [batch, _, _, _] = logits.dims();
         logits.reshape([batch])
     }

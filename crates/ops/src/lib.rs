@@ -11,7 +11,8 @@
 //! | [`Convolution`] | convolution, bias, activation | `conv2d` |
 //! | [`UpConvolution`] | transposed convolution, bias, activation | `conv_transpose2d` |
 //! | [`normalise`] | batch norm over the batch, activation | `batch_norm_train` |
-//! | [`Prepared`] | one of the first two with weights laid out beforehand, for inference | as above |
+//! | [`Layer`] | one of the first two | as above |
+//! | [`Prepared`] | a layer with weights laid out beforehand, for inference | as above |
 //! | [`conceal`] | a picture with its hidden part in one colour | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
 //! | [`adam`] | one step of Adam | tensor arithmetic |
@@ -25,6 +26,7 @@ mod adam;
 mod conceal;
 mod convolution;
 pub mod form;
+mod layer;
 #[cfg(test)]
 mod noise;
 mod normalisation;
@@ -43,6 +45,7 @@ pub use activation::Activation;
 pub use adam::{AdamStep, adam};
 pub use conceal::conceal;
 pub use convolution::{Convolution, UpConvolution, Window};
+pub use layer::{Layer, Way};
 pub use normalisation::{Normalised, normalise};
 pub use prepared::Prepared;
 pub use tanh::tanh;

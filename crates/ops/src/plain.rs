@@ -6,28 +6,25 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
-use crate::{Activation, AdamStep, Convolution, Normalised, UpConvolution, Window};
+use crate::{Activation, AdamStep, Layer, Normalised, Way, Window};
 
 pub(crate) fn convolve(
-    Convolution { window, groups, activation }: Convolution,
+    Layer { way, window, groups, activation }: Layer,
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<4> {
     let Window { stride, padding, .. } = window;
-    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
-    activation.apply(conv2d(x, weight, bias, options))
-}
-
-pub(crate) fn up_convolve(
-    UpConvolution { window, activation }: UpConvolution,
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<4> {
-    let Window { stride, padding, .. } = window;
-    let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
-    activation.apply(conv_transpose2d(x, weight, bias, options))
+    activation.apply(match way {
+        Way::Down => {
+            let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
+            conv2d(x, weight, bias, options)
+        }
+        Way::Up => {
+            let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], groups);
+            conv_transpose2d(x, weight, bias, options)
+        }
+    })
 }
 
 pub(crate) fn normalise(

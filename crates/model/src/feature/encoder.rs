@@ -12,7 +12,7 @@ use burn::{
 use context_encoder_ops::{Activation, Window};
 
 use super::config::{FeatureModelConfig, Pooling};
-use crate::layer;
+use crate::layer::Step;
 
 /// Channels in the window of AlexNet's local response normalisation.
 const RESPONSE_WINDOW: usize = 5;
@@ -75,7 +75,7 @@ impl FeatureEncoder {
     /// - input: `[batch, 3, 227, 227]` in `[-1, 1]`
     /// - output: `[batch, 256, 6, 6]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let conv = |conv: &Conv2d, window, x| layer::down(conv, None, window, Activation::Relu, x);
+        let conv = |conv, window, x| Step::<Conv2d>::new(conv, None, window, Activation::Relu).forward(x);
         let x = self.normalise(conv(&self.conv1, CONV1, x)); // [batch, 96, 55, 55]
         let x = self.pool1.forward(x); // [batch, 96, 27, 27]
         let x = self.normalise(conv(&self.conv2, CONV2, x)); // [batch, 256, 27, 27]
@@ -119,7 +119,7 @@ impl Shrink {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Max(pool) => pool.forward(x),
-            Self::Convolution(conv) => layer::down(conv, None, SHRINK, Activation::Relu, x),
+            Self::Convolution(conv) => Step::new(conv, None, SHRINK, Activation::Relu).forward(x),
         }
     }
 }

@@ -88,6 +88,13 @@ pub(crate) fn from_buffer<const D: usize>(buffer: Buffer, dims: [usize; D]) -> F
     FlexTensor::new(bytes(buffer), Layout::contiguous(Dims::new(dims)), DType::F32)
 }
 
+/// Values as a tensor of one axis.
+pub(crate) fn vector(values: &[f32]) -> FlexTensor {
+    let mut buffer = Buffer::uncleared(values.len());
+    buffer.copy_from_slice(values);
+    from_buffer(buffer, [values.len()])
+}
+
 fn bytes(buffer: Buffer) -> Bytes {
     let length = size_of_val::<[f32]>(&buffer);
     // SAFETY: every value of a buffer is initialised.

@@ -7,6 +7,7 @@ mod gradient;
 mod laid;
 mod map;
 mod normalisation;
+mod operation;
 mod pointwise;
 
 use burn::{
@@ -16,7 +17,7 @@ use burn::{
 use burn_flex::FlexTensor;
 
 pub(crate) use adam::adam;
-pub(crate) use convolution::{convolve, up_convolve};
+pub(crate) use convolution::convolve;
 pub(crate) use laid::Laid;
 pub(crate) use normalisation::normalise;
 pub(crate) use pointwise::{conceal, tanh};
@@ -43,7 +44,7 @@ fn constant<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
 }
 
 /// A tensor without gradients on the device of another.
-fn like<const D: usize>(other: &Tensor<D>, value: FlexTensor) -> Tensor<D> {
+fn like<const D: usize, const E: usize>(other: &Tensor<D>, value: FlexTensor) -> Tensor<E> {
     #[cfg(feature = "autodiff")]
     if other.device().is_autodiff() {
         return gradient::from_constant(value);

@@ -1,9 +1,12 @@
-//! Batch norm over the batch.
+//! Batch norm over the batch, and its gradient.
 
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use super::map::{self, Map, in_order, slice};
+use super::{
+    map::{Map, in_order, slice, vector},
+    operation::{Forward, Input, Operation, Takers, apply},
+};
 use crate::{
     Activation, Normalised,
     kernel::{
@@ -19,54 +22,56 @@ pub(crate) fn normalise(
     epsilon: f64,
     activation: Activation,
 ) -> Normalised {
-    let plain = (|| {
-        Some((
-            super::primitive(x.clone())?,
-            super::primitive(gamma.clone())?,
-            super::primitive(beta.clone())?,
-        ))
-    })();
-    match plain {
-        Some((x, gamma, beta)) => {
-            let (gamma, beta) = (in_order(&gamma), in_order(&beta));
-            let (y, moments) = forward(&Map::new(x), slice(&gamma), slice(&beta), epsilon, activation);
-            Normalised {
-                output: super::tensor(y.into_tensor()),
-                mean: super::tensor(vector(&moments.mean)),
-                variance: super::tensor(vector(&moments.variance)),
-            }
-        }
-        #[cfg(feature = "autodiff")]
-        None => super::gradient::normalise(x, gamma, beta, epsilon, activation),
-        #[cfg(not(feature = "autodiff"))]
-        None => unreachable!("without autodiff there are no gradients"),
+    let operation = Normalise { epsilon: epsilon as f32, slope: activation.slope() };
+    let (output, moments) = apply(operation, [Input::new(x), Input::new(gamma), Input::new(beta)]);
+    let statistic = |values: &[f32]| super::like(&output, vector(values));
+    let (mean, variance) = (statistic(&moments.mean), statistic(&moments.variance));
+    Normalised { output, mean, variance }
+}
+
+#[derive(Debug)]
+struct Normalise {
+    epsilon: f32,
+    slope: f32,
+}
+
+/// What batch norm keeps for its gradient.
+#[derive(Clone, Debug)]
+struct Kept {
+    x: Map,
+    gamma: FlexTensor,
+    beta: FlexTensor,
+    moments: Moments,
+}
+
+impl Operation<3> for Normalise {
+    type Kept = Kept;
+    type Aside = Moments;
+
+    fn forward(&self, [x, gamma, beta]: [FlexTensor; 3]) -> Forward<Kept, Moments> {
+        let (x, gamma, beta) = (Map::new(x), in_order(&gamma), in_order(&beta));
+        let moments = norm::moments(x.values(), x.shape.channels);
+        let (scale, shift) = moments.affine(slice(&gamma), slice(&beta), self.epsilon);
+        let mut y = Buffer::uncleared(x.shape.size());
+        norm::apply(x.values(), &scale, &shift, self.slope, &mut y);
+        let output = Map::from_buffer(y, x.shape);
+        Forward { output, kept: Kept { x, gamma, beta, moments: moments.clone() }, aside: moments }
     }
-}
 
-fn vector(values: &[f32]) -> FlexTensor {
-    let mut buffer = Buffer::uncleared(values.len());
-    buffer.copy_from_slice(values);
-    map::from_buffer(buffer, [values.len()])
-}
-
-/// The normalised map, and its moments.
-pub(super) fn forward(
-    x: &Map,
-    gamma: &[f32],
-    beta: &[f32],
-    epsilon: f64,
-    activation: Activation,
-) -> (Map, Moments) {
-    let moments = norm::moments(x.values(), x.shape.channels);
-    let scale: Vec<f32> = moments
-        .variance
-        .iter()
-        .zip(gamma)
-        .map(|(variance, gamma)| gamma * (variance + epsilon as f32).sqrt().recip())
-        .collect();
-    let shift: Vec<f32> =
-        beta.iter().zip(&moments.mean).zip(&scale).map(|((beta, mean), scale)| beta - mean * scale).collect();
-    let mut y = Buffer::uncleared(x.shape.size());
-    norm::apply(x.values(), &scale, &shift, activation.slope(), &mut y);
-    (Map::from_buffer(y, x.shape), moments)
+    fn backward(&self, kept: Kept, dy: Map, takers: &mut Takers<'_, 3>) {
+        let Kept { x, gamma, beta, moments } = kept;
+        let forward = norm::Normalised {
+            x: x.values(),
+            moments: &moments,
+            gamma: slice(&gamma),
+            beta: slice(&beta),
+            epsilon: self.epsilon,
+            slope: self.slope,
+        };
+        let mut dx = Buffer::uncleared(x.shape.size());
+        let slopes = norm::gradient(&forward, dy.values(), &mut dx);
+        takers.give(0, || Map::from_buffer(dx, x.shape).into_tensor());
+        takers.give(1, || vector(&slopes.gamma));
+        takers.give(2, || vector(&slopes.beta));
+    }
 }
