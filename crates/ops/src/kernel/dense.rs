@@ -7,10 +7,12 @@
 use rayon::prelude::*;
 
 use super::{
-    direct::{Channels, Points, PointsOut, pack::pack_matrix},
+    direct::{
+        Channels, Points, PointsOut,
+        pack::{pack_matrix, unpack},
+    },
     engine,
     finish::Finish,
-    lanes::Lanes,
     map::{Shape, Sink, Source},
     outer,
     scratch::Buffer,
@@ -84,12 +86,7 @@ fn up(sizes: Sizes, weights: &[f32], small: &[f32], large: &mut [f32]) {
         &Points { source: Source::new(weights, left), channels: Channels::all(left), first: 0 },
         &Points { source: Source::new(&turned, right), channels: Channels::all(right), first: 0 },
     );
-    let width = Lanes::detect().width;
-    large.par_chunks_mut(outputs).enumerate().for_each(|(n, large)| {
-        for (k, value) in large.iter_mut().enumerate() {
-            *value = sums.row(0, k, n / width)[n % width];
-        }
-    });
+    unpack(&sums, [batch, outputs], 1, large);
 }
 
 /// Gradient of the weights, `small^T large`.

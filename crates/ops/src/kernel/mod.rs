@@ -13,5 +13,6 @@ pub(crate) mod outer;
 pub(crate) mod pointwise;
 pub(crate) mod scratch;
 pub(crate) mod single;
+pub(crate) mod square;
 pub(crate) mod weights;
 pub(crate) mod winograd;
