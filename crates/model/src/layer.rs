@@ -11,7 +11,7 @@ use burn::{
     },
     tensor::Tensor,
 };
-use context_encoder_ops::{Activation, Convolution, Layer, Prepared, UpConvolution, Window, normalise};
+use context_encoder_ops::{Activation, Convolution, Layer, Normalisation, Prepared, UpConvolution, Window};
 
 /// Slope of the leaky rectifier below zero, in encoder and discriminator (DCGAN; the paper's
 /// supplementary material).
@@ -73,6 +73,11 @@ impl<'a, L: Linear> Step<'a, L> {
     }
 
     pub(crate) fn forward(self, x: Tensor<4>) -> Tensor<4> {
+        self.forward_parts(x, 1)
+    }
+
+    /// Equal parts of a batch, each normalised by its own statistics as if it came by itself.
+    pub(crate) fn forward_parts(self, x: Tensor<4>, parts: usize) -> Tensor<4> {
         if !x.device().is_autodiff() {
             return self.prepare().forward(x);
         }
@@ -82,7 +87,7 @@ impl<'a, L: Linear> Step<'a, L> {
             None => linear.layer(window, activation).forward(x, weight, bias),
             Some(norm) => {
                 let x = linear.layer(window, Activation::Identity).forward(x, weight, bias);
-                normalised(norm, activation, x)
+                normalised(norm, activation, x, parts)
             }
         }
     }
@@ -94,18 +99,21 @@ impl<'a, L: Linear> Step<'a, L> {
     }
 }
 
-/// Batch norm and activation where gradients are recorded: by the batch's statistics, which enter
-/// the running ones; by the running ones where the layer is frozen.
-fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>) -> Tensor<4> {
+/// Batch norm and activation where gradients are recorded: by each part's statistics, which enter
+/// the running ones part by part; by the running ones where the layer is frozen.
+fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>, parts: usize) -> Tensor<4> {
     if !norm.training.is_enabled() {
         return activation.apply(norm.forward(x));
     }
     let device = x.device();
-    let result = normalise(x, norm.gamma.val(), norm.beta.val(), norm.epsilon, activation);
-    for (running, new) in [(&norm.running_mean, result.mean), (&norm.running_var, result.variance)] {
-        let old = running.value_sync().to_device(&device);
-        let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
-        running.update(moved.detach());
+    let normalisation = Normalisation { parts, epsilon: norm.epsilon, activation };
+    let result = normalisation.forward(x, norm.gamma.val(), norm.beta.val());
+    for part in result.statistics {
+        for (running, new) in [(&norm.running_mean, part.mean), (&norm.running_var, part.variance)] {
+            let old = running.value_sync().to_device(&device);
+            let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
+            running.update(moved.detach());
+        }
     }
     result.output
 }

@@ -58,7 +58,12 @@ impl DownStage {
 
     /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.step().forward(x)
+        self.forward_parts(x, 1)
+    }
+
+    /// The same for equal parts of a batch, each normalised by its own statistics.
+    pub(crate) fn forward_parts(&self, x: Tensor<4>, parts: usize) -> Tensor<4> {
+        self.step().forward_parts(x, parts)
     }
 
     /// The stage for inference.

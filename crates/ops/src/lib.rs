@@ -10,9 +10,11 @@
 //! |---|---|---|
 //! | [`Convolution`] | convolution, bias, activation | `conv2d` |
 //! | [`UpConvolution`] | transposed convolution, bias, activation | `conv_transpose2d` |
-//! | [`normalise`] | batch norm over the batch, activation | `batch_norm_train` |
+//! | [`Normalisation`] | batch norm over the batch or parts of it, activation | `batch_norm_train` |
 //! | [`Layer`] | one of the first two | as above |
 //! | [`Prepared`] | a layer with weights laid out beforehand, for inference | as above |
+//! | [`max_pool`] | the largest value of each window | `max_pool2d` |
+//! | [`ResponseNorm`] | AlexNet's competition of channels | tensor arithmetic |
 //! | [`conceal`] | a picture with its hidden part in one colour | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
 //! | [`adam`] | one step of Adam | tensor arithmetic |
@@ -31,7 +33,9 @@ mod layer;
 mod noise;
 mod normalisation;
 mod plain;
+mod pooling;
 mod prepared;
+mod response_norm;
 mod tanh;
 
 #[cfg(feature = "flex")]
@@ -46,6 +50,8 @@ pub use adam::{AdamStep, adam};
 pub use conceal::conceal;
 pub use convolution::{Convolution, UpConvolution, Window};
 pub use layer::{Layer, Way};
-pub use normalisation::{Normalised, normalise};
+pub use normalisation::{Normalisation, Normalised, Statistics};
+pub use pooling::max_pool;
 pub use prepared::Prepared;
+pub use response_norm::ResponseNorm;
 pub use tanh::tanh;

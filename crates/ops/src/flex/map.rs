@@ -8,7 +8,10 @@ use burn::tensor::{DType, Shape as Dims};
 use burn_flex::{FlexTensor, Layout};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
 
-use crate::kernel::{map::Shape, scratch::Buffer};
+use crate::kernel::{
+    map::{Shape, Source},
+    scratch::Buffer,
+};
 
 /// A tensor whose memory is a map with channels last.
 #[derive(Clone, Debug)]
@@ -49,6 +52,11 @@ impl Map {
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Self {
         assert_eq!(buffer.len(), shape.size(), "a map of {shape:?}");
         Self { tensor: FlexTensor::new(bytes(buffer), layout_of(shape), DType::F32), shape }
+    }
+
+    /// The map as kernels read it.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source::new(self.values(), self.shape)
     }
 
     pub(crate) fn values(&self) -> &[f32] {

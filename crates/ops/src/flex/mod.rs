@@ -9,6 +9,8 @@ mod map;
 mod normalisation;
 mod operation;
 mod pointwise;
+mod pooling;
+mod response_norm;
 
 use burn::{
     backend::Flex,
@@ -21,6 +23,8 @@ pub(crate) use convolution::convolve;
 pub(crate) use laid::Laid;
 pub(crate) use normalisation::normalise;
 pub(crate) use pointwise::{conceal, tanh};
+pub(crate) use pooling::max_pool;
+pub(crate) use response_norm::response_norm;
 
 /// The tensor itself where no gradients are recorded.
 fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {

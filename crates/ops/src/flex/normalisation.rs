@@ -8,70 +8,68 @@ use super::{
     operation::{Forward, Input, Operation, Takers, apply},
 };
 use crate::{
-    Activation, Normalised,
+    Normalisation, Normalised, Statistics,
     kernel::{
-        norm::{self, Moments},
+        norm::{self, Moments, Slopes},
         scratch::Buffer,
     },
 };
 
-pub(crate) fn normalise(
-    x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    epsilon: f64,
-    activation: Activation,
-) -> Normalised {
-    let operation = Normalise { epsilon: epsilon as f32, slope: activation.slope() };
-    let (output, moments) = apply(operation, [Input::new(x), Input::new(gamma), Input::new(beta)]);
+pub(crate) fn normalise(norm: Normalisation, x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>) -> Normalised {
+    let (output, moments) = apply(norm, [Input::new(x), Input::new(gamma), Input::new(beta)]);
     let statistic = |values: &[f32]| super::like(&output, vector(values));
-    let (mean, variance) = (statistic(&moments.mean), statistic(&moments.variance));
-    Normalised { output, mean, variance }
-}
-
-#[derive(Debug)]
-struct Normalise {
-    epsilon: f32,
-    slope: f32,
+    let statistics = moments
+        .iter()
+        .map(|Moments { mean, variance }| Statistics { mean: statistic(mean), variance: statistic(variance) })
+        .collect();
+    Normalised { output, statistics }
 }
 
 /// What batch norm keeps for its gradient.
 #[derive(Clone, Debug)]
-struct Kept {
+pub(crate) struct Kept {
     x: Map,
     gamma: FlexTensor,
     beta: FlexTensor,
-    moments: Moments,
+    /// Those of each part.
+    moments: Vec<Moments>,
 }
 
-impl Operation<3> for Normalise {
+impl Operation<3> for Normalisation {
     type Kept = Kept;
-    type Aside = Moments;
+    type Aside = Vec<Moments>;
 
-    fn forward(&self, [x, gamma, beta]: [FlexTensor; 3]) -> Forward<Kept, Moments> {
+    fn forward(&self, [x, gamma, beta]: [FlexTensor; 3]) -> Forward<Kept, Vec<Moments>> {
         let (x, gamma, beta) = (Map::new(x), in_order(&gamma), in_order(&beta));
-        let moments = norm::moments(x.values(), x.shape.channels);
-        let (scale, shift) = moments.affine(slice(&gamma), slice(&beta), self.epsilon);
-        let mut y = Buffer::uncleared(x.shape.size());
-        norm::apply(x.values(), &scale, &shift, self.slope, &mut y);
+        let (size, channels) = (x.shape.size(), x.shape.channels);
+        let mut y = Buffer::uncleared(size);
+        // Pictures lie one behind the other, so a part is a slice.
+        let parts = x.values().chunks(size / self.parts).zip(y.chunks_mut(size / self.parts));
+        let moments = parts.map(|(x, y)| {
+            let moments = norm::moments(x, channels);
+            let (scale, shift) = moments.affine(slice(&gamma), slice(&beta), self.epsilon as f32);
+            norm::apply(x, &scale, &shift, self.activation.slope(), y);
+            moments
+        });
+        let moments: Vec<Moments> = moments.collect();
         let output = Map::from_buffer(y, x.shape);
         Forward { output, kept: Kept { x, gamma, beta, moments: moments.clone() }, aside: moments }
     }
 
     fn backward(&self, kept: Kept, dy: Map, takers: &mut Takers<'_, 3>) {
         let Kept { x, gamma, beta, moments } = kept;
-        let forward = norm::Normalised {
-            x: x.values(),
-            moments: &moments,
-            gamma: slice(&gamma),
-            beta: slice(&beta),
-            epsilon: self.epsilon,
-            slope: self.slope,
-        };
-        let mut dx = Buffer::uncleared(x.shape.size());
-        let slopes = norm::gradient(&forward, dy.values(), &mut dx);
+        let (size, channels) = (x.shape.size(), x.shape.channels);
+        let mut dx = Buffer::uncleared(size);
+        let mut sums = Slopes { gamma: vec![0.0; channels], beta: vec![0.0; channels] };
+        let part = size / self.parts;
+        let parts = x.values().chunks(part).zip(dy.values().chunks(part)).zip(dx.chunks_mut(part));
+        for (((x, dy), dx), moments) in parts.zip(&moments) {
+            let (gamma, beta) = (slice(&gamma), slice(&beta));
+            let (epsilon, slope) = (self.epsilon as f32, self.activation.slope());
+            sums.add(&norm::gradient(&norm::Normalised { x, moments, gamma, beta, epsilon, slope }, dy, dx));
+        }
         takers.give(0, || Map::from_buffer(dx, x.shape).into_tensor());
-        takers.give(1, || vector(&slopes.gamma));
-        takers.give(2, || vector(&slopes.beta));
+        takers.give(1, || vector(&sums.gamma));
+        takers.give(2, || vector(&sums.beta));
     }
 }

@@ -11,6 +11,8 @@ pub(crate) mod map;
 pub(crate) mod norm;
 pub(crate) mod outer;
 pub(crate) mod pointwise;
+pub(crate) mod pool;
+pub(crate) mod response;
 pub(crate) mod scratch;
 pub(crate) mod single;
 pub(crate) mod square;

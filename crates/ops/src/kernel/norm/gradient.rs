@@ -26,6 +26,17 @@ pub(crate) struct Slopes {
     pub(crate) beta: Vec<f32>,
 }
 
+impl Slopes {
+    /// Adds those of another part of the batch.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (sums, others) in [(&mut self.gamma, &other.gamma), (&mut self.beta, &other.beta)] {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum += other;
+            }
+        }
+    }
+}
+
 /// Gradients of gamma and beta, and of the input into `dx`, from the gradient of the output.
 pub(crate) fn gradient(forward: &Normalised<'_>, dy: &[f32], dx: &mut [f32]) -> Slopes {
     let channels = forward.gamma.len();
