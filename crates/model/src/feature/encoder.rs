@@ -3,19 +3,19 @@
 use burn::{
     module::Module,
     nn::{
-        Initializer, LocalResponseNorm, LocalResponseNormConfig, PaddingConfig2d,
+        Initializer, PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig},
         pool::{MaxPool2d, MaxPool2dConfig},
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Window};
+use context_encoder_ops::{Activation, ResponseNorm, Window, max_pool};
 
 use super::config::{FeatureModelConfig, Pooling};
 use crate::layer::Step;
 
-/// Channels in the window of AlexNet's local response normalisation.
-const RESPONSE_WINDOW: usize = 5;
+/// AlexNet's local response normalisation.
+const RESPONSE_NORM: ResponseNorm = ResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 };
 
 /// Windows of conv1, conv2, and conv3 to conv5.
 const CONV1: Window = Window::new(11, 4, 0);
@@ -40,7 +40,8 @@ pub struct FeatureEncoder {
     conv4: Conv2d,
     conv5: Conv2d,
     pool5: Shrink,
-    response_norm: Option<LocalResponseNorm>,
+    #[module(skip)]
+    response_norm: Option<ResponseNorm>,
 }
 
 impl FeatureEncoder {
@@ -65,9 +66,7 @@ impl FeatureEncoder {
             conv4: conv([c3, c4], CONV3, groups),
             conv5: conv([c4, c5], CONV3, groups),
             pool5: shrink(c5),
-            response_norm: config
-                .local_response_norm
-                .then(|| LocalResponseNormConfig::new(RESPONSE_WINDOW).init()),
+            response_norm: config.local_response_norm.then_some(RESPONSE_NORM),
         }
     }
 
@@ -94,7 +93,8 @@ impl FeatureEncoder {
     }
 }
 
-/// Halves a map: by its maxima, or by a learned convolution of the same window and stride.
+/// Halves a map: by its maxima (Burn's layer stands for them; it has no parameters), or by a learned
+/// convolution of the same window and stride.
 #[derive(Module, Debug)]
 pub(crate) enum Shrink {
     Max(MaxPool2d),
@@ -118,7 +118,7 @@ impl Shrink {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Max(pool) => pool.forward(x),
+            Self::Max(_) => max_pool(x, SHRINK),
             Self::Convolution(conv) => Step::new(conv, None, SHRINK, Activation::Relu).forward(x),
         }
     }
