@@ -11,21 +11,11 @@ use context_encoder::{
 };
 use tempfile::tempdir;
 
+use crate::short_run::short_run;
+
 fn config(steps: u64, objective: Objective) -> TrainConfig {
-    let mut config = TrainConfig {
-        steps,
-        batch_size: 4,
-        workers: 0,
-        log_every: 2,
-        sheet_every: 0,
-        validate_every: 0,
-        checkpoint_every: 0,
-        validation_pictures: 2,
-        objective,
-        ..TrainConfig::default()
-    };
-    config.model = config.model.with_size(64).with_width(4);
     // an epoch of two steps, so that the stop falls in the middle of one
+    let config = TrainConfig { objective, ..short_run(steps, 4) };
     config.with_override("data.pictures=8").expect("a key")
 }
 

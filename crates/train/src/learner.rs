@@ -126,9 +126,8 @@ impl Learner {
             None => (None, None),
         };
 
-        // The generator's step needs no gradients for the discriminator's weights.
         let judge = |patches: Tensor<4>| match &discriminator {
-            Some(player) => player.network.clone().no_grad().forward(patches),
+            Some(player) => judgement(&player.network, patches),
             None => unreachable!("an objective without discriminator asks for no judgement"),
         };
         let loss = objective.generator_loss(&reconstruction, prediction, truth, region, judge);
@@ -140,6 +139,12 @@ impl Learner {
     }
 }
 
+/// What the discriminator thinks of patches: a slope for the patches, but none for its own weights, which
+/// the generator's step does not move.
+fn judgement(critic: &Discriminator, patches: Tensor<4>) -> Tensor<1> {
+    critic.clone().no_grad().forward(patches)
+}
+
 /// The discriminator's step on true patches and on predictions that carry no gradient.
 fn teach(
     player: Player<Discriminator>,
@@ -147,8 +152,8 @@ fn teach(
     truth: Tensor<4>,
     prediction: Tensor<4>,
 ) -> (Player<Discriminator>, DiscriminatorLoss) {
-    let real = player.network.forward(truth); // [batch]
-    let fake = player.network.forward(prediction); // [batch]
+    // One pass, but each half is normalised by its own statistics, as in two.
+    let [real, fake] = player.network.forward_each([truth, prediction]); // [batch] each
     let loss = discriminator_loss(real, fake);
     let terms = DiscriminatorLoss {
         real: loss.real.clone().detach(),
@@ -169,7 +174,7 @@ fn detached(loss: &GeneratorLoss) -> GeneratorLoss {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
+    use burn::{optim::GradientsParams, tensor::TensorData};
     use context_encoder_mask::MaskKind;
 
     use super::*;
@@ -249,5 +254,36 @@ mod tests {
             totals.push(number(terms.discriminator.expect("joint").total));
         }
         assert!(totals[11] < totals[0], "{totals:?}");
+    }
+
+    #[test]
+    fn the_generators_step_has_no_slopes_for_the_discriminators_weights() {
+        let learner = Learner::new(&config(Objective::joint()), &Device::flex()).expect("usable");
+        let critic = learner.critic().expect("joint");
+        let patches = batch(Prediction::Centre).images.slice([0..4, 0..3, 0..32, 0..32]).require_grad();
+        let slopes = judgement(critic, patches.clone()).sum().backward();
+        assert!(patches.grad(&slopes).is_some());
+        assert!(GradientsParams::from_grads(slopes, critic).is_empty());
+        let slopes = critic.forward(patches).sum().backward();
+        assert!(!GradientsParams::from_grads(slopes, critic).is_empty(), "otherwise it has");
+    }
+
+    /// Ten steps against the same with each half judged by itself.
+    #[test]
+    fn the_discriminator_learns_from_both_halves_at_once_what_it_learns_from_each() {
+        let config = config(Objective::joint());
+        let truth = batch(Prediction::Centre).images.slice([0..4, 0..3, 0..32, 0..32]);
+        let prediction = batch(Prediction::Centre).images.slice([0..4, 0..3, 30..62, 17..49]) * 0.5 + 0.1;
+        let fresh = || Learner::new(&config, &Device::flex()).expect("usable").discriminator.expect("joint");
+        let (mut together, mut apart) = (fresh(), fresh());
+        for step in 0..10 {
+            let (next, terms) = teach(together, truth.clone(), prediction.clone());
+            together = next;
+            let [real, fake] = [&truth, &prediction].map(|half| apart.network.forward(half.clone()));
+            let loss = discriminator_loss(real, fake);
+            apart = apart.descend(&loss.total);
+            let (together, apart) = (number(terms.total), number(loss.total));
+            assert!((together - apart).abs() < 1e-4 * apart, "step {step}: {together} is not {apart}");
+        }
     }
 }
