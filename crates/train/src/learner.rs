@@ -277,11 +277,11 @@ mod tests {
         let fresh = || Learner::new(&config, &Device::flex()).expect("usable").discriminator.expect("joint");
         let (mut together, mut apart) = (fresh(), fresh());
         for step in 0..10 {
-            let (next, terms) = teach(together, truth.clone(), prediction.clone());
+            let (next, terms) = teach(together, 1.0, truth.clone(), prediction.clone());
             together = next;
             let [real, fake] = [&truth, &prediction].map(|half| apart.network.forward(half.clone()));
             let loss = discriminator_loss(real, fake);
-            apart = apart.descend(&loss.total);
+            apart = apart.descend(&loss.total, 1.0);
             let (together, apart) = (number(terms.total), number(loss.total));
             assert!((together - apart).abs() < 1e-4 * apart, "step {step}: {together} is not {apart}");
         }
