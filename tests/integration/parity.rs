@@ -5,6 +5,7 @@
 
 mod forward;
 mod loading;
+mod scores;
 mod step;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
