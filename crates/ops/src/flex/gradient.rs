@@ -51,11 +51,10 @@ pub(super) fn from_constant<const D: usize>(value: FlexTensor) -> Tensor<D> {
     tensor(Recorded::new(value))
 }
 
-/// An operation as a node.
+/// An operation as a node; the graph keeps what the forward pass kept.
 #[derive(Debug)]
 struct Node<O>(O);
 
-/// What a node keeps: its operation, since the graph takes no other state, and what that kept.
 impl<O: Operation<N>, const N: usize> Backward<Flex, N> for Node<O> {
     type State = O::Kept;
 
