@@ -7,7 +7,7 @@
 use burn::tensor::{Distribution, Tensor};
 use context_encoder::{
     Device, device,
-    ops::{Activation, AdamStep, Convolution, UpConvolution, Window, adam, normalise},
+    ops::{Activation, AdamStep, Convolution, Normalisation, UpConvolution, Window, adam},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -94,11 +94,12 @@ fn others(criterion: &mut Criterion) {
     let recording = device.clone().autodiff();
     let mut group = criterion.benchmark_group("batch norm and rectifier");
     let dims = [BATCH, 64, 32, 32];
+    let norm = Normalisation { parts: 1, epsilon: 1e-5, activation: Activation::Relu };
     let (x, one) = (map(dims, &recording).require_grad(), Tensor::<1>::ones([64], &recording).require_grad());
     group.throughput(Throughput::Elements(dims.iter().product::<usize>() as u64)).sample_size(20);
     group.bench_function("forward and gradients", |bencher| {
         bencher.iter(|| {
-            let y = normalise(x.clone(), one.clone(), one.clone(), 1e-5, Activation::Relu).output;
+            let y = norm.forward(x.clone(), one.clone(), one.clone()).output;
             wait(x.grad(&y.sum().backward()).expect("tracked"), &device)
         });
     });

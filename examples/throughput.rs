@@ -17,11 +17,15 @@ use std::{
     time::Instant,
 };
 
-use burn::tensor::{Tensor, TensorData};
+use burn::{
+    optim::{AdamConfig, GradientsParams, ModuleOptimizer},
+    tensor::{Tensor, TensorData},
+};
 use clap::{Parser, ValueEnum};
 use context_encoder::{
     Predictor,
     data::InpaintingBatch,
+    model::{FeatureModel, FeatureModelConfig},
     prelude::*,
     train::{Learner, TrainError},
 };
@@ -61,7 +65,28 @@ enum Task {
     Train,
     /// Forward passes in evaluation
     Infer,
+    /// Whole steps of the AlexNet-style network on pictures of 227 pixels: masked L2, Adam
+    FeatureTrain,
+    /// Forward passes of the AlexNet-style network
+    FeatureInfer,
 }
+
+impl Task {
+    fn learns(self) -> bool {
+        matches!(self, Self::Train | Self::FeatureTrain)
+    }
+
+    /// Side of the pictures: AlexNet takes one only.
+    fn side(self, asked: usize) -> usize {
+        match self {
+            Self::Train | Self::Infer => asked,
+            Self::FeatureTrain | Self::FeatureInfer => FEATURE_SIDE,
+        }
+    }
+}
+
+/// Side of the feature network's pictures.
+const FEATURE_SIDE: usize = 227;
 
 /// Untimed: the first steps allocate, and compile kernels where there are some to compile.
 const WARM_UP_STEPS: usize = 3;
@@ -82,12 +107,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let batches = match (arguments.batch, arguments.task) {
         (Some(batch), _) => vec![batch],
-        (None, Task::Train) => vec![16, 64],
-        (None, Task::Infer) => vec![1, 16, 64],
+        (None, task) if task.learns() => vec![16, 64],
+        (None, _) => vec![1, 16, 64],
     };
     println!(
         "{} preset, {:?}, {} pixels, {}",
-        arguments.preset, arguments.task, arguments.size, arguments.device
+        arguments.preset,
+        arguments.task,
+        arguments.task.side(arguments.size),
+        arguments.device
     );
     println!("{:>6} {:>12} {:>18} {:>12}", "batch", "pictures/s", "seconds a batch", "peak MiB");
     for batch in batches {
@@ -133,11 +161,12 @@ struct Peer {
     device: Device,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is just one of it")]
 enum Work {
     /// The learner, there except while it makes a step.
     Train(Option<Learner>),
     Infer(Predictor),
+    FeatureTrain(Option<(FeatureModel, ModuleOptimizer)>),
+    FeatureInfer(FeatureModel),
 }
 
 struct Measured {
@@ -151,15 +180,17 @@ impl Peer {
         let plain = device(&arguments.device)?;
         let mut config = TrainConfig::preset(arguments.preset);
         config.model.size = arguments.size;
-        let (work, device) = match arguments.task {
-            Task::Train => {
-                let device = plain.autodiff();
-                (Work::Train(Some(Learner::new(&config, &device)?)), device)
+        let device = if arguments.task.learns() { plain.autodiff() } else { plain };
+        let features = || FeatureModelConfig::alexnet().init(&device).map_err(TrainError::from);
+        let work = match arguments.task {
+            Task::Train => Work::Train(Some(Learner::new(&config, &device)?)),
+            Task::Infer => Work::Infer(config.model.init(&device).map_err(TrainError::from)?.prepare()),
+            Task::FeatureTrain => {
+                Work::FeatureTrain(Some((features()?, AdamConfig::new().with_beta_1(0.5).init())))
             }
-            Task::Infer => {
-                (Work::Infer(config.model.init(&plain).map_err(TrainError::from)?.prepare()), plain)
-            }
+            Task::FeatureInfer => Work::FeatureInfer(features()?),
         };
+        config.model.size = arguments.task.side(arguments.size);
         let batch = random_batch(&config, pictures, &device);
         let mut peer = Self { batch, pictures, work, device };
         for _ in 0..WARM_UP_STEPS {
@@ -194,9 +225,26 @@ impl Peer {
                 model.forward(self.batch.images.clone(), self.batch.masks.clone());
                 None
             }
+            Work::FeatureTrain(state) => {
+                let (network, mut optimiser) = state.take().expect("put back below");
+                let (images, masks) = (&self.batch.images, &self.batch.masks);
+                let apart = network.forward(images.clone(), masks.clone()) - images.clone();
+                let loss = (apart.square() * masks.clone()).sum() / masks.clone().sum().mul_scalar(3.0);
+                let gradients = GradientsParams::from_grads(loss.backward(), &network);
+                let network = optimiser.step(FEATURE_RATE, network, gradients);
+                *state = Some((network, optimiser));
+                Some(loss.detach())
+            }
+            Work::FeatureInfer(model) => {
+                model.forward(self.batch.images.clone(), self.batch.masks.clone());
+                None
+            }
         }
     }
 }
+
+/// Learning rate of the feature network (paper, section 5.2).
+const FEATURE_RATE: f64 = 1e-3;
 
 /// Random but fixed pictures in `[-1, 1]` and the preset's central masks (1 = hidden).
 fn random_batch(config: &TrainConfig, pictures: usize, device: &Device) -> InpaintingBatch {

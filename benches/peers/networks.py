@@ -135,6 +135,40 @@ class Generator(nn.Module):
         return self.layers(images * (1 - masks) + masks * self.fill)
 
 
+FEATURE_SIDE = 227
+
+
+class FeatureNetwork(nn.Module):
+    """AlexNet's convolutions, a channel-wise layer with dropout, a 1x1 convolution, five up-convolutions.
+
+    Hides what the masks hide (1 = hidden) and predicts the whole picture of 227 pixels."""
+
+    def __init__(self):
+        super().__init__()
+        relu, pool = nn.ReLU, lambda: nn.MaxPool2d(3, 2)
+        response = lambda: nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+        layers = [nn.Conv2d(3, 96, 11, 4), relu(), response(), pool()]
+        layers += [nn.Conv2d(96, 256, 5, 1, 2, groups=2), relu(), response(), pool()]
+        layers += [nn.Conv2d(256, 384, 3, 1, 1), relu(), nn.Conv2d(384, 384, 3, 1, 1, groups=2), relu()]
+        layers += [nn.Conv2d(384, 256, 3, 1, 1, groups=2), relu(), pool()]  # [batch, 256, 6, 6]
+        layers += [ChannelWise(256, 36), nn.Dropout(0.5), nn.Conv2d(256, 256, 1), relu()]
+        widths = [256, 128, 64, 64, 32, 3]
+        for inputs, outputs in zip(widths, widths[1:]):
+            layers += [nn.ConvTranspose2d(inputs, outputs, 5, 2, 2), relu()]
+        self.layers = nn.Sequential(*layers[:-1])  # [batch, 3, 161, 161]
+        self.register_buffer("fill", torch.tensor(PRESETS["compact"][2]).view(1, 3, 1, 1) * 2 / 255 - 1)
+        for layer in self.layers:
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            elif isinstance(layer, ChannelWise):
+                nn.init.normal_(layer.weight, 0.0, 1 / 36)
+
+    def forward(self, images, masks):
+        small = self.layers(images * (1 - masks) + masks * self.fill)
+        return F.interpolate(small, size=(FEATURE_SIDE, FEATURE_SIDE), mode="bilinear", align_corners=False)
+
+
 class Discriminator(nn.Module):
     """Logits `[batch]` of patches `[batch, 3, side, side]`."""
 

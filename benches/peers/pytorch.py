@@ -22,7 +22,7 @@ import torch._inductor.config as inductor
 import torch.nn.functional as F
 
 from modes import MODES, of_task
-from networks import PRESETS, Discriminator, Generator, as_products, folded
+from networks import FEATURE_SIDE, PRESETS, Discriminator, FeatureNetwork, Generator, as_products, folded
 from worker import Failed, Worker
 
 WARM_UP_STEPS = 3
@@ -35,7 +35,8 @@ class Unavailable(Exception):
 
 def batch_of(arguments, memory_format):
     """Random but fixed pictures in [-1, 1] and central masks (1 = hidden)."""
-    size, overlap = arguments.size, PRESETS[arguments.preset][1]
+    size = FEATURE_SIDE if arguments.task.startswith("feature") else arguments.size
+    overlap = PRESETS[arguments.preset][1]
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(arguments.batch, 3, size, size, generator=generator) * 2 - 1
     masks = torch.zeros(arguments.batch, 1, size, size)
@@ -99,11 +100,35 @@ def training(arguments, mode):
     return step
 
 
+def feature_training(arguments, mode):
+    """A function that makes one step of the feature network and returns its loss, masked L2, as a tensor."""
+    memory_format = torch.channels_last if mode.channels_last else torch.contiguous_format
+    images, masks = batch_of(arguments, memory_format)
+    network = prepared(FeatureNetwork(), mode, memory_format)
+    adam = dict(betas=(0.5, 0.999), eps=1e-8, fused=mode.fused_adam or None)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, **adam)
+    predict = compiled(network) if mode.compile else network
+
+    def step():
+        with autocast(mode):
+            loss = ((predict(images, masks) - images) ** 2 * masks).sum() / (masks.sum() * 3)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return step
+
+
+def network_of(arguments):
+    return FeatureNetwork() if arguments.task == "feature-infer" else Generator(arguments.preset, arguments.size)
+
+
 def inference(arguments, mode):
     """A function that predicts the centres of one batch."""
     memory_format = torch.channels_last if mode.channels_last else torch.contiguous_format
     images, masks = batch_of(arguments, memory_format)
-    network = prepared(Generator(arguments.preset, arguments.size).eval(), mode, memory_format).requires_grad_(False)
+    network = prepared(network_of(arguments).eval(), mode, memory_format).requires_grad_(False)
     if mode.freeze:
         with torch.no_grad():
             network = torch.jit.optimize_for_inference(torch.jit.trace(network, (images, masks)))
@@ -116,6 +141,9 @@ def inference(arguments, mode):
             network(images, masks)
 
     return forward
+
+
+TASKS = {"train": training, "infer": inference, "feature-train": feature_training, "feature-infer": inference}
 
 
 def autocast(mode):
@@ -139,7 +167,7 @@ def work(arguments):
     base = memory("VmRSS")
     mode = MODES[arguments.mode]
     try:
-        run = (training if arguments.task == "train" else inference)(arguments, mode)
+        run = TASKS[arguments.task](arguments, mode)
         for _ in range(WARM_UP_STEPS):
             run()
     except Unavailable as reason:
@@ -161,7 +189,7 @@ def work(arguments):
 
 def table(arguments):
     """Every mode of the task, or the one asked for, each in a fresh process."""
-    modes = [arguments.mode] if arguments.mode else of_task(arguments.task)
+    modes = [arguments.mode] if arguments.mode else of_task(arguments.task.removeprefix("feature-"))
     print(", ".join(f"{name} {getattr(arguments, name)}" for name in ("preset", "task", "batch", "size", "threads")))
     print("| mode | images/s | peak MiB | loss | cores used by others |\n|---|---|---|---|---|", flush=True)
     for mode in modes:
@@ -182,7 +210,7 @@ def main():
     parser = argparse.ArgumentParser(description="The PyTorch peer of examples/throughput.rs")
     parser.add_argument("--worker", action="store_true")
     parser.add_argument("--preset", choices=PRESETS, default="compact")
-    parser.add_argument("--task", choices=("train", "infer"), default="train")
+    parser.add_argument("--task", choices=TASKS, default="train")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, choices=(64, 128, 256), default=128)
     parser.add_argument("--mode", choices=MODES)

@@ -9,4 +9,5 @@ mod layers;
 mod parity;
 mod resume;
 mod robustness;
+mod short_run;
 mod waiting;

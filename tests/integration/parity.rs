@@ -5,6 +5,7 @@
 
 mod forward;
 mod loading;
+mod scores;
 mod step;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
@@ -14,7 +15,7 @@ use burn::{
     store::{BurnToPyTorchAdapter, ModuleSnapshot},
     tensor::{DType, Device, Tensor, TensorData},
 };
-use context_encoder_model::{BottleneckConfig, FillColour, ModelConfig, Prediction};
+use context_encoder_model::{BottleneckConfig, InitialFill, ModelConfig, Prediction};
 use safetensors::SafeTensors;
 
 /// Longer outputs are thinned in the fixtures, as in the script.
@@ -110,7 +111,7 @@ impl Generator {
 /// under `state_dict` beside an epoch, one in PyTorch's format before 1.6, one in half precision.
 fn generators() -> [Generator; 5] {
     let small = ModelConfig::default().with_size(64).with_width(4);
-    let dense = small.clone().with_bottleneck(BottleneckConfig::Dense(10)).with_fill(FillColour::Authors);
+    let dense = small.clone().with_bottleneck(BottleneckConfig::Dense(10)).with_fill(InitialFill::Authors);
     let dense_whole = dense.clone().with_prediction(Prediction::Whole);
     let whole = small.clone().with_prediction(Prediction::Whole);
     let large = small.clone().with_size(128).with_width(2);

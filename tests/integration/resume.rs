@@ -6,25 +6,16 @@ use context_encoder::{
     Device,
     data::Facades,
     loss::Objective,
-    train::{DataConfig, Run, TrainConfig},
+    model::InitialFill,
+    train::{Augmentation, DataConfig, Progress, Run, Schedule, StepRecord, TrainConfig, progress::Pace},
 };
 use tempfile::tempdir;
 
+use crate::short_run::short_run;
+
 fn config(steps: u64, objective: Objective) -> TrainConfig {
-    let mut config = TrainConfig {
-        steps,
-        batch_size: 4,
-        workers: 0,
-        log_every: 2,
-        sheet_every: 0,
-        validate_every: 0,
-        checkpoint_every: 0,
-        validation_pictures: 2,
-        objective,
-        ..TrainConfig::default()
-    };
-    config.model = config.model.with_size(64).with_width(4);
     // an epoch of two steps, so that the stop falls in the middle of one
+    let config = TrainConfig { objective, ..short_run(steps, 4) };
     config.with_override("data.pictures=8").expect("a key")
 }
 
@@ -63,6 +54,43 @@ fn weights_are_byte_for_byte_those_of_an_uninterrupted_run() {
         assert_eq!(learned(&whole).len(), 6);
         assert_eq!(learned(&whole), learned(&parts));
     }
+}
+
+/// Asks to stop when so many steps are done.
+struct StopAfter(u64);
+
+impl Progress for StopAfter {
+    fn steps(&mut self, records: &[StepRecord], _: &Pace) {
+        self.0 = self.0.saturating_sub(records.len() as u64);
+    }
+
+    fn should_stop(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn falling_rates_averaged_weights_and_varied_pictures_go_on_where_they_stopped() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    let mut config = TrainConfig {
+        schedule: Schedule::Cosine,
+        averaging: 0.9,
+        augmentation: Augmentation { smallest: 64, colour: 20 },
+        log_every: 1,
+        ..config(5, Objective::joint())
+    };
+    config.model = config.model.with_fill(InitialFill::Smooth);
+    let straight = Run::start(config.clone(), &whole, &device).expect("run").train(&mut ()).expect("trained");
+
+    let stopped =
+        Run::start(config, &parts, &device).expect("run").train(&mut StopAfter(3)).expect("stopped");
+    assert_eq!(stopped.step, 3);
+    let halfway = tensors(&stopped.weights);
+    let resumed = Run::resume(&parts, &device).expect("checkpoint").train(&mut ()).expect("trained");
+    assert_eq!(resumed.step, 5);
+    assert_eq!(tensors(&straight.weights), tensors(&resumed.weights));
+    assert_ne!(halfway, tensors(&resumed.weights));
 }
 
 #[test]

@@ -10,20 +10,10 @@ use context_encoder::{
 use image::RgbImage;
 use tempfile::tempdir;
 
+use crate::short_run::short_run;
+
 fn config() -> TrainConfig {
-    let mut config = TrainConfig {
-        steps: 3,
-        batch_size: 2,
-        workers: 0,
-        log_every: 1,
-        sheet_every: 0,
-        validate_every: 0,
-        checkpoint_every: 1,
-        validation_pictures: 2,
-        ..TrainConfig::default()
-    };
-    config.model = config.model.with_size(64).with_width(2);
-    config
+    TrainConfig { batch_size: 2, log_every: 1, checkpoint_every: 1, ..short_run(3, 2) }
 }
 
 fn pictures(folder: &Path, count: u32) {

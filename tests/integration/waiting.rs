@@ -5,27 +5,13 @@ use std::{collections::BTreeMap, fs};
 use context_encoder::{prelude::*, train::Summary};
 use tempfile::tempdir;
 
-fn config() -> TrainConfig {
-    let mut config = TrainConfig {
-        steps: 5,
-        batch_size: 4,
-        workers: 0,
-        log_every: 2,
-        sheet_every: 0,
-        validate_every: 0,
-        checkpoint_every: 0,
-        validation_pictures: 2,
-        ..TrainConfig::default()
-    };
-    config.model = config.model.with_size(64).with_width(4);
-    config
-}
+use crate::short_run::short_run;
 
 #[test]
 fn the_log_tells_which_share_of_an_interval_was_waiting() {
     let (folder, device) = (tempdir().expect("folder"), device("cpu").expect("a CPU backend"));
     let mut lines = Vec::new();
-    let Summary { waiting, .. } = Run::start(config(), folder.path().join("run"), &device)
+    let Summary { waiting, .. } = Run::start(short_run(5, 4), folder.path().join("run"), &device)
         .expect("run")
         .train(&mut Lines::new(&mut lines))
         .expect("trained");

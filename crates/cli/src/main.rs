@@ -10,6 +10,7 @@ mod likeness;
 mod mask_choice;
 mod outcome;
 mod output;
+mod scores;
 mod survey;
 mod weights;
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | `folder`, `sniff` | lists pictures by content, sorted, with a fixed split |
 //! | 2 | `decode`, `jpeg` | a file becomes 8-bit RGB, upright, within limits |
-//! | 3 | `view`, `crop` | the training view (random crop, flip) and the evaluation view |
+//! | 3 | `view`, `crop`, `tint` | training views (random crop, flip, scale, light) and the evaluation view |
 //! | 4 | [`pixel`] | bytes to `[-1, 1]` and back: the one place that knows ranges |
 //! | 5 | `loader`, `loader_config`, `order`, `prefetch`, `decoded_cache` | batches ahead of their consumer, the same for any number of threads |
 //! | 6 | `batch` | a batch on the host, and on a device |
@@ -29,6 +29,7 @@ mod refused;
 mod sniff;
 mod source;
 mod stream;
+mod tint;
 mod view;
 
 pub mod facades;
@@ -47,4 +48,5 @@ pub use order::{Order, Position};
 pub use refused::Refused;
 pub use source::PictureSource;
 pub use stream::{Purpose, stream};
+pub use tint::Tint;
 pub use view::View;

@@ -7,6 +7,7 @@ use rand::{Rng, RngExt};
 
 use crate::DataError;
 use crate::crop::{CropBox, resample, resized};
+use crate::tint::Tint;
 
 /// How many times larger than needed a picture is from which on [`View::prepare`] shrinks it. Shrinking a picture from
 /// twice the size takes a fifth of the time that decoding it took, from less more.
@@ -26,6 +27,18 @@ pub enum View {
         resize: u32,
         /// The side of the square, in pixels, at most `resize`.
         size: u32,
+    },
+    /// A training view with more variety: as [`RandomCrop`](Self::RandomCrop), from a shorter side drawn anew for each
+    /// picture, and with colours varied.
+    Varied {
+        /// The least shorter side after resizing, in pixels, at least `size`: at `size` the square is as large as fits.
+        smallest: u32,
+        /// The largest shorter side after resizing, in pixels.
+        largest: u32,
+        /// The side of the square, in pixels.
+        size: u32,
+        /// How far colours vary, 0 to 50 percent: see [`Tint::draw`].
+        colour: u8,
     },
     /// The evaluation view: the whole picture squeezed into the square. Nothing is random.
     Whole {
@@ -51,7 +64,7 @@ impl View {
     #[must_use]
     pub const fn size(&self) -> u32 {
         match *self {
-            Self::RandomCrop { size, .. } | Self::Whole { size } => size,
+            Self::RandomCrop { size, .. } | Self::Varied { size, .. } | Self::Whole { size } => size,
         }
     }
 
@@ -61,13 +74,23 @@ impl View {
     /// [`DataError::Settings`] when `size` is below [`MIN_SIDE`], for which masks are drawn, or above `resize`.
     pub fn validate(&self) -> Result<(), DataError> {
         let reason = match *self {
-            Self::RandomCrop { size, .. } | Self::Whole { size } if size < MIN_SIDE => {
+            Self::RandomCrop { size, .. } | Self::Varied { size, .. } | Self::Whole { size }
+                if size < MIN_SIDE =>
+            {
                 format!("the view's `size` is {size}, it must be at least {MIN_SIDE}; the usual one is 128")
             }
             Self::RandomCrop { resize, size } if size > resize => {
                 format!(
                     "a crop of `size` {size} does not fit into a picture resized to {resize}: raise `resize`"
                 )
+            }
+            Self::Varied { smallest, largest, size, .. } if smallest < size || largest < smallest => {
+                format!(
+                    "shorter sides from {smallest} to {largest} for squares of {size}: they must be in rising order"
+                )
+            }
+            Self::Varied { colour, .. } if colour > Tint::MOST => {
+                format!("colours vary by {colour} percent; write 0 to {}", Tint::MOST)
             }
             _ => return Ok(()),
         };
@@ -115,7 +138,8 @@ impl View {
 
     /// The rest of the view: a square out of a [prepared](Self::prepare) picture.
     ///
-    /// [`View::Whole`] draws nothing from `rng`. [`View::RandomCrop`] draws column, row and flip, in this order.
+    /// [`View::Whole`] draws nothing from `rng`. [`View::RandomCrop`] draws column, row and flip, in this order;
+    /// [`View::Varied`] the shorter side before them and the colours after them.
     ///
     /// # Panics
     /// When the picture has no pixels, or `size` is above `resize`.
@@ -125,12 +149,11 @@ impl View {
         let all = prepared.dimensions();
         match *self {
             Self::Whole { size } => resample(prepared, &CropBox::whole(all), (size, size)),
-            Self::RandomCrop { resize, size } => {
-                let part = CropBox::random(all, resize, size, rng);
-                let mut square = resample(prepared, &part, (size, size));
-                if rng.random::<bool>() {
-                    flip_horizontal_in_place(&mut square);
-                }
+            Self::RandomCrop { resize, size } => square(prepared, resize, size, rng),
+            Self::Varied { smallest, largest, size, colour } => {
+                let resize = rng.random_range(smallest..=largest);
+                let mut square = square(prepared, resize, size, rng);
+                Tint::draw(colour, rng).apply(&mut square);
                 square
             }
         }
@@ -141,12 +164,22 @@ impl View {
         assert!(width > 0 && height > 0, "a view needs a picture with at least one pixel");
         match *self {
             Self::Whole { size } => (size <= width && size <= height).then_some((size, size)),
-            Self::RandomCrop { resize, .. } => {
+            Self::RandomCrop { resize, .. } | Self::Varied { largest: resize, .. } => {
                 let large = width.min(height) / SHRINK_FROM >= resize;
                 large.then(|| resized((width, height), resize))
             }
         }
     }
+}
+
+/// A random square of a picture resized to a shorter side, flipped or not.
+fn square(picture: &RgbImage, resize: u32, size: u32, rng: &mut dyn Rng) -> RgbImage {
+    let part = CropBox::random(picture.dimensions(), resize, size, rng);
+    let mut square = resample(picture, &part, (size, size));
+    if rng.random::<bool>() {
+        flip_horizontal_in_place(&mut square);
+    }
+    square
 }
 
 /// All of a picture, resampled to `size`.
@@ -195,6 +228,30 @@ mod tests {
         RgbImage::from_fn(width, height, |x, y| {
             Rgb([(x * 3 % 256) as u8, rng.random(), (x + y).wrapping_mul(y) as u8])
         })
+    }
+
+    #[test]
+    fn scales_and_colours_vary() {
+        let picture = RgbImage::from_fn(66, 48, |x, _| Rgb([(2 * x + 60) as u8; 3]));
+        let draw = |view: View, draw| view.apply(&picture, &mut stream(2, Purpose::Crop, 0, draw));
+        let plain = |smallest, largest| View::Varied { smallest, largest, size: 16, colour: 0 };
+        // The smaller the picture became, the steeper its ramp is.
+        let ramp = |view| {
+            let square = draw(view, 3);
+            square.get_pixel(15, 0)[0].abs_diff(square.get_pixel(0, 0)[0])
+        };
+        assert_eq!((ramp(plain(16, 16)), ramp(plain(48, 48))), (90, 30));
+        let ramps: std::collections::BTreeSet<u8> = (0..200)
+            .map(|seed| {
+                let square = draw(plain(16, 48), seed);
+                square.get_pixel(15, 0)[0].abs_diff(square.get_pixel(0, 0)[0])
+            })
+            .collect();
+        assert!(ramps.len() > 20, "{ramps:?}");
+        let tinted = draw(View::Varied { smallest: 48, largest: 48, size: 16, colour: 30 }, 3);
+        assert!(tinted.pixels().any(|pixel| pixel[0] != pixel[1]));
+        assert!(View::Varied { smallest: 30, largest: 20, size: 16, colour: 0 }.validate().is_err());
+        assert!(View::Varied { smallest: 20, largest: 20, size: 16, colour: 51 }.validate().is_err());
     }
 
     #[test]

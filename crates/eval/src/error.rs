@@ -52,6 +52,9 @@ pub enum EvalError {
         /// First row and column after the central square.
         to: u32,
     },
+    /// A search in a gallery without pictures.
+    #[error("the gallery holds no picture; name a folder that does")]
+    EmptyGallery,
     /// A picture could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {

@@ -5,7 +5,7 @@ use std::fmt;
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use crate::{EvalError, Fill, Protocol, Scores};
+use crate::{EvalError, Fill, Interval, Protocol, Scores};
 
 /// Mean scores of one fill.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,27 @@ pub struct Entry {
     pub square: Scores,
     /// Over the hidden pixels alone.
     pub hole: Scores,
+    /// Of each picture's whole central square, in the order of the pictures.
+    pub pictures: Vec<Scores>,
+}
+
+impl Entry {
+    /// How sure the mean of a score over the square is.
+    ///
+    /// ```
+    /// # use context_encoder_eval::{Harmonic, Protocol, evaluate};
+    /// # let pictures: Vec<_> = (1..9).map(|i| image::RgbImage::from_fn(64, 64, |x, y| {
+    /// #     image::Rgb([(i * x * y % 251) as u8; 3])
+    /// # })).collect();
+    /// let table = evaluate(&[&Harmonic], &pictures, Protocol::Hidden)?;
+    /// let entry = &table.entries[0];
+    /// let sure = entry.interval(|scores| scores.psnr).expect("numbers");
+    /// assert!(sure.low < entry.square.psnr && entry.square.psnr < sure.high);
+    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// ```
+    pub fn interval(&self, score: impl Fn(&Scores) -> f64) -> Option<Interval> {
+        Interval::of_mean(&self.pictures.iter().map(score).collect::<Vec<f64>>())
+    }
 }
 
 /// Mean scores of several fills on the same pictures and holes.
@@ -60,8 +81,8 @@ pub fn evaluate(fills: &[&dyn Fill], pictures: &[RgbImage], protocol: Protocol) 
             .zip(&masks)
             .filter_map(|((filled, truth), mask)| Some(Scores::inside(filled, truth, mask.bounds()?)))
             .collect();
-        if let (Some(square), Some(hole)) = (Scores::mean(&square), Scores::mean(&hole)) {
-            entries.push(Entry { name: fill.name().to_owned(), square, hole });
+        if let (Some(mean), Some(hole)) = (Scores::mean(&square), Scores::mean(&hole)) {
+            entries.push(Entry { name: fill.name().to_owned(), square: mean, hole, pictures: square });
         }
     }
     Ok(Table { protocol, pictures: pictures.len(), entries })
@@ -76,12 +97,15 @@ impl fmt::Display for Table {
             f,
             "Protocol `{protocol}` ({overlap} px of the central square visible), mean of {pictures} pictures.\n"
         )?;
-        writeln!(f, "| fill | L1 % | L2 % | PSNR dB | SSIM | hole: L1 % | L2 % | PSNR dB | SSIM |")?;
-        write!(f, "|---|---|---|---|---|---|---|---|---|")?;
-        for Entry { name, square, hole } in &self.entries {
+        writeln!(
+            f,
+            "| fill | L1 % | L2 % | PSNR dB | SSIM | sharpness | hole: L1 % | L2 % | PSNR dB | SSIM | sharpness |"
+        )?;
+        write!(f, "|---|---|---|---|---|---|---|---|---|---|---|")?;
+        for Entry { name, square, hole, .. } in &self.entries {
             write!(f, "\n| {name} |")?;
-            for Scores { l1, l2, psnr, ssim } in [square, hole] {
-                write!(f, " {l1:.2} | {l2:.2} | {psnr:.2} | {ssim:.3} |")?;
+            for Scores { l1, l2, psnr, ssim, sharpness } in [square, hole] {
+                write!(f, " {l1:.2} | {l2:.2} | {psnr:.2} | {ssim:.3} | {sharpness:.2} |")?;
             }
         }
         Ok(())
@@ -117,6 +141,6 @@ mod tests {
         assert_eq!(lines.len(), 6);
         assert!(lines[0].contains("4 px") && lines[0].contains("2 pictures"));
         assert!(lines[4].starts_with("| border mean | 0.00 | 0.00 | inf |"));
-        assert!(lines.iter().skip(2).all(|line| line.matches('|').count() == 10), "{text}");
+        assert!(lines.iter().skip(2).all(|line| line.matches('|').count() == 12), "{text}");
     }
 }

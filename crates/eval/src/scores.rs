@@ -3,7 +3,7 @@
 use std::fmt;
 
 use context_encoder_mask::{Mask, Rect};
-use image::{RgbImage, imageops};
+use image::{Rgb, RgbImage, imageops};
 
 use crate::ssim;
 
@@ -23,6 +23,9 @@ pub struct Scores {
     /// Structural similarity (Wang et al. 2004), at most 1, over the 11x11 Gaussian windows that lie inside
     /// and are centred where it counts; not a number when there is none. Higher is better.
     pub ssim: f64,
+    /// Mean length of the picture's gradients over that of the truth's, where it counts: below 1 the picture is
+    /// blurred, which the other scores reward; not a number where the truth is flat. Closer to 1 is better.
+    pub sharpness: f64,
 }
 
 impl Scores {
@@ -85,12 +88,13 @@ impl Scores {
             l1: 100.0 * l1,
             l2: 100.0 * l2,
             psnr: 10.0 * (1.0 / l2).log10(),
-            ssim: similarity.mean_where(counts),
+            ssim: similarity.mean_where(&counts),
+            sharpness: gradient(picture, &counts) / gradient(truth, &counts),
         }
     }
 
     /// The mean of several pictures' scores, each score on its own: PSNR is averaged in decibels, as in the paper, and
-    /// SSIM likewise, over the pictures where they are finite (a fill that is equal to the truth has no PSNR). None when
+    /// SSIM and sharpness likewise, over the pictures where they are finite (a fill that is equal to the truth has no PSNR). None when
     /// there are no scores.
     pub fn mean(all: &[Self]) -> Option<Self> {
         let mean = |score: fn(&Self) -> f64| {
@@ -107,8 +111,23 @@ impl Scores {
             l2: mean(|s| s.l2),
             psnr: mean(|s| s.psnr),
             ssim: mean(|s| s.ssim),
+            sharpness: mean(|s| s.sharpness),
         })
     }
+}
+
+/// Sum over counted pixels and colours of the gradient's length, by differences to the next pixel on the right and
+/// below (none across the border).
+fn gradient(picture: &RgbImage, counts: impl Fn(u32, u32) -> bool) -> f64 {
+    let (right, bottom) = (picture.width() - 1, picture.height() - 1);
+    let counted = picture.enumerate_pixels().filter(|(x, y, _)| counts(*x, *y));
+    let length = |(x, y, here): (u32, u32, &Rgb<u8>)| -> f64 {
+        let (beside, below) =
+            (picture.get_pixel((x + 1).min(right), y), picture.get_pixel(x, (y + 1).min(bottom)));
+        let step = |next: &Rgb<u8>, channel: usize| f64::from(next[channel]) - f64::from(here[channel]);
+        (0..3).map(|channel| step(beside, channel).hypot(step(below, channel))).sum()
+    };
+    counted.map(length).sum()
 }
 
 impl fmt::Display for Scores {
@@ -119,8 +138,6 @@ impl fmt::Display for Scores {
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
-
     use super::*;
 
     #[test]
@@ -141,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn sharpness_is_a_ratio_of_gradients() {
+        let ramp = |step: u32| RgbImage::from_fn(5, 4, |x, y| Rgb([(step * x) as u8, (3 * y) as u8, 9]));
+        // Columns 0 to 3 of four rows: 4 steps of red in each row; rows 0 to 2: 3 of green in each column.
+        let sum = |step: f64| 16.0 * step + 15.0 * 3.0;
+        let ratio = Scores::between(&ramp(2), &ramp(6)).sharpness;
+        assert!((ratio - sum(2.0) / sum(6.0)).abs() < 1e-12, "{ratio}");
+        assert!(Scores::between(&RgbImage::new(3, 3), &RgbImage::new(3, 3)).sharpness.is_nan());
+    }
+
+    #[test]
     fn equal_pictures_are_perfect() {
         let picture = RgbImage::from_fn(20, 20, |x, y| Rgb([(x * 12) as u8, (y * 9) as u8, 77]));
         let scores = Scores::between(&picture, &picture);
@@ -150,12 +177,13 @@ mod tests {
 
     #[test]
     fn psnr_is_averaged_in_decibels() {
-        let score = |l2: f64| Scores { l1: 1.0, l2: 100.0 * l2, psnr: -10.0 * l2.log10(), ssim: 0.5 };
+        let score =
+            |l2: f64| Scores { l1: 1.0, l2: 100.0 * l2, psnr: -10.0 * l2.log10(), ssim: 0.5, sharpness: 1.0 };
         let mean = Scores::mean(&[score(0.1), score(0.001)]).expect("two");
         assert!((mean.psnr - 20.0).abs() < 1e-9);
         assert!((mean.l2 - 5.05).abs() < 1e-9);
         assert!(Scores::mean(&[]).is_none());
-        let perfect = Scores { l1: 0.0, l2: 0.0, psnr: f64::INFINITY, ssim: 1.0 };
+        let perfect = Scores { l1: 0.0, l2: 0.0, psnr: f64::INFINITY, ssim: 1.0, sharpness: 1.0 };
         assert!((Scores::mean(&[perfect, score(0.001)]).expect("two").psnr - 30.0).abs() < 1e-9);
         assert_eq!(Scores::mean(&[perfect]), Some(perfect));
     }

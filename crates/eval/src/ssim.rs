@@ -22,7 +22,7 @@ pub(crate) struct SimilarityMap {
 }
 
 impl SimilarityMap {
-    pub(crate) fn mean_where(&self, counts: impl Fn(u32, u32) -> bool) -> f64 {
+    pub(crate) fn mean_where(&self, counts: &impl Fn(u32, u32) -> bool) -> f64 {
         let columns = &self.columns;
         let centres = self.rows.clone().flat_map(|y| columns.clone().map(move |x| (x, y)));
         let counted = centres.zip(&self.values).filter(|((x, y), _)| counts(*x, *y));

@@ -13,7 +13,7 @@ use context_encoder_ops::{Activation, Prepared};
 use crate::{
     ChannelWise,
     config::{BOTTLENECK_SIDE, BottleneckConfig, ModelConfig},
-    layer::{self, LEAKY, POINT, WHOLE_MAP},
+    layer::{LEAKY, POINT, Step, WHOLE_MAP},
     stage::{batch_norm, conv, up_conv},
 };
 
@@ -56,13 +56,12 @@ pub(crate) enum PreparedBottleneck {
 impl Bottleneck {
     pub(crate) fn prepare(&self) -> PreparedBottleneck {
         match self {
-            Self::Dense(code) => PreparedBottleneck::Dense {
-                down: layer::prepared_down(&code.down, Some(&code.down_norm), WHOLE_MAP, LEAKY),
-                up: layer::prepared_up(&code.up, Some(&code.up_norm), WHOLE_MAP, Activation::Relu),
-            },
+            Self::Dense(code) => {
+                PreparedBottleneck::Dense { down: code.down().prepare(), up: code.up().prepare() }
+            }
             Self::ChannelWise(mix) => PreparedBottleneck::ChannelWise {
                 channel_wise: mix.channel_wise.clone(),
-                mix: layer::prepared_down(&mix.mix, Some(&mix.norm), POINT, Activation::Relu),
+                mix: mix.mix().prepare(),
             },
         }
     }
@@ -97,8 +96,16 @@ impl DenseCode {
     }
 
     fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        let code = layer::down(&self.down, Some(&self.down_norm), WHOLE_MAP, LEAKY, map); // [batch, code, 1, 1]
-        layer::up(&self.up, Some(&self.up_norm), WHOLE_MAP, Activation::Relu, code) // [batch, m, 4, 4]
+        let code = self.down().forward(map); // [batch, code, 1, 1]
+        self.up().forward(code) // [batch, m, 4, 4]
+    }
+
+    fn down(&self) -> Step<'_, Conv2d> {
+        Step::new(&self.down, Some(&self.down_norm), WHOLE_MAP, LEAKY)
+    }
+
+    fn up(&self) -> Step<'_, ConvTranspose2d> {
+        Step::new(&self.up, Some(&self.up_norm), WHOLE_MAP, Activation::Relu)
     }
 }
 
@@ -121,7 +128,11 @@ impl ChannelWiseMix {
 
     fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let map = self.channel_wise.forward(map); // [batch, m, 4, 4]
-        layer::down(&self.mix, Some(&self.norm), POINT, Activation::Relu, map)
+        self.mix().forward(map)
+    }
+
+    fn mix(&self) -> Step<'_, Conv2d> {
+        Step::new(&self.mix, Some(&self.norm), POINT, Activation::Relu)
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::{FillColour, Model, ModelError, Preset};
+use crate::{InitialFill, Model, ModelError, Preset};
 
 /// Side of the feature map between encoder and decoder, in cells, for every input size.
 pub(crate) const BOTTLENECK_SIDE: usize = 4;
@@ -42,7 +42,7 @@ pub enum Prediction {
 /// | `width` | channels of the first layer; all others are multiples | 64 | 1..=512 |
 /// | `bottleneck` | how encoder and decoder are joined | channel-wise | |
 /// | `prediction` | centre or whole picture | centre | |
-/// | `fill` | colour that stands in for hidden pixels | mean | |
+/// | `fill` | what stands in for hidden pixels | mean | mean, authors, smooth |
 ///
 /// ```
 /// use context_encoder_model::{BottleneckConfig, ModelConfig, Preset};
@@ -63,8 +63,8 @@ pub struct ModelConfig {
     pub bottleneck: BottleneckConfig,
     /// What the network predicts.
     pub prediction: Prediction,
-    /// Colour that stands in for hidden pixels.
-    pub fill: FillColour,
+    /// What stands in for hidden pixels.
+    pub fill: InitialFill,
 }
 
 impl Default for ModelConfig {
@@ -116,8 +116,8 @@ impl ModelConfig {
         self
     }
 
-    /// Sets the colour that stands in for hidden pixels.
-    pub fn with_fill(mut self, fill: FillColour) -> Self {
+    /// Sets what stands in for hidden pixels.
+    pub fn with_fill(mut self, fill: InitialFill) -> Self {
         self.fill = fill;
         self
     }
@@ -127,6 +127,18 @@ impl ModelConfig {
         match self.prediction {
             Prediction::Centre => self.size / 2,
             Prediction::Whole => self.size,
+        }
+    }
+
+    /// The part of full-size tensors that the network predicts.
+    pub(crate) fn predicted(&self, full: Tensor<4>) -> Tensor<4> {
+        match self.prediction {
+            Prediction::Whole => full,
+            Prediction::Centre => {
+                let [batch, channels, height, width] = full.dims();
+                let (top, left) = (height / 4, width / 4);
+                full.slice([0..batch, 0..channels, top..top + height / 2, left..left + width / 2])
+            }
         }
     }
 

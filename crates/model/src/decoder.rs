@@ -9,7 +9,7 @@ use context_encoder_ops::{Activation, Prepared, tanh};
 
 use crate::{
     config::{ModelConfig, channels},
-    layer::{self, HALVING},
+    layer::{HALVING, Step},
     stage::{UpStage, up_conv},
 };
 
@@ -36,13 +36,17 @@ impl Decoder {
     /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let x = self.stages.iter().fold(map, |x, stage| stage.forward(x));
-        tanh(layer::up(&self.to_rgb, None, HALVING, Activation::Identity, x))
+        tanh(self.to_rgb().forward(x))
     }
 
     /// The stages for inference; tanh follows the last.
     pub(crate) fn prepare(&self) -> Vec<Prepared> {
-        let last = layer::prepared_up(&self.to_rgb, None, HALVING, Activation::Identity);
+        let last = self.to_rgb().prepare();
         self.stages.iter().map(UpStage::prepare).chain([last]).collect()
+    }
+
+    fn to_rgb(&self) -> Step<'_, ConvTranspose2d> {
+        Step::new(&self.to_rgb, None, HALVING, Activation::Identity)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     ModelConfig, ModelError,
     config::{channels, stages},
     init::initialise,
-    layer::{self, WHOLE_MAP},
+    layer::{Step, WHOLE_MAP},
     stage::{DownStage, conv, down_stages},
 };
 
@@ -60,8 +60,37 @@ impl Discriminator {
     /// - input: `[batch, 3, predicted, predicted]` in `[-1, 1]`
     /// - output: `[batch]` logits
     pub fn forward(&self, patches: Tensor<4>) -> Tensor<1> {
-        let map = self.stages.iter().fold(patches, |x, stage| stage.forward(x)); // [batch, 8 width, 4, 4]
-        let logits = layer::down(&self.to_logit, None, WHOLE_MAP, Activation::Identity, map); // [batch, 1, 1, 1]
+        self.forward_parts(patches, 1)
+    }
+
+    /// Scores several batches of one size in one pass.
+    ///
+    /// The logits, all gradients and the running statistics are those of one [`forward`](Self::forward)
+    /// after the other, in order, but for the order of sums: each batch is normalised by its own
+    /// statistics. Weights are read once.
+    ///
+    /// # Shapes
+    /// - inputs: each `[batch, 3, predicted, predicted]` in `[-1, 1]`
+    /// - outputs: each `[batch]` logits
+    ///
+    /// # Panics
+    /// When the batches differ in size.
+    pub fn forward_each<const N: usize>(&self, batches: [Tensor<4>; N]) -> [Tensor<1>; N] {
+        const { assert!(N > 0, "at least one batch") };
+        let dims = batches[0].dims();
+        assert!(
+            batches.iter().all(|batch| batch.dims() == dims),
+            "batches of different shapes: {:?}",
+            batches.each_ref().map(Tensor::dims)
+        );
+        let [batch, _, _, _] = dims;
+        let logits = self.forward_parts(Tensor::cat(batches.into(), 0), N); // [N batch]
+        std::array::from_fn(|part| logits.clone().narrow(0, part * batch, batch))
+    }
+
+    fn forward_parts(&self, patches: Tensor<4>, parts: usize) -> Tensor<1> {
+        let map = self.stages.iter().fold(patches, |x, stage| stage.forward_parts(x, parts)); // [batch, 8 width, 4, 4]
+        let logits = Step::new(&self.to_logit, None, WHOLE_MAP, Activation::Identity).forward(map); // [batch, 1, 1, 1]
         let [batch, _, _, _] = logits.dims();
         logits.reshape([batch])
     }
@@ -69,6 +98,11 @@ impl Discriminator {
 
 #[cfg(test)]
 mod tests {
+    use burn::{
+        module::{ModuleVisitor, Param},
+        tensor::{Gradients, TensorData},
+    };
+
     use super::*;
     use crate::config::Prediction;
 
@@ -83,6 +117,63 @@ mod tests {
             let critic = Discriminator::new(&config, 3, &device).expect("valid");
             let logits = critic.forward(Tensor::ones([2, 3, side, side], &device));
             assert_eq!(logits.dims(), [2]);
+        }
+    }
+
+    /// Rounding of what is computed forwards, and of gradients four layers back: sums of thousands of
+    /// products in another order.
+    const FORWARDS: f32 = 1e-6;
+    const BACKWARDS: f32 = 5e-6;
+
+    /// Every gradient and every running statistic of a network, and how far they may be off.
+    struct Learned<'a> {
+        gradients: &'a Gradients,
+        values: Vec<(f32, Vec<f32>)>,
+    }
+
+    impl ModuleVisitor for Learned<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let tensor = param.val();
+            let (limit, value) = match tensor.grad(self.gradients) {
+                Some(gradient) => (BACKWARDS, gradient.into_data()),
+                None => (FORWARDS, tensor.into_data()), // a running statistic
+            };
+            self.values.push((limit, value.try_to_vec().expect("f32")));
+        }
+    }
+
+    fn patches(device: &Device, shift: usize) -> Tensor<4> {
+        let values = (0..3 * 3 * 32 * 32).map(|i| ((i * 37 + shift) % 101) as f32 / 50.5 - 1.0).collect();
+        Tensor::from_data(TensorData::new(values, [3, 3, 32, 32]), device)
+    }
+
+    #[test]
+    fn batches_in_one_pass_are_one_after_the_other() {
+        let device = Device::flex().autodiff();
+        let config = ModelConfig::default().with_size(64).with_width(8);
+        let batches = || [patches(&device, 3), patches(&device, 50) * 0.3 + 0.1];
+        let learn = |forward: &dyn Fn(&Discriminator) -> [Tensor<1>; 2]| {
+            let critic = Discriminator::new(&config, 5, &device).expect("valid");
+            let [real, fake] = forward(&critic);
+            // Uneven slopes for each logit.
+            let loss = (real.clone() * real.clone()).sum() - (fake.clone() * 0.3 + 1.0).square().sum();
+            let gradients = loss.backward();
+            let mut learned = Learned { gradients: &gradients, values: Vec::new() };
+            critic.visit(&mut learned);
+            for logits in [real, fake] {
+                learned.values.push((FORWARDS, logits.into_data().try_to_vec().expect("f32")));
+            }
+            learned.values
+        };
+        let together = learn(&|critic| critic.forward_each(batches()));
+        let apart = learn(&|critic| batches().map(|batch| critic.forward(batch)));
+        // 4 convolutions, 2 batch norms of 4 vectors, 2 vectors of logits.
+        assert_eq!((together.len(), apart.len()), (14, 14));
+        for (index, ((limit, together), (_, apart))) in together.iter().zip(&apart).enumerate() {
+            let largest = apart.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
+            for (a, b) in together.iter().zip(apart) {
+                assert!((a - b).abs() <= limit * largest, "{index}: {a} is not {b}, of {largest}");
+            }
         }
     }
 }

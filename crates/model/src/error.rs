@@ -30,6 +30,14 @@ pub enum ModelError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A number that the chosen precision cannot hold.
+    #[error("{} was not written: a weight of size {value} is beyond f16's 65504; choose bf16 or f32", path.display())]
+    OutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The largest weight, without its sign.
+        value: f32,
+    },
     /// Weights of another architecture.
     #[error("{} does not fit the network: {mismatch}", path.display())]
     Mismatch {

@@ -1,7 +1,7 @@
-//! The constant colour written into the hidden part before the network sees a picture.
+//! What stands in for hidden pixels before the network sees a picture.
 
 use burn::tensor::Tensor;
-use context_encoder_ops::conceal;
+use context_encoder_ops::{conceal, smooth};
 use serde::{Deserialize, Serialize};
 
 /// The ImageNet mean colour, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean
@@ -12,47 +12,68 @@ const IMAGENET_MEAN: [f32; 3] = [123.0, 117.0, 104.0];
 /// swapped on their way through a blue-green-red convention.
 const AUTHORS_MEAN: [f32; 3] = [117.0, 104.0, 123.0];
 
-/// The constant colour that stands in for hidden pixels.
+/// Largest correction of a smooth fill, in the network's range: from the darkest value to the lightest.
+const REACH: f32 = 2.0;
+
+/// What stands in for hidden pixels before the network sees a picture, and what its answer is added to.
 ///
-/// The colour is part of a trained network: weights trained with one fill lose accuracy under the
-/// other, so it travels inside the weights file.
+/// The fill is part of a trained network: weights trained with one lose accuracy under another, so it travels inside
+/// the weights file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum FillColour {
+pub enum InitialFill {
     /// The ImageNet mean, red 123, green 117, blue 104 (the paper's words).
     #[default]
     Mean,
     /// Red 117, green 104, blue 123, as the authors' code does it. Keep it for weights that were
     /// trained elsewhere.
     Authors,
+    /// A [smooth surface](context_encoder_ops::smooth) through the visible pixels. The network then predicts what to
+    /// add to it: it need not carry through its narrow middle what the hole's border says already.
+    Smooth,
 }
 
-impl FillColour {
-    /// Red, green and blue in the network's range `[-1, 1]`.
+impl InitialFill {
+    /// The colour of a hole, red, green and blue in the network's range `[-1, 1]`; for [`Smooth`](Self::Smooth), which
+    /// has none, the mean, for drawings.
     ///
     /// ```
-    /// use context_encoder_model::FillColour;
-    /// let [red, _, blue] = FillColour::Mean.rgb();
+    /// use context_encoder_model::InitialFill;
+    /// let [red, _, blue] = InitialFill::Mean.rgb();
     /// assert!((red - (2.0 * 123.0 / 255.0 - 1.0)).abs() < 1e-6);
     /// assert!(red > blue);
     /// ```
     pub fn rgb(self) -> [f32; 3] {
         let bytes = match self {
-            Self::Mean => IMAGENET_MEAN,
+            Self::Mean | Self::Smooth => IMAGENET_MEAN,
             Self::Authors => AUTHORS_MEAN,
         };
         bytes.map(|value| 2.0 * value / 255.0 - 1.0)
     }
 
-    /// Hides part of a batch of pictures: `(1 - M) x + M fill`.
+    /// Hides part of a batch of pictures: `(1 - M) x + M fill`. No gradient goes through a smooth fill.
     ///
     /// # Shapes
     /// - `images`: `[batch, 3, height, width]` in `[-1, 1]`
     /// - `masks`: `[batch, 1, height, width]`, 1 = hidden, 0 = visible
     /// - output: `[batch, 3, height, width]`
     pub fn hide(self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        conceal(images, masks, self.rgb())
+        match self {
+            Self::Mean | Self::Authors => conceal(images, masks, self.rgb()),
+            Self::Smooth => smooth(images, masks),
+        }
+    }
+
+    /// The network's prediction from its last layer's answer in `(-1, 1)`: the answer itself, or `fill + 2 answer`.
+    ///
+    /// # Shapes
+    /// - `fill`: the predicted part of what [`hide`](Self::hide) gave; `answer`: alike
+    pub(crate) fn complete(self, fill: impl FnOnce() -> Tensor<4>, answer: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Mean | Self::Authors => answer,
+            Self::Smooth => fill() + answer.mul_scalar(REACH),
+        }
     }
 }
 
@@ -70,19 +91,29 @@ mod tests {
             &device,
         );
         let masks = Tensor::<4>::from_data(TensorData::new(vec![0.0_f32, 1.0], [1, 1, 1, 2]), &device);
-        let seen: Vec<f32> = FillColour::Authors.hide(images, masks).into_data().try_to_vec().expect("f32");
-        let [red, green, blue] = FillColour::Authors.rgb();
+        let seen: Vec<f32> = InitialFill::Authors.hide(images, masks).into_data().try_to_vec().expect("f32");
+        let [red, green, blue] = InitialFill::Authors.rgb();
         assert_eq!(seen, [0.5, red, 0.5, green, 0.5, blue]);
     }
 
     #[test]
     fn the_two_fills_hold_the_same_numbers_in_another_order() {
-        let sorted = |fill: FillColour| {
+        let sorted = |fill: InitialFill| {
             let mut rgb = fill.rgb();
             rgb.sort_by(f32::total_cmp);
             rgb
         };
-        assert_eq!(sorted(FillColour::Mean), sorted(FillColour::Authors));
-        assert_ne!(FillColour::Mean.rgb(), FillColour::Authors.rgb());
+        assert_eq!(sorted(InitialFill::Mean), sorted(InitialFill::Authors));
+        assert_ne!(InitialFill::Mean.rgb(), InitialFill::Authors.rgb());
+    }
+
+    #[test]
+    fn a_smooth_fill_is_corrected_and_a_colour_replaced() {
+        let device = Device::flex();
+        let answer = Tensor::<4>::full([1, 3, 2, 2], 0.25, &device);
+        let fill = || Tensor::<4>::full([1, 3, 2, 2], -0.5, &device);
+        let predicted = |kind: InitialFill| kind.complete(fill, answer.clone()).max().into_scalar::<f32>();
+        assert_eq!(predicted(InitialFill::Mean), 0.25);
+        assert_eq!(predicted(InitialFill::Smooth), 0.0);
     }
 }

@@ -11,7 +11,7 @@ use burn::{
     },
     tensor::Tensor,
 };
-use context_encoder_ops::{Activation, Convolution, Prepared, UpConvolution, Window, normalise};
+use context_encoder_ops::{Activation, Convolution, Layer, Normalisation, Prepared, UpConvolution, Window};
 
 /// Slope of the leaky rectifier below zero, in encoder and discriminator (DCGAN; the paper's
 /// supplementary material).
@@ -26,81 +26,96 @@ pub(crate) const WHOLE_MAP: Window = Window::new(4, 1, 0);
 /// Mixes channels only.
 pub(crate) const POINT: Window = Window::new(1, 1, 0);
 
-/// Convolution, batch norm where there is one, activation.
-pub(crate) fn down(
-    conv: &Conv2d,
-    norm: Option<&BatchNorm>,
-    window: Window,
-    activation: Activation,
-    x: Tensor<4>,
-) -> Tensor<4> {
-    if !x.device().is_autodiff() {
-        return prepared_down(conv, norm, window, activation).forward(x);
+/// Burn's layers that hold a linear map's parameters.
+pub(crate) trait Linear {
+    /// What is computed with the parameters.
+    fn layer(&self, window: Window, activation: Activation) -> Layer;
+
+    fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>);
+}
+
+impl Linear for Conv2d {
+    fn layer(&self, window: Window, activation: Activation) -> Layer {
+        Convolution { window, groups: self.groups, activation }.into()
     }
-    let layer = |activation| Convolution { window, groups: conv.groups, activation };
-    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(Param::val));
-    match norm {
-        None => layer(activation).forward(x, weight, bias),
-        Some(norm) => normalised(norm, activation, layer(Activation::Identity).forward(x, weight, bias)),
+
+    fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
+        (self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }
 
-/// Up-convolution, batch norm where there is one, activation.
-pub(crate) fn up(
-    conv: &ConvTranspose2d,
-    norm: Option<&BatchNorm>,
-    window: Window,
-    activation: Activation,
-    x: Tensor<4>,
-) -> Tensor<4> {
-    if !x.device().is_autodiff() {
-        return prepared_up(conv, norm, window, activation).forward(x);
+impl Linear for ConvTranspose2d {
+    fn layer(&self, window: Window, activation: Activation) -> Layer {
+        UpConvolution { window, activation }.into()
     }
-    let layer = |activation| UpConvolution { window, activation };
-    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(Param::val));
-    match norm {
-        None => layer(activation).forward(x, weight, bias),
-        Some(norm) => normalised(norm, activation, layer(Activation::Identity).forward(x, weight, bias)),
+
+    fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
+        (self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }
 
-/// Batch norm and activation where gradients are recorded: by the batch's statistics, which enter
-/// the running ones; by the running ones where the layer is frozen.
-fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>) -> Tensor<4> {
+/// A linear layer, batch norm where there is one, activation.
+pub(crate) struct Step<'a, L> {
+    linear: &'a L,
+    norm: Option<&'a BatchNorm>,
+    window: Window,
+    activation: Activation,
+}
+
+impl<'a, L: Linear> Step<'a, L> {
+    pub(crate) fn new(
+        linear: &'a L,
+        norm: Option<&'a BatchNorm>,
+        window: Window,
+        activation: Activation,
+    ) -> Self {
+        Self { linear, norm, window, activation }
+    }
+
+    pub(crate) fn forward(self, x: Tensor<4>) -> Tensor<4> {
+        self.forward_parts(x, 1)
+    }
+
+    /// Equal parts of a batch, each normalised by its own statistics as if it came by itself.
+    pub(crate) fn forward_parts(self, x: Tensor<4>, parts: usize) -> Tensor<4> {
+        if !x.device().is_autodiff() {
+            return self.prepare().forward(x);
+        }
+        let Self { linear, norm, window, activation } = self;
+        let (weight, bias) = linear.parameters();
+        match norm {
+            None => linear.layer(window, activation).forward(x, weight, bias),
+            Some(norm) => {
+                let x = linear.layer(window, Activation::Identity).forward(x, weight, bias);
+                normalised(norm, activation, x, parts)
+            }
+        }
+    }
+
+    /// For inference: weights laid out, batch norm folded in.
+    pub(crate) fn prepare(self) -> Prepared {
+        let (weight, bias) = self.linear.parameters();
+        Prepared::new(self.linear.layer(self.window, self.activation), weight, affine(self.norm, bias))
+    }
+}
+
+/// Batch norm and activation where gradients are recorded: by each part's statistics, which enter
+/// the running ones part by part; by the running ones where the layer is frozen.
+fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>, parts: usize) -> Tensor<4> {
     if !norm.training.is_enabled() {
         return activation.apply(norm.forward(x));
     }
     let device = x.device();
-    let result = normalise(x, norm.gamma.val(), norm.beta.val(), norm.epsilon, activation);
-    for (running, new) in [(&norm.running_mean, result.mean), (&norm.running_var, result.variance)] {
-        let old = running.value_sync().to_device(&device);
-        let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
-        running.update(moved.detach());
+    let normalisation = Normalisation { parts, epsilon: norm.epsilon, activation };
+    let result = normalisation.forward(x, norm.gamma.val(), norm.beta.val());
+    for part in result.statistics {
+        for (running, new) in [(&norm.running_mean, part.mean), (&norm.running_var, part.variance)] {
+            let old = running.value_sync().to_device(&device);
+            let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
+            running.update(moved.detach());
+        }
     }
     result.output
-}
-
-/// The layer for inference: weights laid out, batch norm folded in.
-pub(crate) fn prepared_down(
-    conv: &Conv2d,
-    norm: Option<&BatchNorm>,
-    window: Window,
-    activation: Activation,
-) -> Prepared {
-    let layer = Convolution { window, groups: conv.groups, activation };
-    let bias = conv.bias.as_ref().map(Param::val);
-    Prepared::convolution(layer, conv.weight.val(), affine(norm, bias))
-}
-
-/// The layer for inference: weights laid out, batch norm folded in.
-pub(crate) fn prepared_up(
-    conv: &ConvTranspose2d,
-    norm: Option<&BatchNorm>,
-    window: Window,
-    activation: Activation,
-) -> Prepared {
-    let bias = conv.bias.as_ref().map(Param::val);
-    Prepared::up_convolution(UpConvolution { window, activation }, conv.weight.val(), affine(norm, bias))
 }
 
 /// Bias and batch norm by its running statistics as one scale and shift of every channel.

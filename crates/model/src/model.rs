@@ -63,7 +63,8 @@ impl Model {
     /// # Shapes
     /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`
     /// - `masks`: `[batch, 1, size, size]`, 1 = hidden, 0 = visible
-    /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
+    /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`; with a [smooth fill](crate::InitialFill::Smooth) it may
+    ///   reach beyond, where pixels are cut off
     ///
     /// # Panics
     /// When the pictures are not of the configured size.
@@ -76,9 +77,10 @@ impl Model {
     /// # Shapes
     /// As for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
-        let map = self.encode(masked); // [batch, m, 4, 4]
+        let map = self.encode(masked.clone()); // [batch, m, 4, 4]
         let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
-        self.decoder.forward(map) // [batch, 3, predicted, predicted]
+        let answer = self.decoder.forward(map); // [batch, 3, predicted, predicted]
+        self.config.fill.complete(|| self.target(masked), answer)
     }
 
     /// The encoder's features of pictures whose hidden part already holds the fill.
@@ -98,14 +100,7 @@ impl Model {
     /// - input: `[batch, channels, size, size]`
     /// - output: `[batch, channels, predicted, predicted]`
     pub fn target(&self, full: Tensor<4>) -> Tensor<4> {
-        match self.config.prediction {
-            Prediction::Whole => full,
-            Prediction::Centre => {
-                let [batch, channels, height, width] = full.dims();
-                let (top, left) = (height / 4, width / 4);
-                full.slice([0..batch, 0..channels, top..top + height / 2, left..left + width / 2])
-            }
-        }
+        self.config.predicted(full)
     }
 
     /// Puts a prediction back where it belongs in full-size pictures, inside the mask only:

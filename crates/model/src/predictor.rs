@@ -56,9 +56,10 @@ impl Predictor {
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         self.config.expect_pictures(&masked);
         let through = |x, layers: &[Prepared]| layers.iter().fold(x, |x, layer| layer.forward(x));
-        let map = through(masked, &self.encoder); // [batch, m, 4, 4]
+        let map = through(masked.clone(), &self.encoder); // [batch, m, 4, 4]
         let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
-        tanh(through(map, &self.decoder)) // [batch, 3, predicted, predicted]
+        let answer = tanh(through(map, &self.decoder)); // [batch, 3, predicted, predicted]
+        self.config.fill.complete(|| self.config.predicted(masked), answer)
     }
 }
 

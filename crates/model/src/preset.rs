@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BottleneckConfig, FillColour, ModelConfig, ModelError, Prediction};
+use crate::{BottleneckConfig, InitialFill, ModelConfig, ModelError, Prediction};
 
 /// A named starting point. What differs between them is tabled in `docs/paper-and-code.md`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +39,8 @@ impl Preset {
     /// The architecture.
     pub(crate) fn model(self) -> ModelConfig {
         let (bottleneck, fill) = match self {
-            Self::Paper | Self::Recommended => (BottleneckConfig::ChannelWise, FillColour::Mean),
-            Self::Authors => (BottleneckConfig::Dense(AUTHORS_CODE), FillColour::Authors),
+            Self::Paper | Self::Recommended => (BottleneckConfig::ChannelWise, InitialFill::Mean),
+            Self::Authors => (BottleneckConfig::Dense(AUTHORS_CODE), InitialFill::Authors),
         };
         ModelConfig { size: 128, width: 64, bottleneck, prediction: Prediction::Centre, fill }
     }
@@ -79,7 +79,7 @@ mod tests {
     fn presets_differ_where_the_documentation_says() {
         let [paper, authors, recommended] = Preset::ALL.map(Preset::model);
         let dense = paper.clone().with_bottleneck(BottleneckConfig::Dense(AUTHORS_CODE));
-        assert_eq!(dense.with_fill(FillColour::Authors), authors);
+        assert_eq!(dense.with_fill(InitialFill::Authors), authors);
         assert_eq!(paper, recommended); // they differ in what is hidden, which is not the network's
     }
 }

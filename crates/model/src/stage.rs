@@ -10,7 +10,7 @@ use burn::{
 };
 use context_encoder_ops::{Activation, Prepared, Window};
 
-use crate::layer::{self, HALVING, LEAKY};
+use crate::layer::{HALVING, LEAKY, Step};
 
 /// A convolution without bias; weights are zero until [`crate::init`] fills them.
 pub(crate) fn conv(channels: [usize; 2], window: Window, device: &Device) -> Conv2d {
@@ -58,12 +58,21 @@ impl DownStage {
 
     /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        layer::down(&self.conv, self.norm.as_ref(), HALVING, LEAKY, x)
+        self.forward_parts(x, 1)
+    }
+
+    /// The same for equal parts of a batch, each normalised by its own statistics.
+    pub(crate) fn forward_parts(&self, x: Tensor<4>, parts: usize) -> Tensor<4> {
+        self.step().forward_parts(x, parts)
     }
 
     /// The stage for inference.
     pub(crate) fn prepare(&self) -> Prepared {
-        layer::prepared_down(&self.conv, self.norm.as_ref(), HALVING, LEAKY)
+        self.step().prepare()
+    }
+
+    fn step(&self) -> Step<'_, Conv2d> {
+        Step::new(&self.conv, self.norm.as_ref(), HALVING, LEAKY)
     }
 }
 
@@ -82,12 +91,16 @@ impl UpStage {
 
     /// `[batch, in, h, w]` to `[batch, out, 2h, 2w]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        layer::up(&self.conv, Some(&self.norm), HALVING, Activation::Relu, x)
+        self.step().forward(x)
     }
 
     /// The stage for inference.
     pub(crate) fn prepare(&self) -> Prepared {
-        layer::prepared_up(&self.conv, Some(&self.norm), HALVING, Activation::Relu)
+        self.step().prepare()
+    }
+
+    fn step(&self) -> Step<'_, ConvTranspose2d> {
+        Step::new(&self.conv, Some(&self.norm), HALVING, Activation::Relu)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Activation, form::Form, plain};
+use crate::{Activation, Layer};
 
 /// A square kernel and how it moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,25 +70,7 @@ impl Convolution {
     /// # Panics
     /// When the shapes do not belong together.
     pub fn forward(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        let [_, inputs, height, width] = x.dims();
-        let [outputs, per_group, rows, columns] = weight.dims();
-        let Window { kernel, padding, .. } = self.window;
-        assert!(
-            inputs == per_group * self.groups
-                && outputs % self.groups == 0
-                && [rows, columns] == [kernel; 2]
-                && height.min(width) + 2 * padding >= kernel,
-            "a convolution of {:?} in {} groups does not take {:?} with weights {:?}",
-            self.window,
-            self.groups,
-            x.dims(),
-            weight.dims()
-        );
-        match Form::of(&x) {
-            #[cfg(feature = "flex")]
-            Form::Fast => crate::flex::convolve(self, x, weight, bias),
-            _ => plain::convolve(self, x, weight, bias),
-        }
+        Layer::from(self).forward(x, weight, bias)
     }
 }
 
@@ -121,23 +103,7 @@ impl UpConvolution {
     /// # Panics
     /// When the shapes do not belong together.
     pub fn forward(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        let [_, inputs, height, width] = x.dims();
-        let [expected, _, rows, columns] = weight.dims();
-        let Window { kernel, stride, padding } = self.window;
-        assert!(
-            inputs == expected
-                && [rows, columns] == [kernel; 2]
-                && (height.min(width) - 1) * stride + kernel > 2 * padding,
-            "an up-convolution of {:?} does not take {:?} with weights {:?}",
-            self.window,
-            x.dims(),
-            weight.dims()
-        );
-        match Form::of(&x) {
-            #[cfg(feature = "flex")]
-            Form::Fast => crate::flex::up_convolve(self, x, weight, bias),
-            _ => plain::up_convolve(self, x, weight, bias),
-        }
+        Layer::from(self).forward(x, weight, bias)
     }
 }
 
@@ -146,12 +112,15 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::noise::{difference, noise};
+    use crate::{
+        noise::{difference, noise},
+        plain,
+    };
 
-    type Layer = dyn Fn(Tensor<4>, Tensor<4>, Option<Tensor<1>>) -> Tensor<4>;
+    type Forward = dyn Fn(Tensor<4>, Tensor<4>, Option<Tensor<1>>) -> Tensor<4>;
 
     /// Output and all gradients of both forms, on flex.
-    fn compare(name: &str, dims: [[usize; 4]; 2], outputs: usize, fast: &Layer, plain: &Layer) {
+    fn compare(name: &str, dims: [[usize; 4]; 2], outputs: usize, fast: &Forward, plain: &Forward) {
         let device = Device::flex();
         let x = noise(dims[0], 1, &device);
         let (weight, bias) = (noise(dims[1], 2, &device), noise([outputs], 3, &device));
@@ -161,7 +130,7 @@ mod tests {
         assert!(apart < 1e-5, "{name}: outputs differ by {apart}");
 
         let device = device.autodiff();
-        let gradients = |layer: &Layer| {
+        let gradients = |layer: &Forward| {
             let track =
                 |tensor: Tensor<4>| Tensor::<4>::from_data(tensor.into_data(), &device).require_grad();
             let (x, weight) = (track(x.clone()), track(weight.clone()));
@@ -216,7 +185,7 @@ mod tests {
                 [[batch, inputs, height, width], weight],
                 outputs,
                 &move |x, weight, bias| layer.forward(x, weight, bias),
-                &move |x, weight, bias| plain::convolve(layer, x, weight, bias),
+                &move |x, weight, bias| plain::convolve(layer.into(), x, weight, bias),
             );
         }
     }
@@ -241,7 +210,7 @@ mod tests {
                 [[batch, inputs, height, width], [inputs, outputs, window.kernel, window.kernel]],
                 outputs,
                 &move |x, weight, bias| layer.forward(x, weight, bias),
-                &move |x, weight, bias| plain::up_convolve(layer, x, weight, bias),
+                &move |x, weight, bias| plain::convolve(layer.into(), x, weight, bias),
             );
         }
     }

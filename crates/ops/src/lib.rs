@@ -10,9 +10,13 @@
 //! |---|---|---|
 //! | [`Convolution`] | convolution, bias, activation | `conv2d` |
 //! | [`UpConvolution`] | transposed convolution, bias, activation | `conv_transpose2d` |
-//! | [`normalise`] | batch norm over the batch, activation | `batch_norm_train` |
-//! | [`Prepared`] | one of the first two with weights laid out beforehand, for inference | as above |
+//! | [`Normalisation`] | batch norm over the batch or parts of it, activation | `batch_norm_train` |
+//! | [`Layer`] | one of the first two | as above |
+//! | [`Prepared`] | a layer with weights laid out beforehand, for inference | as above |
+//! | [`max_pool`] | the largest value of each window | `max_pool2d` |
+//! | [`ResponseNorm`] | AlexNet's competition of channels | tensor arithmetic |
 //! | [`conceal`] | a picture with its hidden part in one colour | tensor arithmetic |
+//! | [`smooth`] | a picture with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
 //! | [`adam`] | one step of Adam | tensor arithmetic |
 //!
@@ -25,11 +29,15 @@ mod adam;
 mod conceal;
 mod convolution;
 pub mod form;
+mod layer;
 #[cfg(test)]
 mod noise;
 mod normalisation;
 mod plain;
+mod pooling;
 mod prepared;
+mod response_norm;
+mod smooth;
 mod tanh;
 
 #[cfg(feature = "flex")]
@@ -43,6 +51,10 @@ pub use activation::Activation;
 pub use adam::{AdamStep, adam};
 pub use conceal::conceal;
 pub use convolution::{Convolution, UpConvolution, Window};
-pub use normalisation::{Normalised, normalise};
+pub use layer::{Layer, Way};
+pub use normalisation::{Normalisation, Normalised, Statistics};
+pub use pooling::max_pool;
 pub use prepared::Prepared;
+pub use response_norm::ResponseNorm;
+pub use smooth::smooth;
 pub use tanh::tanh;

@@ -4,54 +4,76 @@ use burn::tensor::Tensor;
 
 use crate::{Activation, form::Form, plain};
 
+/// Batch norm over equal parts of a batch, with the activation behind it:
+/// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)`, the moments taken over the part's
+/// pictures, height and width (Ioffe and Szegedy, 2015).
+///
+/// With two parts, the result and all gradients are those of two calls, each with its half of the
+/// batch, but for the order of sums.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_ops::{Activation, Normalisation};
+///
+/// let device = Device::default();
+/// let x = Tensor::<4>::from_floats([[[[1.0]]], [[[3.0]]], [[[10.0]]], [[[30.0]]]], &device);
+/// let ones = Tensor::<1>::ones([1], &device);
+/// let norm = Normalisation { parts: 2, epsilon: 0.0, activation: Activation::Relu };
+/// let y = norm.forward(x, ones.clone(), ones.zeros_like());
+/// let means = y.statistics.into_iter().map(|part| part.mean.into_scalar::<f32>());
+/// assert_eq!(means.collect::<Vec<_>>(), [2.0, 20.0]);
+/// assert_eq!(y.output.into_data().try_to_vec::<f32>().expect("f32"), [0.0, 1.0, 0.0, 1.0]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalisation {
+    /// Parts of the batch that are normalised each by its own moments.
+    pub parts: usize,
+    /// Added to variances.
+    pub epsilon: f64,
+    /// What is applied to the result.
+    pub activation: Activation,
+}
+
 /// A normalised map, and the statistics it was normalised with.
 pub struct Normalised {
     /// `[batch, channels, height, width]`
     pub output: Tensor<4>,
-    /// Mean of every channel over the batch, no gradient.
+    /// Those of each part of the batch, in order.
+    pub statistics: Vec<Statistics>,
+}
+
+/// Moments of every channel, `[channels]`, without gradients.
+pub struct Statistics {
+    /// Mean.
     pub mean: Tensor<1>,
-    /// Variance of every channel over the batch, divided by the count, no gradient.
+    /// Variance, divided by the count.
     pub variance: Tensor<1>,
 }
 
-/// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)`, the moments taken over batch,
-/// height and width (Ioffe and Szegedy, 2015).
-///
-/// # Shapes
-/// - `x`: `[batch, channels, height, width]`; `gamma`, `beta`: `[channels]`
-///
-/// ```
-/// use burn::tensor::{Device, Tensor};
-/// use context_encoder_ops::{Activation, normalise};
-///
-/// let device = Device::default();
-/// let x = Tensor::<4>::from_floats([[[[1.0]]], [[[3.0]]]], &device);
-/// let ones = Tensor::<1>::ones([1], &device);
-/// let y = normalise(x, ones.clone(), ones.zeros_like(), 0.0, Activation::Relu);
-/// assert_eq!(y.mean.into_scalar::<f32>(), 2.0);
-/// assert_eq!(y.output.into_data().try_to_vec::<f32>().expect("f32"), [0.0, 1.0]);
-/// ```
-///
-/// # Panics
-/// When the shapes do not belong together.
-pub fn normalise(
-    x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    epsilon: f64,
-    activation: Activation,
-) -> Normalised {
-    let [_, channels, _, _] = x.dims();
-    assert!(
-        gamma.dims() == [channels] && beta.dims() == [channels],
-        "gamma {:?} and beta {:?} do not belong to {channels} channels",
-        gamma.dims(),
-        beta.dims()
-    );
-    match Form::of(&x) {
-        #[cfg(feature = "flex")]
-        Form::Fast => crate::flex::normalise(x, gamma, beta, epsilon, activation),
-        _ => plain::normalise(x, gamma, beta, epsilon, activation),
+impl Normalisation {
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`; `gamma`, `beta`: `[channels]`
+    ///
+    /// # Panics
+    /// When the shapes do not belong together, or the batch has no equal parts.
+    pub fn forward(self, x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>) -> Normalised {
+        let [batch, channels, _, _] = x.dims();
+        assert!(
+            gamma.dims() == [channels] && beta.dims() == [channels],
+            "gamma {:?} and beta {:?} do not belong to {channels} channels",
+            gamma.dims(),
+            beta.dims()
+        );
+        assert!(
+            self.parts > 0 && batch.is_multiple_of(self.parts),
+            "a batch of {batch} has no {} equal parts",
+            self.parts
+        );
+        match Form::of(&x) {
+            #[cfg(feature = "flex")]
+            Form::Fast => crate::flex::normalise(self, x, gamma, beta),
+            _ => plain::normalise(self, x, &gamma, &beta),
+        }
     }
 }
 
@@ -62,43 +84,98 @@ mod tests {
     use super::*;
     use crate::noise::{difference, noise};
 
+    /// Everything that a normalisation computes.
+    struct Everything {
+        output: Tensor<4>,
+        statistics: Vec<Statistics>,
+        dx: Tensor<4>,
+        slopes: [Tensor<1>; 2],
+    }
+
+    /// The same numbers each time, far from zero, where a careless variance would cancel.
+    fn everything(
+        dims: [usize; 4],
+        form: impl Fn(Tensor<4>, Tensor<1>, Tensor<1>) -> Normalised,
+    ) -> Everything {
+        let device = Device::flex().autodiff();
+        let channels = dims[1];
+        let x = (noise(dims, 1, &device) * 3.0 + 20.0).detach().require_grad();
+        let gamma = (noise([channels], 2, &device) + 1.0).detach().require_grad();
+        let beta = noise([channels], 3, &device).require_grad();
+        let dy = noise(dims, 4, &device);
+        let Normalised { output, statistics } = form(x.clone(), gamma.clone(), beta.clone());
+        let grads = (output.clone() * dy).sum().backward();
+        let dx = x.grad(&grads).expect("tracked");
+        let slopes = [gamma, beta].map(|slope| slope.grad(&grads).expect("tracked"));
+        Everything { output, statistics, dx, slopes }
+    }
+
     #[test]
     fn batch_norm_is_its_plain_form() {
-        let device = Device::flex().autodiff();
-        for (dims, activation) in [
-            ([3, 37, 5, 7], Activation::LeakyRelu(0.2)),
-            ([2, 64, 16, 16], Activation::Relu),
-            ([4, 3, 1, 1], Activation::Identity),
-            ([1, 700, 9, 3], Activation::Relu), // several blocks, the last one short
+        for (parts, dims, activation) in [
+            (1, [3, 37, 5, 7], Activation::LeakyRelu(0.2)),
+            (1, [2, 64, 16, 16], Activation::Relu),
+            (1, [4, 3, 1, 1], Activation::Identity),
+            (1, [1, 700, 9, 3], Activation::Relu), // several blocks, the last one short
+            (2, [6, 37, 5, 7], Activation::LeakyRelu(0.2)),
+            (3, [3, 64, 8, 8], Activation::Relu),
         ] {
-            let channels = dims[1];
-            // Far from zero, where a careless variance would cancel.
-            let x = (noise(dims, 1, &device) * 3.0 + 20.0).detach().require_grad();
-            let gamma = (noise([channels], 2, &device) + 1.0).detach().require_grad();
-            let beta = noise([channels], 3, &device).require_grad();
-            let dy = noise(dims, 4, &device);
-            let run = |fast: bool| {
-                let (x, gamma, beta) = (x.clone(), gamma.clone(), beta.clone());
-                let form = if fast { normalise } else { plain::normalise };
-                let y = form(x.clone(), gamma.clone(), beta.clone(), 1e-5, activation);
-                let grads = (y.output.clone() * dy.clone()).sum().backward();
-                let dx = x.grad(&grads).expect("tracked");
-                let slopes = [gamma, beta].map(|slope| slope.grad(&grads).expect("tracked"));
-                (y, dx, slopes)
-            };
-            let (fast, plain) = (run(true), run(false));
-            for (what, apart, limit) in [
-                ("output", difference(fast.0.output, plain.0.output), 2e-5),
-                ("mean", difference(fast.0.mean, plain.0.mean), 1e-5),
-                ("variance", difference(fast.0.variance, plain.0.variance), 1e-5),
-                ("x", difference(fast.1, plain.1), 1e-4),
-            ] {
-                assert!(apart < limit, "{dims:?}: {what} differs by {apart}");
+            let norm = Normalisation { parts, epsilon: 1e-5, activation };
+            let fast = everything(dims, |x, gamma, beta| norm.forward(x, gamma, beta));
+            let plain = everything(dims, |x, gamma, beta| plain::normalise(norm, x, &gamma, &beta));
+            let mut apart = vec![
+                ("output", difference(fast.output, plain.output), 2e-5),
+                ("x", difference(fast.dx, plain.dx), 1e-4),
+            ];
+            assert_eq!((fast.statistics.len(), plain.statistics.len()), (parts, parts));
+            for (fast, plain) in fast.statistics.into_iter().zip(plain.statistics) {
+                apart.push(("mean", difference(fast.mean, plain.mean), 1e-5));
+                apart.push(("variance", difference(fast.variance, plain.variance), 1e-5));
             }
-            for (fast, plain) in fast.2.into_iter().zip(plain.2) {
-                let apart = difference(fast, plain);
-                assert!(apart < 1e-4, "{dims:?}: slopes differ by {apart}");
+            for (fast, plain) in fast.slopes.into_iter().zip(plain.slopes) {
+                apart.push(("slopes", difference(fast, plain), 1e-4));
+            }
+            for (what, apart, limit) in apart {
+                assert!(apart < limit, "{norm:?} of {dims:?}: {what} differs by {apart}");
             }
         }
+    }
+
+    #[test]
+    fn parts_of_a_batch_are_separate_calls() {
+        let dims = [6, 37, 5, 7];
+        let norm = Normalisation { parts: 2, epsilon: 1e-5, activation: Activation::LeakyRelu(0.2) };
+        let together = everything(dims, |x, gamma, beta| norm.forward(x, gamma, beta));
+        let apart = everything(dims, |x, gamma, beta| {
+            let halves = x.chunk(2, 0).into_iter();
+            let halves: Vec<Normalised> = halves
+                .map(|x| Normalisation { parts: 1, ..norm }.forward(x, gamma.clone(), beta.clone()))
+                .collect();
+            let output = Tensor::cat(halves.iter().map(|half| half.output.clone()).collect(), 0);
+            let statistics = halves.into_iter().flat_map(|half| half.statistics).collect();
+            Normalised { output, statistics }
+        });
+        let limit = 1e-6;
+        assert!(difference(together.output, apart.output) < limit);
+        assert!(difference(together.dx, apart.dx) < limit);
+        for (together, apart) in together.statistics.into_iter().zip(apart.statistics) {
+            assert!(difference(together.mean, apart.mean) < limit);
+            assert!(difference(together.variance, apart.variance) < limit);
+        }
+        for (together, apart) in together.slopes.into_iter().zip(apart.slopes) {
+            assert!(difference(together, apart) < limit);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a batch of 3 has no 2 equal parts")]
+    fn unequal_parts_are_refused() {
+        let (device, norm) =
+            (Device::flex(), Normalisation { parts: 2, epsilon: 1e-5, activation: Activation::Relu });
+        norm.forward(
+            Tensor::ones([3, 1, 2, 2], &device),
+            Tensor::ones([1], &device),
+            Tensor::ones([1], &device),
+        );
     }
 }

@@ -2,47 +2,63 @@
 
 use burn::tensor::{
     Tensor,
-    module::{conv_transpose2d, conv2d},
-    ops::{ConvOptions, ConvTransposeOptions},
+    module::{batch_norm_train, conv_transpose2d, conv2d, max_pool2d},
+    ops::{ConvOptions, ConvTransposeOptions, MaxPoolOptions},
 };
 
-use crate::{Activation, AdamStep, Convolution, Normalised, UpConvolution, Window};
+use crate::{AdamStep, Layer, Normalisation, Normalised, ResponseNorm, Statistics, Way, Window};
 
 pub(crate) fn convolve(
-    Convolution { window, groups, activation }: Convolution,
+    Layer { way, window, groups, activation }: Layer,
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<4> {
     let Window { stride, padding, .. } = window;
-    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
-    activation.apply(conv2d(x, weight, bias, options))
-}
-
-pub(crate) fn up_convolve(
-    UpConvolution { window, activation }: UpConvolution,
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<4> {
-    let Window { stride, padding, .. } = window;
-    let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
-    activation.apply(conv_transpose2d(x, weight, bias, options))
+    activation.apply(match way {
+        Way::Down => {
+            let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
+            conv2d(x, weight, bias, options)
+        }
+        Way::Up => {
+            let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], groups);
+            conv_transpose2d(x, weight, bias, options)
+        }
+    })
 }
 
 pub(crate) fn normalise(
+    Normalisation { parts, epsilon, activation }: Normalisation,
     x: Tensor<4>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    epsilon: f64,
-    activation: Activation,
+    gamma: &Tensor<1>,
+    beta: &Tensor<1>,
 ) -> Normalised {
-    let result = burn::tensor::module::batch_norm_train(x, gamma, beta, epsilon);
-    Normalised {
-        output: activation.apply(result.output),
-        mean: result.mean.detach(),
-        variance: result.variance.detach(),
-    }
+    let (outputs, statistics) = x
+        .chunk(parts, 0)
+        .into_iter()
+        .map(|part| {
+            let result = batch_norm_train(part, gamma.clone(), beta.clone(), epsilon);
+            let (mean, variance) = (result.mean.detach(), result.variance.detach());
+            (activation.apply(result.output), Statistics { mean, variance })
+        })
+        .unzip();
+    Normalised { output: Tensor::cat(outputs, 0), statistics }
+}
+
+pub(crate) fn max_pool(x: Tensor<4>, Window { kernel, stride, padding }: Window) -> Tensor<4> {
+    let options = MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);
+    max_pool2d(x, options)
+}
+
+pub(crate) fn response_norm(norm: ResponseNorm, x: Tensor<4>) -> Tensor<4> {
+    let ResponseNorm { channels: window, alpha, bias } = norm;
+    let [batch, channels, height, width] = x.dims();
+    let margin = Tensor::zeros([batch, window / 2, height, width], &x.device());
+    let squares = Tensor::cat(vec![margin.clone(), x.clone().square(), margin], 1);
+    let sums = (0..window).map(|shift| squares.clone().narrow(1, shift, channels));
+    let sum = sums.fold(x.zeros_like(), |sum, squares| sum + squares);
+    let base = sum.mul_scalar(alpha / window as f64).add_scalar(bias);
+    x * base.powf_scalar(-ResponseNorm::EXPONENT)
 }
 
 /// Moved weights and both moments.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Convolution, UpConvolution, form::Form, plain};
+use crate::{Layer, form::Form, plain};
 
 /// A convolution or up-convolution whose weights have been laid out once, with batch norm folded in:
 /// for inference, no gradients.
@@ -14,7 +14,7 @@ use crate::{Convolution, UpConvolution, form::Form, plain};
 /// let device = Device::default();
 /// let layer = Convolution { window: Window::new(4, 2, 1), groups: 1, activation: Activation::Relu };
 /// let (weight, scale) = (Tensor::<4>::ones([2, 3, 4, 4], &device), Tensor::<1>::ones([2], &device) * 2.0);
-/// let prepared = Prepared::convolution(layer, weight, Some((scale.clone(), scale.zeros_like())));
+/// let prepared = Prepared::new(layer, weight, Some((scale.clone(), scale.zeros_like())));
 /// let y = prepared.forward(Tensor::ones([1, 3, 8, 8], &device));
 /// assert_eq!(y.max().into_scalar::<f32>(), 96.0); // 48 ones, times 2
 /// ```
@@ -22,13 +22,6 @@ use crate::{Convolution, UpConvolution, form::Form, plain};
 pub struct Prepared {
     layer: Layer,
     weights: Weights,
-}
-
-/// Which of the two it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Layer {
-    Convolution(Convolution),
-    UpConvolution(UpConvolution),
 }
 
 /// Weights times scale, and the shift.
@@ -46,31 +39,13 @@ enum Weights {
 }
 
 impl Prepared {
-    /// A convolution followed by `scale y + shift` of every channel, then its activation.
+    /// A [`Convolution`](crate::Convolution) or [`UpConvolution`](crate::UpConvolution) followed by
+    /// `scale y + shift` of every channel, then its activation.
     ///
     /// # Shapes
-    /// - `weight`: as for [`Convolution::forward`]; `scale`, `shift`: `[out]`
-    pub fn convolution(
-        layer: Convolution,
-        weight: Tensor<4>,
-        affine: Option<(Tensor<1>, Tensor<1>)>,
-    ) -> Self {
-        Self::new(Layer::Convolution(layer), 0, weight, affine)
-    }
-
-    /// An up-convolution followed by `scale y + shift` of every channel, then its activation.
-    ///
-    /// # Shapes
-    /// - `weight`: as for [`UpConvolution::forward`]; `scale`, `shift`: `[out]`
-    pub fn up_convolution(
-        layer: UpConvolution,
-        weight: Tensor<4>,
-        affine: Option<(Tensor<1>, Tensor<1>)>,
-    ) -> Self {
-        Self::new(Layer::UpConvolution(layer), 1, weight, affine)
-    }
-
-    fn new(layer: Layer, out: usize, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Self {
+    /// - `weight`: as for the layer's `forward`; `scale`, `shift`: `[out]`
+    pub fn new(layer: impl Into<Layer>, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Self {
+        let layer = layer.into();
         let weights = match Form::of(&weight) {
             #[cfg(feature = "flex")]
             Form::Fast => Weights::Fast(std::sync::Arc::new(crate::flex::Laid::new(layer, weight, affine))),
@@ -78,6 +53,7 @@ impl Prepared {
                 None => Weights::Plain(Box::new(Folded { weight, shift: None })),
                 Some((scale, shift)) => {
                     let mut dims = [1; 4];
+                    let out = layer.outputs_axis();
                     dims[out] = weight.dims()[out];
                     let weight = weight * scale.reshape(dims);
                     Weights::Plain(Box::new(Folded { weight, shift: Some(shift) }))
@@ -88,19 +64,16 @@ impl Prepared {
     }
 
     /// # Shapes
-    /// As for [`Convolution::forward`] or [`UpConvolution::forward`].
+    /// As for the layer's `forward`.
     ///
     /// # Panics
     /// When `x` is not on the device of the weights, or of another shape.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match (&self.weights, self.layer) {
+        match &self.weights {
             #[cfg(feature = "flex")]
-            (Weights::Fast(laid), _) => laid.forward(x),
-            (Weights::Plain(folded), Layer::Convolution(layer)) => {
-                plain::convolve(layer, x, folded.weight.clone(), folded.shift.clone())
-            }
-            (Weights::Plain(folded), Layer::UpConvolution(layer)) => {
-                plain::up_convolve(layer, x, folded.weight.clone(), folded.shift.clone())
+            Weights::Fast(laid) => laid.forward(x),
+            Weights::Plain(folded) => {
+                plain::convolve(self.layer, x, folded.weight.clone(), folded.shift.clone())
             }
         }
     }
@@ -112,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Activation, Window,
+        Activation, Convolution, UpConvolution, Window,
         noise::{difference, noise},
     };
 
@@ -131,13 +104,12 @@ mod tests {
                 let activation = Activation::LeakyRelu(0.2);
                 let layer = Convolution { window, groups: 1, activation };
                 let linear = Convolution { activation: Activation::Identity, ..layer };
-                let y = plain::convolve(linear, x.clone(), weight.clone(), None);
+                let y = plain::convolve(linear.into(), x.clone(), weight.clone(), None);
                 let affine = |y: Tensor<4>| {
                     let dims = [1, outputs, 1, 1];
                     activation.apply(y * scale.clone().reshape(dims) + shift.clone().reshape(dims))
                 };
-                let prepared =
-                    Prepared::convolution(layer, weight.clone(), Some((scale.clone(), shift.clone())));
+                let prepared = Prepared::new(layer, weight.clone(), Some((scale.clone(), shift.clone())));
                 let apart = difference(prepared.forward(x), affine(y.clone()));
                 assert!(apart < 1e-5, "{window:?}, batch {batch}: {apart}");
 
@@ -146,8 +118,8 @@ mod tests {
                 let weight = weight.swap_dims(0, 1); // [in, out, kernel, kernel]
                 let side = window.down(side);
                 let x = noise([batch, inputs, side, side], 5, &device);
-                let expected = affine(plain::up_convolve(linear, x.clone(), weight.clone(), None));
-                let prepared = Prepared::up_convolution(layer, weight, Some((scale.clone(), shift.clone())));
+                let expected = affine(plain::convolve(linear.into(), x.clone(), weight.clone(), None));
+                let prepared = Prepared::new(layer, weight, Some((scale.clone(), shift.clone())));
                 let apart = difference(prepared.forward(x), expected);
                 assert!(apart < 1e-5, "{window:?} up, batch {batch}: {apart}");
             }

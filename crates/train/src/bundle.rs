@@ -1,6 +1,7 @@
 //! A checkpoint: one file, complete or absent, with everything that a continued run needs.
 //!
-//! It is a burnpack: both networks' tensors under `generator.` and `discriminator.` with the identities that
+//! It is a burnpack: both networks' tensors under `generator.` and `discriminator.` (and the generator's
+//! running average under `average.`) with the identities that
 //! optimiser state is keyed by, each optimiser's own burnpack as bytes under `optimizer.`, and the header
 //! below as text. See `docs/checkpoints.md`.
 
@@ -30,6 +31,7 @@ const HEADER: &str = "context-encoder.checkpoint";
 
 const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
+const AVERAGE: &str = "average";
 
 /// Everything beside tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +71,9 @@ pub(crate) fn save(learner: &Learner, state: &State<'_>, path: &Path) -> Result<
     optimizer_tensors.push(collect(&learner.generator, GENERATOR, step, path, &mut tensors)?);
     if let Some(player) = &learner.discriminator {
         optimizer_tensors.push(collect(player, DISCRIMINATOR, step, path, &mut tensors)?);
+    }
+    if let Some(average) = &learner.average {
+        collect_network(&average.network, AVERAGE, step, path, &mut tensors)?;
     }
     let header = Header { format: FORMAT, step, epoch, pictures, optimizer_tensors, config: config.clone() };
     let header = serde_json::to_string(&header).map_err(|error| failed(path, &error))?;
@@ -142,6 +147,10 @@ pub(crate) fn load(path: &Path, device: &Device) -> Result<(Learner, Header), Tr
     if let Some(player) = learner.discriminator {
         learner.discriminator = Some(restore(player, DISCRIMINATOR, &mut tensors, counts.next(), path)?);
     }
+    if let Some(average) = &mut learner.average {
+        restore_network(&mut average.network, AVERAGE, &mut tensors, path)?;
+    }
+    learner.step = header.step;
     match tensors.first() {
         Some(tensor) => Err(refuse(format!("it holds `{}`, for which there is no place", tensor.name))),
         None => Ok((learner, header)),
@@ -157,7 +166,24 @@ fn collect<M: Module>(
     tensors: &mut Vec<Tensor>,
 ) -> Result<usize, TrainError> {
     // In inference, so that batch norm's statistics include the last step.
-    for mut tensor in player.network.valid().collect(None, None, false) {
+    collect_network(&player.network.valid(), name, step, path, tensors)?;
+    let record = player.optimizer.to_record();
+    let count = record.len();
+    let bytes = record.into_bytes().map_err(|error| failed(path, &error))?;
+    let length = bytes.len();
+    tensors.push(Tensor::new(optimizer_name(name), DType::U8, vec![length], None, bytes));
+    Ok(count)
+}
+
+/// Adds a network's tensors under `name`.
+fn collect_network<M: Module>(
+    network: &M,
+    name: &str,
+    step: u64,
+    path: &Path,
+    tensors: &mut Vec<Tensor>,
+) -> Result<(), TrainError> {
+    for mut tensor in network.collect(None, None, false) {
         let bytes = tensor.to_bytes().map_err(|error| failed(path, &error))?;
         if !all_finite(&bytes) {
             return Err(TrainError::NotFinite { what: format!("the weight `{name}.{}`", tensor.name), step });
@@ -165,12 +191,7 @@ fn collect<M: Module>(
         tensor.name = format!("{name}.{}", tensor.name);
         tensors.push(tensor);
     }
-    let record = player.optimizer.to_record();
-    let count = record.len();
-    let bytes = record.into_bytes().map_err(|error| failed(path, &error))?;
-    let length = bytes.len();
-    tensors.push(Tensor::new(optimizer_name(name), DType::U8, vec![length], None, bytes));
-    Ok(count)
+    Ok(())
 }
 
 /// Takes a player's tensors out of a checkpoint and into the player.
@@ -182,23 +203,9 @@ fn restore<M: Module>(
     path: &Path,
 ) -> Result<Player<M>, TrainError> {
     let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-    let (mut own, mut optimizer) = (Vec::new(), None);
-    for mut tensor in std::mem::take(tensors) {
-        if let Some(rest) = tensor.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) {
-            tensor.name = rest.to_owned();
-            own.push(tensor);
-        } else if tensor.name == optimizer_name(name) {
-            optimizer = Some(tensor);
-        } else {
-            tensors.push(tensor);
-        }
-    }
-    let result = player.network.apply(own, None, None, false);
-    let misfits = result.missing.iter().map(|(name, _)| name).chain(&result.unused).cloned();
-    let misfits: Vec<String> = misfits.chain(result.errors.iter().map(ToString::to_string)).collect();
-    if !misfits.is_empty() {
-        return Err(refuse(format!("these tensors of the {name} do not fit: {}", misfits.join(", "))));
-    }
+    restore_network(&mut player.network, name, tensors, path)?;
+    let place = tensors.iter().position(|tensor| tensor.name == optimizer_name(name));
+    let optimizer = place.map(|index| tensors.remove(index));
     let bytes = optimizer
         .ok_or_else(|| refuse(format!("the {name}'s optimiser is missing")))?
         .into_bytes()
@@ -207,6 +214,33 @@ fn restore<M: Module>(
         .filter(|optimizer| Some(optimizer.to_record().len()) == optimizer_tensors)
         .ok_or_else(|| refuse(format!("the {name}'s optimiser did not come back whole")))?;
     Ok(player)
+}
+
+/// Takes a network's tensors out of a checkpoint and into the network.
+fn restore_network<M: Module>(
+    network: &mut M,
+    name: &str,
+    tensors: &mut Vec<Tensor>,
+    path: &Path,
+) -> Result<(), TrainError> {
+    let mut own = Vec::new();
+    for mut tensor in std::mem::take(tensors) {
+        match tensor.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) {
+            Some(rest) => {
+                tensor.name = rest.to_owned();
+                own.push(tensor);
+            }
+            None => tensors.push(tensor),
+        }
+    }
+    let result = network.apply(own, None, None, false);
+    let misfits = result.missing.iter().map(|(name, _)| name).chain(&result.unused).cloned();
+    let misfits: Vec<String> = misfits.chain(result.errors.iter().map(ToString::to_string)).collect();
+    if misfits.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("these tensors of the {name} do not fit: {}", misfits.join(", "));
+    Err(TrainError::Checkpoint { path: path.to_owned(), reason })
 }
 
 /// Burn skips what it cannot match without a word, so the caller counts what came back.

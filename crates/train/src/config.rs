@@ -6,7 +6,7 @@ use context_encoder_mask::MaskKind;
 use context_encoder_model::{ModelConfig, Prediction, Preset};
 use serde::{Deserialize, Serialize};
 
-use crate::{DataConfig, TrainError};
+use crate::{Augmentation, DataConfig, Schedule, TrainError};
 
 /// Everything that a training run depends on.
 ///
@@ -21,6 +21,9 @@ use crate::{DataConfig, TrainError};
 /// | `mask_sharing` | pictures that share a mask | none | none | those of a batch |
 /// | `generator_rate` | Adam's learning rate | 2e-3 | 2e-3 | 2e-3 |
 /// | `discriminator_rate` | Adam's learning rate | 2e-4 | 2e-4 | 2e-4 |
+/// | `schedule` | how both rates change | constant | constant | constant |
+/// | `averaging` | memory of the generator's running average, 0 for none | 0 | 0 | 0 |
+/// | `augmentation` | what is varied beside place and side | nothing | nothing | nothing |
 /// | `batch_size` | pictures a step | 64 | 64 | 64 |
 ///
 /// ```
@@ -43,6 +46,13 @@ pub struct TrainConfig {
     pub generator_rate: f64,
     /// Learning rate of the discriminator's Adam.
     pub discriminator_rate: f64,
+    /// How both rates change in the course of the run.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Share of the generator's running average that every step keeps, 0 to below 1; the average is then what is
+    /// validated and saved. 0 for none.
+    #[serde(default)]
+    pub averaging: f64,
     /// Threads that prepare pictures; never changes a batch.
     pub workers: usize,
     /// Steps between readings of the device, for log and progress.
@@ -67,6 +77,9 @@ pub struct TrainConfig {
     pub reconstruction: Reconstruction,
     /// Where pictures come from.
     pub data: DataConfig,
+    /// What is varied in them.
+    #[serde(default)]
+    pub augmentation: Augmentation,
 }
 
 impl Default for TrainConfig {
@@ -119,6 +132,8 @@ impl TrainConfig {
             seed: 0,
             generator_rate: 2e-3,
             discriminator_rate: 2e-4,
+            schedule: Schedule::Constant,
+            averaging: 0.0,
             workers: 2,
             log_every: 10,
             sheet_every: 500,
@@ -131,6 +146,7 @@ impl TrainConfig {
             objective: Objective::joint(),
             reconstruction: Reconstruction { average, ..Reconstruction::default() },
             data: DataConfig::Facades { pictures: 4096 },
+            augmentation: Augmentation::default(),
         }
     }
 
@@ -149,6 +165,9 @@ impl TrainConfig {
                     "{key} is {rate}; write a number above 0 (2e-3 and 2e-4 in the paper)"
                 ));
             }
+        }
+        if !(0.0..1.0).contains(&self.averaging) {
+            return refuse(format!("averaging is {}; write 0 for none, or such as 0.999", self.averaging));
         }
         let weights = match self.objective {
             Objective::Joint { reconstruction, adversarial } => [reconstruction, adversarial],
@@ -176,6 +195,7 @@ impl TrainConfig {
             }
         }
         self.data.validate(self.model.size as u32)?;
+        self.augmentation.validate(&self.data, self.model.size as u32)?;
         if let MaskKind::Central { overlap } = self.masks
             && overlap as usize >= self.model.size / 4
         {
@@ -227,6 +247,8 @@ mod tests {
         );
         assert!(refusal(|c| c.generator_rate = f64::NAN).contains("generator_rate is NaN"));
         assert!(refusal(|c| c.masks = MaskKind::RandomBlock).contains("model.prediction = \"whole\""));
+        assert!(refusal(|c| c.averaging = 1.0).contains("averaging is 1"));
+        assert!(refusal(|c| c.augmentation.smallest = 100).contains("shorter sides from 100 to 160"));
         assert!(refusal(|c| c.log_every = 0).contains("log_every"));
         assert!(refusal(|c| c.model.size = 100).contains("choose 64, 128 or 256"));
         assert!(refusal(|c| c.reconstruction.overlap_weight = -1.0).contains("negative"));

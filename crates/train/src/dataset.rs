@@ -7,7 +7,7 @@ use context_encoder_data::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{TrainConfig, TrainError};
 
 /// Keeps the random stream of drawn facades apart from the run's other streams of the same seed; by itself the seed
 /// of the facades to validate on, which are the same in every run.
@@ -44,11 +44,45 @@ pub enum DataConfig {
     },
 }
 
+/// What is varied in the pictures to learn from, beside place and side.
+///
+/// | key | meaning | range |
+/// |---|---|---|
+/// | `smallest` | shorter sides are drawn from it to `data.resize`, pixels; 0 varies nothing | `model.size` to `data.resize` |
+/// | `colour` | how far [light and colours](context_encoder_data::Tint) vary, percent | 0 to 50 |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Shorter sides are drawn from here to `data.resize`, pixels; 0 varies nothing.
+    pub smallest: u32,
+    /// How far light and colours vary, percent.
+    pub colour: u8,
+}
+
+impl Augmentation {
+    /// Checks every field, for squares of `side` pixels.
+    pub(crate) fn validate(self, data: &DataConfig, side: u32) -> Result<(), TrainError> {
+        let view = self.view(data.resize(side), side);
+        view.validate().map_err(|error| TrainError::config(format!("augmentation: {error}")))
+    }
+
+    /// The training view whose pictures have `resize` pixels on their shorter side.
+    fn view(self, resize: u32, size: u32) -> View {
+        match self {
+            Self { smallest: 0, colour: 0 } => View::RandomCrop { resize, size },
+            Self { smallest: 0, colour } => View::Varied { smallest: resize, largest: resize, size, colour },
+            Self { smallest, colour } => View::Varied { smallest, largest: resize, size, colour },
+        }
+    }
+}
+
 /// Pictures for training and for validation, and how a square is taken from them.
 pub(crate) struct Dataset {
     pub(crate) training: Arc<dyn PictureSource>,
     pub(crate) validation: Arc<dyn PictureSource>,
     pub(crate) view: View,
+    /// The same scales, in their own colours.
+    pub(crate) validation_view: View,
     pub(crate) on_bad_picture: OnBadPicture,
     /// Memory for decoded pictures of the training part, MiB.
     pub(crate) cache_mib: u64,
@@ -88,23 +122,26 @@ impl DataConfig {
         Self::Folder { path: path.into(), resize, strict, cache_mib }
     }
 
-    /// Opens the source for squares of `side` pixels.
-    pub(crate) fn open(&self, side: u32, seed: u64, validation: usize) -> Result<Dataset, TrainError> {
-        match self {
+    /// Opens the source for a run.
+    pub(crate) fn open(config: &TrainConfig) -> Result<Dataset, TrainError> {
+        let (side, seed, validation) = (config.model.size as u32, config.seed, config.validation_pictures);
+        let resize = config.data.resize(side);
+        let view = config.augmentation.view(resize, side);
+        let validation_view = Augmentation { colour: 0, ..config.augmentation }.view(resize, side);
+        match &config.data {
             Self::Facades { pictures } => {
-                // Pictures of 3:2.5 around the crop leave it room to move by a quarter of its side.
-                let (width, height) = (side * 3 / 2, side * 5 / 4);
-                let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(width, height);
+                let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(side * 3 / 2, resize);
                 Ok(Dataset {
                     training: Arc::new(FacadeSource::training(facades(seed), *pictures)),
                     validation: Arc::new(FacadeSource::validation(facades(0), validation)),
-                    view: View::RandomCrop { resize: height, size: side },
+                    view,
+                    validation_view,
                     on_bad_picture: OnBadPicture::Stop,
                     cache_mib: 0, // each epoch draws new ones
                     refused: Vec::new(),
                 })
             }
-            Self::Folder { path, resize, strict, cache_mib } => {
+            Self::Folder { path, strict, cache_mib, .. } => {
                 let on_bad_picture = if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip };
                 let options = FolderOptions { on_bad_picture, ..FolderOptions::default() };
                 let folder = Folder::open(path, options)?;
@@ -121,12 +158,22 @@ impl DataConfig {
                 Ok(Dataset {
                     training: Arc::new(training),
                     validation: Arc::new(validation),
-                    view: View::RandomCrop { resize: *resize, size: side },
+                    view,
+                    validation_view,
                     on_bad_picture,
                     cache_mib: *cache_mib,
                     refused,
                 })
             }
+        }
+    }
+
+    /// The shorter side of the pictures that squares of `side` pixels are cut from.
+    fn resize(&self, side: u32) -> u32 {
+        match self {
+            // Pictures of 3:2.5 around the crop leave it room to move by a quarter of its side.
+            Self::Facades { .. } => side * 5 / 4,
+            Self::Folder { resize, .. } => *resize,
         }
     }
 

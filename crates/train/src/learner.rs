@@ -10,13 +10,19 @@ use context_encoder_loss::{
 };
 use context_encoder_model::{Discriminator, Model, Prediction};
 
-use crate::{TrainConfig, TrainError, player::Player};
+use crate::{Schedule, TrainConfig, TrainError, average::Average, player::Player};
 
 /// Both networks with their optimisers.
 pub struct Learner {
     pub(crate) generator: Player<Model>,
     /// Absent when the objective is reconstruction alone.
     pub(crate) discriminator: Option<Player<Discriminator>>,
+    /// Absent when nothing is averaged.
+    pub(crate) average: Option<Average>,
+    /// Steps done, and to be done.
+    pub(crate) step: u64,
+    steps: u64,
+    schedule: Schedule,
     objective: Objective,
     reconstruction: Reconstruction,
 }
@@ -44,24 +50,29 @@ impl Learner {
             None
         };
         Ok(Self {
+            average: (config.averaging > 0.0).then(|| Average::new(&model, config.averaging)),
             generator: Player::new(model, config.generator_rate),
             discriminator,
+            step: 0,
+            steps: config.steps,
+            schedule: config.schedule,
             objective: config.objective,
             reconstruction: config.reconstruction,
         })
     }
 
-    /// Takes the learning rates of a configuration.
+    /// Takes the learning rates of a configuration, and the steps over which they change.
     pub(crate) fn set_rates(&mut self, config: &TrainConfig) {
+        self.steps = config.steps;
         self.generator.rate = config.generator_rate;
         if let Some(player) = &mut self.discriminator {
             player.rate = config.discriminator_rate;
         }
     }
 
-    /// The generator as it stands, on its training device.
+    /// The generator to use: the running average where there is one, otherwise the network as it stands.
     pub fn model(&self) -> &Model {
-        &self.generator.network
+        self.average.as_ref().map_or(&self.generator.network, |average| &average.network)
     }
 
     /// The discriminator as it stands, when there is one.
@@ -95,7 +106,9 @@ impl Learner {
     /// # Ok::<(), context_encoder_train::TrainError>(())
     /// ```
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
-        let Self { generator, discriminator, objective, reconstruction } = self;
+        let Self { generator, discriminator, average, step, steps, schedule, objective, reconstruction } =
+            self;
+        let pace = schedule.factor(step, steps);
         let model = &generator.network;
         let truth = model.target(batch.images.clone()); // [batch, 3, predicted, predicted]
         let hidden = model.target(batch.masks.clone()); // [batch, 1, predicted, predicted]
@@ -107,39 +120,47 @@ impl Learner {
 
         let (discriminator, discriminator_terms) = match discriminator {
             Some(player) => {
-                let (player, terms) = teach(player, truth.clone(), prediction.clone().detach());
+                let (player, terms) = teach(player, pace, truth.clone(), prediction.clone().detach());
                 (Some(player), Some(terms))
             }
             None => (None, None),
         };
 
-        // The generator's step needs no gradients for the discriminator's weights.
         let judge = |patches: Tensor<4>| match &discriminator {
-            Some(player) => player.network.clone().no_grad().forward(patches),
+            Some(player) => judgement(&player.network, patches),
             None => unreachable!("an objective without discriminator asks for no judgement"),
         };
         let loss = objective.generator_loss(&reconstruction, prediction, truth, region, judge);
         let terms = StepTerms { generator: detached(&loss), discriminator: discriminator_terms };
-        let generator = generator.descend(&loss.total);
-        (Self { generator, discriminator, objective, reconstruction }, terms)
+        let generator = generator.descend(&loss.total, pace);
+        let average = average.map(|average| average.take_in(&generator.network, step));
+        let step = step + 1;
+        (Self { generator, discriminator, average, step, steps, schedule, objective, reconstruction }, terms)
     }
+}
+
+/// What the discriminator thinks of patches: a slope for the patches, but none for its own weights, which
+/// the generator's step does not move.
+fn judgement(critic: &Discriminator, patches: Tensor<4>) -> Tensor<1> {
+    critic.clone().no_grad().forward(patches)
 }
 
 /// The discriminator's step on true patches and on predictions that carry no gradient.
 fn teach(
     player: Player<Discriminator>,
+    pace: f64,
     truth: Tensor<4>,
     prediction: Tensor<4>,
 ) -> (Player<Discriminator>, DiscriminatorLoss) {
-    let real = player.network.forward(truth); // [batch]
-    let fake = player.network.forward(prediction); // [batch]
+    // One pass, but each half is normalised by its own statistics, as in two.
+    let [real, fake] = player.network.forward_each([truth, prediction]); // [batch] each
     let loss = discriminator_loss(real, fake);
     let terms = DiscriminatorLoss {
         real: loss.real.clone().detach(),
         fake: loss.fake.clone().detach(),
         total: loss.total.clone().detach(),
     };
-    (player.descend(&loss.total), terms)
+    (player.descend(&loss.total, pace), terms)
 }
 
 /// The numbers alone, so that a report does not keep a step's whole graph alive.
@@ -153,7 +174,7 @@ fn detached(loss: &GeneratorLoss) -> GeneratorLoss {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
+    use burn::{optim::GradientsParams, tensor::TensorData};
     use context_encoder_mask::MaskKind;
 
     use super::*;
@@ -233,5 +254,36 @@ mod tests {
             totals.push(number(terms.discriminator.expect("joint").total));
         }
         assert!(totals[11] < totals[0], "{totals:?}");
+    }
+
+    #[test]
+    fn the_generators_step_has_no_slopes_for_the_discriminators_weights() {
+        let learner = Learner::new(&config(Objective::joint()), &Device::flex()).expect("usable");
+        let critic = learner.critic().expect("joint");
+        let patches = batch(Prediction::Centre).images.slice([0..4, 0..3, 0..32, 0..32]).require_grad();
+        let slopes = judgement(critic, patches.clone()).sum().backward();
+        assert!(patches.grad(&slopes).is_some());
+        assert!(GradientsParams::from_grads(slopes, critic).is_empty());
+        let slopes = critic.forward(patches).sum().backward();
+        assert!(!GradientsParams::from_grads(slopes, critic).is_empty(), "otherwise it has");
+    }
+
+    /// Ten steps against the same with each half judged by itself.
+    #[test]
+    fn the_discriminator_learns_from_both_halves_at_once_what_it_learns_from_each() {
+        let config = config(Objective::joint());
+        let truth = batch(Prediction::Centre).images.slice([0..4, 0..3, 0..32, 0..32]);
+        let prediction = batch(Prediction::Centre).images.slice([0..4, 0..3, 30..62, 17..49]) * 0.5 + 0.1;
+        let fresh = || Learner::new(&config, &Device::flex()).expect("usable").discriminator.expect("joint");
+        let (mut together, mut apart) = (fresh(), fresh());
+        for step in 0..10 {
+            let (next, terms) = teach(together, 1.0, truth.clone(), prediction.clone());
+            together = next;
+            let [real, fake] = [&truth, &prediction].map(|half| apart.network.forward(half.clone()));
+            let loss = discriminator_loss(real, fake);
+            apart = apart.descend(&loss.total, 1.0);
+            let (together, apart) = (number(terms.total), number(loss.total));
+            assert!((together - apart).abs() < 1e-4 * apart, "step {step}: {together} is not {apart}");
+        }
     }
 }

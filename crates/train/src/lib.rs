@@ -9,6 +9,7 @@
 //! a continued run needs) and `model.safetensors` (all that filling pictures needs).
 
 mod adam;
+mod average;
 mod bundle;
 mod checkpoint_record;
 mod config;
@@ -20,6 +21,7 @@ mod player;
 pub mod progress;
 mod run;
 mod run_folder;
+mod schedule;
 mod session;
 mod settings;
 mod validation;
@@ -28,10 +30,11 @@ mod waiting;
 pub use checkpoint_record::CheckpointRecord;
 pub use config::TrainConfig;
 pub use context_encoder_model::Preset;
-pub use dataset::DataConfig;
+pub use dataset::{Augmentation, DataConfig};
 pub use error::TrainError;
 pub use journal::StepRecord;
 pub use learner::{Learner, StepTerms};
 pub use progress::{Lines, Progress, Terminal};
 pub use run::{Run, Summary};
+pub use schedule::Schedule;
 pub use validation::{Validation, ValidationEntry};

@@ -20,10 +20,10 @@ impl<M: Module> Player<M> {
         Self { network, optimizer: Adam.into(), rate }
     }
 
-    /// One step of Adam down the slope of `loss`.
-    pub(crate) fn descend(mut self, loss: &Tensor<1>) -> Self {
+    /// One step of Adam down the slope of `loss`, at `pace` times the player's rate.
+    pub(crate) fn descend(mut self, loss: &Tensor<1>, pace: f64) -> Self {
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        self.network = self.optimizer.step(self.rate, self.network, gradients);
+        self.network = self.optimizer.step(self.rate * pace, self.network, gradients);
         self
     }
 }

@@ -12,7 +12,7 @@ use context_encoder_mask::MaskGenerator;
 use context_encoder_model::parameter_count;
 
 use crate::{
-    Learner, Progress, TrainConfig, TrainError, Validation, bundle,
+    DataConfig, Learner, Progress, TrainConfig, TrainError, Validation, bundle,
     dataset::Dataset,
     progress::Plan,
     run_folder::RunFolder,
@@ -131,6 +131,7 @@ impl Run {
     /// Sets the steps at which the run is complete, to go on longer than was planned.
     pub fn with_steps(mut self, steps: u64) -> Self {
         self.config.steps = steps;
+        self.learner.set_rates(&self.config);
         self
     }
 
@@ -203,7 +204,7 @@ impl Run {
                 "steps is {steps}, but the run has done {done}; write more"
             )));
         }
-        let dataset = config.data.open(config.model.size as u32, config.seed, config.validation_pictures)?;
+        let dataset = DataConfig::open(config)?;
         let pictures = dataset.fingerprint();
         if self.pictures.is_some_and(|before| before != pictures) {
             return Err(TrainError::config(

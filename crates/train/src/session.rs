@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use burn::module::Module;
 use context_encoder_data::Refused;
 use context_encoder_eval::Inpainter;
-use context_encoder_model::TrainingRecord;
+use context_encoder_model::{SaveOptions, TrainingRecord};
 
 use crate::{
     Learner, Progress, StepTerms, Summary, TrainConfig, TrainError, Validation,
@@ -141,7 +141,8 @@ impl<'a> Session<'a> {
             masks: config.masks.to_string(),
             data: config.data.describe(),
         };
-        learner.model().valid().save_with(&record, &self.folder.weights)?;
+        let options = SaveOptions::default().with_record(record);
+        learner.model().valid().save_with(&options, &self.folder.weights)?;
         self.progress.written(&self.folder.checkpoint);
         self.progress.written(&self.folder.weights);
         Ok(())

@@ -54,6 +54,7 @@ pub(crate) struct ValidationRow {
     l2: f64,
     psnr: f64,
     ssim: f64,
+    sharpness: f64,
     border_mean_psnr: f64,
     harmonic_psnr: f64,
 }
@@ -63,13 +64,14 @@ impl Validation {
         let psnr = |name: &str| {
             self.baselines.iter().find(|entry| entry.name == name).map_or(f64::NAN, |e| e.scores.psnr)
         };
-        let Scores { l1, l2, psnr: network, ssim } = self.network;
+        let Scores { l1, l2, psnr: network, ssim, sharpness } = self.network;
         ValidationRow {
             step: self.step,
             l1,
             l2,
             psnr: network,
             ssim,
+            sharpness,
             border_mean_psnr: psnr(BorderMean.name()),
             harmonic_psnr: psnr(Harmonic.name()),
         }
@@ -92,9 +94,10 @@ impl ValidationSet {
             }
             match source.picture(0, index) {
                 Ok(picture) => {
-                    let side = dataset.view.size();
+                    let view = dataset.validation_view;
+                    let side = view.size();
                     let draw = |purpose| stream(VALIDATION_SEED, purpose, 0, index as u64);
-                    pictures.push(dataset.view.apply(&picture, &mut draw(Purpose::Crop)));
+                    pictures.push(view.apply(&picture, &mut draw(Purpose::Crop)));
                     masks.push(generator.generate(side, side, &mut draw(Purpose::Mask)));
                 }
                 Err(error) if dataset.on_bad_picture == OnBadPicture::Stop => return Err(error.into()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use context_encoder::{
     Device, Model, ModelConfig,
-    model::{BottleneckConfig, Prediction, Preset},
+    model::{BottleneckConfig, Precision, Prediction, Preset, SaveOptions, TrainingRecord},
 };
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
@@ -25,6 +25,9 @@ pub struct Convert {
     /// Whose names the written weights have
     #[arg(long, value_enum, default_value_t = Layout::ContextEncoder)]
     to: Layout,
+    /// How numbers are stored in this program's files: f32, f16 or bf16
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
     /// The network that PyTorch's weights belong to, which such files do not say
     #[arg(long, default_value = "authors")]
     preset: Preset,
@@ -64,7 +67,15 @@ impl Convert {
         let device = self.device.open()?;
         let model = self.read(&device)?;
         match self.to {
-            Layout::ContextEncoder => model.save(&self.output).into_diagnostic()?,
+            Layout::ContextEncoder => {
+                let mut options = SaveOptions::default().with_precision(self.precision);
+                // Foreign files say nothing of how their weights came about.
+                options.record = TrainingRecord::load(&self.input).ok().flatten();
+                model.save_with(&options, &self.output).into_diagnostic()?;
+            }
+            Layout::Pytorch if self.precision != Precision::F32 => {
+                return Err(miette!("files for PyTorch's ports hold 32-bit numbers; leave --precision out"));
+            }
             Layout::Pytorch => model.save_pytorch(&self.output).into_diagnostic()?,
         }
         let written = self.output.display();

@@ -6,13 +6,13 @@ use clap::Args;
 use context_encoder::{
     Inpainter,
     data::{Folder, FolderOptions, PictureSource, Purpose, View, stream},
-    eval::{BorderMean, EvalError, Fill, Harmonic, Protocol, Scores, evaluate, sheet},
+    eval::{BorderMean, EvalError, Fill, Harmonic, Protocol, evaluate, sheet},
 };
 use image::{Rgb, RgbImage};
 use miette::{IntoDiagnostic, Result, miette};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output, weights::WeightsChoice};
+use crate::{device::DeviceChoice, outcome::Outcome, output::Output, scores::scores, weights::WeightsChoice};
 
 /// Measure weights on a folder of pictures beside two fills without a network; each picture is resized whole to the
 /// network's square.
@@ -100,10 +100,4 @@ impl Evaluate {
         }
         Ok((pictures, failed))
     }
-}
-
-/// Numbers that are none become null.
-fn scores(scores: &Scores) -> Value {
-    let Scores { l1, l2, psnr, ssim } = scores;
-    json!({ "l1_percent": l1, "l2_percent": l2, "psnr_db": psnr, "ssim": ssim })
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use context_encoder::{
     data::Refused,
-    eval::Scores,
     model::Preset,
     train::{
         Lines, Progress, Run, StepRecord, Summary, Terminal, TrainConfig, Validation,
@@ -15,7 +14,7 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result};
 use serde_json::{Value, json};
 
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
+use crate::{device::DeviceChoice, outcome::Outcome, output::Output, scores::scores};
 
 /// Train a network; without arguments, a compact one on built-in facades, in a few minutes on a processor.
 #[derive(Args)]
@@ -117,11 +116,6 @@ fn report(summary: &Summary, output: &Output) {
         "checkpoint": summary.checkpoint.display().to_string(), "scores": scores(network),
         "refused": summary.refused.len(),
     }));
-}
-
-fn scores(scores: &Scores) -> Value {
-    let Scores { l1, l2, psnr, ssim } = scores;
-    json!({ "l1_percent": l1, "l2_percent": l2, "psnr_db": psnr, "ssim": ssim })
 }
 
 /// A run as lines of JSON.

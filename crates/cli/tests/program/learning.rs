@@ -44,6 +44,15 @@ fn train_resume_look_convert_measure() {
     assert_eq!(scores, measure("back.safetensors"));
     let fills: Vec<_> = records(&scores).iter().map(|record| record["fill"].to_string()).collect();
     assert_eq!(fills, ["\"context encoder\"", "\"border mean\"", "\"harmonic\""]);
+    ends_with(
+        0,
+        folder,
+        &["convert", "runs/paris/model.safetensors", "half.safetensors", "--precision", "f16"],
+    );
+    let size = |name: &str| fs::metadata(folder.join(name)).expect("written").len();
+    assert!(size("half.safetensors") * 10 < size("back.safetensors") * 6);
+    let half = ends_with(0, folder, &["info", "half.safetensors"]);
+    assert!(half.contains("steps         4"), "the record goes along: {half}");
     let table = ends_with(
         0,
         folder,

@@ -1,13 +1,15 @@
-//! Whatever fills holes in pictures; two fills here need no network.
+//! Whatever fills holes in pictures; some fills here need no network.
 
 mod border_mean;
 mod harmonic;
+mod nearest;
 
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
 pub use border_mean::BorderMean;
 pub use harmonic::Harmonic;
+pub use nearest::NearestNeighbour;
 
 use crate::EvalError;
 

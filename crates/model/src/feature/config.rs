@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::FeatureModel;
-use crate::{FillColour, ModelError};
+use crate::{InitialFill, ModelError};
 
 /// Side of the input pictures in pixels.
 pub(crate) const INPUT_SIDE: usize = 227;
@@ -46,7 +46,7 @@ pub struct FeatureModelConfig {
     /// Convolution groups of conv2, conv4 and conv5: 2 in AlexNet.
     pub groups: usize,
     /// Colour that stands in for hidden pixels.
-    pub fill: FillColour,
+    pub fill: InitialFill,
 }
 
 impl Default for FeatureModelConfig {
@@ -63,7 +63,7 @@ impl FeatureModelConfig {
             pooling: Pooling::Max,
             local_response_norm: true,
             groups: 2,
-            fill: FillColour::Mean,
+            fill: InitialFill::Mean,
         }
     }
 
@@ -98,6 +98,11 @@ impl FeatureModelConfig {
         }
         if ![1, 2].contains(&self.groups) {
             return refuse(format!("groups is {}; choose 1, or 2 as in AlexNet", self.groups));
+        }
+        if self.fill == InitialFill::Smooth {
+            return refuse(
+                "fill is smooth, which hides where the holes are; choose mean or authors".to_owned(),
+            );
         }
         Ok(())
     }
@@ -148,6 +153,8 @@ mod tests {
     fn refuses_what_cannot_be_built() {
         assert!(FeatureModelConfig::modern().validate().is_ok());
         assert!(FeatureModelConfig::alexnet().with_width(6).validate().is_err());
+        let smooth = FeatureModelConfig { fill: InitialFill::Smooth, ..FeatureModelConfig::alexnet() };
+        assert!(smooth.validate().is_err());
         assert!(FeatureModelConfig { groups: 3, ..FeatureModelConfig::alexnet() }.validate().is_err());
     }
 }

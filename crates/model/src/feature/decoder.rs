@@ -12,7 +12,7 @@ use burn::{
 use context_encoder_ops::{Activation, Window};
 
 use super::config::{FeatureModelConfig, INPUT_SIDE};
-use crate::layer;
+use crate::layer::Step;
 
 /// Doubles a side, less one pixel.
 const DOUBLING: Window = Window::new(5, 2, 2);
@@ -56,7 +56,7 @@ impl FeatureDecoder {
         let last = self.layers.len() - 1;
         let picture = self.layers.iter().enumerate().fold(map, |x, (index, layer)| {
             let activation = if index == last { Activation::Identity } else { Activation::Relu };
-            layer::up(layer, None, DOUBLING, activation, x)
+            Step::new(layer, None, DOUBLING, activation).forward(x)
         }); // [batch, 3, 161, 161]
         self.resize.forward(picture) // [batch, 3, 227, 227]
     }

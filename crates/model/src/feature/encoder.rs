@@ -3,19 +3,19 @@
 use burn::{
     module::Module,
     nn::{
-        Initializer, LocalResponseNorm, LocalResponseNormConfig, PaddingConfig2d,
+        Initializer, PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig},
         pool::{MaxPool2d, MaxPool2dConfig},
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Window};
+use context_encoder_ops::{Activation, ResponseNorm, Window, max_pool};
 
 use super::config::{FeatureModelConfig, Pooling};
-use crate::layer;
+use crate::layer::Step;
 
-/// Channels in the window of AlexNet's local response normalisation.
-const RESPONSE_WINDOW: usize = 5;
+/// AlexNet's local response normalisation.
+const RESPONSE_NORM: ResponseNorm = ResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 };
 
 /// Windows of conv1, conv2, and conv3 to conv5.
 const CONV1: Window = Window::new(11, 4, 0);
@@ -40,7 +40,8 @@ pub struct FeatureEncoder {
     conv4: Conv2d,
     conv5: Conv2d,
     pool5: Shrink,
-    response_norm: Option<LocalResponseNorm>,
+    #[module(skip)]
+    response_norm: Option<ResponseNorm>,
 }
 
 impl FeatureEncoder {
@@ -65,9 +66,7 @@ impl FeatureEncoder {
             conv4: conv([c3, c4], CONV3, groups),
             conv5: conv([c4, c5], CONV3, groups),
             pool5: shrink(c5),
-            response_norm: config
-                .local_response_norm
-                .then(|| LocalResponseNormConfig::new(RESPONSE_WINDOW).init()),
+            response_norm: config.local_response_norm.then_some(RESPONSE_NORM),
         }
     }
 
@@ -75,7 +74,7 @@ impl FeatureEncoder {
     /// - input: `[batch, 3, 227, 227]` in `[-1, 1]`
     /// - output: `[batch, 256, 6, 6]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let conv = |conv: &Conv2d, window, x| layer::down(conv, None, window, Activation::Relu, x);
+        let conv = |conv, window, x| Step::<Conv2d>::new(conv, None, window, Activation::Relu).forward(x);
         let x = self.normalise(conv(&self.conv1, CONV1, x)); // [batch, 96, 55, 55]
         let x = self.pool1.forward(x); // [batch, 96, 27, 27]
         let x = self.normalise(conv(&self.conv2, CONV2, x)); // [batch, 256, 27, 27]
@@ -94,7 +93,8 @@ impl FeatureEncoder {
     }
 }
 
-/// Halves a map: by its maxima, or by a learned convolution of the same window and stride.
+/// Halves a map: by its maxima (Burn's layer stands for them; it has no parameters), or by a learned
+/// convolution of the same window and stride.
 #[derive(Module, Debug)]
 pub(crate) enum Shrink {
     Max(MaxPool2d),
@@ -118,8 +118,8 @@ impl Shrink {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Max(pool) => pool.forward(x),
-            Self::Convolution(conv) => layer::down(conv, None, SHRINK, Activation::Relu, x),
+            Self::Max(_) => max_pool(x, SHRINK),
+            Self::Convolution(conv) => Step::new(conv, None, SHRINK, Activation::Relu).forward(x),
         }
     }
 }

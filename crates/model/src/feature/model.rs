@@ -17,7 +17,7 @@ use super::{
 use crate::{
     ChannelWise,
     init::initialise_he,
-    layer::{self, POINT},
+    layer::{POINT, Step},
 };
 
 /// Probability that dropout silences a value of the channel-wise layer's output, in training.
@@ -90,7 +90,7 @@ impl FeatureModel {
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         let map = self.features(masked); // [batch, 256, 6, 6]
         let map = self.dropout.forward(self.channel_wise.forward(map));
-        let map = layer::down(&self.mix, None, POINT, Activation::Relu, map);
+        let map = Step::new(&self.mix, None, POINT, Activation::Relu).forward(map);
         self.decoder.forward(map) // [batch, 3, 227, 227]
     }
 

@@ -2,7 +2,10 @@
 
 mod apply;
 mod ports;
+mod precision;
 mod pytorch;
+mod record;
 mod safetensors;
 
-pub use safetensors::TrainingRecord;
+pub use precision::{Precision, SaveOptions};
+pub use record::TrainingRecord;

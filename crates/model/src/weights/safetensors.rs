@@ -7,13 +7,13 @@ use std::{fs, path::Path};
 
 use burn::{
     module::Module,
-    store::{BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, SafetensorsStore},
+    store::{ModuleSnapshot, ModuleStore, SafetensorsStore},
     tensor::Device,
 };
 use safetensors::SafeTensors;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::apply::apply;
+use super::{SaveOptions, apply::apply};
 use crate::{Discriminator, FeatureModel, FeatureModelConfig, Model, ModelConfig, ModelError};
 
 /// Header key of a [`ModelConfig`].
@@ -22,21 +22,8 @@ const MODEL_KEY: &str = "context-encoder.model";
 /// Header key of a [`FeatureModelConfig`].
 const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
 
-/// Header key of a [`TrainingRecord`].
-const TRAINING_KEY: &str = "context-encoder.training";
-
-/// How a network's weights came about; kept in the weights file beside the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrainingRecord {
-    /// Optimiser steps of the generator.
-    pub steps: u64,
-    /// Pictures seen, batch size times steps.
-    pub samples: u64,
-    /// What was hidden during training, in words.
-    pub masks: String,
-    /// What it was trained on, in words.
-    pub data: String,
-}
+/// Header key of a [`TrainingRecord`](super::TrainingRecord).
+pub(super) const TRAINING_KEY: &str = "context-encoder.training";
 
 impl Model {
     /// Writes weights and configuration to a safetensors file, aside first and then renamed, so
@@ -45,15 +32,30 @@ impl Model {
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        save(self, MODEL_KEY, self.config(), None, path.as_ref())
+        self.save_with(&SaveOptions::default(), path)
     }
 
-    /// As [`save`](Self::save), with a record of how the weights came about.
+    /// As [`save`](Self::save), with other numbers than 32-bit ones, or with a record of how the weights came about.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use context_encoder_model::{Model, ModelConfig, Precision, SaveOptions};
+    ///
+    /// let device = Device::flex();
+    /// let path = std::env::temp_dir().join("context-encoder-doc-half.safetensors");
+    /// let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
+    /// model.save_with(&SaveOptions::default().with_precision(Precision::F16), &path)?;
+    /// assert!(std::fs::metadata(&path).expect("written").len() < 80_000); // 33 652 numbers of two bytes
+    /// assert_eq!(Model::load(&path, &device)?.config(), model.config());
+    /// # std::fs::remove_file(path).expect("just written");
+    /// # Ok::<(), context_encoder_model::ModelError>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be written.
-    pub fn save_with(&self, record: &TrainingRecord, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        save(self, MODEL_KEY, self.config(), Some(record), path.as_ref())
+    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::OutOfRange`] when a number is too large for
+    /// the precision.
+    pub fn save_with(&self, options: &SaveOptions, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        save(self, MODEL_KEY, self.config(), options, path.as_ref())
     }
 
     /// Reads a network, architecture and weights, from a file that [`save`](Self::save) wrote.
@@ -100,7 +102,7 @@ impl FeatureModel {
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        save(self, FEATURE_MODEL_KEY, self.config(), None, path.as_ref())
+        save(self, FEATURE_MODEL_KEY, self.config(), &SaveOptions::default(), path.as_ref())
     }
 
     /// Reads a network, architecture and weights, from a file that [`save`](Self::save) wrote.
@@ -124,7 +126,7 @@ impl Discriminator {
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
     pub fn save(&self, config: &ModelConfig, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        save(self, MODEL_KEY, config, None, path.as_ref())
+        save(self, MODEL_KEY, config, &SaveOptions::default(), path.as_ref())
     }
 
     /// Reads a discriminator from a file that [`save`](Self::save) wrote.
@@ -141,26 +143,16 @@ impl Discriminator {
     }
 }
 
-impl TrainingRecord {
-    /// Reads the record from a weights file, if it has one.
-    ///
-    /// # Errors
-    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no
-    /// safetensors file or its record is damaged.
-    pub fn load(path: impl AsRef<Path>) -> Result<Option<Self>, ModelError> {
-        let path = path.as_ref();
-        let Some(text) = header(&read(path)?, TRAINING_KEY, path)? else { return Ok(None) };
-        parse(&text, path).map(Some)
-    }
-}
-
 fn save<M: Module, C: Serialize>(
     module: &M,
     key: &str,
     config: &C,
-    record: Option<&TrainingRecord>,
+    options: &SaveOptions,
     path: &Path,
 ) -> Result<(), ModelError> {
+    // In inference, so that batch norm's statistics include the last training step.
+    let module = module.valid();
+    options.precision.check(&module, path)?;
     let failed = |reason: String| ModelError::Io {
         action: "write",
         path: path.to_owned(),
@@ -170,22 +162,21 @@ fn save<M: Module, C: Serialize>(
     let mut store = SafetensorsStore::from_file(path)
         .overwrite(true)
         .skip_enum_variants(true)
-        .with_to_adapter(BurnToPyTorchAdapter)
+        .with_to_adapter(options.precision.adapter())
         .metadata(key, json);
-    if let Some(record) = record {
+    if let Some(record) = &options.record {
         let json = serde_json::to_string(record).map_err(|error| failed(error.to_string()))?;
         store = store.metadata(TRAINING_KEY, json);
     }
-    // In inference, so that batch norm's statistics include the last training step.
-    module.valid().save_into(&mut store).map_err(|error| failed(error.to_string()))
+    module.save_into(&mut store).map_err(|error| failed(error.to_string()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
 }
 
 /// The header entry under `key`, if there is one.
-fn header(bytes: &[u8], key: &str, path: &Path) -> Result<Option<String>, ModelError> {
+pub(super) fn header(bytes: &[u8], key: &str, path: &Path) -> Result<Option<String>, ModelError> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| ModelError::NotWeights {
         path: path.to_owned(),
         reason: format!("it is damaged, cut short or of another format ({error}); PyTorch files are read by `load_pytorch`"),
@@ -201,7 +192,7 @@ fn configuration<C: DeserializeOwned>(bytes: &[u8], key: &str, path: &Path) -> R
     parse(&text, path)
 }
 
-fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ModelError> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ModelError> {
     serde_json::from_str(text).map_err(|error| ModelError::NotWeights {
         path: path.to_owned(),
         reason: format!("its header cannot be understood ({error}); it may come from a newer version"),
@@ -222,7 +213,7 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
-    use crate::{BottleneckConfig, Prediction};
+    use crate::{BottleneckConfig, Precision, Prediction, TrainingRecord};
 
     fn configs() -> Vec<ModelConfig> {
         let small = ModelConfig::default().with_size(64).with_width(2);
@@ -242,7 +233,10 @@ mod tests {
             ),
             &device,
         );
-        model.predict(picture.reshape([1, 3, 64, 64])).into_data().try_to_vec().expect("f32")
+        let picture = picture.reshape([1, 3, 64, 64]);
+        // Fresh networks predict next to nothing; inside, values are large enough to differ.
+        let values = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().expect("f32");
+        [values(model.encode(picture.clone())), values(model.predict(picture))].concat()
     }
 
     #[test]
@@ -253,12 +247,49 @@ mod tests {
             let model = config.init_seeded(9, &device).expect("valid");
             let record =
                 TrainingRecord { steps: 3, samples: 12, masks: "central".into(), data: "facades".into() };
-            model.save_with(&record, &path).expect("saved");
+            model.save_with(&SaveOptions::default().with_record(record.clone()), &path).expect("saved");
             let loaded = Model::load(&path, &device).expect("loaded");
             assert_eq!(loaded.config(), &config);
             assert_eq!(answer(&loaded), answer(&model));
             assert_eq!(TrainingRecord::load(&path).expect("header"), Some(record));
         }
+    }
+
+    #[test]
+    fn half_the_bytes_answer_nearly_alike() {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let model = configs()[0].init_seeded(9, &device).expect("valid");
+        let expected = answer(&model);
+        let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        let path = folder.path().join("model.safetensors");
+        let mut sizes = Vec::new();
+        // Half a unit of the last place: 2^-12 of a weight in f16, 2^-9 in bf16; through the layers errors add up.
+        for (precision, most) in [(Precision::F32, 0.0), (Precision::F16, 2e-3), (Precision::Bf16, 2e-2)] {
+            model.save_with(&SaveOptions::default().with_precision(precision), &path).expect("saved");
+            sizes.push(fs::metadata(&path).expect("written").len());
+            let found = answer(&Model::load(&path, &device).expect("loaded"));
+            let apart = expected.iter().zip(&found).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(apart <= most * largest, "{precision:?}: {apart} of {largest}");
+            assert!(precision == Precision::F32 || apart > 0.0);
+        }
+        assert!(sizes[1..].iter().all(|size| size * 100 < sizes[0] * 60), "{sizes:?}");
+    }
+
+    #[test]
+    fn numbers_beyond_half_precision_are_refused_by_name() {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let path = folder.path().join("model.safetensors");
+        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
+        let mut bytes = fs::read(&path).expect("file");
+        let last = bytes.len() - 4;
+        bytes[last..].copy_from_slice(&70_000.0_f32.to_le_bytes());
+        fs::write(&path, bytes).expect("changed");
+        let model = Model::load(&path, &device).expect("a number all the same");
+        let options = SaveOptions::default().with_precision(Precision::F16);
+        let error = model.save_with(&options, &path).expect_err("too large").to_string();
+        assert!(error.contains("choose bf16 or f32"), "{error}");
+        assert!(Model::load(&path, &device).is_ok(), "the old file is kept");
+        assert!(model.save_with(&options.with_precision(Precision::Bf16), &path).is_ok());
     }
 
     #[test]

@@ -16,11 +16,8 @@ pub(crate) fn adam<const D: usize>(
         // An optimiser works on plain tensors; whoever wants to differentiate a step gets the plain form.
         return plain::adam(step, weights, gradient, [first, second]);
     }
-    let own = |tensor: Tensor<D>| {
-        super::primitive(tensor).expect("a tensor on flex, as `form` found").to_owned_in_order()
-    };
     let gradient = in_order(&super::primitive(gradient).expect("a tensor on flex, as `form` found"));
-    let (mut weights, mut first, mut second) = (own(weights), own(first), own(second));
+    let (mut weights, mut first, mut second) = (owned(weights), owned(first), owned(second));
     let kernel = pointwise::AdamStep {
         beta_1: step.beta_1,
         beta_2: step.beta_2,
@@ -38,16 +35,12 @@ pub(crate) fn adam<const D: usize>(
     (super::tensor(weights), [super::tensor(first), super::tensor(second)])
 }
 
-/// Owned memory in the order of the shape; `storage_mut` copies what is shared.
-trait Owned {
-    fn to_owned_in_order(self) -> Self;
-}
-
-impl Owned for FlexTensor {
-    fn to_owned_in_order(self) -> Self {
-        let whole = self.layout().is_contiguous()
-            && self.layout().start_offset() == 0
-            && self.bytes().len() == self.layout().num_elements() * size_of::<f32>();
-        if whole { self } else { Self::from_data(self.into_data()) }
-    }
+/// The tensor in the order of its shape, whose `storage_mut` is all of it and copies what is shared.
+fn owned<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    let tensor = super::primitive(tensor).expect("a tensor on flex, as `form` found");
+    let layout = tensor.layout();
+    let whole = layout.is_contiguous()
+        && layout.start_offset() == 0
+        && tensor.bytes().len() == layout.num_elements() * size_of::<f32>();
+    if whole { tensor } else { FlexTensor::from_data(tensor.into_data()) }
 }

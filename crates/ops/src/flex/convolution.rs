@@ -1,107 +1,78 @@
-//! Convolutions without gradients, and what those with gradients are made of.
+//! Convolutions and up-convolutions, and their gradients.
 
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use super::map::{Map, in_order, slice};
+use super::{
+    map::{self, Map, in_order, slice, vector},
+    operation::{Forward, Input, Operation, Takers, apply},
+};
 use crate::{
-    Convolution, UpConvolution, Window,
+    Activation, Layer,
     kernel::{
         conv::{self, Geometry},
         finish::Finish,
-        map::Shape,
+        norm, pointwise,
+        scratch::Buffer,
     },
 };
 
-pub(crate) fn convolve(
-    layer: Convolution,
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<4> {
-    match all_plain(&x, &weight, bias.as_ref()) {
-        Some((x, weight, bias)) => {
-            super::tensor(forward(layer, &Map::new(x), &weight, bias.as_ref()).into_tensor())
-        }
-        #[cfg(feature = "autodiff")]
-        None => super::gradient::convolve(layer, x, weight, bias),
-        #[cfg(not(feature = "autodiff"))]
-        None => unreachable!("without autodiff there are no gradients"),
+pub(crate) fn convolve(layer: Layer, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    // A layer without bias has one of no values.
+    let bias = bias.map_or_else(|| Input::Value(map::from_buffer(Buffer::uncleared(0), [0])), Input::new);
+    apply(layer, [Input::new(x), Input::new(weight), bias]).0
+}
+
+/// The maps on both sides of a layer that takes `x`.
+pub(super) fn geometry(layer: Layer, x: &Map, weight: &FlexTensor) -> Geometry {
+    let dims = weight.layout().shape();
+    Geometry::of(layer, x.shape, [dims[0], dims[1]])
+}
+
+/// What a layer keeps for its gradient.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    x: Map,
+    weight: FlexTensor,
+    /// The output, where an activation has to be undone.
+    y: Option<Map>,
+}
+
+impl Operation<3> for Layer {
+    type Kept = Kept;
+    type Aside = ();
+
+    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> Forward<Kept, ()> {
+        let x = Map::new(x);
+        let (weight, bias) = (in_order(&weight), in_order(&bias));
+        let geometry = geometry(*self, &x, &weight);
+        let [_, result] = self.way.sorted([geometry.large, geometry.small]);
+        let bias = Some(slice(&bias)).filter(|bias| !bias.is_empty());
+        let finish = Finish::with_bias(bias, self.activation.slope());
+        let laid = conv::lay(&geometry, self.way, geometry.route(), slice(&weight));
+        let y = conv::run(&geometry, &laid, slice(&weight), x.values(), &finish);
+        let output = Map::from_buffer(y, result);
+        let y = (self.activation != Activation::Identity).then(|| output.clone());
+        Forward { output, kept: Kept { x, weight, y }, aside: () }
     }
-}
 
-pub(crate) fn up_convolve(
-    layer: UpConvolution,
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<4> {
-    match all_plain(&x, &weight, bias.as_ref()) {
-        Some((x, weight, bias)) => {
-            super::tensor(forward_up(layer, &Map::new(x), &weight, bias.as_ref()).into_tensor())
+    fn backward(&self, kept: Kept, mut dy: Map, takers: &mut Takers<'_, 3>) {
+        let Kept { x, weight, y } = kept;
+        if let Some(y) = y {
+            pointwise::ungate(y.values(), self.activation.slope(), dy.values_mut());
         }
-        #[cfg(feature = "autodiff")]
-        None => super::gradient::up_convolve(layer, x, weight, bias),
-        #[cfg(not(feature = "autodiff"))]
-        None => unreachable!("without autodiff there are no gradients"),
+        let geometry = geometry(*self, &x, &weight);
+        takers.give(2, || vector(&norm::channel_sums(dy.values(), dy.shape.channels)));
+        takers.give(1, || {
+            let [large, small] = self.way.sorted([&x, &dy]);
+            let dw = conv::weight_gradient(&geometry, large.values(), small.values());
+            let Geometry { window, groups, large, small } = geometry;
+            map::from_buffer(dw, [small.channels, large.channels / groups, window.kernel, window.kernel])
+        });
+        takers.give(0, || {
+            let laid = conv::lay(&geometry, self.way.reversed(), geometry.route(), slice(&weight));
+            let dx = conv::run(&geometry, &laid, slice(&weight), dy.values(), &Finish::NOTHING);
+            Map::from_buffer(dx, x.shape).into_tensor()
+        });
     }
-}
-
-/// All three, when none of them records gradients.
-fn all_plain(
-    x: &Tensor<4>,
-    weight: &Tensor<4>,
-    bias: Option<&Tensor<1>>,
-) -> Option<(FlexTensor, FlexTensor, Option<FlexTensor>)> {
-    let bias = match bias {
-        Some(bias) => Some(super::primitive(bias.clone())?),
-        None => None,
-    };
-    Some((super::primitive(x.clone())?, super::primitive(weight.clone())?, bias))
-}
-
-/// The maps on both sides of a convolution of `large`.
-pub(super) fn below(layer: Convolution, large: Shape, weight: &FlexTensor) -> Geometry {
-    let Convolution { window, groups, .. } = layer;
-    let small = Shape {
-        height: window.down(large.height),
-        width: window.down(large.width),
-        channels: weight.layout().shape()[0],
-        ..large
-    };
-    Geometry { window, groups, large, small }
-}
-
-/// The maps on both sides of an up-convolution of `small`.
-pub(super) fn above(window: Window, small: Shape, weight: &FlexTensor) -> Geometry {
-    let large = Shape {
-        height: window.up(small.height),
-        width: window.up(small.width),
-        channels: weight.layout().shape()[1],
-        ..small
-    };
-    Geometry { window, groups: 1, large, small }
-}
-
-pub(super) fn forward(layer: Convolution, x: &Map, weight: &FlexTensor, bias: Option<&FlexTensor>) -> Map {
-    let geometry = below(layer, x.shape, weight);
-    let (weight, bias) = (in_order(weight), bias.map(in_order));
-    let finish = Finish::with_bias(bias.as_ref().map(slice), layer.activation.slope());
-    let laid = conv::lay_down(&geometry, geometry.route(), slice(&weight));
-    let y = conv::down(&geometry, &laid, slice(&weight), x.values(), &finish);
-    Map::from_buffer(y, geometry.small)
-}
-
-pub(super) fn forward_up(
-    layer: UpConvolution,
-    x: &Map,
-    weight: &FlexTensor,
-    bias: Option<&FlexTensor>,
-) -> Map {
-    let geometry = above(layer.window, x.shape, weight);
-    let (weight, bias) = (in_order(weight), bias.map(in_order));
-    let finish = Finish::with_bias(bias.as_ref().map(slice), layer.activation.slope());
-    let laid = conv::lay_up(&geometry, geometry.route(), slice(&weight));
-    let y = conv::up(&geometry, &laid, slice(&weight), x.values(), &finish);
-    Map::from_buffer(y, geometry.large)
 }

@@ -8,7 +8,10 @@ use burn::tensor::{DType, Shape as Dims};
 use burn_flex::{FlexTensor, Layout};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
 
-use crate::kernel::{map::Shape, scratch::Buffer};
+use crate::kernel::{
+    map::{Shape, Source},
+    scratch::Buffer,
+};
 
 /// A tensor whose memory is a map with channels last.
 #[derive(Clone, Debug)]
@@ -51,6 +54,11 @@ impl Map {
         Self { tensor: FlexTensor::new(bytes(buffer), layout_of(shape), DType::F32), shape }
     }
 
+    /// The map as kernels read it.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source::new(self.values(), self.shape)
+    }
+
     pub(crate) fn values(&self) -> &[f32] {
         let first = self.tensor.layout().start_offset();
         &self.tensor.storage::<f32>()[first..first + self.shape.size()]
@@ -86,6 +94,13 @@ pub(crate) fn slice(tensor: &FlexTensor) -> &[f32] {
 /// A tensor in the order of its shape.
 pub(crate) fn from_buffer<const D: usize>(buffer: Buffer, dims: [usize; D]) -> FlexTensor {
     FlexTensor::new(bytes(buffer), Layout::contiguous(Dims::new(dims)), DType::F32)
+}
+
+/// Values as a tensor of one axis.
+pub(crate) fn vector(values: &[f32]) -> FlexTensor {
+    let mut buffer = Buffer::uncleared(values.len());
+    buffer.copy_from_slice(values);
+    from_buffer(buffer, [values.len()])
 }
 
 fn bytes(buffer: Buffer) -> Bytes {

@@ -7,7 +7,11 @@ mod gradient;
 mod laid;
 mod map;
 mod normalisation;
+mod operation;
 mod pointwise;
+mod pooling;
+mod response_norm;
+mod smooth;
 
 use burn::{
     backend::Flex,
@@ -16,10 +20,13 @@ use burn::{
 use burn_flex::FlexTensor;
 
 pub(crate) use adam::adam;
-pub(crate) use convolution::{convolve, up_convolve};
+pub(crate) use convolution::convolve;
 pub(crate) use laid::Laid;
 pub(crate) use normalisation::normalise;
 pub(crate) use pointwise::{conceal, tanh};
+pub(crate) use pooling::max_pool;
+pub(crate) use response_norm::response_norm;
+pub(crate) use smooth::smooth;
 
 /// The tensor itself where no gradients are recorded.
 fn primitive<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
@@ -43,7 +50,7 @@ fn constant<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
 }
 
 /// A tensor without gradients on the device of another.
-fn like<const D: usize>(other: &Tensor<D>, value: FlexTensor) -> Tensor<D> {
+fn like<const D: usize, const E: usize>(other: &Tensor<D>, value: FlexTensor) -> Tensor<E> {
     #[cfg(feature = "autodiff")]
     if other.device().is_autodiff() {
         return gradient::from_constant(value);

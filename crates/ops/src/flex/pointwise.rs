@@ -1,24 +1,41 @@
 //! Operations on single values.
 
 use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
 
-use super::map::{Map, in_order, slice};
+use super::{
+    map::{Map, in_order, slice},
+    operation::{Forward, Input, Operation, Takers, apply},
+};
 use crate::kernel::{map::Shape, pointwise, scratch::Buffer};
 
 pub(crate) fn tanh(x: Tensor<4>) -> Tensor<4> {
-    match super::primitive(x.clone()) {
-        Some(x) => super::tensor(forward_tanh(&Map::new(x)).into_tensor()),
-        #[cfg(feature = "autodiff")]
-        None => super::gradient::tanh(x),
-        #[cfg(not(feature = "autodiff"))]
-        None => unreachable!("without autodiff there are no gradients"),
-    }
+    apply(Tanh, [Input::new(x)]).0
 }
 
-pub(super) fn forward_tanh(x: &Map) -> Map {
-    let mut y = Buffer::uncleared(x.shape.size());
-    pointwise::tanh(x.values(), &mut y);
-    Map::from_buffer(y, x.shape)
+#[derive(Debug)]
+struct Tanh;
+
+impl Operation<1> for Tanh {
+    /// The result.
+    type Kept = Map;
+    type Aside = ();
+
+    fn forward(&self, [x]: [FlexTensor; 1]) -> Forward<Map, ()> {
+        let x = Map::new(x);
+        let mut y = Buffer::uncleared(x.shape.size());
+        pointwise::tanh(x.values(), &mut y);
+        let output = Map::from_buffer(y, x.shape);
+        Forward { kept: output.clone(), output, aside: () }
+    }
+
+    fn backward(&self, y: Map, dy: Map, takers: &mut Takers<'_, 1>) {
+        takers.give(0, || {
+            let mut dx = Buffer::uncleared(y.shape.size());
+            pointwise::tanh_gradient(y.values(), dy.values(), &mut dx);
+            Map::from_buffer(dx, y.shape).into_tensor()
+        });
+    }
 }
 
 /// Nothing where somebody wants gradients of the pictures or the masks.

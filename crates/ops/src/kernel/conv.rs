@@ -1,7 +1,5 @@
 //! Which algorithm computes a convolution, chosen by its shape.
 
-use rayon::prelude::*;
-
 use super::{
     dense::{self, Sizes},
     direct::{self, Channels, Weights},
@@ -12,7 +10,7 @@ use super::{
     weights::{Kernels, KernelsMut, Packed},
     winograd::{self, Tiles},
 };
-use crate::Window;
+use crate::{Layer, Way, Window};
 
 /// A pair of maps, the small one being the convolution's result and the up-convolution's input, and
 /// the window between them. Weights are `[small, large / groups, kernel, kernel]`.
@@ -42,6 +40,25 @@ const HALVING: Window = Window::new(4, 2, 1);
 const FEW_TILES: usize = 24;
 
 impl Geometry {
+    /// The maps on both sides of a layer that takes `x`, by the first two sizes of its weights.
+    pub(crate) fn of(layer: Layer, x: Shape, weight: [usize; 2]) -> Self {
+        let Layer { way, window, groups, .. } = layer;
+        let [small, large_per_group] = weight;
+        let y = match way {
+            Way::Down => {
+                Shape { height: window.down(x.height), width: window.down(x.width), channels: small, ..x }
+            }
+            Way::Up => Shape {
+                height: window.up(x.height),
+                width: window.up(x.width),
+                channels: large_per_group * groups,
+                ..x
+            },
+        };
+        let [large, small] = way.sorted([x, y]);
+        Self { window, groups, large, small }
+    }
+
     pub(crate) fn route(&self) -> Route {
         let Self { window, groups, large, small } = *self;
         if groups == 1
@@ -72,13 +89,8 @@ impl Geometry {
         self.small.channels * (self.large.channels / self.groups) * self.window.taps()
     }
 
-    fn kernels<'a>(&self, values: &'a [f32]) -> Kernels<'a> {
-        Kernels::new(values, [self.small.channels, self.large.channels])
-    }
-
     fn sizes(&self) -> Sizes {
-        let large = self.large.channels * self.window.taps();
-        Sizes { batch: self.small.batch, small: self.small.channels, large }
+        Sizes { batch: self.small.batch, small: self.small.channels, large: self.large }
     }
 
     /// Channels of a group in both maps, and where its weights lie.
@@ -107,105 +119,69 @@ struct Group {
     weights: (usize, usize),
 }
 
-/// Weights as an algorithm wants them.
-pub(crate) enum Laid {
-    Winograd(Packed),
-    WinogradUp(Box<[Packed; 4]>),
+/// Weights as an algorithm wants them, for one way.
+pub(crate) struct Laid {
+    way: Way,
+    layout: Layout,
+}
+
+enum Layout {
+    Winograd(Vec<Packed>),
+    /// One for each group.
     Direct(Vec<Packed>),
     /// As they are.
     Dense,
 }
 
-/// Lays weights out for [`down`].
-pub(crate) fn lay_down(geometry: &Geometry, route: Route, weights: &[f32]) -> Laid {
-    match route {
-        Route::Winograd => Laid::Winograd(winograd::pack_down(geometry.kernels(weights))),
-        Route::Direct => Laid::Direct(
-            (0..geometry.groups)
-                .map(|index| direct::pack_down(geometry.group_weights(&geometry.group(index), weights)))
-                .collect(),
-        ),
-        Route::Dense => Laid::Dense,
-    }
+/// Lays weights out for [`run`].
+pub(crate) fn lay(geometry: &Geometry, way: Way, route: Route, weights: &[f32]) -> Laid {
+    let layout = match route {
+        Route::Winograd => {
+            let channels = [geometry.small.channels, geometry.large.channels];
+            Layout::Winograd(winograd::pack(way, Kernels::new(weights, channels)))
+        }
+        Route::Direct => {
+            let groups = (0..geometry.groups).map(|index| geometry.group(index));
+            Layout::Direct(
+                groups.map(|group| direct::pack(way, geometry.group_weights(&group, weights))).collect(),
+            )
+        }
+        Route::Dense => Layout::Dense,
+    };
+    Laid { way, layout }
 }
 
-/// Lays weights out for [`up`].
-pub(crate) fn lay_up(geometry: &Geometry, route: Route, weights: &[f32]) -> Laid {
-    match route {
-        Route::Winograd => Laid::WinogradUp(Box::new(winograd::pack_up(geometry.kernels(weights)))),
-        Route::Direct => Laid::Direct(
-            (0..geometry.groups)
-                .map(|index| direct::pack_up(geometry.group_weights(&geometry.group(index), weights)))
-                .collect(),
-        ),
-        Route::Dense => Laid::Dense,
-    }
-}
-
-/// The convolution: from the large map to the small one. `weights` are those that were laid out.
-pub(crate) fn down(
+/// From one map to the other, the way that the weights were laid out for; `weights` are those.
+pub(crate) fn run(
     geometry: &Geometry,
     laid: &Laid,
     weights: &[f32],
-    large: &[f32],
+    from: &[f32],
     finish: &Finish,
 ) -> Buffer {
-    let mut small = Buffer::uncleared(geometry.small.size());
-    match laid {
-        Laid::Winograd(packed) => {
-            let sink = Sink::new(&mut small, geometry.small);
-            winograd::down(Source::new(large, geometry.large), packed, sink, finish);
+    let way = laid.way;
+    let [from_shape, to_shape] = way.sorted([geometry.large, geometry.small]);
+    let source = Source::new(from, from_shape);
+    let mut result = Buffer::uncleared(to_shape.size());
+    match &laid.layout {
+        Layout::Winograd(packed) => {
+            winograd::run(way, source, packed, Sink::new(&mut result, to_shape), finish);
         }
-        Laid::Direct(packed) => {
+        Layout::Direct(packed) => {
             for (index, packed) in packed.iter().enumerate() {
                 let group = geometry.group(index);
-                let source = (Source::new(large, geometry.large), group.large);
-                let sink = (Sink::new(&mut small, geometry.small), group.small);
-                let finish = finish.part(group.small.first, group.small.count);
-                direct::down(source, geometry.window, packed, sink, &finish);
+                let [from, to] = way.sorted([group.large, group.small]);
+                let sink = Sink::new(&mut result, to_shape);
+                let finish = finish.part(to.first, to.count);
+                direct::run(way, (source, from), geometry.window, packed, (sink, to), &finish);
             }
         }
-        Laid::Dense => {
-            dense::down(geometry.sizes(), weights, &channels_first(geometry.large, large), &mut small);
-            finish.apply_all(&mut small, geometry.small.channels);
+        Layout::Dense => {
+            dense::run(way, geometry.sizes(), weights, from, &mut result);
+            finish.apply_all(&mut result, to_shape.channels);
         }
-        Laid::WinogradUp(_) => unreachable!("weights that were laid out for an up-convolution"),
     }
-    small
-}
-
-/// The up-convolution: from the small map to the large one.
-pub(crate) fn up(
-    geometry: &Geometry,
-    laid: &Laid,
-    weights: &[f32],
-    small: &[f32],
-    finish: &Finish,
-) -> Buffer {
-    let mut large = Buffer::uncleared(geometry.large.size());
-    match laid {
-        Laid::WinogradUp(packed) => {
-            let sink = Sink::new(&mut large, geometry.large);
-            winograd::up(Source::new(small, geometry.small), packed, sink, finish);
-        }
-        Laid::Direct(packed) => {
-            for (index, packed) in packed.iter().enumerate() {
-                let group = geometry.group(index);
-                let source = (Source::new(small, geometry.small), group.small);
-                let sink = (Sink::new(&mut large, geometry.large), group.large);
-                let finish = finish.part(group.large.first, group.large.count);
-                direct::up(source, geometry.window, packed, sink, &finish);
-            }
-        }
-        Laid::Dense => {
-            let mut planes = Buffer::uncleared(large.len());
-            dense::up(geometry.sizes(), weights, small, &mut planes);
-            channels_last(geometry.large, &planes, &mut large);
-            finish.apply_all(&mut large, geometry.large.channels);
-        }
-        Laid::Winograd(_) => unreachable!("weights that were laid out for a convolution"),
-    }
-    large
+    result
 }
 
 /// The gradient of the weights, from the large map and the gradient of the small one or the other way
@@ -228,36 +204,6 @@ pub(crate) fn weight_gradient(geometry: &Geometry, large: &[f32], small: &[f32])
             }
             gradient
         }
-        Route::Dense => {
-            dense::weight_gradient(geometry.sizes(), &channels_first(geometry.large, large), small)
-        }
+        Route::Dense => dense::weight_gradient(geometry.sizes(), large, small),
     }
-}
-
-/// Channels last to channels first, picture by picture.
-fn channels_first(shape: Shape, from: &[f32]) -> Buffer {
-    let Shape { height, width, channels, .. } = shape;
-    let mut to = Buffer::uncleared(from.len());
-    let picture = height * width * channels;
-    to.par_chunks_mut(picture).zip(from.par_chunks(picture)).for_each(|(to, from)| {
-        for (channel, plane) in to.chunks_exact_mut(height * width).enumerate() {
-            for (pixel, value) in plane.iter_mut().enumerate() {
-                *value = from[pixel * channels + channel];
-            }
-        }
-    });
-    to
-}
-
-/// Channels first to channels last, picture by picture.
-fn channels_last(shape: Shape, from: &[f32], to: &mut [f32]) {
-    let Shape { height, width, channels, .. } = shape;
-    let picture = height * width * channels;
-    to.par_chunks_mut(picture).zip(from.par_chunks(picture)).for_each(|(to, from)| {
-        for (pixel, values) in to.chunks_exact_mut(channels).enumerate() {
-            for (channel, value) in values.iter_mut().enumerate() {
-                *value = from[channel * height * width + pixel];
-            }
-        }
-    });
 }

@@ -7,22 +7,45 @@
 use rayon::prelude::*;
 
 use super::{
-    direct::{Channels, Points, PointsOut, pack},
+    direct::{
+        Channels, Points, PointsOut,
+        pack::{pack_matrix, unpack},
+    },
     engine,
     finish::Finish,
-    lanes::Lanes,
     map::{Shape, Sink, Source},
     outer,
     scratch::Buffer,
     single,
 };
+use crate::Way;
 
-/// Sizes: `batch` vectors of `large` values become as many of `small` values.
+/// Sizes: `batch` maps `large` become as many vectors of `small` values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) batch: usize,
     pub(crate) small: usize,
-    pub(crate) large: usize,
+    pub(crate) large: Shape,
+}
+
+impl Sizes {
+    /// Values of one large map.
+    fn plane(&self) -> usize {
+        let Shape { height, width, channels, .. } = self.large;
+        height * width * channels
+    }
+}
+
+/// From one map to the other, channels last on both sides.
+pub(crate) fn run(way: Way, sizes: Sizes, weights: &[f32], from: &[f32], to: &mut [f32]) {
+    match way {
+        Way::Down => down(sizes, weights, &channels_first(sizes.large, from), to),
+        Way::Up => {
+            let mut planes = Buffer::uncleared(to.len());
+            up(sizes, weights, from, &mut planes);
+            channels_last(sizes.large, &planes, to);
+        }
+    }
 }
 
 /// `[rows, columns]` as a map.
@@ -31,12 +54,13 @@ fn matrix(rows: usize, columns: usize) -> Shape {
 }
 
 /// `small = large weights^T`.
-pub(crate) fn down(sizes: Sizes, weights: &[f32], large: &[f32], small: &mut [f32]) {
-    let Sizes { batch, small: outputs, large: inputs } = sizes;
+fn down(sizes: Sizes, weights: &[f32], large: &[f32], small: &mut [f32]) {
+    let Sizes { batch, small: outputs, .. } = sizes;
+    let inputs = sizes.plane();
     if batch == 1 {
         return single::rows(weights, large, small);
     }
-    let packed = pack([inputs, batch], |k, n| large[n * inputs + k]);
+    let packed = pack_matrix(large, [batch, inputs]);
     let mut product = Buffer::uncleared(outputs * batch);
     let (rows, result) = (matrix(outputs, inputs), matrix(outputs, batch));
     let points = Points { source: Source::new(weights, rows), channels: Channels::all(rows), first: 0 };
@@ -47,8 +71,9 @@ pub(crate) fn down(sizes: Sizes, weights: &[f32], large: &[f32], small: &mut [f3
 }
 
 /// `large = small weights`.
-pub(crate) fn up(sizes: Sizes, weights: &[f32], small: &[f32], large: &mut [f32]) {
-    let Sizes { batch, small: inputs, large: outputs } = sizes;
+fn up(sizes: Sizes, weights: &[f32], small: &[f32], large: &mut [f32]) {
+    let Sizes { batch, small: inputs, .. } = sizes;
+    let outputs = sizes.plane();
     if batch == 1 {
         return single::columns(weights, small, large);
     }
@@ -61,23 +86,20 @@ pub(crate) fn up(sizes: Sizes, weights: &[f32], small: &[f32], large: &mut [f32]
         &Points { source: Source::new(weights, left), channels: Channels::all(left), first: 0 },
         &Points { source: Source::new(&turned, right), channels: Channels::all(right), first: 0 },
     );
-    let width = Lanes::detect().width;
-    large.par_chunks_mut(outputs).enumerate().for_each(|(n, large)| {
-        for (k, value) in large.iter_mut().enumerate() {
-            *value = sums.row(0, k, n / width)[n % width];
-        }
-    });
+    unpack(&sums, [batch, outputs], 1, large);
 }
 
 /// Gradient of the weights, `small^T large`.
 pub(crate) fn weight_gradient(sizes: Sizes, large: &[f32], small: &[f32]) -> Buffer {
-    let Sizes { batch, small: rows, large: columns } = sizes;
+    let Sizes { batch, small: rows, .. } = sizes;
+    let columns = sizes.plane();
+    let large = channels_first(sizes.large, large);
     let (left, right) = (matrix(batch, rows), matrix(batch, columns));
     let sums = outer::run(
         batch,
         1,
         &Points { source: Source::new(small, left), channels: Channels::all(left), first: 0 },
-        &Points { source: Source::new(large, right), channels: Channels::all(right), first: 0 },
+        &Points { source: Source::new(&large, right), channels: Channels::all(right), first: 0 },
     );
     sums.into_matrix(rows, columns)
 }
@@ -87,6 +109,34 @@ fn transpose(from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32]) {
     to.par_chunks_mut(rows).enumerate().for_each(|(column, to)| {
         for (row, value) in to.iter_mut().enumerate() {
             *value = from[row * columns + column];
+        }
+    });
+}
+
+/// Channels last to channels first, picture by picture.
+fn channels_first(shape: Shape, from: &[f32]) -> Buffer {
+    let Shape { height, width, channels, .. } = shape;
+    let mut to = Buffer::uncleared(from.len());
+    let picture = height * width * channels;
+    to.par_chunks_mut(picture).zip(from.par_chunks(picture)).for_each(|(to, from)| {
+        for (channel, plane) in to.chunks_exact_mut(height * width).enumerate() {
+            for (pixel, value) in plane.iter_mut().enumerate() {
+                *value = from[pixel * channels + channel];
+            }
+        }
+    });
+    to
+}
+
+/// Channels first to channels last, picture by picture.
+fn channels_last(shape: Shape, from: &[f32], to: &mut [f32]) {
+    let Shape { height, width, channels, .. } = shape;
+    let picture = height * width * channels;
+    to.par_chunks_mut(picture).zip(from.par_chunks(picture)).for_each(|(to, from)| {
+        for (pixel, values) in to.chunks_exact_mut(channels).enumerate() {
+            for (channel, value) in values.iter_mut().enumerate() {
+                *value = from[channel * height * width + pixel];
+            }
         }
     });
 }

@@ -13,7 +13,7 @@ use super::{
     weights::Packed,
 };
 
-/// Where one thread's rows of a block lie: `rows` rows from `first` on, of every plane.
+/// Rows of a product that one thread has at a time: `count` of them, from `first` on.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows {
     pub(crate) first: usize,

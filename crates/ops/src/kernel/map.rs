@@ -19,6 +19,13 @@ impl Shape {
     pub(crate) fn pixels(&self) -> usize {
         self.batch * self.height * self.width
     }
+
+    /// Picture, row and column of a pixel.
+    #[inline(always)]
+    pub(crate) fn place(&self, pixel: usize) -> (usize, usize, usize) {
+        let (line, x) = (pixel / self.width, pixel % self.width);
+        (line / self.height, line % self.height, x)
+    }
 }
 
 /// A map that is read.
@@ -45,6 +52,23 @@ impl<'a> Source<'a> {
         }
         let index = ((picture * height + y as usize) * width + x as usize) * channels;
         self.values[index..][..channels].as_ptr()
+    }
+
+    /// Pixels on a square grid, `step` apart, null outside the picture.
+    #[inline(always)]
+    pub(crate) fn grid<const SIDE: usize>(
+        &self,
+        picture: usize,
+        [top, left]: [isize; 2],
+        step: isize,
+    ) -> [[*const f32; SIDE]; SIDE] {
+        let mut grid = [[std::ptr::null(); SIDE]; SIDE];
+        for (y, line) in grid.iter_mut().enumerate() {
+            for (x, pixel) in line.iter_mut().enumerate() {
+                *pixel = self.pixel(picture, top + y as isize * step, left + x as isize * step);
+            }
+        }
+        grid
     }
 
     /// Whether the map goes on for `count` values from a place inside it.

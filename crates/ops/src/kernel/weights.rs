@@ -3,12 +3,13 @@
 use pulp::Simd;
 
 use super::{
-    lanes::{Lanes, load, store},
+    lanes::Lanes,
     scratch::Buffer,
+    square::{SIDE, Square},
 };
 
-/// Taps of a 4x4 kernel.
-pub(crate) const TAPS: usize = 16;
+/// Taps of a 4x4 kernel: as many as a square has columns.
+pub(crate) const TAPS: usize = SIDE;
 
 /// Kernels `[small, large, 4, 4]`: a convolution's `[out, in]`, an up-convolution's `[in, out]`.
 #[derive(Clone, Copy)]
@@ -43,24 +44,15 @@ impl<'a> Kernels<'a> {
 
     #[inline(always)]
     fn transposed<S: Simd>(&self, simd: S, first: usize, step: usize, used: usize) -> [S::f32s; TAPS] {
-        let mut taps = [[0.0_f32; WIDEST]; TAPS];
-        for lane in 0..used {
-            let kernel = &self.values[first + lane * step..][..TAPS];
-            for (tap, &value) in taps.iter_mut().zip(kernel) {
-                tap[lane] = value;
-            }
+        let mut square = Square::ZEROS;
+        square.take_rows(&self.values[first..], step, used, TAPS);
+        let mut taps = [simd.splat_f32s(0.0); TAPS];
+        for (index, taps) in taps.iter_mut().enumerate() {
+            *taps = square.column::<S>(index);
         }
-        let mut registers = [simd.splat_f32s(0.0); TAPS];
-        for (register, tap) in registers.iter_mut().zip(&taps) {
-            // SAFETY: no register is wider than a row of the array.
-            *register = unsafe { load::<S>(tap.as_ptr()) };
-        }
-        registers
+        taps
     }
 }
-
-/// Lanes of the widest register there is (AVX-512).
-const WIDEST: usize = 16;
 
 /// Kernels that several threads write, each its own.
 #[derive(Clone, Copy)]
@@ -90,16 +82,16 @@ impl<'a> KernelsMut<'a> {
     #[inline(always)]
     pub(crate) unsafe fn set_across_small<S: Simd>(&self, p: usize, q: usize, taps: [S::f32s; TAPS]) {
         let [small, large] = self.channels;
-        let mut rows = [[0.0_f32; WIDEST]; TAPS];
-        for (row, tap) in rows.iter_mut().zip(taps) {
-            // SAFETY: no register is wider than a row.
-            unsafe { store::<S>(row.as_mut_ptr(), tap) }
+        let mut square = Square::ZEROS;
+        for (tap, values) in taps.into_iter().enumerate() {
+            square.set_column::<S>(tap, values);
         }
         for lane in 0..S::F32_LANES.min(small - p) {
-            for (tap, row) in rows.iter().enumerate() {
-                // SAFETY: inside the kernels, for this caller alone.
-                unsafe { *self.values.add(((p + lane) * large + q) * TAPS + tap) = row[lane] }
-            }
+            // SAFETY: a kernel of these channels, for this caller alone.
+            let kernel = unsafe {
+                std::slice::from_raw_parts_mut(self.values.add(((p + lane) * large + q) * TAPS), TAPS)
+            };
+            square.put_row(lane, kernel);
         }
     }
 }

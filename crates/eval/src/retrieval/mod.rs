@@ -1,0 +1,30 @@
+//! Pictures whose surroundings of a hole look alike (paper, Figure 8), found without looking into the hole.
+//!
+//! A [`Descriptor`] turns what surrounds a hole into numbers: [`Hog`] by hand, [`ContextFeatures`] by what an encoder has
+//! learned. An [`Index`] finds the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where
+//! the hole is: the paper's baselines in Table 1.
+
+mod features;
+mod hog;
+mod index;
+
+use context_encoder_mask::Mask;
+use image::RgbImage;
+
+pub use features::ContextFeatures;
+pub use hog::Hog;
+pub use index::{Index, Neighbour};
+
+use crate::EvalError;
+
+/// Describes pictures with holes by what surrounds the holes.
+pub trait Descriptor {
+    /// What it is called in tables.
+    fn name(&self) -> &str;
+
+    /// One vector for each picture, all of one length for masks that hide alike. What is hidden has no influence.
+    ///
+    /// # Errors
+    /// When a picture or mask is of a size that it cannot take.
+    fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError>;
+}

@@ -1,0 +1,127 @@
+//! How many bits a stored number has.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    store::{BurnToPyTorchAdapter, ChainAdapter, FloatCastAdapter},
+    tensor::{DType, Tensor},
+};
+
+use super::TrainingRecord;
+use crate::ModelError;
+
+/// The largest finite number of 16 bits in IEEE 754's format.
+const LARGEST_F16: f32 = 65_504.0;
+
+/// How numbers are stored in a weights file. They are read back into 32 bits, whatever they were stored in.
+///
+/// | | bytes | largest | relative error |
+/// |---|---|---|---|
+/// | `f32` | 4 | 3e38 | none |
+/// | `f16` | 2 | 65504 | 2^-11 at most (numbers below 6e-5: 3e-8 absolute) |
+/// | `bf16` | 2 | 3e38 | 2^-8 at most |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precision {
+    /// 32 bits, as trained.
+    #[default]
+    F32,
+    /// 16 bits, IEEE 754: to ship trained weights.
+    F16,
+    /// 16 bits with the exponent of 32-bit numbers.
+    Bf16,
+}
+
+/// How a network is written to a file.
+///
+/// ```
+/// use context_encoder_model::{Precision, SaveOptions, TrainingRecord};
+///
+/// let options = SaveOptions::default().with_precision("f16".parse()?).with_record(TrainingRecord::default());
+/// assert_eq!(options.precision, Precision::F16);
+/// # Ok::<(), context_encoder_model::ModelError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// How numbers are stored.
+    pub precision: Precision,
+    /// How the weights came about.
+    pub record: Option<TrainingRecord>,
+}
+
+impl SaveOptions {
+    /// Sets how numbers are stored.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Sets how the weights came about.
+    pub fn with_record(mut self, record: TrainingRecord) -> Self {
+        self.record = Some(record);
+        self
+    }
+}
+
+impl Precision {
+    /// Every precision.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
+    /// The name used on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// To PyTorch's names, and to this precision.
+    pub(super) fn adapter(self) -> ChainAdapter {
+        let dtype = match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        };
+        ChainAdapter::new(BurnToPyTorchAdapter, FloatCastAdapter::to(dtype))
+    }
+
+    /// Refuses numbers that this precision cannot hold.
+    pub(super) fn check<M: Module>(self, module: &M, path: &Path) -> Result<(), ModelError> {
+        if self != Self::F16 {
+            return Ok(());
+        }
+        let mut largest = Largest(0.0);
+        module.visit(&mut largest);
+        if largest.0 <= LARGEST_F16 {
+            return Ok(());
+        }
+        Err(ModelError::OutOfRange { path: path.to_owned(), value: largest.0 })
+    }
+}
+
+/// The largest absolute value of a network.
+struct Largest(f32);
+
+impl ModuleVisitor for Largest {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0 = self.0.max(param.val().abs().max().into_scalar());
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        Self::ALL.into_iter().find(|precision| precision.name() == name).ok_or_else(|| ModelError::Config {
+            message: format!("there is no precision `{name}`; choose f32, f16 or bf16"),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! The running average of a network's weights.
+
+use std::any::Any;
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    tensor::Tensor,
+};
+use context_encoder_model::Model;
+
+/// Steps after which the average's memory is about half of what it will be; before that, first weights would linger.
+const EARLY: f64 = 10.0;
+
+/// An exponential moving average of the generator's weights and of its batch norm's statistics: steadier than any
+/// single step's (Polyak averaging; Yazici et al., ICLR 2019, for the game of two).
+///
+/// After step `t` it is `d average + (1 - d) weights`, with `d = min(decay, (1 + t) / (10 + t))`.
+pub(crate) struct Average {
+    pub(crate) network: Model,
+    decay: f64,
+}
+
+impl Average {
+    /// Begins with the weights as they are.
+    pub(crate) fn new(network: &Model, decay: f64) -> Self {
+        Self { network: network.valid(), decay }
+    }
+
+    /// Takes the weights after step `step` in.
+    pub(crate) fn take_in(self, network: &Model, step: u64) -> Self {
+        let early = (1.0 + step as f64) / (EARLY + step as f64);
+        let mut tensors = Tensors::default();
+        network.valid().visit(&mut tensors);
+        let mut blend = Blend { keep: self.decay.min(early), new: tensors.0.into_iter() };
+        Self { network: self.network.map(&mut blend), ..self }
+    }
+}
+
+/// A network's tensors, in the order of its declaration.
+#[derive(Default)]
+struct Tensors(Vec<Box<dyn Any>>);
+
+impl ModuleVisitor for Tensors {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(Box::new(param.val()));
+    }
+}
+
+/// Moves every tensor of a network towards another's.
+struct Blend {
+    keep: f64,
+    new: std::vec::IntoIter<Box<dyn Any>>,
+}
+
+impl ModuleMapper for Blend {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let new = self.new.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
+        let Some(new) = new else { unreachable!("both networks are of one configuration") };
+        param.map(|old| old.mul_scalar(self.keep) + new.mul_scalar(1.0 - self.keep))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::{store::ModuleSnapshot, tensor::Device};
+    use context_encoder_model::ModelConfig;
+
+    use super::*;
+
+    fn values(network: &Model) -> Vec<(String, Vec<f32>)> {
+        let floats = |bytes: &[u8]| -> Vec<f32> {
+            bytes.as_chunks::<4>().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect()
+        };
+        let tensors = network.collect(None, None, false).into_iter();
+        tensors.map(|tensor| (tensor.name.clone(), floats(&tensor.to_bytes().expect("in memory")))).collect()
+    }
+
+    #[test]
+    fn it_moves_towards_the_weights_by_the_stated_share() {
+        let device = Device::flex().autodiff();
+        let config = ModelConfig::default().with_size(64).with_width(2);
+        let [first, second] = [1, 2].map(|seed| config.init_seeded(seed, &device).expect("valid"));
+        let (old, new) = (values(&first.valid()), values(&second.valid()));
+        for (step, keep) in [(0, 0.1_f32), (90, 0.9), (10_000, 0.9)] {
+            let average = Average::new(&first, 0.9).take_in(&second, step);
+            let mut moved = 0;
+            for ((name, old), ((_, new), (_, now))) in
+                old.iter().zip(new.iter().zip(&values(&average.network)))
+            {
+                for ((old, new), now) in old.iter().zip(new).zip(now) {
+                    let expected = keep * old + (1.0 - keep) * new;
+                    assert!((now - expected).abs() < 1e-6, "{name}, step {step}: {now} is not {expected}");
+                    moved += usize::from(old != new);
+                }
+            }
+            assert!(moved > 1000);
+        }
+        assert_eq!(values(&first.valid()), old); // neither network was touched
+        assert_eq!(values(&second.valid()), new);
+    }
+}
