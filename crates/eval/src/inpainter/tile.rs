@@ -1,0 +1,143 @@
+//! A window at the network's size: what is seen, and what is hidden.
+
+use context_encoder_mask::Rect;
+use fast_image_resize::{
+    FilterType, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::F32x4,
+};
+use rayon::prelude::*;
+
+use super::window::{Window, mirrored};
+use crate::blend::multigrid::Multigrid;
+
+/// From this visible share of the pixels that it stands for on, a pixel of a tile counts as seen.
+const SEEN: f32 = 0.5;
+
+/// A window at the network's size, in `[-1, 1]`, colours apart.
+pub(super) struct Tile {
+    pub(super) side: usize,
+    /// Red, green and blue, each row by row; 0 where nothing is known.
+    pub(super) colours: [Vec<f32>; 3],
+    /// What the network must not see, row by row.
+    pub(super) hidden: Vec<bool>,
+}
+
+impl Tile {
+    /// Cuts a window out of a picture of `size` and brings it to `side` pixels a side.
+    ///
+    /// `read(x, y)` is a pixel, or `None` where it is hidden. Hidden pixels have no part in any mean: a pixel of the
+    /// tile is the mean of the visible ones under the filter. It is hidden itself when less than half of what is under
+    /// the filter is visible.
+    pub(super) fn cut(
+        window: &Window,
+        size: (u32, u32),
+        side: usize,
+        read: impl Fn(u32, u32) -> Option<[f32; 3]> + Sync,
+    ) -> Self {
+        let (means, means_side) = block_means(window, size, side, read);
+        let sums = resampled(&means, means_side, side);
+        let count = side * side;
+        let mut colours = [(); 3].map(|()| vec![0.0; count]);
+        // Where everything is scarcely visible, that must do.
+        let most = sums.iter().map(|pixel| pixel.0[3]).fold(0.0, f32::max);
+        let seen = SEEN.min(most);
+        let mut hidden = vec![true; count];
+        for (at, pixel) in sums.iter().enumerate() {
+            let visible = pixel.0[3];
+            if visible > 0.0 && visible >= seen {
+                hidden[at] = false;
+                for (colour, plane) in colours.iter_mut().enumerate() {
+                    plane[at] = if visible == 1.0 { pixel.0[colour] } else { pixel.0[colour] / visible };
+                }
+            }
+        }
+        Self { side, colours, hidden }
+    }
+
+    /// Hides exactly a square, as in training. What was hidden elsewhere is shown, filled smoothly.
+    pub(super) fn hide_only(&mut self, square: Rect) {
+        let outside = |at: usize| !square.contains((at % self.side) as u32, (at / self.side) as u32);
+        let visible = self.hidden.contains(&false);
+        if visible && (0..self.hidden.len()).any(|at| self.hidden[at] && outside(at)) {
+            let smooth = Multigrid::new(self.side, &self.hidden);
+            for plane in &mut self.colours {
+                let values = smooth.solve(|at| plane[at]);
+                for (at, hidden) in self.hidden.iter().enumerate() {
+                    if *hidden {
+                        plane[at] = values[at];
+                    }
+                }
+            }
+        }
+        for (at, hidden) in self.hidden.iter_mut().enumerate() {
+            *hidden = square.contains((at % self.side) as u32, (at / self.side) as u32);
+        }
+    }
+}
+
+/// The window as means over square blocks, small enough to be resampled at once, and how many blocks a side.
+///
+/// A pixel holds its colours times its visible share, and that share.
+fn block_means(
+    window: &Window,
+    (width, height): (u32, u32),
+    side: usize,
+    read: impl Fn(u32, u32) -> Option<[f32; 3]> + Sync,
+) -> (Vec<F32x4>, usize) {
+    let block = block(window.side, side as u32);
+    let blocks = (window.side / block) as usize;
+    let columns: Vec<u32> = (0..i64::from(window.side)).map(|x| mirrored(window.x + x, width)).collect();
+    let rows: Vec<u32> = (0..i64::from(window.side)).map(|y| mirrored(window.y + y, height)).collect();
+    let block = block as usize;
+    let mean = |rows: &[u32], columns: &[u32]| {
+        let mut sum = [0.0; 4];
+        for &y in rows {
+            for &x in columns {
+                if let Some([red, green, blue]) = read(x, y) {
+                    for (sum, value) in sum.iter_mut().zip([red, green, blue, 1.0]) {
+                        *sum += value;
+                    }
+                }
+            }
+        }
+        F32x4::new(sum.map(|sum| sum / (block * block) as f32))
+    };
+    let mut means = vec![F32x4::new([0.0; 4]); blocks * blocks];
+    means.par_chunks_mut(blocks).zip(rows.par_chunks(block)).for_each(|(means, rows)| {
+        for (pixel, columns) in means.iter_mut().zip(columns.chunks(block)) {
+            *pixel = mean(rows, columns);
+        }
+    });
+    (means, blocks)
+}
+
+/// Pixels a side of the blocks that are averaged before resampling: from two to four blocks are left for each
+/// pixel of the network, enough for the filter to decide the result.
+fn block(window_side: u32, side: u32) -> u32 {
+    (window_side / (2 * side)).max(1)
+}
+
+/// The smallest side of a window, from `side` on, that whole blocks fill and that has a whole quarter.
+pub(super) fn fitting(side: u32, network: u32) -> u32 {
+    let step = |side: u32| 4 * block(side, network);
+    let first = side.next_multiple_of(step(side));
+    // A larger window may have larger blocks.
+    first.next_multiple_of(step(first))
+}
+
+/// A triangle filter, widened when the picture shrinks, as in the views of training and evaluation.
+fn resampled(pixels: &[F32x4], from: usize, to: usize) -> Vec<F32x4> {
+    if from == to {
+        return pixels.to_vec();
+    }
+    let bilinear =
+        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
+    let mut target = TypedImage::<F32x4>::new(to as u32, to as u32);
+    if let Ok(source) = TypedImageRef::new(from as u32, from as u32, pixels) {
+        // Both pictures have pixels and nothing is cropped: there is nothing to fail.
+        let done = Resizer::new().resize_typed(&source, &mut target, &bilinear);
+        debug_assert!(done.is_ok(), "{done:?}");
+    }
+    target.pixels().to_vec()
+}
