@@ -164,3 +164,65 @@ impl Patch {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use context_encoder_mask::Mask;
+
+    use super::*;
+
+    fn hole(side: u32, rect: Rect) -> Hole {
+        let mut mask = Mask::visible(side, side);
+        mask.hide(rect);
+        Hole::whole(&mask).expect("one")
+    }
+
+    fn patch(side: usize, covers: Coverage, value: impl Fn(usize, usize) -> f32) -> Patch {
+        let pixels = (0..side * side).map(|at| [value(at % side, at / side); 3]).collect();
+        Patch { side, pixels, covers }
+    }
+
+    #[test]
+    fn at_its_own_scale_a_prediction_is_copied_and_its_edge_goes_on() {
+        let mut canvas = Canvas::new(&hole(32, Rect { x: 12, y: 12, width: 8, height: 8 }));
+        let window = Window { x: 8, y: 8, side: 16, reach: Reach::All };
+        canvas.lay(&window, &patch(8, Coverage::Centre, |x, y| (10 * y + x) as f32));
+        // the frame is 10 pixels wide; row 1 is the first predicted row
+        let row: Vec<f32> = canvas.pixels[10..20].iter().map(|pixel| pixel[0]).collect();
+        assert_eq!(row, [0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 7.0]);
+        assert_eq!(canvas.pixels[0], canvas.pixels[11]);
+    }
+
+    #[test]
+    fn a_slope_keeps_its_place_at_other_scales() {
+        for window_side in [8_u32, 16, 64, 128] {
+            let rect = Rect { x: 80 - window_side / 8, y: 80, width: window_side / 4, height: 2 };
+            let hole = hole(160, rect);
+            let mut canvas = Canvas::new(&hole);
+            let half = i64::from(window_side / 2);
+            let window = Window { x: 80 - half, y: 80 - half, side: window_side, reach: Reach::All };
+            // its value is the place in the window, in the window's own pixels
+            let scale = window_side as f32 / 32.0;
+            canvas.lay(&window, &patch(32, Coverage::Whole, |x, _| (x as f32 + 0.5) * scale));
+            for (x, _, at) in hole.pixels() {
+                let expected = (i64::from(x) - window.x) as f32 + 0.5;
+                assert!((canvas.pixels[at][0] - expected).abs() < 0.02 * scale.max(1.0), "{window_side}");
+            }
+        }
+    }
+
+    #[test]
+    fn shares_of_neighbouring_windows_add_up_to_one() {
+        for place in 0..8 {
+            let sum: f32 = [8, 16].map(|start| share(place + start, 32)).iter().sum();
+            assert!((sum - 1.0).abs() < 1e-6);
+        }
+        let mut canvas = Canvas::new(&hole(64, Rect { x: 24, y: 24, width: 16, height: 16 }));
+        for (x, y) in (0..6).flat_map(|y| (0..6).map(move |x| (8 * x - 8, 8 * y - 8))) {
+            let window = Window { x, y, side: 32, reach: Reach::Fading };
+            canvas.lay(&window, &patch(16, Coverage::Centre, |_, _| 0.5));
+        }
+        canvas.settle(true);
+        assert!(canvas.pixels.iter().all(|pixel| (pixel[0] - 0.5).abs() < 1e-6));
+    }
+}

@@ -141,3 +141,67 @@ fn resampled(pixels: &[F32x4], from: usize, to: usize) -> Vec<F32x4> {
     }
     target.pixels().to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inpainter::window::Reach;
+
+    fn window(x: i64, y: i64, side: u32) -> Window {
+        Window { x, y, side, reach: Reach::All }
+    }
+
+    #[test]
+    fn the_networks_own_size_is_copied() {
+        let read = |x: u32, y: u32| (x != 5).then(|| [x as f32, y as f32, 0.1]);
+        let tile = Tile::cut(&window(2, 1, 16), (30, 30), 16, read);
+        assert_eq!((tile.colours[0][0], tile.colours[1][0], tile.colours[2][0]), (2.0, 1.0, 0.1));
+        assert!(tile.hidden[3] && !tile.hidden[4] && tile.colours[0][3] == 0.0);
+    }
+
+    #[test]
+    fn hidden_pixels_take_no_part_in_means() {
+        // black where visible, glaring where hidden: nothing of it may show at any scale
+        for side in [8, 12, 24, 40, 100] {
+            let read = |x: u32, y: u32| ((x / 3 + y / 2) % 3 != 0).then_some([-1.0; 3]);
+            let tile = Tile::cut(&window(-7, 3, fitting(side, 16)), (120, 90), 16, read);
+            for (value, hidden) in tile.colours[0].iter().zip(&tile.hidden) {
+                assert!(
+                    if *hidden { *value == 0.0 } else { (value + 1.0).abs() < 1e-5 },
+                    "{value} at {side}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn beyond_the_picture_it_is_mirrored() {
+        let tile = Tile::cut(&window(-2, 0, 16), (16, 16), 16, |x, _| Some([x as f32; 3]));
+        assert_eq!(tile.colours[0][..4], [1.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_network_for_the_centre_sees_other_holes_filled_smoothly() {
+        // a slope with a hidden column on the left and the usual square
+        let slope = |x: u32, y: u32| {
+            let square = (4..12).contains(&x) && (4..12).contains(&y);
+            (x != 2 && !square).then_some([x as f32; 3])
+        };
+        let mut tile = Tile::cut(&window(0, 0, 16), (16, 16), 16, slope);
+        tile.hide_only(Rect { x: 4, y: 4, width: 8, height: 8 });
+        assert_eq!(tile.hidden.iter().filter(|&&hidden| hidden).count(), 64);
+        assert!((tile.colours[0][8 * 16 + 2] - 2.0).abs() < 0.2);
+    }
+
+    #[test]
+    fn windows_hold_whole_blocks_and_quarters() {
+        for side in 1..4000 {
+            let fitting = fitting(side, 128);
+            assert!(fitting >= side && fitting % 4 == 0 && fitting % block(fitting, 128) == 0);
+            assert!(fitting - side < 8 * block(fitting, 128), "{side}: {fitting}");
+            let blocks = fitting / block(fitting, 128);
+            assert!(blocks <= 4 * 128);
+        }
+        assert_eq!([64, 128, 200].map(|side| fitting(side, 128)), [64, 128, 200]);
+    }
+}
