@@ -3,14 +3,14 @@
 //!     cargo run --release --example evaluate_folder -- --weights runs/paris/model.safetensors DIR
 //!
 //! Data: a folder of pictures; each is resized whole to the network's square. Time: seconds. Expect: a Markdown
-//! table for each protocol with a row for each blend mode, and with `--sheet FILE` a picture of the first eight.
+//! table for each protocol with a row for each blend mode, how visible each seam is, and with `--sheet FILE` a picture of the first eight.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::{
     data::{PictureSource, Purpose, View, stream},
-    eval::{Blend, BorderMean, Harmonic, sheet},
+    eval::{Blend, BorderMean, EvalError, Harmonic, Seam, sheet},
     prelude::*,
 };
 use image::{Rgb, RgbImage};
@@ -82,6 +82,11 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout().lock();
     for &protocol in &protocols {
         writeln!(out, "{}\n", evaluate(&fills, &pictures, protocol)?)?;
+        for fill in fills {
+            let (boundary, picture) = mean_seam(fill, &pictures, &protocol.mask(side))?;
+            writeln!(out, "{}: seam {boundary:.2}, inside the pictures {picture:.2} levels", fill.name())?;
+        }
+        writeln!(out)?;
     }
     if let (Some(path), Some(protocol)) = (&arguments.sheet, protocols.last()) {
         let mask = protocol.mask(side);
@@ -93,10 +98,21 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             column.push(truth.clone());
             Ok(column)
         };
-        let columns: Result<Vec<_>, context_encoder::eval::EvalError> =
-            pictures.iter().take(SAMPLES).map(column).collect();
+        let columns: Result<Vec<_>, EvalError> = pictures.iter().take(SAMPLES).map(column).collect();
         sheet::save(&sheet::lay_out(&columns?), path)?;
         writeln!(out, "wrote {}", path.display())?;
     }
     Ok(())
+}
+
+/// Mean jump of the gradient across the hole's boundary, and inside the pictures, levels of 255.
+fn mean_seam(fill: &dyn Fill, pictures: &[RgbImage], mask: &Mask) -> Result<(f64, f64), EvalError> {
+    let (mut boundary, mut inside) = (0.0, 0.0);
+    for filled in fill.fill_all(pictures, &vec![mask.clone(); pictures.len()])? {
+        let seam = Seam::measure(&filled, mask)?;
+        boundary += seam.boundary;
+        inside += seam.picture;
+    }
+    let count = pictures.len() as f64;
+    Ok((boundary / count, inside / count))
 }

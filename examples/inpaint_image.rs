@@ -6,7 +6,7 @@
 //! filled, without a picture a built-in facade. Time: a second, and a few more for each ten megapixels. Expect:
 //! `filled.png`, of the picture's size, and how visible the seam is before and after blending.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use context_encoder::{
@@ -77,10 +77,13 @@ fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             mask
         }
     };
+    let start = Instant::now();
     let filled = inpainter.fill(&picture, &mask)?;
+    let seconds = start.elapsed().as_secs_f64();
     sheet::save(&filled, &arguments.output)?;
 
     let mut out = std::io::stdout().lock();
+    writeln!(out, "filled {} pixels in {seconds:.2} s", mask.hidden_count())?;
     writeln!(out, "wrote {}", arguments.output.display())?;
     writeln!(out, "{}: {}", arguments.blend, Seam::measure(&filled, &mask)?)?;
     if arguments.blend != Blend::None {
