@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_networks_own_size_is_copied() {
-        let read = |x: u32, y: u32| (x != 5).then(|| [x as f32, y as f32, 0.1]);
+        let read = |x: u32, y: u32| (x != 5).then_some([x as f32, y as f32, 0.1]);
         let tile = Tile::cut(&window(2, 1, 16), (30, 30), 16, read);
         assert_eq!((tile.colours[0][0], tile.colours[1][0], tile.colours[2][0]), (2.0, 1.0, 0.1));
         assert!(tile.hidden[3] && !tile.hidden[4] && tile.colours[0][3] == 0.0);
@@ -163,7 +163,7 @@ mod tests {
     fn hidden_pixels_take_no_part_in_means() {
         // black where visible, glaring where hidden: nothing of it may show at any scale
         for side in [8, 12, 24, 40, 100] {
-            let read = |x: u32, y: u32| ((x / 3 + y / 2) % 3 != 0).then_some([-1.0; 3]);
+            let read = |x: u32, y: u32| (!(x / 3 + y / 2).is_multiple_of(3)).then_some([-1.0; 3]);
             let tile = Tile::cut(&window(-7, 3, fitting(side, 16)), (120, 90), 16, read);
             for (value, hidden) in tile.colours[0].iter().zip(&tile.hidden) {
                 assert!(
@@ -197,7 +197,9 @@ mod tests {
     fn windows_hold_whole_blocks_and_quarters() {
         for side in 1..4000 {
             let fitting = fitting(side, 128);
-            assert!(fitting >= side && fitting % 4 == 0 && fitting % block(fitting, 128) == 0);
+            assert!(
+                fitting >= side && fitting.is_multiple_of(4) && fitting.is_multiple_of(block(fitting, 128))
+            );
             assert!(fitting - side < 8 * block(fitting, 128), "{side}: {fitting}");
             let blocks = fitting / block(fitting, 128);
             assert!(blocks <= 4 * 128);

@@ -40,14 +40,6 @@ struct Scratch {
     residual: Vec<f32>,
 }
 
-/// How a solution went.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Effort {
-    /// Steps of conjugate gradients, each with one V-cycle.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(crate) passes: usize,
-}
-
 impl Multigrid {
     /// `unknown` tells, row by row, which cells of a rectangle `width` cells wide are to be found.
     pub(crate) fn new(width: usize, unknown: &[bool]) -> Self {
@@ -69,8 +61,9 @@ impl Multigrid {
         self.solve_counting(known).0
     }
 
-    fn solve_counting(&self, known: impl Fn(usize) -> f32) -> (Vec<f32>, Effort) {
-        let Some(finest) = self.levels.first() else { return (Vec::new(), Effort { passes: 0 }) };
+    /// The solution, and how many steps of conjugate gradients (each with one V-cycle) it took.
+    fn solve_counting(&self, known: impl Fn(usize) -> f32) -> (Vec<f32>, usize) {
+        let Some(finest) = self.levels.first() else { return (Vec::new(), 0) };
         let mut scratch: Vec<Scratch> = self.levels.iter().map(Scratch::new).collect();
         let mut residual = right_hand_side(finest, &known);
         let mut u = vec![0.0; residual.len()];
@@ -93,7 +86,7 @@ impl Multigrid {
             });
             energy = next;
         }
-        (u, Effort { passes })
+        (u, passes)
     }
 
     /// One V-cycle from zero: an approximate solution for the right-hand side `f`.

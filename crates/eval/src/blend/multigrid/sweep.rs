@@ -137,7 +137,7 @@ impl Level {
 /// The coarse cell beyond the nearer edge of fine cell `fine`; at the rectangle's border the cell's own.
 fn across(fine: usize, coarse_count: usize) -> usize {
     let near = fine / 2;
-    if fine % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(coarse_count - 1) }
+    if fine.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(coarse_count - 1) }
 }
 
 /// The fine cells that take from coarse cell `coarse`, and how much.
