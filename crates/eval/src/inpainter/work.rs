@@ -1,7 +1,7 @@
 //! Pictures on their way through the network, several at a time.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use context_encoder_mask::{Mask, central_square};
+use context_encoder_mask::{Mask, Rect, central_square};
 use context_encoder_model::Predictor;
 use rayon::prelude::*;
 
@@ -108,7 +108,7 @@ fn fits(mask: &Mask, sight: &Sight) -> bool {
         return false;
     }
     let centre = central_square(side, side);
-    let inside = |bounds: context_encoder_mask::Rect| {
+    let inside = |bounds: Rect| {
         bounds.x >= centre.x
             && bounds.y >= centre.y
             && bounds.right() <= centre.right()
