@@ -82,48 +82,15 @@ fn configuration(arguments: &Arguments) -> Result<TrainConfig, TrainError> {
     let mut config = match (&arguments.config, arguments.preset) {
         (Some(file), _) => TrainConfig::load(file)?,
         (None, Some(preset)) => TrainConfig::preset(preset),
-        (None, None) => first_run(),
+        (None, None) => TrainConfig::first_run(),
     };
     if let Some(path) = &arguments.data {
-        let (resize, strict, cache_mib) = match config.data {
-            DataConfig::Folder { resize, strict, cache_mib, .. } => (resize, strict, cache_mib),
-            _ => (350, false, 1024),
-        };
-        let (resize, strict) = (arguments.resize.unwrap_or(resize), strict || arguments.strict);
-        config.data = DataConfig::Folder { path: path.clone(), resize, strict, cache_mib };
+        config.data = config.data.in_folder(path, arguments.resize, arguments.strict);
     }
     if arguments.smoke {
-        config = smoke(config);
+        config = config.smoke();
     }
     arguments.settings.iter().try_fold(config, |config, setting| config.with_override(setting))
-}
-
-/// What fits into a few minutes on two cores, one with AVX-512: many small steps of the compact network.
-fn first_run() -> TrainConfig {
-    let config = TrainConfig::default();
-    TrainConfig {
-        steps: 800,
-        batch_size: 16,
-        generator_rate: 5e-4, // the paper's 2e-3 is for batches of 64
-        workers: 1,
-        sheet_every: 100,
-        validate_every: 100,
-        checkpoint_every: 100,
-        model: config.model.with_width(32),
-        ..config
-    }
-}
-
-/// Two steps of a tiny network.
-fn smoke(config: TrainConfig) -> TrainConfig {
-    TrainConfig {
-        steps: 2,
-        batch_size: 4,
-        log_every: 1,
-        validation_pictures: 4,
-        model: config.model.with_size(64).with_width(4),
-        ..config
-    }
 }
 
 fn report(summary: &Summary) -> std::io::Result<()> {

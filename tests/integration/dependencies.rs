@@ -1,7 +1,7 @@
 //! What we build on: licences that let everybody use it, one source.
 
 /// Licences that ask for no more than to be named. A package needs one of them among its choices.
-const ACCEPTED: [&str; 13] = [
+const ACCEPTED: [&str; 14] = [
     "MIT",
     "MIT-0",
     "Apache-2.0",
@@ -15,6 +15,7 @@ const ACCEPTED: [&str; 13] = [
     "Unlicense",
     "Unicode-3.0",
     "BSL-1.0",
+    "IJG",
 ];
 
 /// Packages with a licence of their own that was read and found harmless to users: file-level copyleft, used

@@ -4,6 +4,7 @@
 mod backends;
 mod commands;
 mod dependencies;
+mod features;
 mod layers;
 mod parity;
 mod resume;

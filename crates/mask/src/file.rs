@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use image::{DynamicImage, ImageError, ImageFormat};
 
-use crate::{Mask, MaskError, picture};
+use crate::{Mask, MaskError, coverage::coverage, picture};
 
 /// The grey (or opacity) of 0..=255 from which on a pixel is hidden.
 const HIDES_FROM: u8 = 128;
@@ -42,15 +42,8 @@ impl Mask {
     /// assert_eq!(Mask::from_picture(&layer.into()).hidden(), [false, true]);
     /// ```
     pub fn from_picture(picture: &DynamicImage) -> Self {
-        let (width, height) = (picture.width(), picture.height());
-        if picture.color().has_alpha() {
-            let layer = picture.to_luma_alpha8();
-            if layer.pixels().any(|pixel| pixel.0[1] < u8::MAX) {
-                return Self::from_fn(width, height, |x, y| layer.get_pixel(x, y).0[1] >= HIDES_FROM);
-            }
-        }
-        let grey = picture.to_luma8();
-        Self::from_fn(width, height, |x, y| grey.get_pixel(x, y).0[0] >= HIDES_FROM)
+        let grey = coverage(picture);
+        Self::from_fn(grey.width(), grey.height(), |x, y| grey.get_pixel(x, y).0[0] >= HIDES_FROM)
     }
 
     /// The mask in a picture's file, read by the rule of [`from_picture`](Self::from_picture).

@@ -30,6 +30,7 @@
 //! ```
 
 // What a mask is, and how it comes from a file.
+mod coverage;
 mod error;
 mod file;
 mod mask;

@@ -103,21 +103,16 @@ pub(crate) fn newest(path: &Path) -> PathBuf {
     }
 }
 
-/// Reads a checkpoint into a learner on `device`.
+/// Opens a checkpoint: its tensors, not read yet, and its header, validated.
 ///
 /// # Errors
-/// [`TrainError::Checkpoint`] when anything is missing, damaged or of another architecture.
-pub(crate) fn load(path: &Path, device: &Device) -> Result<(Learner, Header), TrainError> {
+/// [`TrainError::Io`] when it cannot be read, [`TrainError::Checkpoint`] when it is none.
+pub(crate) fn open(path: &Path) -> Result<(Reader, Header), TrainError> {
     let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-    let damaged = |error: Error| {
-        refuse(format!(
-            "it is damaged, cut short or of another format ({error}); resume from a copy, or start anew in another folder"
-        ))
-    };
     if let Err(source) = fs::File::open(path) {
         return Err(TrainError::Io { action: "read", path: path.to_owned(), source });
     }
-    let reader = Reader::from_file(path).map_err(damaged)?;
+    let reader = Reader::from_file(path).map_err(|error| refuse(damage(&error)))?;
     let text = reader
         .metadata()
         .get(HEADER)
@@ -129,7 +124,23 @@ pub(crate) fn load(path: &Path, device: &Device) -> Result<(Learner, Header), Tr
         return Err(refuse(format!("its format is {}, this program reads {FORMAT}", header.format)));
     }
     header.config.validate()?;
-    let mut tensors = reader.into_tensors().map_err(damaged)?;
+    Ok((reader, header))
+}
+
+fn damage(error: &Error) -> String {
+    format!(
+        "it is damaged, cut short or of another format ({error}); resume from a copy, or start anew in another folder"
+    )
+}
+
+/// Reads a checkpoint into a learner on `device`.
+///
+/// # Errors
+/// [`TrainError::Checkpoint`] when anything is missing, damaged or of another architecture.
+pub(crate) fn load(path: &Path, device: &Device) -> Result<(Learner, Header), TrainError> {
+    let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+    let (reader, header) = open(path)?;
+    let mut tensors = reader.into_tensors().map_err(|error| refuse(damage(&error)))?;
     let mut learner = Learner::new(&header.config, device)?;
     let mut counts = header.optimizer_tensors.iter().copied();
     learner.generator = restore(learner.generator, GENERATOR, &mut tensors, counts.next(), path)?;

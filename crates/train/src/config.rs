@@ -90,6 +90,34 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// What fits into a few minutes on two cores, one with AVX-512: many small steps of a narrow network.
+    pub fn first_run() -> Self {
+        let config = Self::default();
+        Self {
+            steps: 800,
+            batch_size: 16,
+            generator_rate: 5e-4, // the paper's 2e-3 is for batches of 64
+            workers: 1,
+            sheet_every: 100,
+            validate_every: 100,
+            checkpoint_every: 100,
+            model: config.model.with_width(32),
+            ..config
+        }
+    }
+
+    /// Two steps of a tiny network, to see that everything works.
+    pub fn smoke(self) -> Self {
+        Self {
+            steps: 2,
+            batch_size: 4,
+            log_every: 1,
+            validation_pictures: 4,
+            model: self.model.with_size(64).with_width(4),
+            ..self
+        }
+    }
+
     /// The configuration of a named preset, on the built-in facades.
     pub fn preset(preset: Preset) -> Self {
         let (overlap, average, mask_sharing) = match preset {

@@ -112,6 +112,16 @@ impl DataConfig {
         Self::Folder { path: path.into(), resize: 350, strict: false, cache_mib: CACHE_MIB }
     }
 
+    /// These pictures' settings, for a folder: `resize` where it is given, else the one there was.
+    pub fn in_folder(self, path: impl Into<PathBuf>, resize: Option<u32>, strict: bool) -> Self {
+        let (old_resize, old_strict, cache_mib) = match self {
+            Self::Folder { resize, strict, cache_mib, .. } => (resize, strict, cache_mib),
+            Self::Facades { .. } => (350, false, CACHE_MIB),
+        };
+        let (resize, strict) = (resize.unwrap_or(old_resize), strict || old_strict);
+        Self::Folder { path: path.into(), resize, strict, cache_mib }
+    }
+
     /// Opens the source for a run.
     pub(crate) fn open(config: &TrainConfig) -> Result<Dataset, TrainError> {
         let (side, seed, validation) = (config.model.size as u32, config.seed, config.validation_pictures);

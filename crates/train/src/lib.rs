@@ -11,6 +11,7 @@
 mod adam;
 mod average;
 mod bundle;
+mod checkpoint_record;
 mod config;
 mod dataset;
 mod error;
@@ -26,6 +27,7 @@ mod settings;
 mod validation;
 mod waiting;
 
+pub use checkpoint_record::CheckpointRecord;
 pub use config::TrainConfig;
 pub use context_encoder_model::Preset;
 pub use dataset::{Augmentation, DataConfig};

@@ -88,8 +88,13 @@ fn a_discriminator_is_no_generator_nor_the_other_way_round() {
 fn other_files_are_refused_in_words() {
     let device = Device::flex();
     let error = Model::load_pytorch(fixture("feature_alexnet.safetensors"), &small(), &device);
-    let error = error.expect_err("safetensors").to_string();
+    let error = error.expect_err("another network").to_string();
+    assert!(error.contains("does not fit the network") && error.contains("main.0.weight"), "{error}");
+    let text = std::env::temp_dir().join(format!("context-encoder-no-checkpoint-{}.pth", std::process::id()));
+    std::fs::write(&text, "no checkpoint").expect("written");
+    let error = Model::load_pytorch(&text, &small(), &device).expect_err("a text").to_string();
     assert!(error.contains("no PyTorch checkpoint"), "{error}");
+    std::fs::remove_file(text).expect("just written");
     let error = Model::load(fixture("netg_dense_centre.pth"), &device).expect_err("PyTorch").to_string();
     assert!(error.contains("PyTorch files are read by `load_pytorch`"), "{error}");
     let error = Model::load(fixture("feature_alexnet.safetensors"), &device).expect_err("another kind");

@@ -1,6 +1,7 @@
 //! Weights in and out of files: safetensors with the configuration inside, and PyTorch checkpoints.
 
 mod apply;
+mod ports;
 mod precision;
 mod pytorch;
 mod record;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use burn::{
     module::Module,
-    store::{ModuleStore, PytorchStore, burn_pack::Tensor as NamedTensor},
+    store::{ModuleStore, PytorchStore, SafetensorsStore, burn_pack::Tensor as NamedTensor},
     tensor::Device,
 };
 
@@ -22,8 +22,8 @@ const SEQUENTIAL: &str = "main.";
 const COUNTER: &str = "num_batches_tracked";
 
 impl Model {
-    /// Reads weights from a PyTorch `.pt` or `.pth` file in the layout of the public ports
-    /// (`main.0.weight`, ..., optionally under `state_dict`). Such files do not say what network
+    /// Reads weights from a PyTorch `.pt` or `.pth` file, or from a safetensors file, in the layout of the public
+    /// ports (`main.0.weight`, ..., optionally under `state_dict`). Such files do not say what network
     /// they belong to; `config` does. Ports of the authors' code fit
     /// [`Preset::Authors`](crate::Preset::Authors).
     ///
@@ -59,9 +59,9 @@ impl Discriminator {
 }
 
 /// Our module path of each layer of a port's sequential, in order; `None` for activations.
-type Layers = Vec<Option<String>>;
+pub(super) type Layers = Vec<Option<String>>;
 
-fn generator_layers(config: &ModelConfig) -> Layers {
+pub(super) fn generator_layers(config: &ModelConfig) -> Layers {
     let mut layers = down_layers("encoder.stages", config.encoder_stages());
     let bottleneck = |names: &[Option<&str>]| -> Layers {
         names.iter().map(|name| name.map(|name| format!("bottleneck.{name}"))).collect()
@@ -114,12 +114,8 @@ fn read(path: &Path) -> Result<Vec<NamedTensor>, ModelError> {
     if let Err(source) = std::fs::File::open(path) {
         return Err(ModelError::Io { action: "read", path: path.to_owned(), source });
     }
-    // By default gaps in the numbering are closed, but activations are gaps here, and they count.
-    let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
-    let all: BTreeMap<String, NamedTensor> = store
-        .get_all_tensors()
-        .map_err(|error| unusable(format!("it is no PyTorch checkpoint ({error})")))?
-        .clone();
+    let all =
+        named_tensors(path).map_err(|error| unusable(format!("it is no PyTorch checkpoint ({error})")))?;
     let nested = all.keys().any(|name| name.starts_with(NESTED));
     let tensors: Vec<NamedTensor> = all
         .into_iter()
@@ -133,6 +129,17 @@ fn read(path: &Path) -> Result<Vec<NamedTensor>, ModelError> {
         return Err(unusable("it holds no tensors".to_owned()));
     }
     Ok(tensors)
+}
+
+/// Everything in a file of PyTorch's own format, or in a safetensors file, which the ending tells.
+fn named_tensors(path: &Path) -> Result<BTreeMap<String, NamedTensor>, String> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors")) {
+        let mut store = SafetensorsStore::from_file(path);
+        return store.get_all_tensors().cloned().map_err(|error| error.to_string());
+    }
+    // By default gaps in the numbering are closed, but activations are gaps here, and they count.
+    let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
+    store.get_all_tensors().cloned().map_err(|error| error.to_string())
 }
 
 /// From the port's name to ours; a tensor outside the sequential keeps its name and is reported as
@@ -151,19 +158,22 @@ fn our_name(name: &str, layers: &Layers) -> Option<String> {
     Some(format!("{layer}.{parameter}"))
 }
 
+/// The port's name of one of our tensors, behind `prefix`; our own when the port has no such layer.
+pub(super) fn port_name(ours: &str, layers: &Layers, prefix: &str) -> String {
+    layers
+        .iter()
+        .enumerate()
+        .find_map(|(index, layer)| {
+            let parameter = ours.strip_prefix(layer.as_deref()?)?.strip_prefix('.')?;
+            Some(format!("{prefix}{SEQUENTIAL}{index}.{parameter}"))
+        })
+        .unwrap_or_else(|| ours.to_owned())
+}
+
 /// Rewrites a mismatch into the names that the user finds in the file, whose sequential stands behind `prefix`.
 fn in_file_names(error: ModelError, layers: &Layers, prefix: &str) -> ModelError {
     let ModelError::Mismatch { path, mut mismatch } = error else { return error };
-    let port_name = |ours: &str| -> String {
-        layers
-            .iter()
-            .enumerate()
-            .find_map(|(index, layer)| {
-                let parameter = ours.strip_prefix(layer.as_deref()?)?.strip_prefix('.')?;
-                Some(format!("{prefix}{SEQUENTIAL}{index}.{parameter}"))
-            })
-            .unwrap_or_else(|| ours.to_owned())
-    };
+    let port_name = |ours: &str| port_name(ours, layers, prefix);
     for names in [&mut mismatch.missing, &mut mismatch.unused] {
         for name in names {
             *name = port_name(name);

@@ -1,0 +1,127 @@
+//! `info`: what a file of weights or a checkpoint holds.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use context_encoder::{
+    Device, Discriminator, Model, ModelConfig,
+    model::{BottleneckConfig, FeatureModel, Prediction, Preset, TrainingRecord, parameter_count},
+    train::CheckpointRecord,
+};
+use miette::{IntoDiagnostic, Result};
+use serde_json::{Value, json};
+
+use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
+
+/// Say what a file holds: weights (.safetensors) or a checkpoint (.bpk).
+#[derive(Args)]
+pub struct Info {
+    /// The file
+    file: PathBuf,
+}
+
+impl Info {
+    pub fn run(&self, output: &Output) -> Result<Outcome> {
+        let device = DeviceChoice::processor()?;
+        let checkpoint = self.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bpk"));
+        let facts =
+            if checkpoint { of_checkpoint(&self.file, &device)? } else { of_weights(&self.file, &device)? };
+        output.record(&facts);
+        output.result(in_words(&facts).trim_end());
+        Ok(Outcome::Complete)
+    }
+}
+
+fn of_checkpoint(file: &Path, device: &Device) -> Result<Value> {
+    let CheckpointRecord { step, epoch, config } = CheckpointRecord::load(file).into_diagnostic()?;
+    let mut facts = network(&config.model);
+    facts["kind"] = json!("checkpoint");
+    facts["parameters"] = json!(parameter_count(&config.model.init(device).into_diagnostic()?));
+    facts["steps"] = json!(step);
+    facts["steps_in_all"] = json!(config.steps);
+    facts["epochs"] = json!(epoch);
+    facts["batch"] = json!(config.batch_size);
+    facts["masks"] = json!(config.masks.to_string());
+    Ok(facts)
+}
+
+/// A context encoder; or the other two networks that the library writes.
+fn of_weights(file: &Path, device: &Device) -> Result<Value> {
+    let error = match Model::load(file, device) {
+        Ok(model) => {
+            let mut facts = network(model.config());
+            facts["kind"] = json!("context encoder");
+            facts["parameters"] = json!(parameter_count(&model));
+            if let Some(record) = TrainingRecord::load(file).into_diagnostic()? {
+                facts["steps"] = json!(record.steps);
+                facts["pictures_seen"] = json!(record.samples);
+                facts["masks"] = json!(record.masks);
+                facts["data"] = json!(record.data);
+            }
+            return Ok(facts);
+        }
+        Err(error) => error,
+    };
+    if let Ok(critic) = Discriminator::load(file, device) {
+        return Ok(json!({ "kind": "discriminator", "parameters": parameter_count(&critic) }));
+    }
+    if let Ok(model) = FeatureModel::load(file, device) {
+        return Ok(
+            json!({ "kind": "feature network (AlexNet style)", "parameters": parameter_count(&model) }),
+        );
+    }
+    Err(error).into_diagnostic()
+}
+
+/// The architecture, and the preset that it is.
+fn network(config: &ModelConfig) -> Value {
+    let preset = Preset::ALL.into_iter().find(|&preset| ModelConfig::preset(preset) == *config);
+    json!({
+        "preset": preset.map(Preset::name),
+        "size": config.size,
+        "width": config.width,
+        "bottleneck": match config.bottleneck {
+            BottleneckConfig::Dense(channels) => format!("dense, {channels} channels"),
+            BottleneckConfig::ChannelWise => "channel-wise fully connected".to_owned(),
+            other => format!("{other:?}"),
+        },
+        "predicts": match config.prediction {
+            Prediction::Centre => "the central square".to_owned(),
+            Prediction::Whole => "the whole picture".to_owned(),
+            other => format!("{other:?}"),
+        },
+    })
+}
+
+/// One line for each fact that is known, what it is first.
+fn in_words(facts: &Value) -> String {
+    const ORDER: [(&str, &str); 14] = [
+        ("kind", "kind"),
+        ("preset", "preset"),
+        ("size", "size, px"),
+        ("width", "width"),
+        ("bottleneck", "bottleneck"),
+        ("predicts", "predicts"),
+        ("parameters", "parameters"),
+        ("steps", "steps"),
+        ("steps_in_all", "steps in all"),
+        ("epochs", "epochs"),
+        ("batch", "batch"),
+        ("pictures_seen", "pictures seen"),
+        ("masks", "masks"),
+        ("data", "data"),
+    ];
+    ORDER.iter().fold(String::new(), |mut text, (key, name)| {
+        let value = match &facts[*key] {
+            Value::Null => return text,
+            Value::String(value) => value.clone(),
+            value => value.to_string(),
+        };
+        // Text grows without failing.
+        let _ = writeln!(text, "{name:<14}{value}");
+        text
+    })
+}

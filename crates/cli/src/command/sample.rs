@@ -1,0 +1,69 @@
+//! `sample`: pictures to try things on.
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use context_encoder::{
+    data::{Facades, Purpose, stream},
+    eval::sheet,
+};
+use miette::{IntoDiagnostic, Result, WrapErr};
+use serde_json::json;
+
+use crate::{
+    mask_choice::{MaskChoice, PictureSize},
+    outcome::Outcome,
+    output::Output,
+};
+
+/// Write pictures of built-in facades as PNG: DIR/facade-0000.png and so on.
+#[derive(Args)]
+pub struct Sample {
+    /// The folder to write into
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+    /// How many
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    count: u64,
+    /// Width and height, pixels
+    #[arg(long, default_value = "256x256", value_name = "WxH")]
+    size: PictureSize,
+    /// The same number gives the same pictures
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Also write a mask for each, of the same name, into this folder
+    #[arg(long, value_name = "DIR")]
+    masks: Option<PathBuf>,
+    #[command(flatten)]
+    kind: MaskChoice,
+}
+
+impl Sample {
+    pub fn run(&self, output: &Output) -> Result<Outcome> {
+        let PictureSize { width, height } = self.size;
+        let facades = Facades::new(self.seed).with_size(width, height);
+        let generator = self.kind.generator()?;
+        for folder in [Some(&self.output), self.masks.as_ref()].into_iter().flatten() {
+            fs::create_dir_all(folder)
+                .into_diagnostic()
+                .wrap_err_with(|| format!("cannot make {}", folder.display()))?;
+        }
+        let bar = output.with_bar(self.count as usize, "pictures");
+        for index in 0..self.count {
+            let name = format!("facade-{index:04}.png");
+            let path = self.output.join(&name);
+            sheet::save(&facades.picture(index), &path).into_diagnostic()?;
+            bar.record(&json!({ "event": "written", "file": path.display().to_string() }));
+            if let Some(folder) = &self.masks {
+                let mut rng = stream(self.seed, Purpose::Mask, 0, index);
+                let path = folder.join(&name);
+                generator.generate(width, height, &mut rng).save(&path).into_diagnostic()?;
+                bar.record(&json!({ "event": "written", "file": path.display().to_string() }));
+            }
+            bar.advance();
+        }
+        bar.clear_bar();
+        output.note(format_args!("wrote {} pictures to {}", self.count, self.output.display()));
+        Ok(Outcome::Complete)
+    }
+}

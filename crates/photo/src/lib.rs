@@ -1,0 +1,55 @@
+//! A picture file in and out with nothing lost.
+//!
+//! A [`Photograph`] is a picture's file taken apart: RGB [`Pixels`] of 8 or 16 bits, which a program may change,
+//! and everything else, which it wants back as it was: format, transparency, greyness, colour profile, EXIF data,
+//! and how strongly a JPEG was compressed.
+//!
+//! | what | PNG | JPEG | TIFF | WebP | BMP |
+//! |---|---|---|---|---|---|
+//! | pixels come back bit for bit | yes | close: same tables, same subsampling | yes | yes (written lossless) | yes |
+//! | 16 bits a channel | yes | | yes | | |
+//! | transparency | yes | | yes | yes | yes |
+//! | ICC profile | yes | yes | yes | yes | |
+//! | EXIF | yes | yes | | yes | |
+//!
+//! What the format of the output cannot hold is listed by [`Photograph::losses`]. A palette becomes colours, 1 to 4
+//! bits of grey become 8, of an animation the first frame is read. Text chunks, XMP and IPTC are not kept.
+//! The picture is turned upright once: pixels are turned, and the EXIF orientation is set to 1.
+//! An embedded thumbnail is left out, since it would show the picture as it was before it was changed.
+//!
+//! ```
+//! use context_encoder_photo::{Photograph, Pixels};
+//! # let folder = tempfile::tempdir()?;
+//! # let (input, output) = (folder.path().join("in.png"), folder.path().join("out.png"));
+//! # image::RgbaImage::from_pixel(4, 3, image::Rgba([10, 20, 30, 40])).save(&input)?;
+//!
+//! let mut photo = Photograph::open(&input)?;
+//! if let Pixels::Eight(pixels) = photo.pixels_mut() {
+//!     pixels.put_pixel(0, 0, image::Rgb([255, 0, 0]));
+//! }
+//! photo.save(&output)?;
+//! assert_eq!(image::open(&output)?.into_rgba8().get_pixel(0, 0).0, [255, 0, 0, 40]); // alpha is kept
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This software is based in part on the work of the Independent JPEG Group.
+
+mod aside;
+mod decode;
+mod encode;
+mod error;
+mod exif;
+mod jpeg;
+mod layers;
+mod limits;
+mod loss;
+mod photograph;
+mod pixels;
+
+pub use aside::{is_leftover, write_aside};
+pub use error::PhotoError;
+pub use jpeg::JpegStyle;
+pub use limits::Limits;
+pub use loss::Loss;
+pub use photograph::Photograph;
+pub use pixels::{DeepImage, Pixels};
