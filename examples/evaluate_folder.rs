@@ -3,14 +3,14 @@
 //!     cargo run --release --example evaluate_folder -- --weights runs/paris/model.safetensors DIR
 //!
 //! Data: a folder of pictures; each is resized whole to the network's square. Time: seconds. Expect: a Markdown
-//! table for each protocol, and with `--sheet FILE` a picture of the first eight.
+//! table for each protocol with a row for each blend mode, how visible each seam is, and with `--sheet FILE` a picture of the first eight.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::{
     data::{PictureSource, Purpose, View, stream},
-    eval::{BorderMean, Harmonic, sheet},
+    eval::{Blend, BorderMean, EvalError, Harmonic, Seam, sheet},
     prelude::*,
 };
 use image::{Rgb, RgbImage};
@@ -48,8 +48,17 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let inpainter = Inpainter::load(&arguments.weights, &device(&arguments.device)?)?;
-    let side = inpainter.side();
+    let device = device(&arguments.device)?;
+    let model = Model::load(&arguments.weights, &device)?;
+    // Unblended is what the network itself has learned: the paper's figures, and ours in other tables.
+    let [none, feather, membrane] = Blend::ALL.map(|blend| {
+        let name = match blend {
+            Blend::None => "context encoder".to_owned(),
+            blend => format!("context encoder, {blend}"),
+        };
+        Inpainter::new(&model, &device).with_blend(blend).named(name)
+    });
+    let side = none.side();
     let folder = Folder::open(&arguments.folder, FolderOptions::default())?;
     for refused in folder.refused() {
         eprintln!("skipped {refused}");
@@ -65,7 +74,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];
+    let fills: [&dyn Fill; 5] = [&none, &feather, &membrane, &BorderMean, &Harmonic];
     if pictures.is_empty() {
         return Err(format!("no picture in {} can be read", arguments.folder.display()).into());
     }
@@ -73,17 +82,37 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout().lock();
     for &protocol in &protocols {
         writeln!(out, "{}\n", evaluate(&fills, &pictures, protocol)?)?;
+        for fill in fills {
+            let (boundary, picture) = mean_seam(fill, &pictures, &protocol.mask(side))?;
+            writeln!(out, "{}: seam {boundary:.2}, inside the pictures {picture:.2} levels", fill.name())?;
+        }
+        writeln!(out)?;
     }
     if let (Some(path), Some(protocol)) = (&arguments.sheet, protocols.last()) {
         let mask = protocol.mask(side);
         let column = |truth: &RgbImage| {
-            let [filled, mean, harmonic] = fills.map(|fill| fill.fill(truth, &mask));
-            Ok(vec![sheet::with_hole(truth, &mask, Rgb([128; 3])), filled?, mean?, harmonic?, truth.clone()])
+            let mut column = vec![sheet::with_hole(truth, &mask, Rgb([128; 3]))];
+            for fill in fills {
+                column.push(fill.fill(truth, &mask)?);
+            }
+            column.push(truth.clone());
+            Ok(column)
         };
-        let columns: Result<Vec<_>, context_encoder::eval::EvalError> =
-            pictures.iter().take(SAMPLES).map(column).collect();
+        let columns: Result<Vec<_>, EvalError> = pictures.iter().take(SAMPLES).map(column).collect();
         sheet::save(&sheet::lay_out(&columns?), path)?;
         writeln!(out, "wrote {}", path.display())?;
     }
     Ok(())
+}
+
+/// Mean jump of the gradient across the hole's boundary, and inside the pictures, levels of 255.
+fn mean_seam(fill: &dyn Fill, pictures: &[RgbImage], mask: &Mask) -> Result<(f64, f64), EvalError> {
+    let (mut boundary, mut inside) = (0.0, 0.0);
+    for filled in fill.fill_all(pictures, &vec![mask.clone(); pictures.len()])? {
+        let seam = Seam::measure(&filled, mask)?;
+        boundary += seam.boundary;
+        inside += seam.picture;
+    }
+    let count = pictures.len() as f64;
+    Ok((boundary / count, inside / count))
 }

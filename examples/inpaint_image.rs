@@ -1,33 +1,42 @@
-//! Fills the centre of a picture with trained weights.
+//! Fills any picture under any mask with trained weights.
 //!
-//!     cargo run --release --example inpaint_image -- --weights runs/paris/model.safetensors PICTURE
+//!     cargo run --release --example inpaint_image -- --weights runs/paris/model.safetensors PICTURE --mask MASK
 //!
-//! Data: any picture; without one, a built-in facade. Time: a second. Expect: `filled.png`, of the network's size,
-//! and how far the fill is from what was there, beside two fills without a network.
+//! Data: any picture, and a mask of the same size, white where the picture is to be filled; without a mask the middle is
+//! filled, without a picture a built-in facade. Time: a second, and a few more for each ten megapixels. Expect:
+//! `filled.png`, of the picture's size, and how visible the seam is before and after blending.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use context_encoder::{
-    data::{Limits, Purpose, View, decode, stream},
-    eval::{BorderMean, Harmonic, sheet},
+    data::{Limits, decode},
+    eval::{Blend, Seam, sheet},
+    mask::central_square,
     prelude::*,
 };
 
 #[derive(Parser)]
-#[command(about = "Fill the centre of a picture with trained weights")]
+#[command(about = "Fill any picture under any mask with trained weights")]
 struct Arguments {
-    /// Picture to fill; it is resized to the network's square. Without it, a built-in facade
+    /// Picture to fill, of any size. Without it, a built-in facade
     picture: Option<PathBuf>,
+    /// What to fill: a picture of the same size, hidden where it is white or, on a transparent layer, where it is
+    /// opaque. Without it, the central quarter
+    #[arg(long)]
+    mask: Option<PathBuf>,
     /// Weights that train_paris wrote
     #[arg(long)]
     weights: PathBuf,
     /// Where the filled picture goes, as PNG
     #[arg(long, short, default_value = "filled.png")]
     output: PathBuf,
-    /// What is hidden: the whole central square (`hidden`), or 4 (`authors`) or 7 (`paper`) pixels less on each side
-    #[arg(long, default_value = "hidden")]
-    protocol: Protocol,
+    /// How the prediction meets the picture: none, feather or membrane
+    #[arg(long, default_value_t)]
+    blend: Blend,
+    /// Visible rim with which a network for the centre was trained: 4 (`authors`), 7 (`paper`)
+    #[arg(long, default_value_t = 0)]
+    overlap: u32,
     /// cpu, flex, ndarray, cuda, cuda:1, wgpu, vulkan, ...
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -51,21 +60,35 @@ fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         )
         .into());
     }
-    let inpainter = Inpainter::load(&arguments.weights, &device(&arguments.device)?)?;
+    let inpainter = Inpainter::load(&arguments.weights, &device(&arguments.device)?)?
+        .with_overlap(arguments.overlap)
+        .with_blend(arguments.blend);
     let side = inpainter.side();
     let picture = match &arguments.picture {
-        Some(path) => {
-            let picture = decode(path, &Limits::default())?;
-            View::Whole { size: side }.apply(&picture, &mut stream(0, Purpose::Crop, 0, 0))
-        }
+        Some(path) => decode(path, &Limits::default())?,
         None => Facades::new(2016).with_size(side, side).picture(0),
     };
-    let mask = arguments.protocol.mask(side);
-    sheet::save(&inpainter.fill(&picture, &mask)?, &arguments.output)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "wrote {}", arguments.output.display())?;
+    let (width, height) = picture.dimensions();
+    let mask = match &arguments.mask {
+        Some(path) => Mask::load(path, Some((width, height)))?,
+        None => {
+            let mut mask = Mask::visible(width, height);
+            mask.hide(central_square(width, height));
+            mask
+        }
+    };
+    let start = Instant::now();
+    let filled = inpainter.fill(&picture, &mask)?;
+    let seconds = start.elapsed().as_secs_f64();
+    sheet::save(&filled, &arguments.output)?;
 
-    let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];
-    writeln!(out, "{}", evaluate(&fills, &[picture], arguments.protocol)?)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "filled {} pixels in {seconds:.2} s", mask.hidden_count())?;
+    writeln!(out, "wrote {}", arguments.output.display())?;
+    writeln!(out, "{}: {}", arguments.blend, Seam::measure(&filled, &mask)?)?;
+    if arguments.blend != Blend::None {
+        let unblended = inpainter.with_blend(Blend::None).fill(&picture, &mask)?;
+        writeln!(out, "none: {}", Seam::measure(&unblended, &mask)?)?;
+    }
     Ok(())
 }

@@ -39,6 +39,8 @@ mod documents {
     struct Data;
     #[doc = include_str!("../docs/training.md")]
     struct Training;
+    #[doc = include_str!("../docs/inpainting.md")]
+    struct Inpainting;
     #[doc = include_str!("../docs/checkpoints.md")]
     struct Checkpoints;
 }

@@ -6,7 +6,7 @@ pub use crate::{
     Device, Discriminator, Inpainter, Mask, Model, ModelConfig,
     data::{Facades, Folder, FolderOptions, Loader, LoaderConfig},
     device,
-    eval::{Fill, Protocol, Scores, evaluate},
+    eval::{Blend, Fill, Protocol, Scores, Seam, evaluate},
     mask::{Central, MaskGenerator, MaskKind, RandomBlock, RandomRegion},
     model::{BottleneckConfig, Prediction, Preset},
 };

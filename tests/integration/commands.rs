@@ -67,8 +67,49 @@ fn train_then_resume_then_fill() {
         folder,
         &[&weights[..], &["runs/paris/samples", "--sheet", "sheet.png"]].concat(),
     );
-    assert_eq!(printed.matches("| context encoder |").count(), 3, "{printed}");
+    for row in ["| context encoder |", "| context encoder, feather |", "| context encoder, membrane |"] {
+        assert_eq!(printed.matches(row).count(), 3, "{printed}");
+    }
     assert!(folder.join("sheet.png").is_file());
+}
+
+#[test]
+fn any_picture_under_any_mask_and_folders_of_them() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    let device = context_encoder::device("cpu").expect("a processor");
+    let config = context_encoder::ModelConfig::default().with_size(64).with_width(2);
+    config.init(&device).and_then(|model| model.save(folder.join("model.safetensors"))).expect("weights");
+    for name in ["pictures", "masks", "pictures/sub", "masks/sub"] {
+        std::fs::create_dir(folder.join(name)).expect("folder");
+    }
+    let picture = image::RgbImage::from_fn(150, 90, |x, y| image::Rgb([x as u8, y as u8, 77]));
+    let mask = context_encoder::Mask::from_fn(150, 90, |x, y| x.abs_diff(100) + y.abs_diff(30) < 20);
+    for name in ["a", "sub/b", "unmasked"] {
+        picture.save(folder.join("pictures").join(name).with_extension("png")).expect("written");
+    }
+    for name in ["a", "sub/b"] {
+        mask.save(folder.join("masks").join(name).with_extension("png")).expect("written");
+    }
+    let weights = ["--weights", "model.safetensors"];
+    let one = ["pictures/a.png", "--mask", "masks/a.png", "--blend", "feather"];
+    let printed = succeed("inpaint_image", folder, &[&weights[..], &one].concat());
+    assert!(printed.contains("feather: seam") && printed.contains("none: seam"), "{printed}");
+    context_encoder::Mask::from_fn(80, 90, |x, _| x < 9).save(folder.join("narrow.png")).expect("written");
+    let narrow = ["pictures/a.png", "--mask", "narrow.png"];
+    let error = fail("inpaint_image", folder, &[&weights[..], &narrow].concat());
+    assert!(error.contains("narrow.png") && error.contains("80x90"), "{error}");
+
+    let output = run("fill_folder", folder, &[&weights[..], &["pictures", "masks", "filled"]].concat());
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert!(error.contains("unmasked.png") && error.contains("error: 1 pictures were not filled"), "{error}");
+    for name in ["a.png", "sub/b.png"] {
+        let filled = image::open(folder.join("filled").join(name)).expect("a picture").to_rgb8();
+        for (x, y, pixel) in filled.enumerate_pixels() {
+            assert!(mask.is_hidden(x, y) || pixel == picture.get_pixel(x, y));
+        }
+    }
+    assert!(!folder.join("filled/unmasked.png").exists());
 }
 
 #[test]

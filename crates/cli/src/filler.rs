@@ -1,17 +1,36 @@
 //! The one place where photographs meet the library's inpainter.
 
-use std::path::Path;
-
+use clap::Args;
 use context_encoder::{
-    Device, Inpainter,
-    eval::Fill,
-    mask::Mask,
-    photo::{DeepImage, Photograph, Pixels},
+    Inpainter,
+    eval::{Blend, Picture, Sample},
+    photo::{Photograph, Pixels},
 };
-use image::{GrayImage, RgbImage};
 use miette::{IntoDiagnostic, Result};
 
-use crate::hole::Hole;
+use crate::{device::DeviceChoice, hole::Hole, weights::WeightsChoice};
+
+/// What fills, and how.
+#[derive(Args)]
+pub struct FillerChoice {
+    #[command(flatten)]
+    weights: WeightsChoice,
+    /// How a prediction meets the picture around it: none, feather or membrane
+    #[arg(long, value_name = "MODE", default_value_t)]
+    blend: Blend,
+    /// Pixels of the central square that the network saw in training: 7 for preset `paper`, 4 for `authors`
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    overlap: u32,
+    #[command(flatten)]
+    device: DeviceChoice,
+}
+
+impl FillerChoice {
+    pub fn load(&self) -> Result<Filler> {
+        let inpainter = self.weights.inpainter(&self.device.open()?)?;
+        Ok(Filler { inpainter: inpainter.with_blend(self.blend).with_overlap(self.overlap) })
+    }
+}
 
 /// Fills photographs on one device.
 pub struct Filler {
@@ -19,74 +38,20 @@ pub struct Filler {
 }
 
 impl Filler {
-    pub fn load(weights: &Path, device: &Device) -> Result<Self> {
-        Ok(Self { inpainter: Inpainter::load(weights, device).into_diagnostic()? })
-    }
-
     /// Fills the hole; every other pixel stays bit for bit.
     pub fn fill(&self, photo: &mut Photograph, hole: &Hole) -> Result<()> {
-        let mask = match hole {
-            Hole::Hard(mask) => mask,
-            Hole::Soft(coverage) => &touched(coverage),
-        };
-        let degree = |x: u32, y: u32| match hole {
-            Hole::Hard(mask) => u32::from(mask.is_hidden(x, y)) * 255,
-            Hole::Soft(coverage) => u32::from(coverage.get_pixel(x, y).0[0]),
-        };
         match photo.pixels_mut() {
-            Pixels::Eight(pixels) => {
-                let filled = self.inpainter.fill(pixels, mask).into_diagnostic()?;
-                mix_eight(pixels, &filled, degree);
-            }
-            Pixels::Sixteen(pixels) => {
-                let filled = self
-                    .inpainter
-                    .fill(&Pixels::Sixteen(pixels.clone()).to_eight(), mask)
-                    .into_diagnostic()?;
-                mix_sixteen(pixels, &filled, degree);
-            }
+            Pixels::Eight(pixels) => *pixels = self.filled(pixels, hole)?,
+            Pixels::Sixteen(pixels) => *pixels = self.filled(pixels, hole)?,
         }
         Ok(())
     }
-}
 
-/// Every pixel that is hidden to any degree.
-fn touched(coverage: &GrayImage) -> Mask {
-    Mask::from_fn(coverage.width(), coverage.height(), |x, y| coverage.get_pixel(x, y).0[0] > 0)
-}
-
-fn mix_eight(pixels: &mut RgbImage, filled: &RgbImage, degree: impl Fn(u32, u32) -> u32) {
-    for (x, y, pixel) in pixels.enumerate_pixels_mut() {
-        let (degree, filled) = (degree(x, y), filled.get_pixel(x, y).0);
-        for (value, filled) in pixel.0.iter_mut().zip(filled) {
-            *value = mix(u32::from(*value), u32::from(filled), degree) as u8;
+    fn filled<S: Sample>(&self, picture: &Picture<S>, hole: &Hole) -> Result<Picture<S>> {
+        match hole {
+            Hole::Hard(mask) => self.inpainter.fill(picture, mask),
+            Hole::Soft(coverage) => self.inpainter.fill_soft(picture, coverage),
         }
-    }
-}
-
-fn mix_sixteen(pixels: &mut DeepImage, filled: &RgbImage, degree: impl Fn(u32, u32) -> u32) {
-    for (x, y, pixel) in pixels.enumerate_pixels_mut() {
-        let (degree, filled) = (degree(x, y), filled.get_pixel(x, y).0);
-        for (value, filled) in pixel.0.iter_mut().zip(filled) {
-            *value = mix(u32::from(*value), u32::from(filled) * 257, degree) as u16;
-        }
-    }
-}
-
-/// `kept` at degree 0, `filled` at 255, rounded to the nearest in between.
-fn mix(kept: u32, filled: u32, degree: u32) -> u32 {
-    (kept * (255 - degree) + filled * degree + 127) / 255
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mixing_is_exact_at_both_ends() {
-        for (kept, filled) in [(0, 65_535), (65_535, 0), (77, 12_345)] {
-            assert_eq!((mix(kept, filled, 0), mix(kept, filled, 255)), (kept, filled));
-        }
-        assert_eq!(mix(0, 255, 128), 128);
+        .into_diagnostic()
     }
 }

@@ -1,9 +1,9 @@
-//! Scores for other programs.
+//! Scores as other programs read them.
 
 use context_encoder::eval::Scores;
 use serde_json::{Value, json};
 
-/// Scores as an object; numbers that are none become null.
+/// Numbers that are none become null.
 pub fn scores(scores: &Scores) -> Value {
     let Scores { l1, l2, psnr, ssim, sharpness } = scores;
     json!({ "l1_percent": l1, "l2_percent": l2, "psnr_db": psnr, "ssim": ssim, "sharpness": sharpness })

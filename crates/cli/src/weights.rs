@@ -1,9 +1,10 @@
 //! Which weights are used.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use miette::{Result, miette};
+use context_encoder::{Device, Inpainter};
+use miette::{IntoDiagnostic, Result, miette};
 
 /// The choice of weights.
 #[derive(Args)]
@@ -14,17 +15,18 @@ pub struct WeightsChoice {
 }
 
 impl WeightsChoice {
-    /// The file that was named.
+    /// What fills with them.
     ///
     /// # Errors
-    /// When none was: the program has no weights of its own yet.
-    pub fn file(&self) -> Result<&Path> {
-        self.weights.as_deref().ok_or_else(|| {
-            miette!(
+    /// When none were named: the program has no weights of its own yet.
+    pub fn inpainter(&self, device: &Device) -> Result<Inpainter> {
+        match &self.weights {
+            Some(path) => Inpainter::load(path, device).into_diagnostic(),
+            None => Err(miette!(
                 help = "train some with `context-encoder train` (minutes on a processor), then name them: \
                         `--weights runs/paris/model.safetensors`",
                 "no weights were named, and this program comes without weights of its own"
-            )
-        })
+            )),
+        }
     }
 }

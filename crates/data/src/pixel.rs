@@ -3,6 +3,7 @@
 //! | where | type | range |
 //! |---|---|---|
 //! | files, pictures, host batches | `u8`, interleaved RGB | `[0, 255]` |
+//! | pictures of 16 bits | `u16`, interleaved RGB | `[0, 65535]` |
 //! | tensors: batches, networks, losses | `f32`, planar `[N,3,H,W]` | `[-1, 1]` |
 //! | masks | `f32`, `[N,1,H,W]` | 1 = hidden, 0 = visible |
 
@@ -37,6 +38,31 @@ pub fn from_byte(byte: u8) -> f32 {
 pub fn to_byte(value: f32) -> u8 {
     // A float becomes an integer by cutting and clamping; not-a-number becomes 0.
     ((value + 1.0) * 127.5).round() as u8
+}
+
+/// A 16-bit value as a network sees it: `2 v / 65535 - 1`, in `[-1, 1]`.
+///
+/// ```
+/// use context_encoder_data::pixel;
+/// assert_eq!(pixel::from_word(0), -1.0);
+/// assert_eq!(pixel::from_word(65_535), 1.0);
+/// ```
+#[must_use]
+pub fn from_word(word: u16) -> f32 {
+    2.0 * f32::from(word) / 65_535.0 - 1.0
+}
+
+/// A network's value as 16 bits: `65535 (v + 1) / 2`, rounded to the nearest, clamped to `[0, 65535]`; not-a-number
+/// gives 0.
+///
+/// ```
+/// use context_encoder_data::pixel;
+/// assert_eq!(pixel::to_word(pixel::from_word(30_117)), 30_117);
+/// assert_eq!(pixel::to_word(1.5), 65_535);
+/// ```
+#[must_use]
+pub fn to_word(value: f32) -> u16 {
+    ((value + 1.0) * 32_767.5).round() as u16
 }
 
 /// Pictures of one size as a tensor `[N,3,H,W]` in `[-1, 1]`.
@@ -160,6 +186,14 @@ mod tests {
         for byte in 0..=255 {
             assert_eq!(to_byte(from_byte(byte)), byte);
         }
+    }
+
+    #[test]
+    fn every_word_survives_the_way_there_and_back() {
+        for word in 0..=u16::MAX {
+            assert_eq!(to_word(from_word(word)), word);
+        }
+        assert_eq!([-7.0, f32::NAN, 7.0].map(to_word), [0, 0, 65_535]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use burn::tensor::Device;
 use context_encoder_data::{Loader, LoaderConfig, Position, Refused};
-use context_encoder_eval::Inpainter;
+use context_encoder_eval::{Blend, Inpainter};
 use context_encoder_mask::MaskGenerator;
 use context_encoder_model::parameter_count;
 
@@ -267,6 +267,7 @@ impl Run {
 
     /// The generator as it stands, ready to fill pictures.
     fn inpainter(&self) -> Inpainter {
-        Inpainter::new(self.learner.model(), &self.device)
+        // unblended: what the network itself has learned
+        Inpainter::new(self.learner.model(), &self.device).with_blend(Blend::None)
     }
 }

@@ -25,8 +25,8 @@ pub struct Convert {
     /// Whose names the written weights have
     #[arg(long, value_enum, default_value_t = Layout::ContextEncoder)]
     to: Layout,
-    /// How numbers are stored in this program's files: f32, f16 or bf16
-    #[arg(long, default_value = "f32")]
+    /// How numbers are stored: f32, f16 or bf16 (for PyTorch's names, f32)
+    #[arg(long, default_value_t)]
     precision: Precision,
     /// The network that PyTorch's weights belong to, which such files do not say
     #[arg(long, default_value = "authors")]
@@ -64,18 +64,14 @@ impl Convert {
                 self.output.display()
             ));
         }
+        if self.to == Layout::Pytorch && self.precision != Precision::F32 {
+            return Err(miette!("files for PyTorch are written in f32; leave --precision away"));
+        }
         let device = self.device.open()?;
         let model = self.read(&device)?;
+        let options = SaveOptions { precision: self.precision, record: self.record()? };
         match self.to {
-            Layout::ContextEncoder => {
-                let mut options = SaveOptions::default().with_precision(self.precision);
-                // Foreign files say nothing of how their weights came about.
-                options.record = TrainingRecord::load(&self.input).ok().flatten();
-                model.save_with(&options, &self.output).into_diagnostic()?;
-            }
-            Layout::Pytorch if self.precision != Precision::F32 => {
-                return Err(miette!("files for PyTorch's ports hold 32-bit numbers; leave --precision out"));
-            }
+            Layout::ContextEncoder => model.save_with(&options, &self.output).into_diagnostic()?,
             Layout::Pytorch => model.save_pytorch(&self.output).into_diagnostic()?,
         }
         let written = self.output.display();
@@ -84,10 +80,19 @@ impl Convert {
         Ok(Outcome::Complete)
     }
 
+    /// How the weights came about, where the file says.
+    fn record(&self) -> Result<Option<TrainingRecord>> {
+        if self.is_safetensors() { TrainingRecord::load(&self.input).into_diagnostic() } else { Ok(None) }
+    }
+
+    fn is_safetensors(&self) -> bool {
+        self.input.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors"))
+    }
+
     /// Files of ours say what they are; what does not is taken for PyTorch's.
     fn read(&self, device: &Device) -> Result<Model> {
         let input = &self.input;
-        let ours = input.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors"));
+        let ours = self.is_safetensors();
         match Model::load(input, device) {
             Ok(model) if ours => Ok(model),
             Err(error) if ours && self.to == Layout::Pytorch => Err(error).into_diagnostic(),

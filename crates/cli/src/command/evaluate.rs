@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use context_encoder::{
-    Inpainter,
     data::{Folder, FolderOptions, PictureSource, Purpose, View, stream},
     eval::{BorderMean, EvalError, Fill, Harmonic, Protocol, evaluate, sheet},
 };
@@ -38,7 +37,7 @@ const SAMPLES: usize = 8;
 
 impl Evaluate {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let inpainter = Inpainter::load(self.weights.file()?, &self.device.open()?).into_diagnostic()?;
+        let inpainter = self.weights.inpainter(&self.device.open()?)?;
         let side = inpainter.side();
         let (pictures, failed) = self.pictures(side, output)?;
         let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];

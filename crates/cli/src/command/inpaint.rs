@@ -19,13 +19,11 @@ use serde_json::json;
 
 use crate::{
     crew::{Crew, guarded},
-    device::DeviceChoice,
-    filler::Filler,
+    filler::FillerChoice,
     hole::{Hole, HoleChoice, HoleSource},
     job::{Job, Jobs},
     outcome::Outcome,
     output::{Output, chain},
-    weights::WeightsChoice,
 };
 
 /// Fill holes in photographs: each keeps its size, format, depth, transparency, colour profile and EXIF data, and
@@ -44,9 +42,7 @@ pub struct Inpaint {
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
-    weights: WeightsChoice,
-    #[command(flatten)]
-    device: DeviceChoice,
+    filler: FillerChoice,
     #[command(flatten)]
     crew: Crew,
 }
@@ -61,7 +57,6 @@ struct Request {
 impl Inpaint {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let begun = Instant::now();
-        let weights = self.weights.file()?;
         let source = self.holes.source()?;
         let Jobs { mut jobs, refused } = Jobs::list(&self.inputs, &self.output)?;
         let listed = jobs.len();
@@ -70,7 +65,7 @@ impl Inpaint {
             remove_leftovers(&jobs);
         }
         let passed_over = listed - jobs.len();
-        let filler = Filler::load(weights, &self.device.open()?)?;
+        let filler = self.filler.load()?;
         for (file, reason) in &refused {
             output.failure(&file.display().to_string(), reason);
         }

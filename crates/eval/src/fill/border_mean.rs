@@ -28,7 +28,7 @@ impl Fill for BorderMean {
     }
 
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
-        check(picture, mask)?;
+        check(picture.dimensions(), mask)?;
         let colour = mean_border_colour(picture, mask);
         let mut filled = picture.clone();
         for (x, y, pixel) in filled.enumerate_pixels_mut() {
@@ -56,7 +56,7 @@ fn mean_border_colour(picture: &RgbImage, mask: &Mask) -> Rgb<u8> {
 }
 
 /// The up to four pixels that share an edge with (x, y).
-pub(super) fn neighbours(x: u32, y: u32, mask: &Mask) -> impl Iterator<Item = (u32, u32)> + use<> {
+fn neighbours(x: u32, y: u32, mask: &Mask) -> impl Iterator<Item = (u32, u32)> + use<> {
     let (width, height) = (mask.width(), mask.height());
     [
         (x > 0).then(|| (x - 1, y)),

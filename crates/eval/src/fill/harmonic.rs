@@ -3,17 +3,17 @@
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use super::{Fill, border_mean::neighbours, check};
-use crate::EvalError;
+use super::{Fill, check};
+use crate::{EvalError, blend::multigrid::Multigrid, hole::Hole};
 
-/// Stops when the residual has shrunk by this factor; 8-bit pixels show no more.
-const TOLERANCE: f32 = 1e-6;
+/// Parts of a mask that lie in a square of so many pixels are solved together; it saves time where there are many.
+const TOGETHER: u32 = 32;
 
 /// Fills the hole with the harmonic function that meets the visible pixels: every hidden pixel becomes
 /// the mean of its neighbours. At the picture's own border the gradient is zero.
 ///
 /// It is what a smooth guess is worth, and a context encoder must beat it where something is to be
-/// understood. Solved by conjugate gradients.
+/// understood. Solved by multigrid, whatever the hole's size.
 ///
 /// ```
 /// use context_encoder_eval::{Fill, Harmonic};
@@ -36,100 +36,22 @@ impl Fill for Harmonic {
     }
 
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
-        check(picture, mask)?;
-        let hole = Hole::new(mask);
+        check(picture.dimensions(), mask)?;
         let mut filled = picture.clone();
-        for channel in 0..3 {
-            let values = hole.solve(&hole.boundary(picture, channel));
-            for (&(x, y), value) in hole.pixels.iter().zip(values) {
-                filled.get_pixel_mut(x, y).0[channel] = value.round().clamp(0.0, 255.0) as u8;
-            }
-        }
-        Ok(filled)
-    }
-}
-
-/// The hidden pixels as the unknowns of a linear system: at each of them, (number of neighbours) times
-/// its value, less its hidden neighbours' values, equals the sum of its visible neighbours.
-struct Hole {
-    pixels: Vec<(u32, u32)>,
-    /// Per unknown: how many neighbours the pixel has.
-    degree: Vec<f32>,
-    /// Per unknown: the numbers of its hidden neighbours.
-    hidden: Vec<Vec<usize>>,
-    /// Per unknown: its visible neighbours.
-    visible: Vec<Vec<(u32, u32)>>,
-}
-
-impl Hole {
-    fn new(mask: &Mask) -> Self {
-        let width = mask.width() as usize;
-        let at = |x: u32, y: u32| y as usize * width + x as usize;
-        let mut number = vec![usize::MAX; mask.hidden().len()];
-        let mut pixels = Vec::with_capacity(mask.hidden_count());
-        for y in 0..mask.height() {
-            for x in 0..mask.width() {
-                if mask.is_hidden(x, y) {
-                    number[at(x, y)] = pixels.len();
-                    pixels.push((x, y));
+        for hole in Hole::find(mask, TOGETHER) {
+            let width = hole.frame.width as usize;
+            let membrane = Multigrid::new(width, &hole.inside);
+            for colour in 0..3 {
+                let values = membrane.solve(|at| {
+                    let (x, y) = (hole.frame.x + (at % width) as u32, hole.frame.y + (at / width) as u32);
+                    f32::from(picture.get_pixel(x, y).0[colour])
+                });
+                for (x, y, at) in hole.pixels() {
+                    filled.get_pixel_mut(x, y).0[colour] = values[at].round().clamp(0.0, 255.0) as u8;
                 }
             }
         }
-        let all: Vec<Vec<(u32, u32)>> =
-            pixels.iter().map(|&(x, y)| neighbours(x, y, mask).collect()).collect();
-        let split = |hidden: bool| {
-            all.iter()
-                .map(move |list| list.iter().copied().filter(move |&(x, y)| mask.is_hidden(x, y) == hidden))
-        };
-        Self {
-            degree: all.iter().map(|list| list.len() as f32).collect(),
-            hidden: split(true).map(|list| list.map(|(x, y)| number[at(x, y)]).collect()).collect(),
-            visible: split(false).map(Iterator::collect).collect(),
-            pixels,
-        }
-    }
-
-    /// The right-hand side for one channel: the sum of the visible neighbours of each unknown.
-    fn boundary(&self, picture: &RgbImage, channel: usize) -> Vec<f32> {
-        let value = |&(x, y): &(u32, u32)| f32::from(picture.get_pixel(x, y).0[channel]);
-        self.visible.iter().map(|list| list.iter().map(value).sum()).collect()
-    }
-
-    /// The system's matrix times `values`.
-    fn laplacian(&self, values: &[f32]) -> Vec<f32> {
-        let row = |(i, list): (usize, &Vec<usize>)| {
-            self.degree[i] * values[i] - list.iter().map(|&j| values[j]).sum::<f32>()
-        };
-        self.hidden.iter().enumerate().map(row).collect()
-    }
-
-    /// Conjugate gradients; the matrix is symmetric and positive definite because every hole touches a
-    /// visible pixel.
-    fn solve(&self, boundary: &[f32]) -> Vec<f32> {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-        let mut values = vec![0.0_f32; boundary.len()];
-        let mut residual = boundary.to_vec();
-        let mut direction = residual.clone();
-        let mut energy = dot(&residual, &residual);
-        let enough = energy * f64::from(TOLERANCE).powi(2);
-        for _ in 0..boundary.len() {
-            if energy <= enough {
-                break;
-            }
-            let image = self.laplacian(&direction);
-            let step = (energy / dot(&direction, &image)) as f32;
-            for (i, value) in values.iter_mut().enumerate() {
-                *value += step * direction[i];
-                residual[i] -= step * image[i];
-            }
-            let next = dot(&residual, &residual);
-            let turn = (next / energy) as f32;
-            for (direction, residual) in direction.iter_mut().zip(&residual) {
-                *direction = residual + turn * *direction;
-            }
-            energy = next;
-        }
-        values
+        Ok(filled)
     }
 }
 

@@ -22,7 +22,7 @@ pub trait Fill {
     ///
     /// # Errors
     /// [`EvalError::MaskSize`], [`EvalError::NothingHidden`] and [`EvalError::NothingVisible`] for masks
-    /// that cannot be used; a network has further demands, see [`Inpainter`](crate::Inpainter).
+    /// that cannot be used.
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError>;
 
     /// Fills several pictures, in their order.
@@ -34,9 +34,9 @@ pub trait Fill {
     }
 }
 
-/// Refuses masks that no fill can use.
-pub(crate) fn check(picture: &RgbImage, mask: &Mask) -> Result<(), EvalError> {
-    let (size, picture) = ((mask.width(), mask.height()), picture.dimensions());
+/// Refuses masks that no fill can use for a picture of this width and height.
+pub(crate) fn check(picture: (u32, u32), mask: &Mask) -> Result<(), EvalError> {
+    let size = (mask.width(), mask.height());
     if size != picture {
         return Err(EvalError::MaskSize { mask: size, picture });
     }

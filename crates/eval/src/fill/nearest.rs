@@ -53,7 +53,7 @@ impl<D: Descriptor> Fill for NearestNeighbour<D> {
     }
 
     /// # Errors
-    /// [`EvalError::PictureSize`] when the gallery's pictures are of another size, and what the descriptor refuses.
+    /// [`EvalError::Gallery`] when the gallery's pictures are of another size, and what the descriptor refuses.
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
         let filled = self.fill_all(std::slice::from_ref(picture), std::slice::from_ref(mask))?;
         Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))
@@ -69,7 +69,7 @@ impl<D: Descriptor> Fill for NearestNeighbour<D> {
                 run.push(picture.clone());
             }
             for picture in &run {
-                check(picture, mask)?;
+                check(picture.dimensions(), mask)?;
             }
             for (picture, place) in run.iter().zip(self.nearest(&run, mask)?) {
                 filled.push(match place {
@@ -86,7 +86,7 @@ impl<D: Descriptor> Fill for NearestNeighbour<D> {
 fn paste(picture: &RgbImage, mask: &Mask, other: &RgbImage) -> Result<RgbImage, EvalError> {
     let (width, height) = picture.dimensions();
     if other.dimensions() != (width, height) {
-        return Err(EvalError::PictureSize { width, height, side: other.width() });
+        return Err(EvalError::Gallery { picture: (width, height), gallery: other.dimensions() });
     }
     Ok(RgbImage::from_fn(width, height, |x, y| {
         *if mask.is_hidden(x, y) { other.get_pixel(x, y) } else { picture.get_pixel(x, y) }

@@ -38,15 +38,15 @@ impl Descriptor for ContextFeatures {
     }
 
     /// # Errors
-    /// [`EvalError::PictureSize`] for pictures that are not of the network's size, and what every fill refuses.
+    /// [`EvalError::DescribedSize`] for pictures that are not of the network's size, and what every fill refuses.
     fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError> {
         let side = self.side();
         for (picture, mask) in pictures.iter().zip(masks) {
             let (width, height) = picture.dimensions();
             if (width, height) != (side, side) {
-                return Err(EvalError::PictureSize { width, height, side });
+                return Err(EvalError::DescribedSize { width, height, side });
             }
-            check(picture, mask)?;
+            check(picture.dimensions(), mask)?;
         }
         let mut all = Vec::with_capacity(pictures.len());
         for (pictures, masks) in pictures.chunks(BATCH).zip(masks.chunks(BATCH)) {

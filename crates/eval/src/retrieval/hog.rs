@@ -100,7 +100,7 @@ impl Descriptor for Hog {
 
     fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError> {
         let one = |(picture, mask): (&RgbImage, &Mask)| {
-            check(picture, mask)?;
+            check(picture.dimensions(), mask)?;
             Ok(Self::one(picture, mask))
         };
         pictures.iter().zip(masks).map(one).collect()

@@ -1,0 +1,161 @@
+//! The connected parts of a mask.
+
+use context_encoder_mask::{Mask, Rect};
+
+/// Hidden pixels of one row: columns `start..end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) y: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// Hidden pixels that touch each other by edges or corners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The smallest rectangle around it.
+    pub(crate) bounds: Rect,
+    /// Its pixels, row by row.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// The parts of what a mask hides (1 = hidden), in the order of their first pixels.
+pub(crate) fn parts(mask: &Mask) -> Vec<Part> {
+    let runs = runs(mask);
+    let parents = joined(&runs);
+    let mut number = vec![usize::MAX; runs.len()];
+    let mut parts: Vec<Part> = Vec::new();
+    for (index, &run) in runs.iter().enumerate() {
+        let root = root(&parents, index);
+        if number[root] == usize::MAX {
+            number[root] = parts.len();
+            let bounds = Rect { x: run.start, y: run.y, width: run.end - run.start, height: 1 };
+            parts.push(Part { bounds, runs: Vec::new() });
+        }
+        let part = &mut parts[number[root]];
+        let right = part.bounds.right().max(run.end);
+        let x = part.bounds.x.min(run.start);
+        part.bounds = Rect { x, y: part.bounds.y, width: right - x, height: run.y + 1 - part.bounds.y };
+        part.runs.push(run);
+    }
+    parts
+}
+
+fn runs(mask: &Mask) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for (y, row) in (0..).zip(mask.hidden().chunks(mask.width() as usize)) {
+        let mut x = 0;
+        while let Some(start) = row[x..].iter().position(|&hidden| hidden) {
+            let start = x + start;
+            let length = row[start..].iter().position(|&hidden| !hidden).unwrap_or(row.len() - start);
+            x = start + length;
+            runs.push(Run { y, start: start as u32, end: x as u32 });
+        }
+    }
+    runs
+}
+
+/// For each run a run of the same part that comes no later; the first of a part is its own.
+fn joined(runs: &[Run]) -> Vec<usize> {
+    let mut parents: Vec<usize> = (0..runs.len()).collect();
+    let mut above = 0;
+    for (index, run) in runs.iter().enumerate() {
+        // Runs of the row above that end too far left touch no later run of this row either.
+        while runs[above].y + 1 < run.y || (runs[above].y < run.y && runs[above].end < run.start) {
+            above += 1;
+        }
+        let touching =
+            (above..index).take_while(|&other| runs[other].y < run.y && runs[other].start <= run.end);
+        for other in touching {
+            let (a, b) = (shortened(&mut parents, other), shortened(&mut parents, index));
+            parents[a.max(b)] = a.min(b);
+        }
+    }
+    parents
+}
+
+fn root(parents: &[usize], mut index: usize) -> usize {
+    while parents[index] != index {
+        index = parents[index];
+    }
+    index
+}
+
+/// The root, with the way to it halved for the next who asks.
+fn shortened(parents: &mut [usize], mut index: usize) -> usize {
+    while parents[index] != index {
+        parents[index] = parents[parents[index]];
+        index = parents[index];
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn drawn(rows: &[&str]) -> Mask {
+        let flags: Vec<bool> = rows.concat().chars().map(|c| c == '#').collect();
+        Mask::new(rows[0].len() as u32, rows.len() as u32, flags).expect("a rectangle")
+    }
+
+    #[test]
+    fn corners_connect_and_gaps_do_not() {
+        let parts = parts(&drawn(&["##..#", "..#..", "....#", "#...#"]));
+        let bounds: Vec<Rect> = parts.iter().map(|part| part.bounds).collect();
+        let expected = [(0, 0, 3, 2), (4, 0, 1, 1), (4, 2, 1, 2), (0, 3, 1, 1)];
+        assert_eq!(bounds, expected.map(|(x, y, width, height)| Rect { x, y, width, height }));
+        assert_eq!(parts[0].runs, [Run { y: 0, start: 0, end: 2 }, Run { y: 1, start: 2, end: 3 }]);
+    }
+
+    #[test]
+    fn arms_that_meet_below_are_one_part() {
+        let parts = parts(&drawn(&["#.#.#", "#.#.#", "#####"]));
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].bounds.area(), 15);
+        assert!(super::parts(&Mask::visible(4, 4)).is_empty());
+    }
+
+    /// The size of the part that holds each hidden pixel, by flooding.
+    fn flooded(mask: &Mask) -> Vec<usize> {
+        let (width, height) = (mask.width() as i64, mask.height() as i64);
+        let mut left: Vec<bool> = mask.hidden().to_vec();
+        let mut sizes = vec![];
+        for first in 0..left.len() {
+            if std::mem::take(&mut left[first]) {
+                let (mut open, mut size) = (vec![first as i64], 0);
+                while let Some(at) = open.pop() {
+                    size += 1;
+                    for (dx, dy) in (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (dx, dy))) {
+                        let (x, y) = (at % width + dx, at / width + dy);
+                        let inside = (0..width).contains(&x) && (0..height).contains(&y);
+                        if inside && std::mem::take(&mut left[(y * width + x) as usize]) {
+                            open.push(y * width + x);
+                        }
+                    }
+                }
+                sizes.push(size);
+            }
+        }
+        sizes
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_what_flooding_finds(
+            (width, flags) in (1..20_u32, 1..20_u32, 1..10_u8).prop_flat_map(|(width, height, density)| {
+                let flag = (0..10_u8).prop_map(move |draw| draw < density);
+                (Just(width), proptest::collection::vec(flag, (width * height) as usize))
+            }),
+        ) {
+            let mask = Mask::new(width, flags.len() as u32 / width, flags).expect("a rectangle");
+            let found: Vec<usize> = parts(&mask)
+                .iter()
+                .map(|part| part.runs.iter().map(|run| (run.end - run.start) as usize).sum())
+                .collect();
+            prop_assert_eq!(found, flooded(&mask));
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A picture and a mask in, a filled picture out.
+
+mod canvas;
+mod plan;
+mod sample;
+mod tile;
+mod window;
+mod work;
+
+use std::{fmt, path::Path};
+
+use burn::{module::Module, tensor::Device};
+use context_encoder_mask::Mask;
+use context_encoder_model::{Model, Prediction, Predictor};
+use image::{GrayImage, Pixel, RgbImage};
+
+use crate::{Blend, EvalError, Fill, fill::check};
+use canvas::Coverage;
+use plan::Sight;
+pub use sample::{Picture, Sample};
+use work::{Work, predict};
+
+/// Fills pictures of any size with a trained context encoder.
+///
+/// A mask (1 = hidden) may have any number of holes of any shape. Around each hole a square window is chosen and brought
+/// to the network's size; the prediction goes back to the window's own scale and is [blended](Blend) with the picture.
+/// Only hidden pixels change; visible ones come back bit for bit. The same picture, mask, weights and device give the same
+/// bytes.
+///
+/// A picture of the network's own size is shown as it is when the network can fill its mask at once: any mask for a network
+/// that predicts [`Whole`](Prediction::Whole) pictures, one inside the central square for a network that predicts the
+/// [`Centre`](Prediction::Centre).
+///
+/// | setting | meaning | default |
+/// |---|---|---|
+/// | [`with_blend`](Self::with_blend) | how prediction and picture meet | [`Blend::Membrane`] |
+/// | [`with_overlap`](Self::with_overlap) | visible rim of the central square in training, pixels of the network | 0 |
+/// | [`named`](Self::named) | name in tables | "context encoder" |
+///
+/// ```
+/// use burn::tensor::Device;
+/// use context_encoder_eval::Inpainter;
+/// use context_encoder_mask::Mask;
+/// use context_encoder_model::ModelConfig;
+/// use image::RgbImage;
+///
+/// let device = Device::flex();
+/// # let path = std::env::temp_dir().join("context-encoder-doc-inpainter.safetensors");
+/// # ModelConfig::default().with_size(64).with_width(4).init(&device)?.save(&path)?;
+/// let inpainter = Inpainter::load(&path, &device)?;
+/// let picture = RgbImage::new(300, 200);
+/// let mask = Mask::from_fn(300, 200, |x, y| x.abs_diff(90) + y.abs_diff(80) < 40);
+/// let filled = inpainter.fill(&picture, &mask)?;
+/// assert_eq!(filled.dimensions(), (300, 200));
+/// assert_eq!(filled.get_pixel(0, 0), picture.get_pixel(0, 0)); // visible
+/// # std::fs::remove_file(path).expect("just written");
+/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// ```
+pub struct Inpainter {
+    model: Model,
+    /// The same network, laid out for inference.
+    predictor: Predictor,
+    device: Device,
+    name: String,
+    blend: Blend,
+    overlap: u32,
+}
+
+impl Inpainter {
+    /// Reads a weights file.
+    ///
+    /// # Errors
+    /// [`EvalError::Model`] when it cannot be read or does not hold a network.
+    pub fn load(weights: impl AsRef<Path>, device: &Device) -> Result<Self, EvalError> {
+        // Without autodiff batch norm uses its running statistics.
+        let device = device.clone().without_autodiff();
+        Ok(Self::new(&Model::load(weights, &device)?, &device))
+    }
+
+    /// Takes a network that is in memory. A network in training is turned to inference first.
+    pub fn new(model: &Model, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        let model = model.valid().to_device(&device);
+        let name = "context encoder".to_owned();
+        Self { predictor: model.prepare(), model, device, name, blend: Blend::default(), overlap: 0 }
+    }
+
+    /// Sets the name in tables.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets how predictions are put into pictures.
+    #[must_use]
+    pub fn with_blend(mut self, blend: Blend) -> Self {
+        self.blend = blend;
+        self
+    }
+
+    /// Sets the overlap with which a network for the centre was trained (`masks.overlap`: 4 in preset `authors`, 7 in
+    /// `paper`): so many pixels of the predicted square's rim stay visible, at the network's scale. At most an eighth
+    /// of the network's side counts. Networks for whole pictures have none.
+    #[must_use]
+    pub fn with_overlap(mut self, pixels: u32) -> Self {
+        self.overlap = pixels.min(self.side() / 8);
+        self
+    }
+
+    /// The network.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Side of the square that the network takes, pixels.
+    pub fn side(&self) -> u32 {
+        self.model.config().size as u32
+    }
+
+    /// Fills what the mask hides (1 = hidden) in a picture of 8 or 16 bits. A mask that hides nothing gives the picture
+    /// back.
+    ///
+    /// # Errors
+    /// [`EvalError::MaskSize`] when the mask is not of the picture's size, [`EvalError::NothingVisible`] when it hides
+    /// everything.
+    pub fn fill<S: Sample>(&self, picture: &Picture<S>, mask: &Mask) -> Result<Picture<S>, EvalError> {
+        let filled = self.run(&[picture], std::slice::from_ref(mask))?;
+        Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))
+    }
+
+    /// Fills under a mask with soft edges: 0 keeps a pixel bit for bit, 255 replaces it, and between them the two are
+    /// mixed. The network sees none of a pixel that is to change at all.
+    ///
+    /// ```
+    /// # use burn::tensor::Device;
+    /// # use context_encoder_eval::Inpainter;
+    /// # use context_encoder_model::ModelConfig;
+    /// # let device = Device::flex();
+    /// # let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
+    /// use image::{GrayImage, Luma, RgbImage};
+    ///
+    /// let picture = RgbImage::new(100, 80);
+    /// let coverage = GrayImage::from_fn(100, 80, |x, _| Luma([if x < 20 { 255 - 10 * x as u8 } else { 0 }]));
+    /// let filled = Inpainter::new(&model, &device).fill_soft(&picture, &coverage)?;
+    /// assert_eq!(filled.get_pixel(20, 0), picture.get_pixel(20, 0));
+    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`fill`](Self::fill); every coverage above 0 counts as hidden.
+    pub fn fill_soft<S: Sample>(
+        &self,
+        picture: &Picture<S>,
+        coverage: &GrayImage,
+    ) -> Result<Picture<S>, EvalError> {
+        if coverage.dimensions() != picture.dimensions() {
+            return Err(EvalError::MaskSize { mask: coverage.dimensions(), picture: picture.dimensions() });
+        }
+        if coverage.is_empty() {
+            return Ok(picture.clone());
+        }
+        let mask =
+            Mask::from_fn(coverage.width(), coverage.height(), |x, y| coverage.get_pixel(x, y).0[0] > 0);
+        let mut filled = self.fill(picture, &mask)?;
+        for ((filled, kept), coverage) in filled.pixels_mut().zip(picture.pixels()).zip(coverage.pixels()) {
+            for (filled, &kept) in filled.channels_mut().iter_mut().zip(kept.channels()) {
+                *filled = filled.over(kept, coverage.0[0]);
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Fills several pictures. Windows of all of them go through the network together, which keeps a device busy where
+    /// each picture has few. Sums may be taken in another order than one by one: values differ by one step at most.
+    ///
+    /// All pictures and their predictions are in memory together; hand over a folder in portions.
+    ///
+    /// # Errors
+    /// As for [`fill`](Self::fill), before anything is filled; [`EvalError::Unpaired`] when there are not as many masks
+    /// as pictures.
+    pub fn fill_many<S: Sample>(
+        &self,
+        pictures: &[Picture<S>],
+        masks: &[Mask],
+    ) -> Result<Vec<Picture<S>>, EvalError> {
+        let pictures: Vec<_> = pictures.iter().collect();
+        self.run(&pictures, masks)
+    }
+
+    fn run<S: Sample>(&self, pictures: &[&Picture<S>], masks: &[Mask]) -> Result<Vec<Picture<S>>, EvalError> {
+        if pictures.len() != masks.len() {
+            return Err(EvalError::Unpaired { pictures: pictures.len(), masks: masks.len() });
+        }
+        for (picture, mask) in pictures.iter().zip(masks) {
+            match check(picture.dimensions(), mask) {
+                Ok(()) | Err(EvalError::NothingHidden) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let sight = self.sight();
+        let mut work: Vec<Work<'_, S>> =
+            pictures.iter().zip(masks).map(|(picture, mask)| Work::new(picture, mask, &sight)).collect();
+        predict(&mut work, &sight, &self.predictor, &self.device);
+        Ok(work.into_iter().map(|work| work.finish(self.blend)).collect())
+    }
+
+    fn sight(&self) -> Sight {
+        let (covers, overlap) = match self.model.config().prediction {
+            Prediction::Centre => (Coverage::Centre, self.overlap),
+            _ => (Coverage::Whole, 0),
+        };
+        Sight { side: self.side(), covers, overlap }
+    }
+}
+
+impl Fill for Inpainter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
+        check(picture.dimensions(), mask)?;
+        Self::fill(self, picture, mask)
+    }
+
+    fn fill_all(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<RgbImage>, EvalError> {
+        for (picture, mask) in pictures.iter().zip(masks) {
+            check(picture.dimensions(), mask)?;
+        }
+        self.fill_many(pictures, masks)
+    }
+}
+
+impl fmt::Debug for Inpainter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inpainter")
+            .field("config", self.model.config())
+            .field("device", &self.device)
+            .field("blend", &self.blend)
+            .field("overlap", &self.overlap)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+use context_encoder_model::ModelConfig;
+use image::{ImageBuffer, Luma, Rgb};
+use proptest::prelude::*;
+
+use super::{work::BATCH, *};
+use crate::Protocol;
+
+fn picture(shift: u32) -> RgbImage {
+    RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3 + shift) as u8, (y * 4) as u8, (x ^ y) as u8]))
+}
+
+fn inpainter(prediction: Prediction) -> Inpainter {
+    let device = Device::flex();
+    let config = ModelConfig::default().with_size(64).with_width(2).with_prediction(prediction);
+    Inpainter::new(&config.init(&device).expect("valid"), &device)
+}
+
+#[test]
+fn hidden_pixels_change_and_visible_ones_do_not() {
+    let corner = Mask::from_fn(64, 64, |x, y| x < 20 && y < 9);
+    for (prediction, mask) in [(Prediction::Centre, Protocol::Paper.mask(64)), (Prediction::Whole, corner)] {
+        let filled = inpainter(prediction).fill(&picture(0), &mask).expect("usable");
+        let changed = filled.enumerate_pixels().filter(|(x, y, p)| *p != picture(0).get_pixel(*x, *y));
+        let (mut inside, mut outside) = (0, 0);
+        for (x, y, _) in changed {
+            *(if mask.is_hidden(x, y) { &mut inside } else { &mut outside }) += 1;
+        }
+        assert_eq!(outside, 0);
+        assert!(inside * 10 > mask.hidden_count() * 9, "{inside} of {}", mask.hidden_count());
+    }
+}
+
+#[test]
+fn many_pictures_come_out_as_one_by_one() {
+    let inpainter = inpainter(Prediction::Centre);
+    let pictures: Vec<RgbImage> = (0..BATCH as u32 + 3).map(picture).collect();
+    let masks = vec![Protocol::Hidden.mask(64); pictures.len()];
+    let together = inpainter.fill_all(&pictures, &masks).expect("usable");
+    assert_eq!(together.len(), pictures.len());
+    for (together, picture) in together.iter().zip(&pictures) {
+        let alone = inpainter.fill(picture, &masks[0]).expect("usable");
+        // sums may be taken in another order in a batch: one step of 255 at most
+        let apart = together.iter().zip(alone.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(apart <= Some(1));
+    }
+}
+
+#[test]
+fn a_network_in_training_is_turned_to_inference() {
+    let device = Device::flex().autodiff();
+    let config = ModelConfig::default().with_size(64).with_width(2);
+    let training = Inpainter::new(&config.init(&device).expect("valid"), &device);
+    let mask = Protocol::Hidden.mask(64);
+    let expected = inpainter(Prediction::Centre).fill(&picture(0), &mask).expect("usable");
+    assert_eq!(training.fill(&picture(0), &mask).expect("usable"), expected);
+}
+
+#[test]
+fn what_cannot_be_filled_is_refused_in_words() {
+    let inpainter = inpainter(Prediction::Centre);
+    let error =
+        |picture: &RgbImage, mask: &Mask| inpainter.fill(picture, mask).expect_err("refused").to_string();
+    assert!(error(&RgbImage::new(80, 64), &Mask::visible(64, 80)).contains("the same width and height"));
+    assert!(error(&picture(0), &Mask::visible(64, 64).inverted()).contains("leave some of it visible"));
+    let unpaired = inpainter.fill_many(&[picture(0)], &[]).expect_err("refused").to_string();
+    assert!(unpaired.contains("1 pictures and 0 masks"), "{unpaired}");
+    let soft = inpainter.fill_soft(&picture(0), &GrayImage::new(64, 63)).expect_err("refused");
+    assert!(matches!(soft, EvalError::MaskSize { .. }));
+}
+
+#[test]
+fn nothing_hidden_gives_the_picture_back() {
+    let inpainter = inpainter(Prediction::Centre);
+    assert_eq!(inpainter.fill(&picture(0), &Mask::visible(64, 64)).expect("usable"), picture(0));
+    // As a row of a table it is refused: there is nothing to measure.
+    assert!(Fill::fill(&inpainter, &picture(0), &Mask::visible(64, 64)).is_err());
+}
+
+/// The network's answer for one picture of its size, pasted by the model itself.
+fn pasted(inpainter: &Inpainter, picture: &RgbImage, mask: &Mask) -> RgbImage {
+    use context_encoder_data::pixel::{images_to_tensor, masks_to_tensor, tensor_to_images};
+    let images = images_to_tensor(std::slice::from_ref(picture), &inpainter.device);
+    let masks = masks_to_tensor(std::slice::from_ref(mask), &inpainter.device);
+    let prediction = inpainter.predictor.forward(images.clone(), masks.clone());
+    tensor_to_images(inpainter.model.paste(images, masks, prediction)).remove(0)
+}
+
+#[test]
+fn a_picture_of_the_networks_size_is_shown_as_it_is() {
+    let ragged =
+        Mask::from_fn(64, 64, |x, y| (x * y) % 7 == 3 && (16..48).contains(&x) && (16..48).contains(&y));
+    let anywhere = Mask::from_fn(64, 64, |x, y| (x + 2 * y) % 50 < 9);
+    for (prediction, mask) in [
+        (Prediction::Centre, Protocol::Hidden.mask(64)),
+        (Prediction::Centre, Protocol::Paper.mask(64)),
+        (Prediction::Centre, ragged),
+        (Prediction::Whole, anywhere),
+    ] {
+        let inpainter = inpainter(prediction).with_blend(Blend::None);
+        let filled = inpainter.fill(&picture(5), &mask).expect("usable");
+        assert_eq!(filled, pasted(&inpainter, &picture(5), &mask), "{prediction:?}");
+    }
+}
+
+#[test]
+fn a_central_hole_of_half_the_networks_side_is_seen_at_its_own_scale_wherever_it_is() {
+    let inpainter = inpainter(Prediction::Centre).with_blend(Blend::None);
+    let large = RgbImage::from_fn(150, 120, |x, y| Rgb([(x * 2) as u8, (y * 2) as u8, (x * y) as u8]));
+    let mut mask = Mask::visible(150, 120);
+    mask.hide(context_encoder_mask::Rect { x: 40 + 16, y: 30 + 16, width: 32, height: 32 });
+    let filled = inpainter.fill(&large, &mask).expect("usable");
+    let cut = |picture: &RgbImage| image::imageops::crop_imm(picture, 40, 30, 64, 64).to_image();
+    assert_eq!(cut(&filled), pasted(&inpainter, &cut(&large), &Protocol::Hidden.mask(64)));
+}
+
+#[test]
+fn sixteen_bits_stay_sixteen_bits() {
+    let deep: ImageBuffer<Rgb<u16>, Vec<u16>> =
+        ImageBuffer::from_fn(90, 70, |x, y| Rgb([(x * 700) as u16 + 1, (y * 900) as u16 + 3, 40_001]));
+    let mask = Mask::from_fn(90, 70, |x, y| x.abs_diff(30) + y.abs_diff(40) < 12);
+    let filled = inpainter(Prediction::Whole).fill(&deep, &mask).expect("usable");
+    for (x, y, pixel) in filled.enumerate_pixels() {
+        assert!(mask.is_hidden(x, y) || pixel == deep.get_pixel(x, y));
+    }
+    assert!(filled.pixels().any(|pixel| pixel.0[0] % 257 != 0));
+}
+
+#[test]
+fn soft_masks_mix() {
+    let inpainter = inpainter(Prediction::Centre);
+    let coverage = GrayImage::from_fn(64, 64, |x, y| {
+        Luma([255_u32.saturating_sub(20 * x.abs_diff(30).max(y.abs_diff(30))) as u8])
+    });
+    let hard = Mask::from_fn(64, 64, |x, y| coverage.get_pixel(x, y).0[0] > 0);
+    let replaced = inpainter.fill(&picture(0), &hard).expect("usable");
+    let soft = inpainter.fill_soft(&picture(0), &coverage).expect("usable");
+    for (x, y, pixel) in soft.enumerate_pixels() {
+        let share = f64::from(coverage.get_pixel(x, y).0[0]) / 255.0;
+        for colour in 0..3 {
+            let [new, kept] = [&replaced, &picture(0)].map(|p| f64::from(p.get_pixel(x, y).0[colour]));
+            let expected = share * new + (1.0 - share) * kept;
+            assert!((f64::from(pixel.0[colour]) - expected).abs() <= 0.51);
+        }
+    }
+    let none = GrayImage::new(64, 64);
+    assert_eq!(inpainter.fill_soft(&picture(0), &none).expect("usable"), picture(0));
+}
+
+#[test]
+fn holes_larger_than_the_network_sees_are_filled_in_rounds_and_the_same_every_time() {
+    for prediction in [Prediction::Centre, Prediction::Whole] {
+        let inpainter = inpainter(prediction);
+        let large = RgbImage::from_fn(400, 300, |x, y| Rgb([x as u8, y as u8, (x + y) as u8]));
+        let mask = Mask::from_fn(400, 300, |x, y| {
+            // a large disc, a long scratch, a corner
+            x.abs_diff(120).pow(2) + y.abs_diff(150).pow(2) < 9000 || (x == 350 && y > 5) || x + y > 680
+        });
+        let filled = inpainter.fill(&large, &mask).expect("usable");
+        assert_eq!(filled, inpainter.fill(&large, &mask).expect("usable"));
+        for (x, y, pixel) in filled.enumerate_pixels() {
+            assert!(mask.is_hidden(x, y) || pixel == large.get_pixel(x, y));
+        }
+    }
+}
+
+#[test]
+fn a_flat_picture_stays_flat_whatever_the_network_predicts() {
+    // The membrane carries the rim's value through; what is left is the prediction's own variation, which is
+    // small in a network that has learned nothing.
+    let flat = RgbImage::from_pixel(200, 150, Rgb([90, 140, 200]));
+    let mask = Mask::from_fn(200, 150, |x, y| x.abs_diff(100).pow(2) + y.abs_diff(75).pow(2) < 400);
+    let filled = inpainter(Prediction::Whole).fill(&flat, &mask).expect("usable");
+    let apart = filled.iter().zip(flat.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(apart <= Some(16), "{apart:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_picture_and_any_mask(
+        (width, height) in (1..150_u32, 1..150_u32),
+        (seed, period, share) in (any::<u32>(), 1..40_u32, 1..40_u32),
+        whole: bool,
+    ) {
+        let prediction = if whole { Prediction::Whole } else { Prediction::Centre };
+        let picture = RgbImage::from_fn(width, height, |x, y| Rgb([(x * 5) as u8, (y * 7) as u8, (x ^ y) as u8]));
+        let mask = Mask::from_fn(width, height, |x, y| {
+            let cell = (x / period).wrapping_mul(31).wrapping_add(y / period).wrapping_mul(seed | 1);
+            (x, y) != (seed % width, seed % height) && (cell >> 7) % 40 < share
+        });
+        let filled = inpainter(prediction).fill(&picture, &mask).expect("usable");
+        for (x, y, pixel) in filled.enumerate_pixels() {
+            prop_assert!(mask.is_hidden(x, y) || pixel == picture.get_pixel(x, y));
+        }
+    }
+}
