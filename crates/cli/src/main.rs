@@ -10,7 +10,9 @@ mod likeness;
 mod mask_choice;
 mod outcome;
 mod output;
+mod report;
 mod scores;
+mod squares;
 mod survey;
 mod weights;
 

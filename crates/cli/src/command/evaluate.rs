@@ -1,20 +1,33 @@
-//! `evaluate`: how good weights are on a folder of pictures.
+//! `evaluate`: how good weights are on a folder of pictures (paper, Table 1).
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use clap::Args;
 use context_encoder::{
-    data::{Folder, FolderOptions, PictureSource, Purpose, View, stream},
-    eval::{BorderMean, EvalError, Fill, Harmonic, Protocol, evaluate, sheet},
+    Inpainter,
+    eval::{
+        Blend, BorderMean, EvalError, Fill, Harmonic, NearestNeighbour, Protocol, TABLE_1, Table, evaluate,
+        retrieval::{ContextFeatures, Hog},
+        sheet,
+    },
+    photo::write_aside,
 };
 use image::{Rgb, RgbImage};
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result, WrapErr};
 use serde_json::json;
 
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output, scores::scores, weights::WeightsChoice};
+use crate::{
+    device::DeviceChoice,
+    outcome::Outcome,
+    output::Output,
+    report::{self, Page},
+    scores::{interval, scores},
+    squares::Squares,
+    weights::WeightsChoice,
+};
 
-/// Measure weights on a folder of pictures beside two fills without a network; each picture is resized whole to the
-/// network's square.
+/// Measure weights on a folder of pictures as the paper's Table 1 does, beside fills without a network; each picture is
+/// resized whole to the network's square. The paper's rows stand below for orientation: they are of other pictures.
 #[derive(Args)]
 pub struct Evaluate {
     /// Folder of pictures
@@ -25,9 +38,21 @@ pub struct Evaluate {
     /// How much is hidden: paper, authors or hidden; all three without it
     #[arg(long)]
     protocol: Option<Protocol>,
+    /// Folder of pictures to fill from: adds nearest neighbours, by HOG and by the network's features
+    #[arg(long, value_name = "DIR")]
+    gallery: Option<PathBuf>,
     /// Where a sheet of the first eight pictures goes, as PNG
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
+    /// Where the tables go, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Where a report with all pictures goes, one HTML file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Folder of the training run whose curve the report shows
+    #[arg(long, value_name = "DIR", requires = "report")]
+    run: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceChoice,
 }
@@ -37,66 +62,112 @@ const SAMPLES: usize = 8;
 
 impl Evaluate {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let inpainter = self.weights.inpainter(&self.device.open()?)?;
-        let side = inpainter.side();
-        let (pictures, failed) = self.pictures(side, output)?;
-        let fills: [&dyn Fill; 3] = [&inpainter, &BorderMean, &Harmonic];
-        let protocols = self.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
-        for &protocol in &protocols {
-            let table = evaluate(&fills, &pictures, protocol).into_diagnostic()?;
-            output.result(format_args!("{table}\n"));
-            for entry in &table.entries {
-                output.record(&json!({
-                    "event": "scores", "protocol": protocol.name(), "pictures": table.pictures, "fill": entry.name,
-                    "square": scores(&entry.square), "hole": scores(&entry.hole),
-                }));
+        let device = self.device.open()?;
+        let model = self.weights.model(&device)?;
+        // Unblended is what the network itself has learned, as the paper measures it.
+        let bare = Inpainter::new(&model, &device).with_blend(Blend::None);
+        let blended = Inpainter::new(&model, &device).named("context encoder, blended");
+        let side = bare.side();
+        let Squares { pictures, failed } = Squares::of(&self.folder, side, output)?;
+        let neighbours = match &self.gallery {
+            Some(folder) => {
+                let gallery = Squares::of(folder, side, output)?.pictures;
+                let hog = NearestNeighbour::new(gallery.clone(), Hog, &device);
+                Some((hog, NearestNeighbour::new(gallery, ContextFeatures::new(&model, &device), &device)))
             }
+            None => None,
+        };
+        let mut fills: Vec<&dyn Fill> = vec![&bare, &blended, &BorderMean, &Harmonic];
+        if let Some((hog, features)) = &neighbours {
+            fills.extend([hog as &dyn Fill, features]);
         }
-        if let (Some(path), Some(protocol)) = (&self.sheet, protocols.last()) {
-            let mask = protocol.mask(side);
-            let column = |truth: &RgbImage| {
-                let [filled, mean, harmonic] = fills.map(|fill| fill.fill(truth, &mask));
-                Ok(vec![
-                    sheet::with_hole(truth, &mask, Rgb([128; 3])),
-                    filled?,
-                    mean?,
-                    harmonic?,
-                    truth.clone(),
-                ])
-            };
+
+        let protocols = self.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
+        let bar = output.with_bar(protocols.len(), "protocols");
+        let mut tables = Vec::with_capacity(protocols.len());
+        for &protocol in &protocols {
+            tables.push(evaluate(&fills, &pictures, protocol).into_diagnostic()?);
+            bar.advance();
+        }
+        bar.clear_bar();
+        tables.iter().for_each(|table| tell(table, output));
+        self.write(&tables, &fills, &pictures, output)?;
+        Ok(Outcome::of(failed))
+    }
+
+    /// The files that were asked for.
+    fn write(
+        &self,
+        tables: &[Table],
+        fills: &[&dyn Fill],
+        pictures: &[RgbImage],
+        output: &Output,
+    ) -> Result<()> {
+        let written = |path: &PathBuf, bytes: &[u8]| {
+            write_aside(path, bytes)
+                .into_diagnostic()
+                .wrap_err_with(|| format!("cannot write {}", path.display()))?;
+            output.note(format_args!("wrote {}", path.display()));
+            Ok::<(), miette::Report>(())
+        };
+        if let Some(path) = &self.markdown {
+            let text: Vec<String> = tables.iter().map(ToString::to_string).collect();
+            written(path, (text.join("\n\n") + "\n").as_bytes())?;
+        }
+        let Some(protocol) = tables.last().map(|table| table.protocol) else { return Ok(()) };
+        let column = |truth: &RgbImage| {
+            let mask = protocol.mask(truth.width());
+            let mut column = vec![sheet::with_hole(truth, &mask, Rgb([128; 3]))];
+            for fill in fills {
+                column.push(fill.fill(truth, &mask)?);
+            }
+            column.push(truth.clone());
+            Ok::<_, EvalError>(column)
+        };
+        if let Some(path) = &self.sheet {
             let columns: Result<Vec<_>, EvalError> = pictures.iter().take(SAMPLES).map(column).collect();
             sheet::save(&sheet::lay_out(&columns.into_diagnostic()?), path).into_diagnostic()?;
             output.note(format_args!("wrote {}", path.display()));
         }
-        Ok(Outcome::of(failed))
-    }
-
-    /// The folder's pictures at the network's size, and how many could not be used.
-    fn pictures(&self, side: u32, output: &Output) -> Result<(Vec<RgbImage>, usize)> {
-        let folder = Folder::open(&self.folder, FolderOptions::default()).into_diagnostic()?;
-        let mut failed = folder.refused().len();
-        for refused in folder.refused() {
-            output.failure(&refused.name, &refused.error.to_string());
-        }
-        let view = View::Whole { size: side };
-        let bar = output.with_bar(folder.len(), "pictures");
-        let mut pictures = Vec::with_capacity(folder.len());
-        for index in 0..folder.len() {
-            match folder.picture(0, index) {
-                Ok(picture) => {
-                    pictures.push(view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)));
-                }
-                Err(error) => {
-                    failed += 1;
-                    bar.failure(&PictureSource::name(&folder, index), &error.to_string());
-                }
+        if let Some(path) = &self.report {
+            let folder = fs::canonicalize(&self.folder).unwrap_or_else(|_| self.folder.clone());
+            let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+            let mut page = Page::new(
+                &format!("Context encoder on {name}"),
+                &format!("{} pictures, each resized whole to the network's square.", pictures.len()),
+            );
+            tables.iter().for_each(|table| page.table(table));
+            if let Some(run) = &self.run {
+                page.drawing("Training", &report::validation(run)?);
             }
-            bar.advance();
+            let headings = ["hole"].into_iter().chain(fills.iter().map(|fill| fill.name())).chain(["truth"]);
+            let headings: Vec<String> = headings.map(str::to_owned).collect();
+            let rows: Result<Vec<_>, EvalError> = pictures.iter().map(column).collect();
+            page.pictures(&format!("Pictures, protocol {protocol}"), &headings, &rows.into_diagnostic()?)?;
+            written(path, page.html().as_bytes())?;
         }
-        bar.clear_bar();
-        if pictures.is_empty() {
-            return Err(miette!("no picture in {} can be read", self.folder.display()));
-        }
-        Ok((pictures, failed))
+        Ok(())
+    }
+}
+
+/// A table for people, and for programs.
+fn tell(table: &Table, output: &Output) {
+    output.result(format_args!("{table}"));
+    for row in TABLE_1 {
+        output.result(format_args!(
+            "| {} | {:.2} | {:.2} | {:.2} | | | | | | | |",
+            row.name, row.l1, row.l2, row.psnr
+        ));
+    }
+    output.result("");
+    for entry in &table.entries {
+        output.record(&json!({
+            "event": "scores", "protocol": table.protocol.name(), "pictures": table.pictures, "fill": entry.name,
+            "square": scores(&entry.square), "hole": scores(&entry.hole),
+            "psnr_interval": interval(entry.interval(|scores| scores.psnr)),
+            "l1_interval": interval(entry.interval(|scores| scores.l1)),
+            "l2_interval": interval(entry.interval(|scores| scores.l2)),
+            "each": entry.pictures.iter().map(scores).collect::<Vec<_>>(),
+        }));
     }
 }
