@@ -68,7 +68,11 @@ impl Output {
 
     /// Something that failed while the rest goes on; said to people and programs alike, also when they asked for quiet.
     pub fn failure(&self, file: &str, reason: &str) {
-        self.say(&format_args!("failed  {file}: {reason}"));
+        if reason.contains(file) {
+            self.say(&format_args!("failed  {reason}"));
+        } else {
+            self.say(&format_args!("failed  {file}: {reason}"));
+        }
         self.record(&json!({ "event": "failed", "file": file, "reason": reason }));
     }
 
