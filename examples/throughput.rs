@@ -166,7 +166,7 @@ struct Peer {
 
 enum Work {
     /// The learner, there except while it makes a step.
-    Train(Option<Learner>),
+    Train(Box<Option<Learner>>),
     Infer(Predictor),
     FeatureTrain(Option<(FeatureModel, ModuleOptimizer)>),
     FeatureInfer(FeatureModel),
@@ -186,7 +186,7 @@ impl Peer {
         let device = if arguments.task.learns() { plain.autodiff() } else { plain };
         let features = || FeatureModelConfig::alexnet().init(&device).map_err(TrainError::from);
         let work = match arguments.task {
-            Task::Train => Work::Train(Some(Learner::new(&config, &device)?)),
+            Task::Train => Work::Train(Box::new(Some(Learner::new(&config, &device)?))),
             Task::Infer => {
                 let storage = if arguments.bf16 { Storage::Bf16 } else { Storage::F32 };
                 Work::Infer(config.model.init(&device).map_err(TrainError::from)?.prepare_with(storage))
@@ -224,7 +224,7 @@ impl Peer {
         match &mut self.work {
             Work::Train(learner) => {
                 let (next, terms) = learner.take().expect("put back below").step(&self.batch);
-                *learner = Some(next);
+                **learner = Some(next);
                 Some(terms.generator.total)
             }
             Work::Infer(model) => {
