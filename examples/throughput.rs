@@ -25,7 +25,7 @@ use clap::{Parser, ValueEnum};
 use context_encoder::{
     Predictor,
     data::InpaintingBatch,
-    model::{FeatureModel, FeatureModelConfig},
+    model::{FeatureModel, FeatureModelConfig, Storage},
     prelude::*,
     train::{Learner, TrainError},
 };
@@ -54,6 +54,9 @@ struct Arguments {
     /// How long each batch size is measured
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// Fill with the dense bottleneck's weights in 16 bits
+    #[arg(long)]
+    bf16: bool,
     /// Serve benches/peers/compare.py
     #[arg(long, requires = "batch")]
     worker: bool,
@@ -164,7 +167,7 @@ struct Peer {
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Work {
     /// The learner, there except while it makes a step.
-    Train(Option<Learner>),
+    Train(Box<Option<Learner>>),
     Infer(Predictor),
     FeatureTrain(Option<(FeatureModel, ModuleOptimizer)>),
     FeatureInfer(FeatureModel),
@@ -184,8 +187,11 @@ impl Peer {
         let device = if arguments.task.learns() { plain.autodiff() } else { plain };
         let features = || FeatureModelConfig::alexnet().init(&device).map_err(TrainError::from);
         let work = match arguments.task {
-            Task::Train => Work::Train(Some(Learner::new(&config, &device)?)),
-            Task::Infer => Work::Infer(config.model.init(&device).map_err(TrainError::from)?.prepare()),
+            Task::Train => Work::Train(Box::new(Some(Learner::new(&config, &device)?))),
+            Task::Infer => {
+                let storage = if arguments.bf16 { Storage::Bf16 } else { Storage::F32 };
+                Work::Infer(config.model.init(&device).map_err(TrainError::from)?.prepare_with(storage))
+            }
             Task::FeatureTrain => {
                 Work::FeatureTrain(Some((features()?, AdamConfig::new().with_beta_1(0.5).init())))
             }
@@ -219,7 +225,7 @@ impl Peer {
         match &mut self.work {
             Work::Train(learner) => {
                 let (next, terms) = learner.take().expect("put back below").step(&self.batch);
-                *learner = Some(next);
+                **learner = Some(next);
                 Some(terms.generator.total)
             }
             Work::Infer(model) => {

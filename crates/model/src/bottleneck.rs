@@ -8,7 +8,7 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Prepared};
+use context_encoder_ops::{Activation, Prepared, Storage};
 
 use crate::{
     ChannelWise,
@@ -54,11 +54,13 @@ pub(crate) enum PreparedBottleneck {
 }
 
 impl Bottleneck {
-    pub(crate) fn prepare(&self) -> PreparedBottleneck {
+    /// For inference, the dense weights in a storage.
+    pub(crate) fn prepare(&self, storage: Storage) -> PreparedBottleneck {
         match self {
-            Self::Dense(code) => {
-                PreparedBottleneck::Dense { down: code.down().prepare(), up: code.up().prepare() }
-            }
+            Self::Dense(code) => PreparedBottleneck::Dense {
+                down: code.down().prepare_with(storage),
+                up: code.up().prepare_with(storage),
+            },
             Self::ChannelWise(mix) => PreparedBottleneck::ChannelWise {
                 channel_wise: mix.channel_wise.clone(),
                 mix: mix.mix().prepare(),

@@ -11,7 +11,9 @@ use burn::{
     },
     tensor::Tensor,
 };
-use context_encoder_ops::{Activation, Convolution, Layer, Normalisation, Prepared, UpConvolution, Window};
+use context_encoder_ops::{
+    Activation, Convolution, Layer, Normalisation, Prepared, Storage, UpConvolution, Window,
+};
 
 /// Slope of the leaky rectifier below zero, in encoder and discriminator (DCGAN; the paper's
 /// supplementary material).
@@ -78,11 +80,11 @@ impl<'a, L: Linear> Step<'a, L> {
 
     /// Equal parts of a batch, each normalised by its own statistics as if it came by itself.
     pub(crate) fn forward_parts(self, x: Tensor<4>, parts: usize) -> Tensor<4> {
-        if !x.device().is_autodiff() {
-            return self.prepare().forward(x);
-        }
         let Self { linear, norm, window, activation } = self;
         let (weight, bias) = linear.parameters();
+        if !x.device().is_autodiff() {
+            return linear.layer(window, activation).infer(x, weight, affine(norm, bias));
+        }
         match norm {
             None => linear.layer(window, activation).forward(x, weight, bias),
             Some(norm) => {
@@ -94,8 +96,14 @@ impl<'a, L: Linear> Step<'a, L> {
 
     /// For inference: weights laid out, batch norm folded in.
     pub(crate) fn prepare(self) -> Prepared {
-        let (weight, bias) = self.linear.parameters();
-        Prepared::new(self.linear.layer(self.window, self.activation), weight, affine(self.norm, bias))
+        self.prepare_with(Storage::F32)
+    }
+
+    /// The same with weights in a storage.
+    pub(crate) fn prepare_with(self, storage: Storage) -> Prepared {
+        let Self { linear, norm, window, activation } = self;
+        let (weight, bias) = linear.parameters();
+        Prepared::stored(storage, linear.layer(window, activation), weight, affine(norm, bias))
     }
 }
 

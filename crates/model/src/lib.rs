@@ -31,6 +31,7 @@ mod weights;
 pub use bottleneck::{Bottleneck, ChannelWiseMix, DenseCode};
 pub use channel_wise::ChannelWise;
 pub use config::{BottleneckConfig, ModelConfig, Prediction, SIZES};
+pub use context_encoder_ops::Storage;
 pub use decoder::Decoder;
 pub use discriminator::Discriminator;
 pub use encoder::Encoder;

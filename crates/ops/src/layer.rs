@@ -73,6 +73,34 @@ impl Layer {
         }
     }
 
+    /// The same followed by `scale y + shift` of every channel before the activation, for inference: what
+    /// [`Prepared`](crate::Prepared) computes, where weights are used once and not worth laying out.
+    ///
+    /// # Shapes
+    /// - `scale`, `shift`: `[out]`
+    ///
+    /// # Panics
+    /// When the shapes do not belong together.
+    pub fn infer(self, x: Tensor<4>, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Tensor<4> {
+        self.expect(x.dims(), weight.dims());
+        match Form::of(&x) {
+            #[cfg(feature = "flex")]
+            Form::Fast => crate::flex::Laid::as_given(self, weight, affine).forward(x),
+            _ => {
+                let (weight, shift) = plain::fold(self, weight, affine);
+                plain::convolve(self, x, weight, shift)
+            }
+        }
+    }
+
+    /// Whether the kernel fits a map of its own size only once: weights of such layers are many, and
+    /// each is used once for a picture.
+    #[cfg(feature = "flex")]
+    pub(crate) fn may_be_dense(self) -> bool {
+        let Window { kernel, stride, padding } = self.window;
+        self.groups == 1 && stride == 1 && padding == 0 && kernel > 1
+    }
+
     /// The axis of the weights that belongs to the channels that come out.
     pub(crate) fn outputs_axis(self) -> usize {
         match self.way {

@@ -38,6 +38,7 @@ mod pooling;
 mod prepared;
 mod response_norm;
 mod smooth;
+mod storage;
 mod tanh;
 
 #[cfg(feature = "flex")]
@@ -57,4 +58,5 @@ pub use pooling::max_pool;
 pub use prepared::Prepared;
 pub use response_norm::ResponseNorm;
 pub use smooth::smooth;
+pub use storage::Storage;
 pub use tanh::tanh;

@@ -27,6 +27,19 @@ pub(crate) fn convolve(
     })
 }
 
+/// Weights times scale, and the shift.
+pub(crate) fn fold(
+    layer: Layer,
+    weight: Tensor<4>,
+    affine: Option<(Tensor<1>, Tensor<1>)>,
+) -> (Tensor<4>, Option<Tensor<1>>) {
+    let Some((scale, shift)) = affine else { return (weight, None) };
+    let mut dims = [1; 4];
+    let out = layer.outputs_axis();
+    dims[out] = weight.dims()[out];
+    (weight * scale.reshape(dims), Some(shift))
+}
+
 pub(crate) fn normalise(
     Normalisation { parts, epsilon, activation }: Normalisation,
     x: Tensor<4>,

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Layer, form::Form, plain};
+use crate::{Layer, Storage, form::Form, plain};
 
 /// A convolution or up-convolution whose weights have been laid out once, with batch norm folded in:
 /// for inference, no gradients.
@@ -24,16 +24,10 @@ pub struct Prepared {
     weights: Weights,
 }
 
-/// Weights times scale, and the shift.
-#[derive(Clone, Debug)]
-struct Folded {
-    weight: Tensor<4>,
-    shift: Option<Tensor<1>>,
-}
-
 #[derive(Clone, Debug)]
 enum Weights {
-    Plain(Box<Folded>),
+    /// Weights times scale, and the shift.
+    Plain(Box<(Tensor<4>, Option<Tensor<1>>)>),
     #[cfg(feature = "flex")]
     Fast(std::sync::Arc<crate::flex::Laid>),
 }
@@ -45,20 +39,26 @@ impl Prepared {
     /// # Shapes
     /// - `weight`: as for the layer's `forward`; `scale`, `shift`: `[out]`
     pub fn new(layer: impl Into<Layer>, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Self {
+        Self::stored(Storage::F32, layer, weight, affine)
+    }
+
+    /// The same with weights kept in a [`Storage`]. Scale and shift are not rounded.
+    ///
+    /// # Shapes
+    /// As for [`new`](Self::new).
+    pub fn stored(
+        storage: Storage,
+        layer: impl Into<Layer>,
+        weight: Tensor<4>,
+        affine: Option<(Tensor<1>, Tensor<1>)>,
+    ) -> Self {
         let layer = layer.into();
         let weights = match Form::of(&weight) {
             #[cfg(feature = "flex")]
-            Form::Fast => Weights::Fast(std::sync::Arc::new(crate::flex::Laid::new(layer, weight, affine))),
-            _ => match affine {
-                None => Weights::Plain(Box::new(Folded { weight, shift: None })),
-                Some((scale, shift)) => {
-                    let mut dims = [1; 4];
-                    let out = layer.outputs_axis();
-                    dims[out] = weight.dims()[out];
-                    let weight = weight * scale.reshape(dims);
-                    Weights::Plain(Box::new(Folded { weight, shift: Some(shift) }))
-                }
-            },
+            Form::Fast => {
+                Weights::Fast(std::sync::Arc::new(crate::flex::Laid::new(storage, layer, weight, affine)))
+            }
+            _ => Weights::Plain(Box::new(plain::fold(layer, storage.rounded(weight), affine))),
         };
         Self { layer, weights }
     }
@@ -73,7 +73,8 @@ impl Prepared {
             #[cfg(feature = "flex")]
             Weights::Fast(laid) => laid.forward(x),
             Weights::Plain(folded) => {
-                plain::convolve(self.layer, x, folded.weight.clone(), folded.shift.clone())
+                let (weight, shift) = folded.as_ref().clone();
+                plain::convolve(self.layer, x, weight, shift)
             }
         }
     }
@@ -85,7 +86,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Activation, Convolution, UpConvolution, Window,
+        Activation, Convolution, UpConvolution, Way, Window,
+        form::plainly,
         noise::{difference, noise},
     };
 
@@ -123,6 +125,58 @@ mod tests {
                 let apart = difference(prepared.forward(x), expected);
                 assert!(apart < 1e-5, "{window:?} up, batch {batch}: {apart}");
             }
+        }
+    }
+
+    /// Kernels as large as the map, for batches on both sides of every group and of the larger product,
+    /// with uneven channels; in both storages, each against its plain form.
+    #[test]
+    fn dense_layers_are_their_plain_form_in_every_batch() {
+        let device = Device::flex();
+        let (window, activation) = (Window::new(4, 1, 0), Activation::LeakyRelu(0.2));
+        for ([inputs, outputs], way) in [[1, 1], [5, 37], [33, 6], [64, 35]]
+            .into_iter()
+            .flat_map(|sizes| [(sizes, Way::Down), (sizes, Way::Up)])
+        {
+            let layer = Layer { way, window, groups: 1, activation };
+            let (side, dims) = match way {
+                Way::Down => (4, [outputs, inputs, 4, 4]),
+                Way::Up => (1, [inputs, outputs, 4, 4]),
+            };
+            let weight = noise(dims, 1, &device);
+            let affine = || Some((noise([outputs], 2, &device), noise([outputs], 3, &device)));
+            for storage in [Storage::F32, Storage::Bf16] {
+                let prepared = Prepared::stored(storage, layer, weight.clone(), affine());
+                let plain = plainly(|| Prepared::stored(storage, layer, weight.clone(), affine()));
+                for batch in [1, 2, 5, 16, 17, 33] {
+                    let x = noise([batch, inputs, side, side], 4, &device);
+                    let apart = difference(prepared.forward(x.clone()), plain.forward(x));
+                    assert!(
+                        apart < 1e-5,
+                        "{way:?} {inputs} to {outputs}, {storage:?}, batch {batch}: {apart}"
+                    );
+                }
+                // on a map larger than the kernel
+                let x = noise([2, inputs, side + 2, side + 1], 5, &device);
+                let apart = difference(prepared.forward(x.clone()), plain.forward(x));
+                assert!(apart < 1e-5, "{way:?} {inputs} to {outputs}, {storage:?}, larger: {apart}");
+            }
+        }
+    }
+
+    #[test]
+    fn weights_of_16_bits_are_off_by_their_rounding() {
+        let device = Device::flex();
+        for window in [Window::new(4, 1, 0), Window::new(4, 2, 1)] {
+            let layer = Convolution { window, groups: 1, activation: Activation::Identity };
+            let (x, weight) = (noise([3, 20, 4, 4], 1, &device), noise([9, 20, 4, 4], 2, &device));
+            let [exact, rounded] = [Storage::F32, Storage::Bf16]
+                .map(|storage| Prepared::stored(storage, layer, weight.clone(), None).forward(x.clone()));
+            // a sum is off by 2^-8 of the sum of absolute values at most
+            let bound = Prepared::new(layer, weight.abs(), None).forward(x.abs()).mul_scalar(1.0 / 256.0);
+            let apart = (exact - rounded).abs();
+            assert!(apart.clone().max().into_scalar::<f32>() > 1e-4, "{window:?}: nothing was rounded");
+            assert!((apart / bound).max().into_scalar::<f32>() < 1.0, "{window:?}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn convolve(layer: Layer, x: Tensor<4>, weight: Tensor<4>, bias: Opti
 }
 
 /// The maps on both sides of a layer that takes `x`.
-pub(super) fn geometry(layer: Layer, x: &Map, weight: &FlexTensor) -> Geometry {
+fn geometry(layer: Layer, x: &Map, weight: &FlexTensor) -> Geometry {
     let dims = weight.layout().shape();
     Geometry::of(layer, x.shape, [dims[0], dims[1]])
 }

@@ -5,22 +5,24 @@ use std::{fmt, sync::OnceLock};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use super::{
-    convolution::geometry,
-    map::{Map, in_order, slice},
-};
+use super::map::{Map, from_buffer, in_order, slice};
 use crate::{
-    Layer,
+    Layer, Storage, Way,
     kernel::{
         conv::{self, Geometry, Route},
         finish::Finish,
+        matrix::Matrix,
     },
 };
 
 /// Weights, and their layouts for the algorithms that have been asked for.
 pub(crate) struct Laid {
     layer: Layer,
-    weight: FlexTensor,
+    dims: [usize; 4],
+    /// For a kernel as large as the map, where weights have to be laid out for it.
+    matrix: Option<Matrix>,
+    /// As they were given; beside a matrix, only if they are asked for.
+    weight: OnceLock<FlexTensor>,
     finish: Finish,
     winograd: OnceLock<conv::Laid>,
     direct: OnceLock<conv::Laid>,
@@ -28,20 +30,48 @@ pub(crate) struct Laid {
 }
 
 impl Laid {
-    pub(crate) fn new(layer: Layer, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Self {
-        let weight = in_order(&inner(weight));
+    /// Weights that are to be used often.
+    pub(crate) fn new(
+        storage: Storage,
+        layer: Layer,
+        weight: Tensor<4>,
+        affine: Option<(Tensor<1>, Tensor<1>)>,
+    ) -> Self {
+        // The rows of a convolution's weights are in order as they are.
+        if !layer.may_be_dense() || (layer.way, storage) == (Way::Down, Storage::F32) {
+            return Self::as_given(layer, storage.rounded(weight), affine);
+        }
+        let mut laid = Self::as_given(layer, weight, affine);
+        if let Some(weight) = laid.weight.take() {
+            let [small, large, height, width] = laid.dims;
+            let sizes = [small, large * height * width];
+            laid.matrix = Some(Matrix::new(layer.way, storage, slice(&weight), sizes));
+        }
+        laid
+    }
+
+    /// Weights as they are.
+    pub(crate) fn as_given(layer: Layer, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Self {
+        let dims = weight.dims();
+        let weight = OnceLock::from(in_order(&inner(weight)));
         let affine = affine.map(|(scale, shift)| (in_order(&inner(scale)), in_order(&inner(shift))));
         let affine = affine.as_ref().map(|(scale, shift)| (slice(scale), slice(shift)));
         let finish = Finish::new(affine, layer.activation.slope());
         let [winograd, direct, dense] = [(); 3].map(|()| OnceLock::new());
-        Self { layer, weight, finish, winograd, direct, dense }
+        Self { layer, dims, matrix: None, weight, finish, winograd, direct, dense }
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = Map::new(inner(x));
-        let geometry = geometry(self.layer, &x, &self.weight);
-        let [_, result] = self.layer.way.sorted([geometry.large, geometry.small]);
-        let y = conv::run(&geometry, self.laid(&geometry), slice(&self.weight), x.values(), &self.finish);
+        let way = self.layer.way;
+        let geometry = Geometry::of(self.layer, x.shape, [self.dims[0], self.dims[1]]);
+        let [_, result] = way.sorted([geometry.large, geometry.small]);
+        let y = match &self.matrix {
+            Some(matrix) if geometry.route() == Route::Dense => {
+                conv::run_dense(&geometry, way, matrix.rows(), x.values(), &self.finish)
+            }
+            _ => conv::run(&geometry, self.laid(&geometry), self.weight(), x.values(), &self.finish),
+        };
         super::tensor(Map::from_buffer(y, result).into_tensor())
     }
 
@@ -53,7 +83,14 @@ impl Laid {
             Route::Direct => &self.direct,
             Route::Dense => &self.dense,
         };
-        layout.get_or_init(|| conv::lay(geometry, self.layer.way, route, slice(&self.weight)))
+        layout.get_or_init(|| conv::lay(geometry, self.layer.way, route, self.weight()))
+    }
+
+    fn weight(&self) -> &[f32] {
+        slice(self.weight.get_or_init(|| {
+            let matrix = self.matrix.as_ref().expect("weights as they were given, or a matrix");
+            from_buffer(matrix.weights(self.layer.way), self.dims)
+        }))
     }
 }
 
@@ -65,6 +102,9 @@ fn inner<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
 
 impl fmt::Debug for Laid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Laid").field("layer", &self.layer).field("weight", &self.weight).finish()
+        f.debug_struct("Laid")
+            .field("layer", &self.layer)
+            .field("weights", &self.dims)
+            .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use super::{
     finish::Finish,
     lanes::Lanes,
     map::{Shape, Sink, Source},
+    matrix,
     scratch::Buffer,
     weights::{Kernels, KernelsMut, Packed},
     winograd::{self, Tiles},
@@ -181,6 +182,21 @@ pub(crate) fn run(
             finish.apply_all(&mut result, to_shape.channels);
         }
     }
+    result
+}
+
+/// The same for a kernel as large as the map, with weights that were laid out for this way.
+pub(crate) fn run_dense(
+    geometry: &Geometry,
+    way: Way,
+    weights: matrix::Rows<'_>,
+    from: &[f32],
+    finish: &Finish,
+) -> Buffer {
+    let [_, to] = way.sorted([geometry.large, geometry.small]);
+    let mut result = Buffer::uncleared(to.size());
+    dense::run_laid(way, geometry.sizes(), weights, from, &mut result);
+    finish.apply_all(&mut result, to.channels);
     result
 }
 

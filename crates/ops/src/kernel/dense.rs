@@ -1,8 +1,8 @@
 //! Kernels as large as the map: every value of the large map meets every small channel.
 //!
 //! Weights are a matrix of `small` rows and `large` columns, far larger than the maps. They are read
-//! once, as they lie in memory, and never packed: they are the rows of the products, the maps the
-//! columns.
+//! once, as they lie in memory: a few pictures meet them register by register (`few`), in a larger
+//! batch they are the rows of a product whose columns are the pictures.
 
 use rayon::prelude::*;
 
@@ -12,8 +12,10 @@ use super::{
         pack::{pack_matrix, unpack},
     },
     engine,
+    few::{self, Rows as _},
     finish::Finish,
     map::{Shape, Sink, Source},
+    matrix::Rows,
     outer,
     scratch::Buffer,
     single,
@@ -39,7 +41,10 @@ impl Sizes {
 /// From one map to the other, channels last on both sides.
 pub(crate) fn run(way: Way, sizes: Sizes, weights: &[f32], from: &[f32], to: &mut [f32]) {
     match way {
-        Way::Down => down(sizes, weights, &channels_first(sizes.large, from), to),
+        Way::Down => {
+            let rows = few::Plain::new(weights, [sizes.small, sizes.plane()]);
+            product(Rows::F32(rows), &channels_first(sizes.large, from), to);
+        }
         Way::Up => {
             let mut planes = Buffer::uncleared(to.len());
             up(sizes, weights, from, &mut planes);
@@ -48,26 +53,57 @@ pub(crate) fn run(way: Way, sizes: Sizes, weights: &[f32], from: &[f32], to: &mu
     }
 }
 
-/// `[rows, columns]` as a map.
-fn matrix(rows: usize, columns: usize) -> Shape {
-    Shape { batch: 1, height: 1, width: rows, channels: columns }
+/// The same with weights that were laid out for this way.
+pub(crate) fn run_laid(way: Way, sizes: Sizes, weights: Rows<'_>, from: &[f32], to: &mut [f32]) {
+    match way {
+        Way::Down => product(weights, &channels_first(sizes.large, from), to),
+        Way::Up => {
+            let mut planes = Buffer::uncleared(to.len());
+            product(weights, from, &mut planes);
+            channels_last(sizes.large, &planes, to);
+        }
+    }
 }
 
-/// `small = large weights^T`.
-fn down(sizes: Sizes, weights: &[f32], large: &[f32], small: &mut [f32]) {
-    let Sizes { batch, small: outputs, .. } = sizes;
-    let inputs = sizes.plane();
-    if batch == 1 {
-        return single::rows(weights, large, small);
+/// Pictures that are still few.
+const FEW: usize = 32;
+
+/// `to = from weights^T`, a row for each picture.
+fn product(weights: Rows<'_>, from: &[f32], to: &mut [f32]) {
+    match weights {
+        Rows::F32(rows) => {
+            let [outputs, inputs] = rows.sizes();
+            let batch = from.len() / inputs;
+            if batch <= FEW {
+                return few::run(rows, from, to);
+            }
+            large_product(rows.values(), from, [outputs, inputs, batch], to);
+        }
+        Rows::Bf16(halves) => {
+            let rows = halves.rows();
+            let [outputs, inputs] = rows.sizes();
+            for (from, to) in from.chunks(FEW * inputs).zip(to.chunks_mut(FEW * outputs)) {
+                few::run(rows, from, to);
+            }
+        }
     }
-    let packed = pack_matrix(large, [batch, inputs]);
+}
+
+/// The same for a batch that fills registers.
+fn large_product(weights: &[f32], from: &[f32], [outputs, inputs, batch]: [usize; 3], to: &mut [f32]) {
+    let packed = pack_matrix(from, [batch, inputs]);
     let mut product = Buffer::uncleared(outputs * batch);
     let (rows, result) = (matrix(outputs, inputs), matrix(outputs, batch));
     let points = Points { source: Source::new(weights, rows), channels: Channels::all(rows), first: 0 };
     let sink = Sink::new(&mut product, result);
     let out = PointsOut { sink, channels: Channels::all(result), finish: &Finish::NOTHING };
     engine::run(outputs, &points, &packed, &out);
-    transpose(&product, [outputs, batch], small);
+    transpose(&product, [outputs, batch], to);
+}
+
+/// `[rows, columns]` as a map.
+fn matrix(rows: usize, columns: usize) -> Shape {
+    Shape { batch: 1, height: 1, width: rows, channels: columns }
 }
 
 /// `large = small weights`.

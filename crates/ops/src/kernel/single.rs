@@ -1,7 +1,7 @@
-//! A matrix times one vector: a single picture through a kernel as large as the map.
+//! A vector times a matrix: one picture through a kernel as large as the map, the way that weights are
+//! not laid out for.
 //!
-//! Every weight is used once, so the speed is that of memory: rows are read side by side, in order,
-//! and nothing is laid out.
+//! Every weight is used once, so the speed is that of memory: rows are read side by side, in order.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -11,63 +11,8 @@ use super::lanes::{Task, dispatch, load_first, store_first};
 /// Rows that are read side by side.
 const ROWS_AT_ONCE: usize = 4;
 
-/// Rows, or columns, that one task handles.
+/// Columns that one task handles at least.
 const SHARE: usize = 1 << 9;
-
-/// `to[row] = weights[row] . from`.
-pub(crate) fn rows(weights: &[f32], from: &[f32], to: &mut [f32]) {
-    let columns = from.len();
-    to.par_chunks_mut(ROWS_AT_ONCE * 16).zip(weights.par_chunks(ROWS_AT_ONCE * 16 * columns)).for_each(
-        |(to, weights)| {
-            for (to, weights) in to.chunks_mut(ROWS_AT_ONCE).zip(weights.chunks(ROWS_AT_ONCE * columns)) {
-                dispatch(Dot { weights, from, to });
-            }
-        },
-    );
-}
-
-struct Dot<'a> {
-    weights: &'a [f32],
-    from: &'a [f32],
-    to: &'a mut [f32],
-}
-
-impl Task for Dot<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, simd: S) {
-        let columns = self.from.len();
-        // A row that is missing at the end is the first one again.
-        let mut row = [self.weights.as_ptr(); ROWS_AT_ONCE];
-        for (index, row) in row.iter_mut().enumerate().take(self.to.len()) {
-            *row = self.weights[index * columns..][..columns].as_ptr();
-        }
-        let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS_AT_ONCE];
-        let mut at = 0;
-        while at < columns {
-            for half in 0..2 {
-                let first = at + half * S::F32_LANES;
-                if first >= columns {
-                    break;
-                }
-                let left = columns - first;
-                // SAFETY: each row, and the vector, has `left` values from here.
-                unsafe {
-                    let x = load_first(simd, self.from.as_ptr().add(first), left);
-                    for (row, sums) in row.iter().zip(sums.iter_mut()) {
-                        sums[half] =
-                            simd.mul_add_e_f32s(load_first(simd, row.add(first), left), x, sums[half]);
-                    }
-                }
-            }
-            at += 2 * S::F32_LANES;
-        }
-        for (to, [even, odd]) in self.to.iter_mut().zip(sums) {
-            *to = simd.reduce_sum_f32s(simd.add_f32s(even, odd));
-        }
-    }
-}
 
 /// `to = sum over rows of from[row] weights[row]`.
 pub(crate) fn columns(weights: &[f32], from: &[f32], to: &mut [f32]) {

@@ -1,0 +1,325 @@
+//! A matrix times a few vectors: a small batch through a kernel as large as the map.
+//!
+//! Registers lie along the rows of the matrix, which is read once, as it lies in memory; a tile of
+//! rows times vectors is summed up in registers, and lanes are added up at the end. A part of the
+//! vectors stays in a core's first-level cache while the same part of several rows goes by.
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::{
+    lanes::{Lanes, Task, dispatch, load, load_first, prefetch, store},
+    map::{Shape, Sink},
+    scratch::Buffer,
+};
+
+/// Rows of a tile.
+const TILE: usize = 4;
+
+/// Rows that one task handles.
+const SHARE: usize = 32;
+
+/// Values of the vectors that are to stay in the first-level cache: 24 KiB of 48 (or 32).
+const NEAR: usize = 6 << 10;
+
+/// Columns of a part at most: this part of the tile and of the next one are to stay there too.
+const MOST_COLUMNS: usize = 512;
+
+/// Vectors from which on weights are sent for: fewer read whole rows, which the processor foresees.
+const STREAMED: usize = 3;
+
+/// A matrix as it lies in memory: rows of pairs of registers.
+pub(crate) trait Rows: Copy + Send + Sync {
+    type Value;
+
+    /// Rows and columns.
+    fn sizes(&self) -> [usize; 2];
+
+    /// Where a row begins.
+    fn row(&self, row: usize) -> *const Self::Value;
+
+    /// Brings a register closer that will be read soon; it need not exist.
+    fn send_for<S: Simd>(row: *const Self::Value, pair: usize, half: usize);
+
+    /// Reads a register of a pair that is whole.
+    ///
+    /// # Safety
+    /// The row must have that pair, all of it.
+    unsafe fn whole<S: Simd>(simd: S, row: *const Self::Value, pair: usize, half: usize) -> S::f32s;
+
+    /// Reads a register of the last pair, zeros behind the last column.
+    ///
+    /// # Safety
+    /// The row must begin at `row`, and `pair` be its last.
+    unsafe fn last<S: Simd>(&self, simd: S, row: *const Self::Value, pair: usize, half: usize) -> S::f32s;
+}
+
+/// Values of 32 bits, row by row.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain<'a> {
+    values: &'a [f32],
+    sizes: [usize; 2],
+}
+
+impl<'a> Plain<'a> {
+    /// # Panics
+    /// When the values are not as many as rows times columns.
+    pub(crate) fn new(values: &'a [f32], sizes: [usize; 2]) -> Self {
+        assert_eq!(values.len(), sizes[0] * sizes[1], "a matrix of {sizes:?}");
+        Self { values, sizes }
+    }
+
+    pub(crate) fn values(&self) -> &'a [f32] {
+        self.values
+    }
+}
+
+impl Rows for Plain<'_> {
+    type Value = f32;
+
+    fn sizes(&self) -> [usize; 2] {
+        self.sizes
+    }
+
+    #[inline(always)]
+    fn row(&self, row: usize) -> *const f32 {
+        self.values[row * self.sizes[1]..][..self.sizes[1]].as_ptr()
+    }
+
+    #[inline(always)]
+    fn send_for<S: Simd>(row: *const f32, pair: usize, half: usize) {
+        prefetch(row.wrapping_add((2 * pair + half) * S::F32_LANES));
+    }
+
+    #[inline(always)]
+    unsafe fn whole<S: Simd>(_: S, row: *const f32, pair: usize, half: usize) -> S::f32s {
+        // SAFETY: the caller's promise.
+        unsafe { load::<S>(row.add((2 * pair + half) * S::F32_LANES)) }
+    }
+
+    #[inline(always)]
+    unsafe fn last<S: Simd>(&self, simd: S, row: *const f32, pair: usize, half: usize) -> S::f32s {
+        let first = (2 * pair + half) * S::F32_LANES;
+        if first >= self.sizes[1] {
+            return simd.splat_f32s(0.0);
+        }
+        // SAFETY: the row has values from `first` to its last column.
+        unsafe { load_first(simd, row.add(first), self.sizes[1] - first) }
+    }
+}
+
+/// `to[vector] = matrix from[vector]`.
+pub(crate) fn run<M: Rows>(matrix: M, from: &[f32], to: &mut [f32]) {
+    let [rows, columns] = matrix.sizes();
+    let batch = from.len() / columns;
+    let vectors = Vectors::new(from, columns);
+    let sink = Sink::new(to, Shape { batch, height: 1, width: 1, channels: rows });
+    (0..rows.div_ceil(SHARE)).into_par_iter().with_max_len(1).for_each(|share| {
+        let first = share * SHARE;
+        let rows = (first, (first + SHARE).min(rows));
+        dispatch(Part { matrix, rows, vectors: &vectors, sink });
+    });
+}
+
+/// Vectors in groups as large as a tile: `[group][register][vector][lane]`, zeros behind the last
+/// column up to a whole pair of registers. What a tile reads lies side by side; vectors one behind the
+/// other would compete for the same lines of the cache.
+struct Vectors {
+    values: Buffer,
+    batch: usize,
+    groups: usize,
+    /// Columns, up to a whole pair of registers.
+    columns: usize,
+}
+
+impl Vectors {
+    fn new(from: &[f32], columns: usize) -> Self {
+        let lanes = Lanes::detect();
+        let batch = from.len() / columns;
+        let padded = columns.next_multiple_of(2 * lanes.width);
+        // 4 x 6 sums, four weights and a value fit 32 registers; 4 x 3 fit 16.
+        let groups = batch.div_ceil(if lanes.rows > 6 { 6 } else { 3 });
+        let mut vectors = Self { values: Buffer::uncleared(batch * padded), batch, groups, columns: padded };
+        for group in 0..groups {
+            let (first, end) = vectors.group(group);
+            let count = end - first;
+            let values = &mut vectors.values[first * padded..end * padded];
+            for (register, values) in values.chunks_exact_mut(count * lanes.width).enumerate() {
+                let at = register * lanes.width;
+                let used = columns.saturating_sub(at).min(lanes.width);
+                for (index, values) in values.chunks_exact_mut(lanes.width).enumerate() {
+                    let (values, zeros) = values.split_at_mut(used);
+                    values.copy_from_slice(&from[(first + index) * columns + columns.min(at)..][..used]);
+                    zeros.fill(0.0);
+                }
+            }
+        }
+        vectors
+    }
+
+    /// The first vector of a group, and the one behind its last.
+    #[inline(always)]
+    fn group(&self, group: usize) -> (usize, usize) {
+        (group * self.batch / self.groups, (group + 1) * self.batch / self.groups)
+    }
+}
+
+/// Some rows times all vectors.
+struct Part<'a, M> {
+    matrix: M,
+    rows: (usize, usize),
+    vectors: &'a Vectors,
+    sink: Sink,
+}
+
+impl<M: Rows> Task for Part<'_, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, simd: S) {
+        let Self { matrix, rows: (first_row, last_row), vectors, sink } = self;
+        let batch = vectors.batch;
+        let pairs = vectors.columns / (2 * S::F32_LANES);
+        let near = match batch {
+            0..STREAMED => pairs,
+            _ => ((NEAR / batch).min(MOST_COLUMNS) / (2 * S::F32_LANES)).max(4),
+        };
+        let tiles = (last_row - first_row).div_ceil(TILE);
+        let mut sums = Buffer::uncleared(tiles * TILE * batch * S::F32_LANES);
+        for first in (0..pairs).step_by(near) {
+            for tile in 0..tiles {
+                let rows = tile_rows(matrix, first_row + tile * TILE, last_row);
+                let next = tile_rows(matrix, first_row + (tile + 1) % tiles * TILE, last_row);
+                let skipped = if tile + 1 == tiles { near } else { 0 };
+                for group in 0..vectors.groups {
+                    let (vector, end) = vectors.group(group);
+                    let step = Step {
+                        matrix,
+                        rows,
+                        ahead: (group == 0 && batch >= STREAMED).then_some((next, skipped)),
+                        vectors: &vectors.values[vector * vectors.columns..end * vectors.columns],
+                        pairs: (first, (first + near).min(pairs)),
+                        sums: &mut sums[(tile * batch + vector) * TILE * S::F32_LANES..]
+                            [..(end - vector) * TILE * S::F32_LANES],
+                    };
+                    match end - vector {
+                        1 => step.run::<S, 1>(simd),
+                        2 => step.run::<S, 2>(simd),
+                        3 => step.run::<S, 3>(simd),
+                        4 => step.run::<S, 4>(simd),
+                        5 => step.run::<S, 5>(simd),
+                        _ => step.run::<S, 6>(simd),
+                    }
+                }
+            }
+        }
+        for vector in 0..batch {
+            let result = sink.pixel(vector, 0, 0);
+            for row in first_row..last_row {
+                let (tile, index) = ((row - first_row) / TILE, (row - first_row) % TILE);
+                let sum = &sums[((tile * batch + vector) * TILE + index) * S::F32_LANES..][..S::F32_LANES];
+                // SAFETY: `sum` is a register; the result has this row, which is this task's alone.
+                unsafe { *result.add(row) = simd.reduce_sum_f32s(load::<S>(sum.as_ptr())) }
+            }
+        }
+    }
+}
+
+/// The rows of a tile; a row that is missing at the end is the last one again.
+#[inline(always)]
+fn tile_rows<M: Rows>(matrix: M, row: usize, end: usize) -> [*const M::Value; TILE] {
+    let mut rows = [matrix.row(row); TILE];
+    for (index, pointer) in rows.iter_mut().enumerate() {
+        *pointer = matrix.row((row + index).min(end - 1));
+    }
+    rows
+}
+
+/// A part of four rows times the same part of some vectors, added to what came before.
+struct Step<'a, M: Rows> {
+    matrix: M,
+    rows: [*const M::Value; TILE],
+    /// The next tile's rows, and how many pairs further its part is; nothing where they have been sent for.
+    ahead: Option<([*const M::Value; TILE], usize)>,
+    /// A group.
+    vectors: &'a [f32],
+    pairs: (usize, usize),
+    /// `[vector][row][lane]`
+    sums: &'a mut [f32],
+}
+
+impl<M: Rows> Step<'_, M> {
+    #[inline(always)]
+    fn run<S: Simd, const COUNT: usize>(self, simd: S) {
+        let columns = self.matrix.sizes()[1];
+        let pair = 2 * S::F32_LANES;
+        assert!(
+            self.vectors.len() == COUNT * columns.next_multiple_of(pair)
+                && self.sums.len() == COUNT * TILE * S::F32_LANES
+        );
+        let mut sums = [[simd.splat_f32s(0.0); TILE]; COUNT];
+        let (first, last) = self.pairs;
+        if first > 0 {
+            for (index, sums) in sums.iter_mut().enumerate() {
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: `self.sums` has a register for each.
+                    *sum = unsafe { load::<S>(self.sums.as_ptr().add((index * TILE + row) * S::F32_LANES)) };
+                }
+            }
+        }
+        for at in first..last.min(columns / pair) {
+            for half in 0..2 {
+                if let Some((rows, skipped)) = self.ahead {
+                    for row in rows {
+                        M::send_for::<S>(row, at + skipped, half);
+                    }
+                }
+                let mut weights = [simd.splat_f32s(0.0); TILE];
+                for (weights, row) in weights.iter_mut().zip(self.rows) {
+                    // SAFETY: this pair is whole.
+                    *weights = unsafe { M::whole(simd, row, at, half) };
+                }
+                // SAFETY: there are `COUNT` vectors of whole pairs.
+                unsafe { multiply(simd, self.vectors, 2 * at + half, weights, &mut sums) };
+            }
+        }
+        if last * pair > columns {
+            for half in 0..2 {
+                let mut weights = [simd.splat_f32s(0.0); TILE];
+                for (weights, row) in weights.iter_mut().zip(self.rows) {
+                    // SAFETY: this is the last pair.
+                    *weights = unsafe { self.matrix.last(simd, row, last - 1, half) };
+                }
+                // SAFETY: as above.
+                unsafe { multiply(simd, self.vectors, 2 * (last - 1) + half, weights, &mut sums) };
+            }
+        }
+        for (index, sums) in sums.into_iter().enumerate() {
+            for (row, sum) in sums.into_iter().enumerate() {
+                // SAFETY: `self.sums` has a register for each.
+                unsafe { store::<S>(self.sums.as_mut_ptr().add((index * TILE + row) * S::F32_LANES), sum) };
+            }
+        }
+    }
+}
+
+/// Adds to the sums a register of each row times the same one of each vector.
+///
+/// # Safety
+/// The group's vectors must have that register.
+#[inline(always)]
+unsafe fn multiply<S: Simd, const COUNT: usize>(
+    simd: S,
+    group: &[f32],
+    register: usize,
+    weights: [S::f32s; TILE],
+    sums: &mut [[S::f32s; TILE]; COUNT],
+) {
+    for (index, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        let values = unsafe { load::<S>(group.as_ptr().add((register * COUNT + index) * S::F32_LANES)) };
+        for (sum, weights) in sums.iter_mut().zip(weights) {
+            *sum = simd.mul_add_e_f32s(weights, values, *sum);
+        }
+    }
+}

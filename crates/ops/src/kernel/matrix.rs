@@ -1,0 +1,88 @@
+//! Weights of a kernel as large as the map, laid out once as a matrix: a row for each output.
+
+use rayon::prelude::*;
+
+use super::{
+    few::Plain,
+    half::{Halves, LINE},
+    scratch::Buffer,
+};
+use crate::{Storage, Way};
+
+/// `[outputs, inputs]`.
+pub(crate) struct Matrix {
+    values: Values,
+    sizes: [usize; 2],
+}
+
+enum Values {
+    F32(Buffer),
+    Bf16(Halves),
+}
+
+/// [`Matrix`] as products read it.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    F32(Plain<'a>),
+    Bf16(&'a Halves),
+}
+
+impl Matrix {
+    /// Lays out weights `[small, large]` for one way.
+    pub(crate) fn new(way: Way, storage: Storage, weights: &[f32], [small, large]: [usize; 2]) -> Self {
+        let [inputs, outputs] = way.sorted([large, small]);
+        let fill = |first: usize, to: &mut [f32]| match way {
+            Way::Down => to.copy_from_slice(&weights[first * inputs..][..to.len()]),
+            Way::Up => turn(weights, [inputs, outputs], first, to),
+        };
+        let values = match storage {
+            Storage::F32 => {
+                let mut values = Buffer::uncleared(weights.len());
+                let chunks = values.par_chunks_mut(LINE * inputs).enumerate();
+                chunks.for_each(|(chunk, values)| fill(chunk * LINE, values));
+                Values::F32(values)
+            }
+            Storage::Bf16 => Values::Bf16(Halves::new([outputs, inputs], fill)),
+        };
+        Self { values, sizes: [outputs, inputs] }
+    }
+
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        match &self.values {
+            Values::F32(values) => Rows::F32(Plain::new(values, self.sizes)),
+            Values::Bf16(halves) => Rows::Bf16(halves),
+        }
+    }
+
+    /// The weights `[small, large]` again, in 32 bits.
+    pub(crate) fn weights(&self, way: Way) -> Buffer {
+        let [outputs, inputs] = self.sizes;
+        let mut values = Buffer::uncleared(outputs * inputs);
+        match &self.values {
+            Values::F32(own) => values.copy_from_slice(own),
+            Values::Bf16(halves) => {
+                for (row, values) in values.chunks_exact_mut(inputs).enumerate() {
+                    halves.read(row, values);
+                }
+            }
+        }
+        match way {
+            Way::Down => values,
+            Way::Up => {
+                let mut to = Buffer::uncleared(values.len());
+                turn(&values, self.sizes, 0, &mut to);
+                to
+            }
+        }
+    }
+}
+
+/// Some columns of `[rows, columns]` as rows, from column `first` on.
+fn turn(values: &[f32], [rows, columns]: [usize; 2], first: usize, to: &mut [f32]) {
+    let count = to.len() / rows;
+    for (row, values) in values.chunks_exact(columns).enumerate() {
+        for (column, value) in values[first..][..count].iter().enumerate() {
+            to[column * rows + row] = *value;
+        }
+    }
+}
