@@ -81,13 +81,61 @@ impl Model {
     /// let config = ModelConfig::default().with_size(64).with_width(4);
     /// let model = config.with_bottleneck(BottleneckConfig::Dense(50)).init(&device)?;
     /// let pictures = Tensor::<4>::ones([1, 3, 64, 64], &device);
-    /// let half = model.prepare_with(Storage::Bf16).predict(pictures.clone());
-    /// let apart = (half - model.predict(pictures)).abs().max().into_scalar::<f32>();
-    /// assert!(0.0 < apart && apart < 0.01, "{apart}");
+    /// let apart = model.prepare_with(Storage::Bf16).predict(pictures.clone()) - model.predict(pictures);
+    /// assert!(apart.abs().max().into_scalar::<f32>() < 0.01);
     /// # Ok::<(), context_encoder_model::ModelError>(())
     /// ```
     pub fn prepare_with(&self, storage: Storage) -> Predictor {
         let (encoder, bottleneck, decoder) = self.parts();
         Predictor::new(encoder.prepare(), bottleneck.prepare(storage), decoder.prepare(), self.config())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::{
+        module::{Module, ModuleMapper, Param},
+        tensor::{Device, TensorData},
+    };
+    use context_encoder_ops::form::plainly;
+
+    use super::*;
+    use crate::BottleneckConfig;
+
+    /// Fresh weights let next to nothing through; these are as large as trained ones.
+    struct Louder;
+
+    impl ModuleMapper for Louder {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if D == 4 { param.map(|weight| weight.mul_scalar(6.0)) } else { param }
+        }
+    }
+
+    fn apart(got: &Tensor<4>, expected: &Tensor<4>) -> f32 {
+        (got.clone() - expected.clone()).abs().max().into_scalar()
+    }
+
+    #[test]
+    fn weights_of_16_bits_predict_alike_and_the_same_in_both_forms() {
+        let device = Device::flex();
+        let config = ModelConfig::default().with_size(64).with_width(8);
+        let model = config.with_bottleneck(BottleneckConfig::Dense(50)).init(&device).expect("valid");
+        let model = model.map(&mut Louder);
+        for batch in [1, 3] {
+            let pixels = (0..batch * 3 * 64 * 64).map(|i| (i * 37 % 199) as f32 / 99.0 - 1.0).collect();
+            let pictures = TensorData::new::<f32, _>(pixels, [batch, 3, 64, 64]);
+            let pictures = Tensor::<4>::from_data(pictures, &device);
+            let exact = model.predict(pictures.clone());
+            let largest: f32 = exact.clone().abs().max().into_scalar();
+            assert!(largest > 0.05, "{largest}: too quiet to tell");
+            assert!(apart(&model.prepare().predict(pictures.clone()), &exact) < 1e-5 * largest);
+            let half = model.prepare_with(Storage::Bf16).predict(pictures.clone());
+            let plain = plainly(|| model.prepare_with(Storage::Bf16).predict(pictures));
+            assert!(apart(&half, &plain) < 1e-5 * largest);
+            // each weight is off by 2^-8 at most, which bounds terms (as `context-encoder-ops` tests), not
+            // their sums: terms of both signs cancel in two layers, and the decoder is not linear
+            let off = apart(&half, &exact) / largest;
+            assert!(1e-5 < off && off < 1.0 / 32.0, "off by {off}");
+        }
     }
 }
