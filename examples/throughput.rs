@@ -164,7 +164,6 @@ struct Peer {
     device: Device,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Work {
     /// The learner, there except while it makes a step.
     Train(Box<Option<Learner>>),

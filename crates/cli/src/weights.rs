@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use context_encoder::{Device, Inpainter, Model};
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result};
 
 /// The choice of weights.
 #[derive(Args)]
 pub struct WeightsChoice {
-    /// Weights that a training run wrote (model.safetensors)
+    /// Weights that a training run wrote (model.safetensors), instead of those that come with the program
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
 }
@@ -23,18 +23,28 @@ impl WeightsChoice {
         Ok(Inpainter::new(&self.model(device)?, device))
     }
 
-    /// The network.
+    /// The network: the file that was named, else the one that comes with the program.
     ///
     /// # Errors
-    /// When none were named: the program has no weights of its own yet.
+    /// When the file cannot be used, or none was named and the program was built without `pretrained`.
     pub fn model(&self, device: &Device) -> Result<Model> {
         match &self.weights {
             Some(path) => Model::load(path, device).into_diagnostic(),
-            None => Err(miette!(
-                help = "train some with `context-encoder train` (minutes on a processor), then name them: \
-                        `--weights runs/paris/model.safetensors`",
-                "no weights were named, and this program comes without weights of its own"
-            )),
+            None => pretrained(device),
         }
     }
+}
+
+#[cfg(feature = "pretrained")]
+fn pretrained(device: &Device) -> Result<Model> {
+    context_encoder::eval::pretrained(device).into_diagnostic()
+}
+
+#[cfg(not(feature = "pretrained"))]
+fn pretrained(_: &Device) -> Result<Model> {
+    Err(miette::miette!(
+        help = "train some with `context-encoder train` (minutes on a processor), then name them: \
+                `--weights runs/paris/model.safetensors`; or build with `--features pretrained`",
+        "no weights were named, and this program was built without weights of its own"
+    ))
 }

@@ -95,17 +95,21 @@ impl fmt::Display for Table {
         let overlap = protocol.overlap();
         writeln!(
             f,
-            "Protocol `{protocol}` ({overlap} px of the central square visible), mean of {pictures} pictures.\n"
+            "Protocol `{protocol}` ({overlap} px of the central square visible), mean of {pictures} pictures; in brackets 95 % intervals.\n"
         )?;
         writeln!(
             f,
             "| fill | L1 % | L2 % | PSNR dB | SSIM | sharpness | hole: L1 % | L2 % | PSNR dB | SSIM | sharpness |"
         )?;
         write!(f, "|---|---|---|---|---|---|---|---|---|---|---|")?;
-        for Entry { name, square, hole, .. } in &self.entries {
-            write!(f, "\n| {name} |")?;
-            for Scores { l1, l2, psnr, ssim, sharpness } in [square, hole] {
-                write!(f, " {l1:.2} | {l2:.2} | {psnr:.2} | {ssim:.3} | {sharpness:.2} |")?;
+        for entry in &self.entries {
+            write!(f, "\n| {} |", entry.name)?;
+            // The means of few pictures are unsure; the hole's are about as unsure as the square's.
+            let sure = entry.interval(|scores| scores.psnr).filter(|_| entry.pictures.len() > 1);
+            let sure = sure.map(|Interval { low, high }| format!(" ({low:.2} to {high:.2})"));
+            for (scores, sure) in [(entry.square, sure.unwrap_or_default()), (entry.hole, String::new())] {
+                let Scores { l1, l2, psnr, ssim, sharpness } = scores;
+                write!(f, " {l1:.2} | {l2:.2} | {psnr:.2}{sure} | {ssim:.3} | {sharpness:.2} |")?;
             }
         }
         Ok(())

@@ -16,6 +16,8 @@ pub mod fill;
 mod hole;
 mod inpainter;
 mod interval;
+#[cfg(feature = "pretrained")]
+mod pretrained;
 mod protocol;
 mod published;
 pub mod retrieval;
@@ -30,6 +32,8 @@ pub use evaluation::{Entry, Table, evaluate};
 pub use fill::{BorderMean, Fill, Harmonic, NearestNeighbour};
 pub use inpainter::{Inpainter, Picture, Sample};
 pub use interval::Interval;
+#[cfg(feature = "pretrained")]
+pub use pretrained::pretrained;
 pub use protocol::Protocol;
 pub use published::{Published, TABLE_1};
 pub use scores::Scores;

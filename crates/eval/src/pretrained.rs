@@ -1,0 +1,51 @@
+//! The network that comes with the library.
+
+use burn::tensor::Device;
+use context_encoder_model::Model;
+
+use crate::{EvalError, Inpainter};
+
+/// Trained by this project; `weights/README.md` says on what, and how well it does.
+const WEIGHTS: &[u8] = include_bytes!("../../../weights/centre-128.safetensors");
+
+/// The network that comes with the library (feature `pretrained`): compact, for the centre of 128x128 pixels, trained on
+/// real building fronts with the joint loss.
+///
+/// ```
+/// use burn::tensor::Device;
+///
+/// let model = context_encoder_eval::pretrained(&Device::flex())?;
+/// assert_eq!(model.config().size, 128);
+/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// ```
+///
+/// # Errors
+/// None that a user can cause: the weights are part of the program.
+pub fn pretrained(device: &Device) -> Result<Model, EvalError> {
+    Ok(Model::from_bytes(WEIGHTS.to_vec(), "the weights of the library", device)?)
+}
+
+impl Inpainter {
+    /// Takes the network that comes with the library, see [`pretrained`].
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use context_encoder_eval::Inpainter;
+    /// use context_encoder_mask::Mask;
+    /// use image::{Rgb, RgbImage};
+    ///
+    /// let inpainter = Inpainter::pretrained(&Device::flex())?;
+    /// let wall = RgbImage::from_fn(160, 120, |x, y| Rgb([180, (90 + x / 4) as u8, (40 + y / 3) as u8]));
+    /// let filled = inpainter.fill(&wall, &Mask::from_fn(160, 120, |x, y| x.abs_diff(80) + y.abs_diff(60) < 20))?;
+    /// let apart = filled.iter().zip(wall.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+    /// assert!(apart < Some(40)); // a wall goes on as a wall
+    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`pretrained`].
+    pub fn pretrained(device: &Device) -> Result<Self, EvalError> {
+        let device = device.clone().without_autodiff();
+        Ok(Self::new(&pretrained(&device)?, &device))
+    }
+}
