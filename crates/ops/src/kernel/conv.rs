@@ -189,7 +189,7 @@ pub(crate) fn run(
 pub(crate) fn run_dense(
     geometry: &Geometry,
     way: Way,
-    weights: matrix::Rows<'_>,
+    weights: matrix::Laid<'_>,
     from: &[f32],
     finish: &Finish,
 ) -> Buffer {

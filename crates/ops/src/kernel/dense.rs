@@ -11,12 +11,12 @@ use super::{
         Channels, Points, PointsOut,
         pack::{pack_matrix, unpack},
     },
-    engine,
-    few::{self, Rows as _},
+    engine, few,
     finish::Finish,
     map::{Shape, Sink, Source},
-    matrix::Rows,
+    matrix::Laid,
     outer,
+    rows::{Plain, Rows as _},
     scratch::Buffer,
     single,
 };
@@ -42,8 +42,8 @@ impl Sizes {
 pub(crate) fn run(way: Way, sizes: Sizes, weights: &[f32], from: &[f32], to: &mut [f32]) {
     match way {
         Way::Down => {
-            let rows = few::Plain::new(weights, [sizes.small, sizes.plane()]);
-            product(Rows::F32(rows), &channels_first(sizes.large, from), to);
+            let rows = Plain::new(weights, [sizes.small, sizes.plane()]);
+            product(Laid::F32(rows), &channels_first(sizes.large, from), to);
         }
         Way::Up => {
             let mut planes = Buffer::uncleared(to.len());
@@ -54,7 +54,7 @@ pub(crate) fn run(way: Way, sizes: Sizes, weights: &[f32], from: &[f32], to: &mu
 }
 
 /// The same with weights that were laid out for this way.
-pub(crate) fn run_laid(way: Way, sizes: Sizes, weights: Rows<'_>, from: &[f32], to: &mut [f32]) {
+pub(crate) fn run_laid(way: Way, sizes: Sizes, weights: Laid<'_>, from: &[f32], to: &mut [f32]) {
     match way {
         Way::Down => product(weights, &channels_first(sizes.large, from), to),
         Way::Up => {
@@ -69,9 +69,9 @@ pub(crate) fn run_laid(way: Way, sizes: Sizes, weights: Rows<'_>, from: &[f32], 
 const FEW: usize = 32;
 
 /// `to = from weights^T`, a row for each picture.
-fn product(weights: Rows<'_>, from: &[f32], to: &mut [f32]) {
+fn product(weights: Laid<'_>, from: &[f32], to: &mut [f32]) {
     match weights {
-        Rows::F32(rows) => {
+        Laid::F32(rows) => {
             let [outputs, inputs] = rows.sizes();
             let batch = from.len() / inputs;
             if batch <= FEW {
@@ -79,7 +79,7 @@ fn product(weights: Rows<'_>, from: &[f32], to: &mut [f32]) {
             }
             large_product(rows.values(), from, [outputs, inputs, batch], to);
         }
-        Rows::Bf16(halves) => {
+        Laid::Bf16(halves) => {
             let rows = halves.rows();
             let [outputs, inputs] = rows.sizes();
             for (from, to) in from.chunks(FEW * inputs).zip(to.chunks_mut(FEW * outputs)) {

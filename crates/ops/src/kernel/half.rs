@@ -5,8 +5,8 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    few::Rows,
     lanes::{Lanes, prefetch},
+    rows::Rows,
 };
 use crate::storage::bits;
 

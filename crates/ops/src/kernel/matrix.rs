@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::{
-    few::Plain,
     half::{Halves, LINE},
+    rows::Plain,
     scratch::Buffer,
 };
 use crate::{Storage, Way};
@@ -22,7 +22,7 @@ enum Values {
 
 /// [`Matrix`] as products read it.
 #[derive(Clone, Copy)]
-pub(crate) enum Rows<'a> {
+pub(crate) enum Laid<'a> {
     F32(Plain<'a>),
     Bf16(&'a Halves),
 }
@@ -47,10 +47,10 @@ impl Matrix {
         Self { values, sizes: [outputs, inputs] }
     }
 
-    pub(crate) fn rows(&self) -> Rows<'_> {
+    pub(crate) fn rows(&self) -> Laid<'_> {
         match &self.values {
-            Values::F32(values) => Rows::F32(Plain::new(values, self.sizes)),
-            Values::Bf16(halves) => Rows::Bf16(halves),
+            Values::F32(values) => Laid::F32(Plain::new(values, self.sizes)),
+            Values::Bf16(halves) => Laid::Bf16(halves),
         }
     }
 

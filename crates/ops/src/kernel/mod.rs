@@ -16,6 +16,7 @@ pub(crate) mod outer;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 pub(crate) mod response;
+pub(crate) mod rows;
 pub(crate) mod scratch;
 pub(crate) mod single;
 pub(crate) mod smooth;
