@@ -130,7 +130,7 @@ impl ValidationSet {
         let count = SHEET_SAMPLES.min(self.pictures.len());
         let (pictures, masks) = (&self.pictures[..count], &self.masks[..count]);
         let filled = inpainter.fill_all(pictures, masks)?;
-        let hole = Rgb(inpainter.model().config().fill.rgb().map(context_encoder_data::pixel::to_byte));
+        let hole = Rgb(inpainter.config().fill.rgb().map(context_encoder_data::pixel::to_byte));
         let columns: Vec<Vec<RgbImage>> = filled
             .into_iter()
             .zip(pictures.iter().zip(masks))

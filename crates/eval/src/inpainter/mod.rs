@@ -11,7 +11,7 @@ use std::{fmt, path::Path};
 
 use burn::{module::Module, tensor::Device};
 use context_encoder_mask::Mask;
-use context_encoder_model::{Model, Prediction, Predictor};
+use context_encoder_model::{Model, ModelConfig, Prediction, Predictor};
 use image::{GrayImage, Pixel, RgbImage};
 
 use crate::{Blend, EvalError, Fill, fill::check};
@@ -57,8 +57,6 @@ use work::{Work, predict};
 /// # Ok::<(), context_encoder_eval::EvalError>(())
 /// ```
 pub struct Inpainter {
-    model: Model,
-    /// The same network, laid out for inference.
     predictor: Predictor,
     device: Device,
     name: String,
@@ -80,9 +78,25 @@ impl Inpainter {
     /// Takes a network that is in memory. A network in training is turned to inference first.
     pub fn new(model: &Model, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
-        let model = model.valid().to_device(&device);
-        let name = "context encoder".to_owned();
-        Self { predictor: model.prepare(), model, device, name, blend: Blend::default(), overlap: 0 }
+        Self::from_predictor(model.valid().to_device(&device).prepare(), &device)
+    }
+
+    /// Takes a network that was laid out for inference on this device, for one whose weights are kept in 16 bits.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use context_encoder_eval::Inpainter;
+    /// use context_encoder_model::{BottleneckConfig, ModelConfig, Storage};
+    ///
+    /// let device = Device::flex();
+    /// let config = ModelConfig::default().with_size(64).with_width(4).with_bottleneck(BottleneckConfig::Dense(64));
+    /// let predictor = config.init(&device)?.prepare_with(Storage::Bf16);
+    /// assert_eq!(Inpainter::from_predictor(predictor, &device).side(), 64);
+    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// ```
+    pub fn from_predictor(predictor: Predictor, device: &Device) -> Self {
+        let (device, name) = (device.clone().without_autodiff(), "context encoder".to_owned());
+        Self { predictor, device, name, blend: Blend::default(), overlap: 0 }
     }
 
     /// Sets the name in tables.
@@ -108,14 +122,14 @@ impl Inpainter {
         self
     }
 
-    /// The network.
-    pub fn model(&self) -> &Model {
-        &self.model
+    /// The network's configuration.
+    pub fn config(&self) -> &ModelConfig {
+        self.predictor.config()
     }
 
     /// Side of the square that the network takes, pixels.
     pub fn side(&self) -> u32 {
-        self.model.config().size as u32
+        self.config().size as u32
     }
 
     /// Fills what the mask hides (1 = hidden) in a picture of 8 or 16 bits. A mask that hides nothing gives the picture
@@ -206,7 +220,7 @@ impl Inpainter {
     }
 
     fn sight(&self) -> Sight {
-        let (covers, overlap) = match self.model.config().prediction {
+        let (covers, overlap) = match self.config().prediction {
             Prediction::Centre => (Coverage::Centre, self.overlap),
             _ => (Coverage::Whole, 0),
         };
@@ -235,7 +249,7 @@ impl Fill for Inpainter {
 impl fmt::Debug for Inpainter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inpainter")
-            .field("config", self.model.config())
+            .field("config", self.config())
             .field("device", &self.device)
             .field("blend", &self.blend)
             .field("overlap", &self.overlap)

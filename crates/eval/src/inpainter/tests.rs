@@ -82,7 +82,8 @@ fn pasted(inpainter: &Inpainter, picture: &RgbImage, mask: &Mask) -> RgbImage {
     let images = images_to_tensor(std::slice::from_ref(picture), &inpainter.device);
     let masks = masks_to_tensor(std::slice::from_ref(mask), &inpainter.device);
     let prediction = inpainter.predictor.forward(images.clone(), masks.clone());
-    tensor_to_images(inpainter.model.paste(images, masks, prediction)).remove(0)
+    let model = inpainter.config().init(&inpainter.device).expect("valid");
+    tensor_to_images(model.paste(images, masks, prediction)).remove(0)
 }
 
 #[test]
