@@ -2,6 +2,7 @@
 
 use context_encoder::{
     eval::Protocol,
+    mask::Mask,
     photo::{DeepImage, Photograph, Pixels},
 };
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba};
@@ -11,6 +12,24 @@ use crate::{ends_with, mask, records, run, weights};
 
 fn picture() -> RgbImage {
     RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3) as u8, (y * 3) as u8, (x + y) as u8]))
+}
+
+/// The network that comes with the program; a build without it says so instead.
+#[test]
+fn without_weights_the_programs_own_fill() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    let wall = RgbImage::from_fn(90, 70, |x, y| Rgb([150, (60 + x) as u8, (200 - y) as u8]));
+    wall.save(folder.join("wall.png")).expect("written");
+    let mask = Mask::from_fn(90, 70, |x, y| x.abs_diff(40) + y.abs_diff(30) < 15);
+    mask.save(folder.join("hole.png")).expect("written");
+    let (code, out, error) = run(folder, &["inpaint", "wall.png", "--mask", "hole.png", "-o", "filled.png"]);
+    assert_eq!((code, out.as_str()), (0, ""), "{error}");
+    let filled = image::open(folder.join("filled.png")).expect("a picture").to_rgb8();
+    for (x, y, pixel) in filled.enumerate_pixels() {
+        let apart = pixel.0.iter().zip(wall.get_pixel(x, y).0).map(|(a, b)| a.abs_diff(b)).max();
+        assert!(apart == Some(0) || mask.is_hidden(x, y) && apart < Some(40), "{x}, {y}: {apart:?}");
+    }
 }
 
 #[test]
