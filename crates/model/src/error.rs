@@ -30,6 +30,14 @@ pub enum ModelError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A network whose weights mean something else in PyTorch's public ports.
+    #[error("{} was not written: {reason}; keep this network in this library's own files", path.display())]
+    NotForPorts {
+        /// The file.
+        path: PathBuf,
+        /// What the ports do not do.
+        reason: &'static str,
+    },
     /// A number that the chosen precision cannot hold.
     #[error("{} was not written: a weight of size {value} is beyond f16's 65504; choose bf16 or f32", path.display())]
     OutOfRange {

@@ -10,6 +10,7 @@ use context_encoder::{
         retrieval::{ContextFeatures, Hog},
         sheet,
     },
+    mask::Mask,
     photo::write_aside,
 };
 use image::{Rgb, RgbImage};
@@ -115,18 +116,12 @@ impl Evaluate {
             written(path, (text.join("\n\n") + "\n").as_bytes())?;
         }
         let Some(protocol) = tables.last().map(|table| table.protocol) else { return Ok(()) };
-        let column = |truth: &RgbImage| {
-            let mask = protocol.mask(truth.width());
-            let mut column = vec![sheet::with_hole(truth, &mask, Rgb([128; 3]))];
-            for fill in fills {
-                column.push(fill.fill(truth, &mask)?);
-            }
-            column.push(truth.clone());
-            Ok::<_, EvalError>(column)
-        };
+        if self.sheet.is_none() && self.report.is_none() {
+            return Ok(());
+        }
+        let columns = columns(fills, pictures, protocol).into_diagnostic()?;
         if let Some(path) = &self.sheet {
-            let columns: Result<Vec<_>, EvalError> = pictures.iter().take(SAMPLES).map(column).collect();
-            sheet::save(&sheet::lay_out(&columns.into_diagnostic()?), path).into_diagnostic()?;
+            sheet::save(&sheet::lay_out(&columns[..SAMPLES.min(columns.len())]), path).into_diagnostic()?;
             output.note(format_args!("wrote {}", path.display()));
         }
         if let Some(path) = &self.report {
@@ -142,12 +137,28 @@ impl Evaluate {
             }
             let headings = ["hole"].into_iter().chain(fills.iter().map(|fill| fill.name())).chain(["truth"]);
             let headings: Vec<String> = headings.map(str::to_owned).collect();
-            let rows: Result<Vec<_>, EvalError> = pictures.iter().map(column).collect();
-            page.pictures(&format!("Pictures, protocol {protocol}"), &headings, &rows.into_diagnostic()?)?;
+            page.pictures(&format!("Pictures, protocol {protocol}"), &headings, &columns)?;
             written(path, page.html().as_bytes())?;
         }
         Ok(())
     }
+}
+
+/// For each picture: with its hole, filled in every way, the truth.
+fn columns(
+    fills: &[&dyn Fill],
+    pictures: &[RgbImage],
+    protocol: Protocol,
+) -> Result<Vec<Vec<RgbImage>>, EvalError> {
+    let masks: Vec<Mask> = pictures.iter().map(|picture| protocol.mask(picture.width())).collect();
+    let holes = pictures.iter().zip(&masks).map(|(truth, mask)| sheet::with_hole(truth, mask, Rgb([128; 3])));
+    let mut columns: Vec<Vec<RgbImage>> = holes.map(|hole| vec![hole]).collect();
+    for fill in fills {
+        let filled = fill.fill_all(pictures, &masks)?;
+        columns.iter_mut().zip(filled).for_each(|(column, filled)| column.push(filled));
+    }
+    columns.iter_mut().zip(pictures).for_each(|(column, truth)| column.push(truth.clone()));
+    Ok(columns)
 }
 
 /// A table for people, and for programs.

@@ -93,18 +93,20 @@ fn network(config: &ModelConfig) -> Value {
             Prediction::Whole => "the whole picture".to_owned(),
             other => format!("{other:?}"),
         },
+        "fill": config.fill,
     })
 }
 
 /// One line for each fact that is known, what it is first.
 fn in_words(facts: &Value) -> String {
-    const ORDER: [(&str, &str); 14] = [
+    const ORDER: [(&str, &str); 15] = [
         ("kind", "kind"),
         ("preset", "preset"),
         ("size", "size, px"),
         ("width", "width"),
         ("bottleneck", "bottleneck"),
         ("predicts", "predicts"),
+        ("fill", "fill"),
         ("parameters", "parameters"),
         ("steps", "steps"),
         ("steps_in_all", "steps in all"),

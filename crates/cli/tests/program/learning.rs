@@ -22,7 +22,13 @@ fn train_resume_look_convert_measure() {
     assert!(out.contains("4 steps"), "{out}");
 
     let text = ends_with(0, folder, &["info", "runs/paris/model.safetensors"]);
-    for fact in ["kind          context encoder", "size, px      64", "steps         4", "central"] {
+    for fact in [
+        "kind          context encoder",
+        "size, px      64",
+        "steps         4",
+        "fill          mean",
+        "central",
+    ] {
         assert!(text.contains(fact), "{text}");
     }
     let weights = records(&ends_with(0, folder, &["info", "runs/paris/model.safetensors", "--json"]));

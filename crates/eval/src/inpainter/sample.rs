@@ -36,65 +36,43 @@ pub trait Sample: Primitive + Send + Sync + sealed::Sealed + 'static {
     fn over(self, kept: Self, coverage: u8) -> Self;
 }
 
-impl Sample for u8 {
-    type Pixel = Rgb<Self>;
+/// The two kinds differ in their white and in the two functions that know what a value means.
+macro_rules! sample {
+    ($kind:ty, $white:literal, $from:path, $to:path) => {
+        impl Sample for $kind {
+            type Pixel = Rgb<Self>;
 
-    const WHITE: f64 = 255.0;
+            const WHITE: f64 = $white;
 
-    fn to_signal(self) -> f32 {
-        pixel::from_byte(self)
-    }
+            fn to_signal(self) -> f32 {
+                $from(self)
+            }
 
-    fn from_signal(signal: f32) -> Self {
-        pixel::to_byte(signal)
-    }
+            fn from_signal(signal: f32) -> Self {
+                $to(signal)
+            }
 
-    fn signals(pixel: &Rgb<Self>) -> [f32; 3] {
-        pixel.0.map(Self::to_signal)
-    }
+            fn signals(pixel: &Rgb<Self>) -> [f32; 3] {
+                pixel.0.map(Self::to_signal)
+            }
 
-    fn pixel(signals: [f32; 3]) -> Rgb<Self> {
-        Rgb(signals.map(Self::from_signal))
-    }
+            fn pixel(signals: [f32; 3]) -> Rgb<Self> {
+                Rgb(signals.map(Self::from_signal))
+            }
 
-    fn level(self) -> f64 {
-        f64::from(self)
-    }
+            fn level(self) -> f64 {
+                f64::from(self)
+            }
 
-    fn over(self, kept: Self, coverage: u8) -> Self {
-        mixture(u32::from(self), u32::from(kept), coverage) as u8
-    }
+            fn over(self, kept: Self, coverage: u8) -> Self {
+                mixture(u32::from(self), u32::from(kept), coverage) as Self
+            }
+        }
+    };
 }
 
-impl Sample for u16 {
-    type Pixel = Rgb<Self>;
-
-    const WHITE: f64 = 65_535.0;
-
-    fn to_signal(self) -> f32 {
-        pixel::from_word(self)
-    }
-
-    fn from_signal(signal: f32) -> Self {
-        pixel::to_word(signal)
-    }
-
-    fn signals(pixel: &Rgb<Self>) -> [f32; 3] {
-        pixel.0.map(Self::to_signal)
-    }
-
-    fn pixel(signals: [f32; 3]) -> Rgb<Self> {
-        Rgb(signals.map(Self::from_signal))
-    }
-
-    fn level(self) -> f64 {
-        f64::from(self)
-    }
-
-    fn over(self, kept: Self, coverage: u8) -> Self {
-        mixture(u32::from(self), u32::from(kept), coverage) as u16
-    }
-}
+sample!(u8, 255.0, pixel::from_byte, pixel::to_byte);
+sample!(u16, 65_535.0, pixel::from_word, pixel::to_word);
 
 fn mixture(new: u32, kept: u32, coverage: u8) -> u32 {
     let coverage = u32::from(coverage);

@@ -251,6 +251,7 @@ mod tests {
             let loaded = Model::load(&path, &device).expect("loaded");
             assert_eq!(loaded.config(), &config);
             assert_eq!(answer(&loaded), answer(&model));
+            assert_ne!(answer(&loaded), answer(&config.init_seeded(8, &device).expect("valid")));
             assert_eq!(TrainingRecord::load(&path).expect("header"), Some(record));
         }
     }
