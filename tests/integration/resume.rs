@@ -118,7 +118,8 @@ fn weights_do_not_depend_on_the_cache() {
     }
     // Three steps of four in epochs of eight; the pictures are shrunk to 85x70 before they are kept.
     let trained = |cache_mib: u64, workers: usize| {
-        let data = DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib };
+        let data =
+            DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib, without: None };
         let run = folder.path().join(format!("cache-{cache_mib}-workers-{workers}"));
         let config = TrainConfig { data, workers, ..config(3, Objective::joint()) };
         tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)

@@ -53,7 +53,8 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
     fs::write(data.join("05.jpg"), b"no picture at all").expect("written");
     let mut config = config();
     config.steps = 12; // three epochs of the seven that remain for training
-    config.data = DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64 };
+    config.data =
+        DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64, without: None };
     let mut ears = Ears::default();
     let summary = Run::start(config.clone(), folder.path().join("run"), &Device::flex())
         .expect("run")
@@ -65,7 +66,7 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
     }
     assert_eq!(summary.refused.len(), 2);
 
-    config.data = DataConfig::Folder { path: data, resize: 70, strict: true, cache_mib: 64 };
+    config.data = DataConfig::Folder { path: data, resize: 70, strict: true, cache_mib: 64, without: None };
     let strict =
         Run::start(config, folder.path().join("strict"), &Device::flex()).expect("run").train(&mut ());
     assert!(one_line(&strict.expect_err("strict")).contains(".jpg"));
@@ -178,7 +179,13 @@ fn a_resumed_run_refuses_what_would_change_it() {
     pictures(&data, 6);
     let run = folder.path().join("run");
     let config = TrainConfig {
-        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64 },
+        data: DataConfig::Folder {
+            path: data.clone(),
+            resize: 70,
+            strict: false,
+            cache_mib: 64,
+            without: None,
+        },
         ..config()
     };
     Run::start(config, &run, &device).expect("run").train(&mut ()).expect("trained");
@@ -204,7 +211,13 @@ fn a_broken_picture_among_those_to_validate_on_is_told() {
     let good = fs::read(data.join("00.png")).expect("picture");
     fs::write(data.join("00.png"), &good[..good.len() / 2]).expect("cut");
     let config = TrainConfig {
-        data: DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64 },
+        data: DataConfig::Folder {
+            path: data.clone(),
+            resize: 70,
+            strict: false,
+            cache_mib: 64,
+            without: None,
+        },
         ..config()
     };
     let mut ears = Ears::default();

@@ -11,7 +11,7 @@ use clap::Args;
 use miette::{Result, miette};
 
 /// How many threads read and write files.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Crew {
     /// Threads that read and write pictures; one for each processor core by default
     #[arg(long, value_name = "N")]

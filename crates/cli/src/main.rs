@@ -2,6 +2,7 @@
 
 mod command;
 mod crew;
+mod description;
 mod device;
 mod filler;
 mod hole;

@@ -103,6 +103,11 @@ impl Output {
         self.bar.inc(1);
     }
 
+    /// So many are done.
+    pub fn reach(&self, done: usize) {
+        self.bar.set_position(done as u64);
+    }
+
     /// Takes the bar away.
     pub fn clear_bar(&self) {
         self.bar.finish_and_clear();

@@ -1,12 +1,70 @@
 //! A folder's pictures as the network sees them.
 
-use std::path::Path;
+use std::{path::Path, sync::Mutex};
 
-use context_encoder::data::{Folder, FolderOptions, PictureSource, Purpose, View, stream};
+use context_encoder::data::{DataError, Folder, FolderOptions, PictureSource, Purpose, View, stream};
 use image::RgbImage;
 use miette::{IntoDiagnostic, Result, miette};
 
-use crate::output::Output;
+use crate::{crew::Crew, output::Output};
+
+/// A folder whose pictures are read when they are needed, each resized whole to one square.
+pub struct SquareFolder {
+    folder: Folder,
+    view: View,
+}
+
+impl SquareFolder {
+    /// Lists a folder; files that claim to be pictures and are none are named.
+    pub fn open(path: &Path, side: u32, output: &Output) -> Result<Self> {
+        let folder = Folder::open(path, FolderOptions::default()).into_diagnostic()?;
+        for refused in folder.refused() {
+            output.failure(&refused.name, &refused.error.to_string());
+        }
+        Ok(Self { folder, view: View::Whole { size: side } })
+    }
+
+    /// How many pictures it lists.
+    pub fn len(&self) -> usize {
+        self.folder.len()
+    }
+
+    /// How many files it refused when it was opened.
+    pub fn refused(&self) -> usize {
+        self.folder.refused().len()
+    }
+
+    /// A picture's name below the folder.
+    pub fn name(&self, index: usize) -> String {
+        PictureSource::name(&self.folder, index)
+    }
+
+    /// A picture's file.
+    pub fn path(&self, index: usize) -> &Path {
+        self.folder.path(index)
+    }
+
+    /// Reads one picture.
+    pub fn read(&self, index: usize) -> Result<RgbImage, DataError> {
+        let picture = self.folder.picture(0, index)?;
+        Ok(self.view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)))
+    }
+
+    /// Reads some pictures on several threads; those that cannot be read are named and left out.
+    pub fn read_some(&self, indices: &[usize], crew: &Crew, output: &Output) -> Vec<(usize, RgbImage)> {
+        let read = Mutex::new(Vec::with_capacity(indices.len()));
+        crew.share_out(indices.len(), |place| {
+            match self.read(indices[place]) {
+                Ok(picture) => lock(&read).push((place, picture)),
+                Err(error) => output.failure(&self.name(indices[place]), &error.to_string()),
+            }
+            output.advance();
+        });
+        let mut read: Vec<(usize, RgbImage)> = std::mem::take(&mut *lock(&read));
+        read.sort_by_key(|&(place, _)| place);
+        read.into_iter().map(|(place, picture)| (indices[place], picture)).collect()
+    }
+}
 
 /// Pictures, each resized whole to one square.
 pub struct Squares {
@@ -19,30 +77,21 @@ pub struct Squares {
 impl Squares {
     /// Reads a folder.
     pub fn of(path: &Path, side: u32, output: &Output) -> Result<Self> {
-        let folder = Folder::open(path, FolderOptions::default()).into_diagnostic()?;
-        let mut failed = folder.refused().len();
-        for refused in folder.refused() {
-            output.failure(&refused.name, &refused.error.to_string());
-        }
-        let view = View::Whole { size: side };
+        let folder = SquareFolder::open(path, side, output)?;
+        let all: Vec<usize> = (0..folder.len()).collect();
         let bar = output.with_bar(folder.len(), "pictures");
-        let mut pictures = Vec::with_capacity(folder.len());
-        for index in 0..folder.len() {
-            match folder.picture(0, index) {
-                Ok(picture) => {
-                    pictures.push(view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)));
-                }
-                Err(error) => {
-                    failed += 1;
-                    bar.failure(&PictureSource::name(&folder, index), &error.to_string());
-                }
-            }
-            bar.advance();
-        }
+        let pictures: Vec<RgbImage> =
+            folder.read_some(&all, &Crew::default(), &bar).into_iter().map(|(_, picture)| picture).collect();
         bar.clear_bar();
         if pictures.is_empty() {
             return Err(miette!("no picture in {} can be read", path.display()));
         }
+        let failed = folder.refused() + folder.len() - pictures.len();
         Ok(Self { pictures, failed })
     }
+}
+
+/// What a thread that panicked left is as good as before it.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,10 +1,11 @@
 //! Which weights are used.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use clap::Args;
 use context_encoder::{Device, Inpainter, Model};
-use miette::{IntoDiagnostic, Result};
+use miette::{IntoDiagnostic, Result, WrapErr};
+use sha2::{Digest, Sha256};
 
 /// The choice of weights.
 #[derive(Args)]
@@ -31,6 +32,23 @@ impl WeightsChoice {
         match &self.weights {
             Some(path) => Model::load(path, device).into_diagnostic(),
             None => pretrained(device),
+        }
+    }
+
+    /// What tells these weights from others: the file's hash, or the program's version.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn identity(&self) -> Result<String> {
+        match &self.weights {
+            Some(path) => {
+                let bytes = fs::read(path)
+                    .into_diagnostic()
+                    .wrap_err_with(|| format!("cannot read {}", path.display()))?;
+                let hash = Sha256::digest(&bytes);
+                Ok(hash[..8].iter().fold("weights ".to_owned(), |text, byte| text + &format!("{byte:02x}")))
+            }
+            None => Ok(format!("the weights of version {}", env!("CARGO_PKG_VERSION"))),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! A folder of pictures, listed once, in a fixed order, with a fixed split.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use image::RgbImage;
 use walkdir::{DirEntry, WalkDir};
@@ -120,6 +124,49 @@ impl Folder {
         let (validation, training): (Vec<_>, Vec<_>) =
             (0..self.pictures.len()).partition(|index| !single && index.is_multiple_of(VALIDATION_EVERY));
         (self.part(&training), self.part(&validation))
+    }
+
+    /// The same folder without the pictures whose files are, byte for byte, files of `other`; so that nobody is
+    /// tested on what was learned.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] when a file of equal length cannot be read.
+    ///
+    /// # Examples
+    /// ```
+    /// use context_encoder_data::{Folder, FolderOptions, PictureSource};
+    ///
+    /// # let [train, test] = [tempfile::tempdir()?, tempfile::tempdir()?];
+    /// # let grey = |level| image::RgbImage::from_pixel(32, 32, image::Rgb([level; 3]));
+    /// # grey(1).save(train.path().join("a.png"))?;
+    /// # grey(2).save(train.path().join("b.png"))?;
+    /// # grey(2).save(test.path().join("c.png"))?;
+    /// let open = |folder| Folder::open(folder, FolderOptions::default());
+    /// let pictures = open(train.path())?.without(&open(test.path())?)?; // b.png is c.png
+    /// assert_eq!((pictures.len(), pictures.name(0)), (1, "a.png".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn without(self, other: &Self) -> Result<Self, DataError> {
+        let failed = |path: &Path, source| DataError::Io { path: path.to_owned(), source };
+        let length = |entry: &Entry| fs::metadata(&entry.path).map_err(|error| failed(&entry.path, error));
+        let bytes = |path: &Path| fs::read(path).map_err(|error| failed(path, error));
+        // Files are read only where another has the same length.
+        let mut lengths: BTreeMap<u64, Vec<&Path>> = BTreeMap::new();
+        for entry in &other.pictures {
+            lengths.entry(length(entry)?.len()).or_default().push(&entry.path);
+        }
+        let mut pictures = Vec::with_capacity(self.pictures.len());
+        for entry in self.pictures {
+            let candidates = lengths.get(&length(&entry)?.len()).map_or(&[][..], Vec::as_slice);
+            let mut equal = false;
+            for candidate in candidates {
+                equal = equal || bytes(candidate)? == bytes(&entry.path)?;
+            }
+            if !equal {
+                pictures.push(entry);
+            }
+        }
+        Ok(Self { pictures, ..self })
     }
 
     /// Decodes every picture and returns those that fail, in order. Takes as long as one epoch of reading.

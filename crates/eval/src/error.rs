@@ -64,6 +64,14 @@ pub enum EvalError {
     /// A search in a gallery without pictures.
     #[error("the gallery holds no picture; name a folder that does")]
     EmptyGallery,
+    /// A file of vectors that cannot be written, read, or searched.
+    #[error("{}: {reason}", path.display())]
+    Vectors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A picture could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {

@@ -17,11 +17,23 @@ pub enum Objective {
     Adversarial,
     /// `reconstruction * L_rec + adversarial * L_adv`.
     Joint {
-        /// Weight of the reconstruction loss; 0.999 in the paper.
+        /// Weight of the reconstruction loss; 0.999 in the paper, and where a file does not say.
+        #[serde(default = "reconstruction")]
         reconstruction: f64,
-        /// Weight of the adversarial loss; 0.001 in the paper.
+        /// Weight of the adversarial loss; 0.001 in the paper, and where a file does not say.
+        #[serde(default = "adversarial")]
         adversarial: f64,
     },
+}
+
+/// The paper's weight of the reconstruction loss.
+fn reconstruction() -> f64 {
+    0.999
+}
+
+/// The paper's weight of the adversarial loss.
+fn adversarial() -> f64 {
+    0.001
 }
 
 impl Default for Objective {
@@ -44,7 +56,7 @@ pub struct GeneratorLoss {
 impl Objective {
     /// The paper's joint loss, `0.999 L_rec + 0.001 L_adv`.
     pub fn joint() -> Self {
-        Self::Joint { reconstruction: 0.999, adversarial: 0.001 }
+        Self::Joint { reconstruction: reconstruction(), adversarial: adversarial() }
     }
 
     /// Whether a discriminator takes part.

@@ -26,6 +26,11 @@ impl Average {
         Self { network: network.valid(), decay }
     }
 
+    /// Begins again, with other weights.
+    pub(crate) fn anew(self, network: &Model) -> Self {
+        Self::new(network, self.decay)
+    }
+
     /// Takes the weights after step `step` in.
     pub(crate) fn take_in(self, network: &Model, step: u64) -> Self {
         let early = (1.0 + step as f64) / (EARLY + step as f64);

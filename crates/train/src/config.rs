@@ -1,5 +1,7 @@
 //! Everything that a run depends on.
 
+use std::path::PathBuf;
+
 use context_encoder_data::MaskSharing;
 use context_encoder_loss::{Average, Objective, Reconstruction};
 use context_encoder_mask::MaskKind;
@@ -25,6 +27,7 @@ use crate::{Augmentation, DataConfig, Schedule, TrainError};
 /// | `averaging` | memory of the generator's running average, 0 for none | 0 | 0 | 0 |
 /// | `augmentation` | what is varied beside place and side | nothing | nothing | nothing |
 /// | `batch_size` | pictures a step | 64 | 64 | 64 |
+/// | `begin_with` | the generator's first weights, a file | fresh | fresh | fresh |
 ///
 /// ```
 /// use context_encoder_train::{Preset, TrainConfig};
@@ -69,6 +72,9 @@ pub struct TrainConfig {
     pub mask_sharing: MaskSharing,
     /// Architecture.
     pub model: ModelConfig,
+    /// Weights that the generator begins with, of the same architecture; fresh ones without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_with: Option<PathBuf>,
     /// What is hidden.
     pub masks: MaskKind,
     /// What the generator minimises.
@@ -142,6 +148,7 @@ impl TrainConfig {
             validation_pictures: 64,
             mask_sharing,
             model: ModelConfig::preset(preset),
+            begin_with: None,
             masks: MaskKind::Central { overlap },
             objective: Objective::joint(),
             reconstruction: Reconstruction { average, ..Reconstruction::default() },
@@ -241,8 +248,13 @@ mod tests {
         assert!(refusal(|c| c.workers = 100_000).contains("workers is 100000"));
         assert!(refusal(|c| c.masks = MaskKind::Central { overlap: 32 }).contains("leaves nothing hidden"));
         assert!(
-            refusal(|c| c.data =
-                DataConfig::Folder { path: "p".into(), resize: 60, strict: false, cache_mib: 1024 })
+            refusal(|c| c.data = DataConfig::Folder {
+                path: "p".into(),
+                resize: 60,
+                strict: false,
+                cache_mib: 1024,
+                without: None
+            })
             .contains("data.resize is 60")
         );
         assert!(refusal(|c| c.generator_rate = f64::NAN).contains("generator_rate is NaN"));

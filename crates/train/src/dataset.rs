@@ -1,6 +1,9 @@
 //! Where a run's pictures come from.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use context_encoder_data::{
     FacadeSource, Facades, Folder, FolderOptions, OnBadPicture, PictureSource, Refused, View,
@@ -41,6 +44,9 @@ pub enum DataConfig {
         /// a batch.
         #[serde(default = "cache_mib")]
         cache_mib: u64,
+        /// A folder of pictures to test on: files that are in it too, byte for byte, are left out of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<PathBuf>,
     },
 }
 
@@ -90,6 +96,11 @@ pub(crate) struct Dataset {
     pub(crate) refused: Vec<Refused>,
 }
 
+/// A path that does not depend on the current folder.
+pub(crate) fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 /// For files that do not name it.
 fn cache_mib() -> u64 {
     CACHE_MIB
@@ -109,17 +120,27 @@ impl Dataset {
 impl DataConfig {
     /// A folder with the paper's resizing.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
-        Self::Folder { path: path.into(), resize: 350, strict: false, cache_mib: CACHE_MIB }
+        Self::Folder { path: path.into(), resize: 350, strict: false, cache_mib: CACHE_MIB, without: None }
     }
 
     /// These pictures' settings, for a folder: `resize` where it is given, else the one there was.
     pub fn in_folder(self, path: impl Into<PathBuf>, resize: Option<u32>, strict: bool) -> Self {
-        let (old_resize, old_strict, cache_mib) = match self {
-            Self::Folder { resize, strict, cache_mib, .. } => (resize, strict, cache_mib),
-            Self::Facades { .. } => (350, false, CACHE_MIB),
+        let (old_resize, old_strict, cache_mib, without) = match self {
+            Self::Folder { resize, strict, cache_mib, without, .. } => (resize, strict, cache_mib, without),
+            Self::Facades { .. } => (350, false, CACHE_MIB, None),
         };
         let (resize, strict) = (resize.unwrap_or(old_resize), strict || old_strict);
-        Self::Folder { path: path.into(), resize, strict, cache_mib }
+        Self::Folder { path: path.into(), resize, strict, cache_mib, without }
+    }
+
+    /// Leaves out what is, byte for byte, in a folder to test on too; for `None`, and for drawn facades, changes nothing.
+    pub fn without(self, tested: Option<&Path>) -> Self {
+        match (self, tested) {
+            (Self::Folder { path, resize, strict, cache_mib, .. }, Some(tested)) => {
+                Self::Folder { path, resize, strict, cache_mib, without: Some(tested.to_owned()) }
+            }
+            (other, _) => other,
+        }
     }
 
     /// Opens the source for a run.
@@ -141,11 +162,15 @@ impl DataConfig {
                     refused: Vec::new(),
                 })
             }
-            Self::Folder { path, strict, cache_mib, .. } => {
+            Self::Folder { path, strict, cache_mib, without, .. } => {
                 let on_bad_picture = if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip };
                 let options = FolderOptions { on_bad_picture, ..FolderOptions::default() };
                 let folder = Folder::open(path, options)?;
                 let refused = folder.refused().to_vec();
+                let folder = match without {
+                    Some(other) => folder.without(&Folder::open(other, FolderOptions::default())?)?,
+                    None => folder,
+                };
                 let (training, validation) = folder.split();
                 if training.is_empty() || validation.is_empty() {
                     let reason = format!(
@@ -195,9 +220,9 @@ impl DataConfig {
     /// The same source with a path that does not depend on the current folder.
     pub(crate) fn absolute(self) -> Self {
         match self {
-            Self::Folder { path, resize, strict, cache_mib } => {
-                let path = std::path::absolute(&path).unwrap_or(path);
-                Self::Folder { path, resize, strict, cache_mib }
+            Self::Folder { path, resize, strict, cache_mib, without } => {
+                let (path, without) = (absolute(path), without.map(absolute));
+                Self::Folder { path, resize, strict, cache_mib, without }
             }
             other => other,
         }
@@ -207,9 +232,11 @@ impl DataConfig {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Facades { .. } => "built-in facades".to_owned(),
-            Self::Folder { path, resize, .. } => {
-                let name = path.file_name().unwrap_or(path.as_os_str());
-                format!("folder {}, shorter side {resize} px", name.to_string_lossy())
+            Self::Folder { path, resize, without, .. } => {
+                let name =
+                    |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                let without = without.as_ref().map(|other| format!(" without what is in {}", name(other)));
+                format!("folder {}{}, shorter side {resize} px", name(path), without.unwrap_or_default())
             }
         }
     }

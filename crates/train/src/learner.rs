@@ -1,5 +1,7 @@
 //! One step of learning: state and batch in, state and report out.
 
+use std::path::Path;
+
 use burn::{
     module::Module,
     tensor::{Device, Tensor},
@@ -59,6 +61,26 @@ impl Learner {
             objective: config.objective,
             reconstruction: config.reconstruction,
         })
+    }
+
+    /// Takes the generator's first weights from a file, and begins the running average with them.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] when the file cannot be used, [`TrainError::Config`] when its network is another.
+    pub(crate) fn begin_with(mut self, weights: &Path, device: &Device) -> Result<Self, TrainError> {
+        let old = &self.generator.network;
+        let model = Model::load(weights, &device.clone().without_autodiff().autodiff())?;
+        if model.config() != old.config() {
+            return Err(TrainError::config(format!(
+                "begin_with: {} holds another network ({:?}) than `model` describes ({:?}); make them alike",
+                weights.display(),
+                model.config(),
+                old.config()
+            )));
+        }
+        self.average = self.average.map(|average| average.anew(&model));
+        self.generator.network = model;
+        Ok(self)
     }
 
     /// Takes the learning rates of a configuration, and the steps over which they change.

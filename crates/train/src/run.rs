@@ -13,7 +13,7 @@ use context_encoder_model::parameter_count;
 
 use crate::{
     DataConfig, Learner, Progress, TrainConfig, TrainError, Validation, bundle,
-    dataset::Dataset,
+    dataset::{Dataset, absolute},
     progress::Plan,
     run_folder::RunFolder,
     session::{Place, Session},
@@ -85,16 +85,21 @@ impl Run {
     ///
     /// # Errors
     /// [`TrainError::Occupied`] when the folder holds a run, [`TrainError::Config`] when the configuration makes
-    /// no run, [`TrainError::Io`] when the folder cannot be made.
+    /// no run or its first weights are of another network, [`TrainError::Io`] when the folder cannot be made.
     pub fn start(config: TrainConfig, folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let folder = folder.as_ref().to_owned();
-        let config = TrainConfig { data: config.data.absolute(), ..config };
+        let begin_with = config.begin_with.map(absolute);
+        let config = TrainConfig { data: config.data.absolute(), begin_with, ..config };
         config.validate()?;
         // A run that was stopped before its first checkpoint left nothing to lose.
         if RunFolder::holds_a_run(&folder) {
             return Err(TrainError::Occupied { folder });
         }
         let learner = Learner::new(&config, device)?;
+        let learner = match &config.begin_with {
+            Some(weights) => learner.begin_with(weights, device)?,
+            None => learner,
+        };
         Ok(Self { config, folder, learner, step: 0, pictures: None, device: device.clone() })
     }
 
@@ -269,5 +274,68 @@ impl Run {
     fn inpainter(&self) -> Inpainter {
         // unblended: what the network itself has learned
         Inpainter::new(self.learner.model(), &self.device).with_blend(Blend::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use context_encoder_model::Model;
+
+    use super::*;
+
+    #[test]
+    fn a_run_begins_with_the_weights_of_another() {
+        let folder = tempfile::tempdir().expect("folder");
+        let device = Device::flex();
+        let text = "steps = 1\nbatch_size = 2\nworkers = 0\nvalidation_pictures = 2\nsheet_every = 0\naveraging = 0.5";
+        let mut config = TrainConfig::from_toml(text).expect("readable");
+        config.model = config.model.with_size(64).with_width(2);
+        config.seed = 7;
+        let first = Run::start(config.clone(), folder.path().join("first"), &device).expect("new");
+        let weights = first.train(&mut ()).expect("trained").weights;
+
+        config.seed = 8;
+        config.begin_with = Some(weights.clone());
+        let second = Run::start(config.clone(), folder.path().join("second"), &device).expect("new");
+        let picture = || burn::tensor::Tensor::<4>::ones([1, 3, 64, 64], &device) * 0.3;
+        let features = |model: &Model| model.encode(picture()).into_data().try_to_vec::<f32>().expect("f32");
+        let saved = features(&Model::load(&weights, &device).expect("weights"));
+        assert_eq!(features(&second.learner().model().valid()), saved, "the average begins there too");
+        assert_eq!(features(&second.learner().generator.network.valid()), saved);
+        let summary = second.train(&mut ()).expect("trained");
+        let learned = features(&Model::load(&summary.weights, &device).expect("weights"));
+        assert_ne!(learned, saved, "it learns on from there");
+
+        config.model = config.model.with_width(4);
+        let error = Run::start(config, folder.path().join("third"), &device).err().expect("another network");
+        assert!(error.to_string().contains("begin_with") && error.to_string().contains("make them alike"));
+    }
+
+    #[test]
+    fn what_is_tested_on_is_not_learned_from() {
+        let folder = tempfile::tempdir().expect("folder");
+        let [train, test] = ["train", "test"].map(|name| folder.path().join(name));
+        for path in [&train, &test] {
+            std::fs::create_dir(path).expect("folder");
+        }
+        for level in 0..6_u8 {
+            let file = train.join(format!("{level}.png"));
+            image::RgbImage::from_pixel(64, 64, image::Rgb([level * 40; 3])).save(&file).expect("written");
+        }
+        std::fs::copy(train.join("3.png"), test.join("other name.png")).expect("copied");
+        let data = DataConfig::folder(&train).in_folder(&train, Some(64), false);
+        let mut config = TrainConfig {
+            model: TrainConfig::default().model.with_size(64).with_width(2),
+            data,
+            ..TrainConfig::default()
+        };
+        let pictures = |config: &TrainConfig| {
+            let dataset = DataConfig::open(config).expect("usable");
+            dataset.training.len() + dataset.validation.len()
+        };
+        assert_eq!(pictures(&config), 6);
+        config.data = config.data.without(Some(&test));
+        assert_eq!(pictures(&config), 5);
     }
 }

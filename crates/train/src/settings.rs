@@ -163,7 +163,13 @@ mod tests {
         assert_eq!(config.masks, MaskKind::RandomRegion { silhouettes: None });
         assert_eq!(
             config.data,
-            DataConfig::Folder { path: "p".into(), resize: 200, strict: false, cache_mib: 1024 }
+            DataConfig::Folder {
+                path: "p".into(),
+                resize: 200,
+                strict: false,
+                cache_mib: 1024,
+                without: None
+            }
         );
     }
 
@@ -173,7 +179,10 @@ mod tests {
             .with_override("model.prediction = whole")
             .and_then(|config| config.with_override("masks.kind=random-block"))
             .and_then(|config| config.with_override("generator_rate=1e-3"))
+            .and_then(|config| config.with_override("objective.kind=reconstruction"))
+            .and_then(|config| config.with_override("objective.kind=joint"))
             .expect("readable");
+        assert_eq!(config.objective, Objective::joint());
         assert_eq!(config.masks, MaskKind::RandomBlock);
         assert_eq!(config.generator_rate, 1e-3);
     }

@@ -4,10 +4,12 @@ mod check;
 mod completions;
 mod convert;
 mod evaluate;
+mod features;
 mod info;
 mod inpaint;
 mod man;
 mod masks;
+mod retrieve;
 mod sample;
 mod train;
 
@@ -25,6 +27,10 @@ pub enum Command {
     Train(train::Train),
     /// Measure weights on a folder of pictures, as in the paper's Table 1
     Evaluate(evaluate::Evaluate),
+    /// Describe every picture of a folder by what surrounds its centre, into a file of vectors
+    Features(features::Features),
+    /// Find pictures whose surroundings look alike, without looking at the centre, as in the paper's Figure 8
+    Retrieve(retrieve::Retrieve),
     /// Preview what a mask generator hides: a sheet of masks, and how much of the picture they hide
     Masks(masks::Masks),
     /// Look through a folder of pictures: bad, duplicate, tiny and odd files, and leaks into another folder
@@ -47,6 +53,8 @@ impl Command {
             Self::Inpaint(command) => command.run(output),
             Self::Train(command) => command.run(output),
             Self::Evaluate(command) => command.run(output),
+            Self::Features(command) => command.run(output),
+            Self::Retrieve(command) => command.run(output),
             Self::Masks(command) => command.run(output),
             Self::Check(command) => command.run(output),
             Self::Convert(command) => command.run(output),

@@ -25,6 +25,9 @@ pub struct Train {
     /// Shorter side of the folder's pictures before a square is cropped, pixels
     #[arg(long, requires = "data", value_name = "PIXELS")]
     resize: Option<u32>,
+    /// Folder of pictures to test on: what is in it too, byte for byte, is not learned from
+    #[arg(long, requires = "data", value_name = "DIR")]
+    without: Option<PathBuf>,
     /// Stop at the first picture that cannot be read
     #[arg(long, requires = "data")]
     strict: bool,
@@ -88,7 +91,8 @@ impl Train {
             (None, None) => TrainConfig::first_run(),
         };
         if let Some(path) = &self.data {
-            config.data = config.data.in_folder(path, self.resize, self.strict);
+            config.data =
+                config.data.in_folder(path, self.resize, self.strict).without(self.without.as_deref());
         }
         if self.smoke {
             config = config.smoke();

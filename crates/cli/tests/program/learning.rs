@@ -74,3 +74,63 @@ fn train_resume_look_convert_measure() {
     let (code, _, said) = run(folder, &arguments);
     assert!(code == 3 && said.contains("broken.png"), "{said}");
 }
+
+#[test]
+fn features_are_written_continued_and_searched() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    ends_with(0, folder, &["train", "--smoke", "--quiet"]);
+    ends_with(0, folder, &["sample", "--count", "9", "-o", "gallery"]);
+    fs::create_dir(folder.join("queries")).expect("folder");
+    let pictures: Vec<_> = fs::read_dir(folder.join("gallery")).expect("folder").flatten().collect();
+    let [first, second] = [0, 1].map(|index| pictures[index].path());
+    for path in [&first, &second] {
+        let name = path.file_name().expect("a name").to_owned();
+        fs::copy(path, folder.join("queries").join(name)).expect("copied");
+    }
+    let weights = ["--weights", "runs/paris/model.safetensors"];
+    let describe = ["features", "gallery", weights[0], weights[1], "-o"];
+    let done = records(&ends_with(0, folder, &[&describe[..], &["all.safetensors", "--json"]].concat()));
+    let rows = fs::read_to_string(folder.join("all.safetensors.names")).expect("names").lines().count();
+    assert_eq!((&done[0]["rows"], &done[0]["length"]), (&rows.into(), &512.into()));
+
+    // A copy of a gallery's picture finds it first; one in the same place is not its own neighbour.
+    let search = |more: &[&str]| {
+        let arguments =
+            [&["retrieve", "queries", "--gallery", "gallery", "--count", "2", "--json"], &weights[..], more];
+        records(&ends_with(0, folder, &arguments.concat()))
+    };
+    let in_folder = search(&["--by", "features"]);
+    let in_file = search(&["--vectors", "all.safetensors"]);
+    assert_eq!(in_folder.len(), 4);
+    for (one, other) in in_folder.iter().zip(&in_file) {
+        assert_eq!((&one["file"], &one["neighbour"]), (&other["file"], &other["neighbour"]));
+    }
+    assert_eq!(in_folder[0]["file"], in_folder[0]["neighbour"]);
+    let both = [
+        "retrieve",
+        "gallery",
+        "--gallery",
+        "gallery",
+        "--json",
+        "--report",
+        "page.html",
+        "--sheet",
+        "page.png",
+    ];
+    let both = records(&ends_with(0, folder, &[&both, &weights[..]].concat()));
+    assert_eq!(both.len(), rows * 5 * 2);
+    assert!(both.iter().all(|record| record["file"] != record["neighbour"]));
+    assert!(fs::read_to_string(folder.join("page.html")).expect("page").contains("data:image/png"));
+
+    let other =
+        ["retrieve", "queries", "--gallery", "gallery", "--vectors", "all.safetensors", "--by", "hog"];
+    let (code, _, said) = run(folder, &[&other, &weights[..]].concat());
+    assert!(code == 1 && said.contains("HOG") && said.contains("is asked for"), "{said}");
+    fs::write(folder.join("gallery/broken.png"), "no").expect("written");
+    let (code, out, said) = run(folder, &[&describe[..], &["again.npy"]].concat());
+    assert!(
+        code == 3 && out.contains(&format!("{rows} rows of 512")) && said.contains("broken.png"),
+        "{out}{said}"
+    );
+}

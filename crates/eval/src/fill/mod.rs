@@ -36,12 +36,18 @@ pub trait Fill {
 
 /// Refuses masks that no fill can use for a picture of this width and height.
 pub(crate) fn check(picture: (u32, u32), mask: &Mask) -> Result<(), EvalError> {
+    check_visible(picture, mask)?;
+    if mask.is_empty() {
+        return Err(EvalError::NothingHidden);
+    }
+    Ok(())
+}
+
+/// Refuses masks of another size than their picture, and those that leave nothing visible.
+pub(crate) fn check_visible(picture: (u32, u32), mask: &Mask) -> Result<(), EvalError> {
     let size = (mask.width(), mask.height());
     if size != picture {
         return Err(EvalError::MaskSize { mask: size, picture });
-    }
-    if mask.is_empty() {
-        return Err(EvalError::NothingHidden);
     }
     if mask.is_full() {
         return Err(EvalError::NothingVisible);

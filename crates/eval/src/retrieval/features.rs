@@ -7,7 +7,7 @@ use context_encoder_model::Model;
 use image::RgbImage;
 
 use super::Descriptor;
-use crate::{EvalError, fill::check};
+use crate::{EvalError, fill::check_visible};
 
 /// Pictures that go through the network at once.
 const BATCH: usize = 16;
@@ -38,7 +38,8 @@ impl Descriptor for ContextFeatures {
     }
 
     /// # Errors
-    /// [`EvalError::DescribedSize`] for pictures that are not of the network's size, and what every fill refuses.
+    /// [`EvalError::DescribedSize`] for pictures that are not of the network's size, [`EvalError::MaskSize`] and
+    /// [`EvalError::NothingVisible`]; nothing need be hidden.
     fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError> {
         let side = self.side();
         for (picture, mask) in pictures.iter().zip(masks) {
@@ -46,7 +47,7 @@ impl Descriptor for ContextFeatures {
             if (width, height) != (side, side) {
                 return Err(EvalError::DescribedSize { width, height, side });
             }
-            check(picture.dimensions(), mask)?;
+            check_visible(picture.dimensions(), mask)?;
         }
         let mut all = Vec::with_capacity(pictures.len());
         for (pictures, masks) in pictures.chunks(BATCH).zip(masks.chunks(BATCH)) {

@@ -1,14 +1,15 @@
-//! Exact search for the nearest vectors.
+//! Vectors in memory, to search in.
 
 use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{Neighbour, Search};
 
 /// Values of the gallery that are on the device at once (64 MiB).
 const BLOCK: usize = 16 << 20;
 
 /// Vectors to search in, by the angle between them.
 ///
-/// Search is exact: every vector is compared, as a matrix product on a device, block by block, so that the device needs
-/// 64 MiB for any number of vectors.
+/// Search is exact ([`Search`]), block by block, so that the device needs 64 MiB for any number of vectors.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -20,19 +21,10 @@ const BLOCK: usize = 16 << 20;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// Of length 1 (a zero stays zero), one after another.
+    /// One after another.
     values: Vec<f32>,
     length: usize,
     device: Device,
-}
-
-/// A vector that was found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Neighbour {
-    /// Its place in the index.
-    pub index: usize,
-    /// Cosine of the angle to the query, at most 1.
-    pub similarity: f32,
 }
 
 impl Index {
@@ -45,7 +37,7 @@ impl Index {
         let mut values = Vec::with_capacity(vectors.len() * length);
         for vector in vectors {
             assert_eq!(vector.len(), length, "vectors of an index differ in length");
-            values.extend(normalised(&vector));
+            values.extend(vector);
         }
         Self { values, length, device: device.clone().without_autodiff() }
     }
@@ -65,46 +57,17 @@ impl Index {
     /// # Panics
     /// When a query is of another length than the vectors.
     pub fn nearest(&self, queries: &[Vec<f32>], count: usize) -> Vec<Vec<Neighbour>> {
-        let mut found: Vec<Vec<Neighbour>> = vec![Vec::new(); queries.len()];
-        if self.is_empty() || queries.is_empty() {
-            return found;
+        let mut search = Search::new(queries, count, &self.device);
+        if self.is_empty() {
+            return search.finish();
         }
-        let wanted: Vec<f32> = queries
-            .iter()
-            .flat_map(|query| {
-                assert_eq!(query.len(), self.length, "a query differs in length from the vectors");
-                normalised(query)
-            })
-            .collect();
-        let matrix = |values: Vec<f32>| {
-            let rows = values.len() / self.length;
-            Tensor::<2>::from_data(TensorData::new(values, [rows, self.length]), &self.device)
-        };
-        let wanted = matrix(wanted).transpose(); // [length, queries]
         let rows = (BLOCK / self.length).max(1);
-        for (block, values) in self.values.chunks(rows * self.length).enumerate() {
-            let products = matrix(values.to_vec()).matmul(wanted.clone()).transpose(); // [queries, rows]
-            let products: Vec<f32> = products.into_data().try_to_vec().unwrap_or_default();
-            let in_block = values.len() / self.length;
-            for (found, products) in found.iter_mut().zip(products.chunks_exact(in_block)) {
-                let here = products.iter().enumerate();
-                found.extend(
-                    here.map(|(row, &similarity)| Neighbour { index: block * rows + row, similarity }),
-                );
-                // A stable sort: of equals, the first stays first.
-                found.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
-                found.truncate(count);
-            }
+        for values in self.values.chunks(rows * self.length) {
+            let block = TensorData::new(values.to_vec(), [values.len() / self.length, self.length]);
+            search.take(Tensor::from_data(block, &self.device));
         }
-        found
+        search.finish()
     }
-}
-
-/// The vector at length 1; zeros stay zeros.
-fn normalised(vector: &[f32]) -> Vec<f32> {
-    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-    vector.iter().map(|value| value * scale).collect()
 }
 
 #[cfg(test)]

@@ -1,19 +1,23 @@
 //! Pictures whose surroundings of a hole look alike (paper, Figure 8), found without looking into the hole.
 //!
 //! A [`Descriptor`] turns what surrounds a hole into numbers: [`Hog`] by hand, [`ContextFeatures`] by what an encoder has
-//! learned. An [`Index`] finds the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where
+//! learned. An [`Index`] in memory or a [`VectorFile`] on disk finds the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where
 //! the hole is: the paper's baselines in Table 1.
 
 mod features;
 mod hog;
 mod index;
+mod search;
+mod vectors;
 
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
 pub use features::ContextFeatures;
 pub use hog::Hog;
-pub use index::{Index, Neighbour};
+pub use index::Index;
+pub use search::{Neighbour, Search};
+pub use vectors::{VectorFile, VectorFormat, VectorWriter};
 
 use crate::EvalError;
 

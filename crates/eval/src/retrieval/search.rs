@@ -1,0 +1,147 @@
+//! Exact search for the nearest vectors, block by block.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Keeps the quotient of a vector of zeros at zero.
+const LEAST_LENGTH: f32 = 1e-20;
+
+/// A vector that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbour {
+    /// Its place among all rows.
+    pub index: usize,
+    /// Cosine of the angle to the query, at most 1.
+    pub similarity: f32,
+}
+
+/// A search for the rows that are nearest to some queries, by the angle between them.
+///
+/// Rows are shown to it block by block, so there may be any number of them; each block is one matrix product on the
+/// device. It is exact: every row is compared.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_eval::retrieval::Search;
+///
+/// let device = Device::flex();
+/// let mut search = Search::new(&[vec![0.1, 5.0]], 2, &device);
+/// search.take(Tensor::from_data([[1.0, 0.0], [0.0, 2.0]], &device));
+/// search.take(Tensor::from_data([[3.0, 3.0]], &device));
+/// let found = search.finish();
+/// assert_eq!((found[0][0].index, found[0][1].index), (1, 2));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// At length 1: `[length, queries]`.
+    wanted: Tensor<2>,
+    /// For each query the nearest so far, nearest first.
+    found: Vec<Vec<Neighbour>>,
+    count: usize,
+    /// Rows taken so far.
+    rows: usize,
+}
+
+impl Search {
+    /// Looks for the `count` nearest rows (or all, if fewer) of each query.
+    ///
+    /// # Panics
+    /// When the queries differ in length.
+    pub fn new(queries: &[Vec<f32>], count: usize, device: &Device) -> Self {
+        let length = queries.first().map_or(0, Vec::len);
+        let mut values = Vec::with_capacity(queries.len() * length);
+        for query in queries {
+            assert_eq!(query.len(), length, "queries differ in length");
+            values.extend_from_slice(query);
+        }
+        let device = device.clone().without_autodiff();
+        let queries = TensorData::new(values, [queries.len(), length]);
+        let queries = Tensor::<2>::from_data(queries, &device);
+        let found = vec![Vec::new(); queries.dims()[0]];
+        Self { wanted: at_length_one(queries).transpose(), found, count, rows: 0 }
+    }
+
+    /// Compares the next rows.
+    ///
+    /// # Shapes
+    /// `[rows, length]`, of the queries' length
+    ///
+    /// # Panics
+    /// When the rows are of another length than the queries.
+    pub fn take(&mut self, rows: Tensor<2>) {
+        let [count, length] = rows.dims();
+        if self.found.is_empty() || count == 0 {
+            return;
+        }
+        assert_eq!(length, self.wanted.dims()[0], "a query differs in length from the vectors");
+        let products = at_length_one(rows).matmul(self.wanted.clone()).transpose(); // [queries, rows]
+        let products: Vec<f32> = products.into_data().try_to_vec().unwrap_or_default();
+        for (found, products) in self.found.iter_mut().zip(products.chunks_exact(count)) {
+            for (row, &similarity) in products.iter().enumerate() {
+                keep(found, self.count, Neighbour { index: self.rows + row, similarity });
+            }
+        }
+        self.rows += count;
+    }
+
+    /// Compares the next rows, given one by one.
+    ///
+    /// # Panics
+    /// As for [`take`](Self::take), and when the rows differ in length.
+    pub fn take_rows(&mut self, rows: &[Vec<f32>]) {
+        let Some(first) = rows.first() else { return };
+        let values = TensorData::new(rows.concat(), [rows.len(), first.len()]);
+        let device = self.wanted.device();
+        self.take(Tensor::from_data(values, &device));
+    }
+
+    /// For each query the nearest rows, nearest first; of equals, the first.
+    pub fn finish(self) -> Vec<Vec<Neighbour>> {
+        self.found
+    }
+}
+
+/// Puts a row where it belongs among the `count` nearest, behind its equals.
+fn keep(found: &mut Vec<Neighbour>, count: usize, new: Neighbour) {
+    let full = found.len() >= count;
+    if full && found.last().is_none_or(|last| new.similarity <= last.similarity) {
+        return;
+    }
+    let place = found.partition_point(|old| old.similarity >= new.similarity);
+    found.insert(place, new);
+    found.truncate(count);
+}
+
+/// Every row at length 1; zeros stay zeros.
+fn at_length_one(rows: Tensor<2>) -> Tensor<2> {
+    let length = rows.clone().square().sum_dim(1).sqrt().clamp_min(LEAST_LENGTH); // [rows, 1]
+    rows / length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equals_the_first_is_kept_in_every_block() {
+        let device = Device::flex();
+        let mut search = Search::new(&[vec![1.0, 0.0], vec![0.0, 1.0]], 2, &device);
+        let block = || Tensor::from_data([[2.0, 0.0], [0.0, 3.0], [0.0, 0.0]], &device);
+        search.take(block());
+        search.take(block());
+        let [first, second] = &search.finish()[..] else { panic!("two queries") };
+        assert_eq!([first[0].index, first[1].index], [0, 3]);
+        assert_eq!([second[0].index, second[1].index], [1, 4]);
+        assert!((first[0].similarity - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn no_queries_find_nothing_and_zeros_are_like_nothing() {
+        let device = Device::flex();
+        let mut none = Search::new(&[], 3, &device);
+        none.take(Tensor::ones([2, 4], &device));
+        assert!(none.finish().is_empty());
+        let mut zero = Search::new(&[vec![0.0, 0.0]], 3, &device);
+        zero.take(Tensor::ones([2, 2], &device));
+        assert_eq!(zero.finish()[0].iter().map(|found| found.similarity).collect::<Vec<_>>(), [0.0, 0.0]);
+    }
+}
