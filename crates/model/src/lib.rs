@@ -3,6 +3,7 @@
 //! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: [`Encoder`], [`Bottleneck`]
 //!   (dense or [`ChannelWise`]), [`Decoder`].
 //! - [`Predictor`]: a model laid out for inference.
+//! - [`mix`]: the network between two.
 //! - [`Discriminator`]: the adversarial loss's judge, in logits.
 //! - [`FeatureModel`]: the AlexNet-style network for feature learning.
 //! - [`Preset`]: paper, authors, recommended.
@@ -21,6 +22,7 @@ mod feature;
 mod fill;
 mod init;
 mod layer;
+mod mix;
 mod model;
 mod parameter_count;
 mod predictor;
@@ -38,6 +40,7 @@ pub use encoder::Encoder;
 pub use error::{Mismatch, ModelError};
 pub use feature::{FeatureDecoder, FeatureEncoder, FeatureModel, FeatureModelConfig, Pooling};
 pub use fill::InitialFill;
+pub use mix::mix;
 pub use model::Model;
 pub use parameter_count::parameter_count;
 pub use predictor::Predictor;

@@ -1,12 +1,7 @@
 //! The running average of a network's weights.
 
-use std::any::Any;
-
-use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param},
-    tensor::Tensor,
-};
-use context_encoder_model::Model;
+use burn::module::Module;
+use context_encoder_model::{Model, mix};
 
 /// Steps after which the average's memory is about half of what it will be; before that, first weights would linger.
 const EARLY: f64 = 10.0;
@@ -34,34 +29,8 @@ impl Average {
     /// Takes the weights after step `step` in.
     pub(crate) fn take_in(self, network: &Model, step: u64) -> Self {
         let early = (1.0 + step as f64) / (EARLY + step as f64);
-        let mut tensors = Tensors::default();
-        network.valid().visit(&mut tensors);
-        let mut blend = Blend { keep: self.decay.min(early), new: tensors.0.into_iter() };
-        Self { network: self.network.map(&mut blend), ..self }
-    }
-}
-
-/// A network's tensors, in the order of its declaration.
-#[derive(Default)]
-struct Tensors(Vec<Box<dyn Any>>);
-
-impl ModuleVisitor for Tensors {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.push(Box::new(param.val()));
-    }
-}
-
-/// Moves every tensor of a network towards another's.
-struct Blend {
-    keep: f64,
-    new: std::vec::IntoIter<Box<dyn Any>>,
-}
-
-impl ModuleMapper for Blend {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let new = self.new.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
-        let Some(new) = new else { unreachable!("both networks are of one configuration") };
-        param.map(|old| old.mul_scalar(self.keep) + new.mul_scalar(1.0 - self.keep))
+        let share = 1.0 - self.decay.min(early);
+        Self { network: mix(self.network, &network.valid(), share), ..self }
     }
 }
 

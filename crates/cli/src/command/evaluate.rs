@@ -42,6 +42,9 @@ pub struct Evaluate {
     /// Folder of pictures to fill from: adds nearest neighbours, by HOG and by the network's features
     #[arg(long, value_name = "DIR")]
     gallery: Option<PathBuf>,
+    /// Add the mean of two predictions, one with left and right exchanged
+    #[arg(long)]
+    mirror: bool,
     /// Where a sheet of the first eight pictures goes, as PNG
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
@@ -78,7 +81,11 @@ impl Evaluate {
             }
             None => None,
         };
-        let mut fills: Vec<&dyn Fill> = vec![&bare, &blended, &BorderMean, &Harmonic];
+        let mirrored =
+            Inpainter::new(&model, &device).named("context encoder, blended, mirrored").with_mirror(true);
+        let mut fills: Vec<&dyn Fill> = vec![&bare, &blended];
+        fills.extend(self.mirror.then_some(&mirrored as &dyn Fill));
+        fills.extend([&BorderMean as &dyn Fill, &Harmonic]);
         if let Some((hog, features)) = &neighbours {
             fills.extend([hog as &dyn Fill, features]);
         }

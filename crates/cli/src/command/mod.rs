@@ -9,6 +9,7 @@ mod info;
 mod inpaint;
 mod man;
 mod masks;
+mod mix;
 mod retrieve;
 mod sample;
 mod train;
@@ -37,6 +38,8 @@ pub enum Command {
     Check(check::Check),
     /// Convert weights between this program's files and those of PyTorch's public ports
     Convert(convert::Convert),
+    /// Mix two trained networks of one architecture, number by number
+    Mix(mix::Mix),
     /// Say what a file of weights or a checkpoint holds
     Info(info::Info),
     /// Write pictures of built-in facades, to try things on
@@ -58,6 +61,7 @@ impl Command {
             Self::Masks(command) => command.run(output),
             Self::Check(command) => command.run(output),
             Self::Convert(command) => command.run(output),
+            Self::Mix(command) => command.run(output),
             Self::Info(command) => command.run(output),
             Self::Sample(command) => command.run(output),
             Self::Completions(command) => command.run(),

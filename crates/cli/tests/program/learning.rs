@@ -58,6 +58,14 @@ fn train_resume_look_convert_measure() {
     );
     let size = |name: &str| fs::metadata(folder.join(name)).expect("written").len();
     assert!(size("half.safetensors") * 10 < size("back.safetensors") * 6);
+    let mixed =
+        ["mix", "runs/paris/model.safetensors", "half.safetensors", "-o", "mixed.safetensors", "--share"];
+    ends_with(0, folder, &[&mixed[..], &["0"]].concat());
+    assert_eq!(measure("mixed.safetensors"), scores, "a share of nothing changes nothing");
+    let (code, _, said) = run(folder, &[&mixed[..], &["1.5"]].concat());
+    assert!(code == 1 && said.contains("--share is 1.5"), "{said}");
+    let mixed = ["mix", "runs/paris/model.safetensors", "port.safetensors", "-o", "no.safetensors"];
+    assert_eq!(run(folder, &mixed).0, 1, "a port's file does not say what it is");
     let half = ends_with(0, folder, &["info", "half.safetensors"]);
     assert!(half.contains("steps         4"), "the record goes along: {half}");
     let table = ends_with(

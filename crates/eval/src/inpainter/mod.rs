@@ -35,6 +35,7 @@ use work::{Work, predict};
 /// |---|---|---|
 /// | [`with_blend`](Self::with_blend) | how prediction and picture meet | [`Blend::Membrane`] |
 /// | [`with_overlap`](Self::with_overlap) | visible rim of the central square in training, pixels of the network | 0 |
+/// | [`with_mirror`](Self::with_mirror) | mean of two predictions, one of them left to right | off |
 /// | [`named`](Self::named) | name in tables | "context encoder" |
 ///
 /// ```
@@ -62,6 +63,7 @@ pub struct Inpainter {
     name: String,
     blend: Blend,
     overlap: u32,
+    mirror: bool,
 }
 
 impl Inpainter {
@@ -96,7 +98,7 @@ impl Inpainter {
     /// ```
     pub fn from_predictor(predictor: Predictor, device: &Device) -> Self {
         let (device, name) = (device.clone().without_autodiff(), "context encoder".to_owned());
-        Self { predictor, device, name, blend: Blend::default(), overlap: 0 }
+        Self { predictor, device, name, blend: Blend::default(), overlap: 0, mirror: false }
     }
 
     /// Sets the name in tables.
@@ -119,6 +121,14 @@ impl Inpainter {
     #[must_use]
     pub fn with_overlap(mut self, pixels: u32) -> Self {
         self.overlap = pixels.min(self.side() / 8);
+        self
+    }
+
+    /// Sets whether everything is predicted a second time with left and right exchanged, and the mean is taken: closer to the
+    /// truth and smoother, in twice the time. For pictures without a preferred direction, on which networks are trained.
+    #[must_use]
+    pub fn with_mirror(mut self, mirror: bool) -> Self {
+        self.mirror = mirror;
         self
     }
 
@@ -224,7 +234,7 @@ impl Inpainter {
             Prediction::Centre => (Coverage::Centre, self.overlap),
             _ => (Coverage::Whole, 0),
         };
-        Sight { side: self.side(), covers, overlap }
+        Sight { side: self.side(), covers, overlap, mirror: self.mirror }
     }
 }
 
@@ -253,6 +263,7 @@ impl fmt::Debug for Inpainter {
             .field("device", &self.device)
             .field("blend", &self.blend)
             .field("overlap", &self.overlap)
+            .field("mirror", &self.mirror)
             .finish()
     }
 }

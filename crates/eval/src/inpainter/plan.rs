@@ -34,6 +34,8 @@ pub(super) struct Sight {
     pub(super) covers: Coverage,
     /// Pixels of the predicted square's rim that it sees, on each side.
     pub(super) overlap: u32,
+    /// Whether it also looks with left and right exchanged, and the mean counts.
+    pub(super) mirror: bool,
 }
 
 impl Sight {
@@ -137,7 +139,7 @@ mod tests {
     const PICTURE: (u32, u32) = (1000, 800);
 
     fn sight(covers: Coverage) -> Sight {
-        Sight { side: 128, covers, overlap: 0 }
+        Sight { side: 128, covers, overlap: 0, mirror: false }
     }
 
     fn hole(is_hidden: impl FnMut(u32, u32) -> bool) -> Hole {

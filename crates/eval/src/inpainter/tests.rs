@@ -1,3 +1,7 @@
+use burn::{
+    module::{ModuleMapper, Param},
+    tensor::Tensor,
+};
 use context_encoder_model::ModelConfig;
 use image::{ImageBuffer, Luma, Rgb};
 use proptest::prelude::*;
@@ -42,6 +46,34 @@ fn many_pictures_come_out_as_one_by_one() {
         // sums may be taken in another order in a batch: one step of 255 at most
         let apart = together.iter().zip(alone.iter()).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(apart <= Some(1));
+    }
+}
+
+/// Fresh weights let next to nothing through; these are as large as trained ones.
+struct Louder;
+
+impl ModuleMapper for Louder {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if D == 4 { param.map(|weight| weight.mul_scalar(8.0)) } else { param }
+    }
+}
+
+#[test]
+fn with_the_mirror_left_and_right_are_alike() {
+    let device = Device::flex();
+    for prediction in [Prediction::Centre, Prediction::Whole] {
+        let config = ModelConfig::default().with_size(64).with_width(4).with_prediction(prediction);
+        let model = config.init(&device).expect("valid").map(&mut Louder);
+        let mask = Protocol::Hidden.mask(64);
+        let other = image::imageops::flip_horizontal(&picture(0));
+        let apart = |inpainter: &Inpainter| {
+            let filled = inpainter.fill(&picture(0), &mask).expect("usable");
+            let back = image::imageops::flip_horizontal(&inpainter.fill(&other, &mask).expect("usable"));
+            filled.iter().zip(back.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default()
+        };
+        let plain = Inpainter::new(&model, &device);
+        assert!(apart(&plain) > 5, "{prediction:?}: the network prefers a side by {}", apart(&plain));
+        assert!(apart(&plain.with_mirror(true)) <= 1); // sums are taken in another order
     }
 }
 

@@ -162,7 +162,11 @@ fn forward(tiles: &[Tile], sight: &Sight, predictor: &Predictor, device: &Device
         tiles.iter().flat_map(|tile| tile.hidden.iter().map(|&hidden| f32::from(u8::from(hidden)))).collect();
     let images = Tensor::<4>::from_data(TensorData::new(colours, [count, 3, side, side]), device);
     let masks = Tensor::<4>::from_data(TensorData::new(hidden, [count, 1, side, side]), device);
-    let prediction = predictor.forward(images, masks); // [count, 3, predicted, predicted]
+    let mut prediction = predictor.forward(images.clone(), masks.clone()); // [count, 3, predicted, predicted]
+    if sight.mirror {
+        let other = predictor.forward(images.flip([3]), masks.flip([3])).flip([3]);
+        prediction = (prediction + other) * 0.5;
+    }
     let [_, _, predicted, _] = prediction.dims();
     let values = match prediction.try_into_vec_as::<f32>() {
         Ok(values) => values,

@@ -1,0 +1,59 @@
+//! Between two networks.
+
+use std::any::Any;
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    tensor::Tensor,
+};
+
+/// The network on the way from `one` to `other`: every number, batch norm's statistics among them, is
+/// `(1 - share) one + share other`. Both are of one architecture and in inference.
+///
+/// With a running average it is the step of the average; between a network trained by reconstruction and the same
+/// trained on with the adversarial loss, it trades closeness for sharpness (Wang et al., ESRGAN, ECCV Workshops 2018).
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_model::{ModelConfig, mix};
+///
+/// let device = Device::flex();
+/// let [one, other] = [1, 2].map(|seed| ModelConfig::default().with_size(64).with_width(4).init_seeded(seed, &device));
+/// let (one, other) = (one?, other?);
+/// let picture = Tensor::<4>::ones([1, 3, 64, 64], &device);
+/// let apart = mix(one, &other, 1.0).encode(picture.clone()) - other.encode(picture);
+/// assert_eq!(apart.abs().max().into_scalar::<f32>(), 0.0);
+/// # Ok::<(), context_encoder_model::ModelError>(())
+/// ```
+///
+/// # Panics
+/// When the two differ in architecture.
+pub fn mix<M: Module>(one: M, other: &M, share: f64) -> M {
+    let mut tensors = Tensors::default();
+    other.visit(&mut tensors);
+    one.map(&mut Mix { share, other: tensors.0.into_iter() })
+}
+
+/// A network's tensors, in the order of its declaration.
+#[derive(Default)]
+struct Tensors(Vec<Box<dyn Any>>);
+
+impl ModuleVisitor for Tensors {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(Box::new(param.val()));
+    }
+}
+
+/// Moves every tensor of a network towards another's.
+struct Mix {
+    share: f64,
+    other: std::vec::IntoIter<Box<dyn Any>>,
+}
+
+impl ModuleMapper for Mix {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let other = self.other.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
+        let Some(other) = other else { panic!("the networks to mix differ in architecture") };
+        param.map(|one| one.mul_scalar(1.0 - self.share) + other.mul_scalar(self.share))
+    }
+}
