@@ -29,7 +29,7 @@ mod ssim;
 pub use blend::Blend;
 pub use error::EvalError;
 pub use evaluation::{Entry, Table, evaluate};
-pub use fill::{BorderMean, Fill, Harmonic, NearestNeighbour};
+pub use fill::{BorderMean, Fill, Harmonic, NearestNeighbour, Telea};
 pub use inpainter::{Inpainter, Picture, Sample};
 pub use interval::Interval;
 #[cfg(feature = "pretrained")]

@@ -6,7 +6,8 @@ use clap::Args;
 use context_encoder::{
     Inpainter,
     eval::{
-        Blend, BorderMean, EvalError, Fill, Harmonic, NearestNeighbour, Protocol, TABLE_1, Table, evaluate,
+        Blend, BorderMean, EvalError, Fill, Harmonic, NearestNeighbour, Protocol, TABLE_1, Table, Telea,
+        evaluate,
         retrieval::{ContextFeatures, Hog},
         sheet,
     },
@@ -85,7 +86,7 @@ impl Evaluate {
             Inpainter::new(&model, &device).named("context encoder, blended, mirrored").with_mirror(true);
         let mut fills: Vec<&dyn Fill> = vec![&bare, &blended];
         fills.extend(self.mirror.then_some(&mirrored as &dyn Fill));
-        fills.extend([&BorderMean as &dyn Fill, &Harmonic]);
+        fills.extend([&BorderMean as &dyn Fill, &Harmonic, &Telea]);
         if let Some((hog, features)) = &neighbours {
             fills.extend([hog as &dyn Fill, features]);
         }

@@ -49,7 +49,7 @@ fn train_resume_look_convert_measure() {
     let scores = measure("runs/paris/model.safetensors");
     assert_eq!(scores, measure("back.safetensors"));
     let fills: Vec<_> = records(&scores).iter().map(|record| record["fill"].to_string()).collect();
-    let expected = ["context encoder", "context encoder, blended", "border mean", "harmonic"];
+    let expected = ["context encoder", "context encoder, blended", "border mean", "harmonic", "Telea"];
     assert_eq!(fills, expected.map(|name| format!("\"{name}\"")));
     ends_with(
         0,

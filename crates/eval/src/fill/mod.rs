@@ -3,6 +3,7 @@
 mod border_mean;
 mod harmonic;
 mod nearest;
+mod telea;
 
 use context_encoder_mask::Mask;
 use image::RgbImage;
@@ -10,6 +11,7 @@ use image::RgbImage;
 pub use border_mean::BorderMean;
 pub use harmonic::Harmonic;
 pub use nearest::NearestNeighbour;
+pub use telea::Telea;
 
 use crate::EvalError;
 
@@ -62,7 +64,7 @@ mod tests {
     #[test]
     fn useless_masks_are_refused_by_every_fill() {
         let picture = RgbImage::new(8, 6);
-        let fills: [&dyn Fill; 2] = [&BorderMean, &Harmonic];
+        let fills: [&dyn Fill; 3] = [&BorderMean, &Harmonic, &Telea];
         for fill in fills {
             let refuse = |mask: &Mask| fill.fill(&picture, mask).expect_err("useless").to_string();
             assert!(refuse(&Mask::visible(8, 8)).contains("the same width and height"));
