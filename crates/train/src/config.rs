@@ -2,11 +2,14 @@
 
 use context_encoder_data::MaskSharing;
 use context_encoder_loss::{Average, Objective, Reconstruction};
-use context_encoder_mask::MaskKind;
-use context_encoder_model::{ModelConfig, Prediction, Preset};
+use context_encoder_mask::{MaskGenerator, MaskKind};
+use context_encoder_model::{InitialFill, ModelConfig, Prediction, Preset};
 use serde::{Deserialize, Serialize};
 
-use crate::{Augmentation, DataConfig, Schedule, TrainError};
+use crate::{
+    Augmentation, DataConfig, Learner, Schedule, TrainError,
+    recipe::{Asked, Course, Recipe},
+};
 
 /// Everything that a training run depends on.
 ///
@@ -180,30 +183,7 @@ impl TrainConfig {
         {
             return refuse("a weight in `objective` or `reconstruction` is negative or no number".to_owned());
         }
-        if self.log_every == 0 {
-            return refuse(
-                "log_every is 0; write how many steps lie between readings, such as 10".to_owned(),
-            );
-        }
-        for (key, number, range) in [
-            ("batch_size", self.batch_size, 2..=65_536),
-            ("workers", self.workers, 0..=256),
-            ("validation_pictures", self.validation_pictures, 1..=4096),
-        ] {
-            if !range.contains(&number) {
-                return refuse(format!("{key} is {number}; write {} to {}", range.start(), range.end()));
-            }
-        }
-        self.data.validate(self.model.size as u32)?;
-        self.augmentation.validate(&self.data, self.model.size as u32)?;
-        if let MaskKind::Central { overlap } = self.masks
-            && overlap as usize >= self.model.size / 4
-        {
-            return refuse(format!(
-                "masks.overlap is {overlap}, which leaves nothing hidden; write less than {}",
-                self.model.size / 4
-            ));
-        }
+        self.course().validate(&self.data, self.augmentation, &self.masks)?;
         let central = matches!(self.masks, MaskKind::Central { .. });
         if self.model.prediction == Prediction::Centre && !central {
             return refuse(format!(
@@ -212,6 +192,76 @@ impl TrainConfig {
             ));
         }
         Ok(())
+    }
+}
+
+impl Recipe for TrainConfig {
+    type Learner = Learner;
+
+    const CHECKPOINT: &'static str = "context-encoder.checkpoint";
+
+    const CHANGEABLE: &'static [&'static str] = &[
+        "steps",
+        "generator_rate",
+        "discriminator_rate",
+        "workers",
+        "data.cache_mib",
+        "log_every",
+        "sheet_every",
+        "validate_every",
+        "checkpoint_every",
+    ];
+
+    fn course(&self) -> Course {
+        Course {
+            steps: self.steps,
+            batch_size: self.batch_size,
+            seed: self.seed,
+            workers: self.workers,
+            log_every: self.log_every,
+            sheet_every: self.sheet_every,
+            validate_every: self.validate_every,
+            checkpoint_every: self.checkpoint_every,
+            validation_pictures: self.validation_pictures,
+            mask_sharing: self.mask_sharing,
+            size: self.model.size,
+        }
+    }
+
+    fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
+    fn data(&self) -> &DataConfig {
+        &self.data
+    }
+
+    fn data_mut(&mut self) -> &mut DataConfig {
+        &mut self.data
+    }
+
+    fn augmentation(&self) -> Augmentation {
+        self.augmentation
+    }
+
+    fn fill(&self) -> InitialFill {
+        self.model.fill
+    }
+
+    fn masks(&self) -> Result<Box<dyn MaskGenerator>, TrainError> {
+        Ok(self.masks.build()?)
+    }
+
+    fn hidden(&self) -> String {
+        self.masks.to_string()
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::Hidden
+    }
+
+    fn validate(&self) -> Result<(), TrainError> {
+        Self::validate(self)
     }
 }
 

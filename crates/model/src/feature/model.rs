@@ -92,8 +92,24 @@ impl FeatureModel {
     /// # Shapes
     /// As for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
+        self.predict_through(masked, |map| self.dropout.forward(map))
+    }
+
+    /// As [`predict`](Self::predict) in training, with dropout's choice given instead of drawn by the device, so that
+    /// the same steps can be taken again.
+    ///
+    /// # Shapes
+    /// - `masked`: as for [`predict`](Self::predict)
+    /// - `kept`: `[batch, 4 width, n, n]` with `n` the [map's side](FeatureModelConfig::map_side), 1 = kept, 0 = silenced;
+    ///   half of them kept
+    pub fn predict_keeping(&self, masked: Tensor<4>, kept: Tensor<4>) -> Tensor<4> {
+        // What is kept grows by what is silenced, so that sums stay as they are.
+        self.predict_through(masked, |map| map * kept.mul_scalar(1.0 / (1.0 - DROPOUT)))
+    }
+
+    fn predict_through(&self, masked: Tensor<4>, drop: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
         let map = self.features(masked); // [batch, 256, 6, 6]
-        let map = self.dropout.forward(self.channel_wise.forward(map));
+        let map = drop(self.channel_wise.forward(map));
         let map = Step::new(&self.mix, None, POINT, Activation::Relu).forward(map);
         self.decoder.forward(map) // [batch, 3, 227, 227]
     }
@@ -156,6 +172,20 @@ mod tests {
             assert_eq!(model.features(picture.clone()).dims(), [2, 16, side, side]);
             assert_eq!(model.predict(picture).dims(), [2, 3, size, size]);
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_given_and_doubled() {
+        let device = Device::flex();
+        let model = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device).expect("valid");
+        let picture = Tensor::<4>::full([1, 3, 99, 99], 0.5, &device);
+        let values = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().expect("f32");
+        let kept = |value: f32| {
+            values(model.predict_keeping(picture.clone(), Tensor::full([1, 16, 2, 2], value, &device)))
+        };
+        assert_eq!(kept(0.5), values(model.predict(picture.clone()))); // half of each, doubled, is each
+        assert!(kept(0.0).iter().all(|&value| value == 0.0)); // biases are 0 in a fresh network
+        assert_ne!(kept(1.0), kept(0.5));
     }
 
     #[test]
