@@ -43,4 +43,6 @@ mod documents {
     struct Inpainting;
     #[doc = include_str!("../docs/checkpoints.md")]
     struct Checkpoints;
+    #[doc = include_str!("../docs/features.md")]
+    struct Features;
 }

@@ -8,6 +8,7 @@ mod info;
 mod inpaint;
 mod man;
 mod masks;
+mod pretrain;
 mod sample;
 mod train;
 
@@ -23,6 +24,8 @@ pub enum Command {
     Inpaint(inpaint::Inpaint),
     /// Train a network; without arguments, a compact one on built-in facades in a few minutes
     Train(train::Train),
+    /// Train a network for its features, by inpainting or, to compare, as an autoencoder
+    Pretrain(pretrain::Pretrain),
     /// Measure weights on a folder of pictures, as in the paper's Table 1
     Evaluate(evaluate::Evaluate),
     /// Preview what a mask generator hides: a sheet of masks, and how much of the picture they hide
@@ -46,6 +49,7 @@ impl Command {
         match self {
             Self::Inpaint(command) => command.run(output),
             Self::Train(command) => command.run(output),
+            Self::Pretrain(command) => command.run(output),
             Self::Evaluate(command) => command.run(output),
             Self::Masks(command) => command.run(output),
             Self::Check(command) => command.run(output),
