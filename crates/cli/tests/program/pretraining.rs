@@ -30,8 +30,19 @@ fn pretrain_resume_look() {
 
     let (code, _, said) = run(folder, &["train", "--resume", "--run", "runs/features"]);
     assert!(code == 1 && said.contains("`pretrain` each continue their own"), "{said}");
-    let (code, _, said) =
-        run(folder, &["inpaint", "a.png", "--mask", "b.png", "--weights", "runs/features/model.safetensors"]);
+    let (code, _, said) = run(
+        folder,
+        &[
+            "inpaint",
+            "a.png",
+            "--mask",
+            "b.png",
+            "-o",
+            "c.png",
+            "--weights",
+            "runs/features/model.safetensors",
+        ],
+    );
     assert!(code == 1 && said.contains("feature network"), "{said}");
 }
 
