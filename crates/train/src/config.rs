@@ -2,14 +2,11 @@
 
 use context_encoder_data::MaskSharing;
 use context_encoder_loss::{Average, Objective, Reconstruction};
-use context_encoder_mask::{MaskGenerator, MaskKind};
-use context_encoder_model::{InitialFill, ModelConfig, Prediction, Preset};
+use context_encoder_mask::MaskKind;
+use context_encoder_model::{ModelConfig, Prediction, Preset};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Augmentation, DataConfig, Learner, Schedule, TrainError,
-    recipe::{Asked, Course, Recipe},
-};
+use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
 
 /// Everything that a training run depends on.
 ///
@@ -192,76 +189,6 @@ impl TrainConfig {
             ));
         }
         Ok(())
-    }
-}
-
-impl Recipe for TrainConfig {
-    type Learner = Learner;
-
-    const CHECKPOINT: &'static str = "context-encoder.checkpoint";
-
-    const CHANGEABLE: &'static [&'static str] = &[
-        "steps",
-        "generator_rate",
-        "discriminator_rate",
-        "workers",
-        "data.cache_mib",
-        "log_every",
-        "sheet_every",
-        "validate_every",
-        "checkpoint_every",
-    ];
-
-    fn course(&self) -> Course {
-        Course {
-            steps: self.steps,
-            batch_size: self.batch_size,
-            seed: self.seed,
-            workers: self.workers,
-            log_every: self.log_every,
-            sheet_every: self.sheet_every,
-            validate_every: self.validate_every,
-            checkpoint_every: self.checkpoint_every,
-            validation_pictures: self.validation_pictures,
-            mask_sharing: self.mask_sharing,
-            size: self.model.size,
-        }
-    }
-
-    fn set_steps(&mut self, steps: u64) {
-        self.steps = steps;
-    }
-
-    fn data(&self) -> &DataConfig {
-        &self.data
-    }
-
-    fn data_mut(&mut self) -> &mut DataConfig {
-        &mut self.data
-    }
-
-    fn augmentation(&self) -> Augmentation {
-        self.augmentation
-    }
-
-    fn fill(&self) -> InitialFill {
-        self.model.fill
-    }
-
-    fn masks(&self) -> Result<Box<dyn MaskGenerator>, TrainError> {
-        Ok(self.masks.build()?)
-    }
-
-    fn hidden(&self) -> String {
-        self.masks.to_string()
-    }
-
-    fn asked(&self) -> Asked {
-        Asked::Hidden
-    }
-
-    fn validate(&self) -> Result<(), TrainError> {
-        Self::validate(self)
     }
 }
 

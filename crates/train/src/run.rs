@@ -77,9 +77,8 @@ impl<C: Recipe> Training<C> {
     /// # Errors
     /// [`TrainError::Occupied`] when the folder holds a run, [`TrainError::Config`] when the configuration makes
     /// no run, [`TrainError::Io`] when the folder cannot be made.
-    pub fn start(config: C, folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
+    pub fn start(mut config: C, folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let folder = folder.as_ref().to_owned();
-        let mut config = config;
         *config.data_mut() = config.data().clone().absolute();
         config.validate()?;
         // A run that was stopped before its first checkpoint left nothing to lose.

@@ -2,16 +2,12 @@
 
 use std::path::Path;
 
-use context_encoder_data::MaskSharing;
-use context_encoder_mask::{MaskGenerator, MaskKind};
-use context_encoder_model::{FeatureModelConfig, InitialFill};
+use context_encoder_mask::MaskKind;
+use context_encoder_model::FeatureModelConfig;
 use serde::{Deserialize, Serialize};
 
-use super::{FeatureLearner, Pretext};
-use crate::{
-    Augmentation, DataConfig, Schedule, TrainError, overrides,
-    recipe::{Asked, Course, Recipe},
-};
+use super::Pretext;
+use crate::{Augmentation, DataConfig, Schedule, TrainError, overrides, recipe::Recipe};
 
 /// Adam's learning rate for central masks, and for random blocks and regions (paper, section 5.2).
 const CENTRAL_RATE: f64 = 1e-3;
@@ -211,75 +207,6 @@ impl PretrainConfig {
             self.pretext.masks(&self.masks)?; // reads no files
         }
         self.course().validate(&self.data, self.augmentation, &self.masks)
-    }
-}
-
-impl Recipe for PretrainConfig {
-    type Learner = FeatureLearner;
-
-    const CHECKPOINT: &'static str = "context-encoder.pretraining-checkpoint";
-
-    const CHANGEABLE: &'static [&'static str] = &[
-        "steps",
-        "rate",
-        "workers",
-        "data.cache_mib",
-        "log_every",
-        "sheet_every",
-        "validate_every",
-        "checkpoint_every",
-    ];
-
-    fn course(&self) -> Course {
-        Course {
-            steps: self.steps,
-            batch_size: self.batch_size,
-            seed: self.seed,
-            workers: self.workers,
-            log_every: self.log_every,
-            sheet_every: self.sheet_every,
-            validate_every: self.validate_every,
-            checkpoint_every: self.checkpoint_every,
-            validation_pictures: self.validation_pictures,
-            mask_sharing: MaskSharing::EachPicture,
-            size: self.model.size,
-        }
-    }
-
-    fn set_steps(&mut self, steps: u64) {
-        self.steps = steps;
-    }
-
-    fn data(&self) -> &DataConfig {
-        &self.data
-    }
-
-    fn data_mut(&mut self) -> &mut DataConfig {
-        &mut self.data
-    }
-
-    fn augmentation(&self) -> Augmentation {
-        self.augmentation
-    }
-
-    fn fill(&self) -> InitialFill {
-        self.model.fill
-    }
-
-    fn masks(&self) -> Result<Box<dyn MaskGenerator>, TrainError> {
-        self.pretext.masks(&self.masks)
-    }
-
-    fn hidden(&self) -> String {
-        self.pretext.describe(&self.masks)
-    }
-
-    fn asked(&self) -> Asked {
-        self.pretext.asked()
-    }
-
-    fn validate(&self) -> Result<(), TrainError> {
-        Self::validate(self)
     }
 }
 

@@ -4,6 +4,9 @@
 //! [`Learn`] what it trains; [`TrainConfig`](crate::TrainConfig) with [`Learner`](crate::Learner) is one pair,
 //! [`PretrainConfig`](crate::PretrainConfig) with [`FeatureLearner`](crate::FeatureLearner) the other.
 
+mod features;
+mod inpainting;
+
 use std::path::Path;
 
 use burn::tensor::Device;
