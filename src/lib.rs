@@ -10,7 +10,7 @@
 //! | [`loss`] | reconstruction, adversarial, joint | section 3.2 |
 //! | [`data`] | from picture files to batches; built-in facades | section 5.1 |
 //! | [`eval`] | fill pictures, measure the result | Table 1 |
-//! | `train` | configuration, step, run, checkpoint (feature `train`) | section 5 |
+//! | `train` | configuration, step, run, checkpoint; inpainting and pretraining (feature `train`) | section 5 |
 
 pub use context_encoder_data as data;
 pub use context_encoder_eval as eval;
@@ -43,4 +43,6 @@ mod documents {
     struct Inpainting;
     #[doc = include_str!("../docs/checkpoints.md")]
     struct Checkpoints;
+    #[doc = include_str!("../docs/features.md")]
+    struct Features;
 }

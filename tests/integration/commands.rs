@@ -74,6 +74,18 @@ fn train_then_resume_then_fill() {
 }
 
 #[test]
+fn encoders_are_pretrained_four_ways() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    let printed = succeed("pretrain_features", folder, &["--smoke"]);
+    for name in ["context", "autoencoder", "denoising", "random"] {
+        assert!(printed.contains(&format!("\n{name}: ")), "{printed}");
+        assert!(folder.join("runs/pretrained").join(name).join("model.safetensors").is_file(), "{name}");
+    }
+    assert!(fail("pretrain_features", folder, &["--smoke"]).contains("already holds a run"));
+}
+
+#[test]
 fn any_picture_under_any_mask_and_folders_of_them() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();

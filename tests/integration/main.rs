@@ -7,6 +7,7 @@ mod dependencies;
 mod features;
 mod layers;
 mod parity;
+mod pretraining;
 mod resume;
 mod robustness;
 mod short_run;

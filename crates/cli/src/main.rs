@@ -15,6 +15,7 @@ mod report;
 mod scores;
 mod squares;
 mod survey;
+mod training;
 mod weights;
 
 use std::process::ExitCode;

@@ -25,7 +25,7 @@ pub struct MaskChoice {
 
 /// The generators of the library.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
+pub enum Kind {
     /// The central square
     Central,
     /// Several squares, which may overlap
@@ -34,14 +34,21 @@ enum Kind {
     RandomRegion,
 }
 
+impl Kind {
+    /// As the library names it, with what belongs to it.
+    pub fn with(self, overlap: u32, silhouettes: Option<PathBuf>) -> MaskKind {
+        match self {
+            Self::Central => MaskKind::Central { overlap },
+            Self::RandomBlock => MaskKind::RandomBlock,
+            Self::RandomRegion => MaskKind::RandomRegion { silhouettes },
+        }
+    }
+}
+
 impl MaskChoice {
     /// The kind as the library names it.
     pub fn kind(&self) -> MaskKind {
-        match self.kind {
-            Kind::Central => MaskKind::Central { overlap: self.overlap },
-            Kind::RandomBlock => MaskKind::RandomBlock,
-            Kind::RandomRegion => MaskKind::RandomRegion { silhouettes: self.silhouettes.clone() },
-        }
+        self.kind.with(self.overlap, self.silhouettes.clone())
     }
 
     /// The generator; for silhouettes, this reads their folder.

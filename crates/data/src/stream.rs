@@ -22,6 +22,8 @@ pub enum Purpose {
     Replacement = 4,
     /// What a generated picture shows.
     Picture = 5,
+    /// What dropout silences in a step.
+    Dropout = 6,
 }
 
 /// The random stream of one decision: (`seed`, `purpose`, `epoch`, `index`).

@@ -133,6 +133,13 @@ pub enum MaskError {
         /// Which rule they break, and what would meet it.
         reason: String,
     },
+
+    /// A share of dropped pixels that hides nothing or everything.
+    #[error("the share of dropped pixels is {share}: write a number above 0 and below 1, such as 0.25")]
+    DroppedShare {
+        /// What was asked for.
+        share: f64,
+    },
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@
 //! | [`RandomBlock`] | several squares that may overlap | 1/10 to 1/4 | section 3.3, (b) |
 //! | [`RandomRegion`] with a [`Pattern`] | blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
 //! | [`RandomRegion`] with [`Silhouettes`] | one arbitrary shape, turned, scaled and placed at random | 1/20 to 1/4 | section 3.3, (c) |
+//! | [`DroppedPixels`] | single pixels | as asked for | baseline: denoising autoencoder |
+//! | [`NothingHidden`] | nothing | 0 | baseline: autoencoder |
 //!
 //! [`MaskKind`] names one of them in a configuration file, and a user's own mask comes from a picture by
 //! [`Mask::load`].
@@ -37,9 +39,10 @@ mod mask;
 mod picture;
 mod rect;
 
-// What every generator promises, and the three kinds.
+// What every generator promises, the three kinds, and the baselines'.
 mod block;
 mod central;
+mod dropped;
 mod generator;
 mod kind;
 mod region;
@@ -53,6 +56,7 @@ mod silhouette;
 
 pub use block::{BlockParameters, RandomBlock};
 pub use central::{Central, central_square};
+pub use dropped::{DroppedPixels, NothingHidden};
 pub use error::MaskError;
 pub use generator::{MIN_SIDE, MaskGenerator};
 pub use kind::MaskKind;

@@ -1,9 +1,7 @@
 //! A checkpoint: one file, complete or absent, with everything that a continued run needs.
 //!
-//! It is a burnpack: both networks' tensors under `generator.` and `discriminator.` (and the generator's
-//! running average under `average.`) with the identities that
-//! optimiser state is keyed by, each optimiser's own burnpack as bytes under `optimizer.`, and the header
-//! below as text. See `docs/checkpoints.md`.
+//! It is a burnpack: each network's tensors under its name with the identities that optimiser state is keyed by, each
+//! optimiser's own burnpack as bytes under `optimizer.`, and the header below as text. See `docs/checkpoints.md`.
 
 use std::{
     fs,
@@ -21,21 +19,21 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Learner, TrainConfig, TrainError, player::Player};
+use crate::{
+    TrainError,
+    player::Player,
+    recipe::{Learn, Recipe},
+};
 
 /// Version of the layout.
 const FORMAT: u32 = 1;
 
-/// Key of the header.
-const HEADER: &str = "context-encoder.checkpoint";
-
-const GENERATOR: &str = "generator";
-const DISCRIMINATOR: &str = "discriminator";
-const AVERAGE: &str = "average";
+/// What the key of every header begins with; a recipe's own key follows from its kind.
+const HEADERS: &str = "context-encoder.";
 
 /// Everything beside tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Header {
+pub(crate) struct Header<C> {
     format: u32,
     /// Steps done; the position in the data follows from it.
     pub(crate) step: u64,
@@ -45,12 +43,12 @@ pub(crate) struct Header {
     pub(crate) pictures: u64,
     /// Tensors in each optimiser's state, to tell whether all came back.
     optimizer_tensors: Vec<usize>,
-    pub(crate) config: TrainConfig,
+    pub(crate) config: C,
 }
 
 /// What is written beside the networks.
-pub(crate) struct State<'a> {
-    pub(crate) config: &'a TrainConfig,
+pub(crate) struct State<'a, C> {
+    pub(crate) config: &'a C,
     pub(crate) step: u64,
     pub(crate) epoch: u64,
     pub(crate) pictures: u64,
@@ -64,22 +62,20 @@ pub(crate) struct State<'a> {
 /// # Errors
 /// [`TrainError::NotFinite`] when a weight is no number, [`TrainError::Checkpoint`] when writing fails; the old
 /// file is then as it was.
-pub(crate) fn save(learner: &Learner, state: &State<'_>, path: &Path) -> Result<(), TrainError> {
+pub(crate) fn save<C: Recipe>(
+    learner: &C::Learner,
+    state: &State<'_, C>,
+    path: &Path,
+) -> Result<(), TrainError> {
     let &State { config, step, epoch, pictures } = state;
-    let mut tensors = Vec::new();
-    let mut optimizer_tensors = Vec::new();
-    optimizer_tensors.push(collect(&learner.generator, GENERATOR, step, path, &mut tensors)?);
-    if let Some(player) = &learner.discriminator {
-        optimizer_tensors.push(collect(player, DISCRIMINATOR, step, path, &mut tensors)?);
-    }
-    if let Some(average) = &learner.average {
-        collect_network(&average.network, AVERAGE, step, path, &mut tensors)?;
-    }
+    let mut packing = Packing { step, path, tensors: Vec::new(), optimizer_tensors: Vec::new() };
+    learner.pack(&mut packing)?;
+    let Packing { tensors, optimizer_tensors, .. } = packing;
     let header = Header { format: FORMAT, step, epoch, pictures, optimizer_tensors, config: config.clone() };
     let header = serde_json::to_string(&header).map_err(|error| failed(path, &error))?;
     let newest = path.with_extension("next.bpk");
     Writer::new(tensors)
-        .with_metadata(HEADER, &header)
+        .with_metadata(C::CHECKPOINT, &header)
         .auto_extension(false)
         .write_to_file(&newest)
         .map_err(|error| failed(path, &error))?;
@@ -107,17 +103,21 @@ pub(crate) fn newest(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`TrainError::Io`] when it cannot be read, [`TrainError::Checkpoint`] when it is none.
-pub(crate) fn open(path: &Path) -> Result<(Reader, Header), TrainError> {
+pub(crate) fn open<C: Recipe>(path: &Path) -> Result<(Reader, Header<C>), TrainError> {
     let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
     if let Err(source) = fs::File::open(path) {
         return Err(TrainError::Io { action: "read", path: path.to_owned(), source });
     }
     let reader = Reader::from_file(path).map_err(|error| refuse(damage(&error)))?;
-    let text = reader
-        .metadata()
-        .get(HEADER)
-        .ok_or_else(|| refuse("it was not written by a training run".to_owned()))?;
-    let header: Header = serde_json::from_str(text).map_err(|error| {
+    let text = reader.metadata().get(C::CHECKPOINT).ok_or_else(|| {
+        let other = reader.metadata().keys().any(|key| key.starts_with(HEADERS));
+        refuse(if other {
+            "it belongs to the other kind of run: `train` and `pretrain` each continue their own".to_owned()
+        } else {
+            "it was not written by a training run".to_owned()
+        })
+    })?;
+    let header: Header<C> = serde_json::from_str(text).map_err(|error| {
         refuse(format!("its header cannot be understood ({error}); it may come from another version"))
     })?;
     if header.format != FORMAT {
@@ -137,110 +137,107 @@ fn damage(error: &Error) -> String {
 ///
 /// # Errors
 /// [`TrainError::Checkpoint`] when anything is missing, damaged or of another architecture.
-pub(crate) fn load(path: &Path, device: &Device) -> Result<(Learner, Header), TrainError> {
+pub(crate) fn load<C: Recipe>(path: &Path, device: &Device) -> Result<(C::Learner, Header<C>), TrainError> {
     let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-    let (reader, header) = open(path)?;
-    let mut tensors = reader.into_tensors().map_err(|error| refuse(damage(&error)))?;
-    let mut learner = Learner::new(&header.config, device)?;
-    let mut counts = header.optimizer_tensors.iter().copied();
-    learner.generator = restore(learner.generator, GENERATOR, &mut tensors, counts.next(), path)?;
-    if let Some(player) = learner.discriminator {
-        learner.discriminator = Some(restore(player, DISCRIMINATOR, &mut tensors, counts.next(), path)?);
-    }
-    if let Some(average) = &mut learner.average {
-        restore_network(&mut average.network, AVERAGE, &mut tensors, path)?;
-    }
-    learner.step = header.step;
-    match tensors.first() {
+    let (reader, header) = open::<C>(path)?;
+    let tensors = reader.into_tensors().map_err(|error| refuse(damage(&error)))?;
+    let counts = header.optimizer_tensors.clone().into_iter();
+    let mut unpacking = Unpacking { path, tensors, counts };
+    let mut learner = C::Learner::new(&header.config, device)?.unpack(&mut unpacking)?;
+    learner.set_step(header.step);
+    match unpacking.tensors.first() {
         Some(tensor) => Err(refuse(format!("it holds `{}`, for which there is no place", tensor.name))),
         None => Ok((learner, header)),
     }
 }
 
-/// Adds a player's tensors under `name`; returns how many its optimiser has.
-fn collect<M: Module>(
-    player: &Player<M>,
-    name: &str,
+/// What goes into a checkpoint.
+pub struct Packing<'a> {
     step: u64,
-    path: &Path,
-    tensors: &mut Vec<Tensor>,
-) -> Result<usize, TrainError> {
-    // In inference, so that batch norm's statistics include the last step.
-    collect_network(&player.network.valid(), name, step, path, tensors)?;
-    let record = player.optimizer.to_record();
-    let count = record.len();
-    let bytes = record.into_bytes().map_err(|error| failed(path, &error))?;
-    let length = bytes.len();
-    tensors.push(Tensor::new(optimizer_name(name), DType::U8, vec![length], None, bytes));
-    Ok(count)
+    path: &'a Path,
+    tensors: Vec<Tensor>,
+    optimizer_tensors: Vec<usize>,
 }
 
-/// Adds a network's tensors under `name`.
-fn collect_network<M: Module>(
-    network: &M,
-    name: &str,
-    step: u64,
-    path: &Path,
-    tensors: &mut Vec<Tensor>,
-) -> Result<(), TrainError> {
-    for mut tensor in network.collect(None, None, false) {
-        let bytes = tensor.to_bytes().map_err(|error| failed(path, &error))?;
-        if !all_finite(&bytes) {
-            return Err(TrainError::NotFinite { what: format!("the weight `{name}.{}`", tensor.name), step });
-        }
-        tensor.name = format!("{name}.{}", tensor.name);
-        tensors.push(tensor);
+impl Packing<'_> {
+    /// Adds a player's tensors under `name`.
+    pub(crate) fn player<M: Module>(&mut self, name: &str, player: &Player<M>) -> Result<(), TrainError> {
+        // In inference, so that batch norm's statistics include the last step.
+        self.network(name, &player.network.valid())?;
+        let record = player.optimizer.to_record();
+        self.optimizer_tensors.push(record.len());
+        let bytes = record.into_bytes().map_err(|error| failed(self.path, &error))?;
+        let length = bytes.len();
+        self.tensors.push(Tensor::new(optimizer_name(name), DType::U8, vec![length], None, bytes));
+        Ok(())
     }
-    Ok(())
-}
 
-/// Takes a player's tensors out of a checkpoint and into the player.
-fn restore<M: Module>(
-    mut player: Player<M>,
-    name: &str,
-    tensors: &mut Vec<Tensor>,
-    optimizer_tensors: Option<usize>,
-    path: &Path,
-) -> Result<Player<M>, TrainError> {
-    let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-    restore_network(&mut player.network, name, tensors, path)?;
-    let place = tensors.iter().position(|tensor| tensor.name == optimizer_name(name));
-    let optimizer = place.map(|index| tensors.remove(index));
-    let bytes = optimizer
-        .ok_or_else(|| refuse(format!("the {name}'s optimiser is missing")))?
-        .into_bytes()
-        .map_err(|error| refuse(format!("the {name}'s optimiser is damaged ({error})")))?;
-    player.optimizer = restore_optimizer(player.optimizer, bytes)
-        .filter(|optimizer| Some(optimizer.to_record().len()) == optimizer_tensors)
-        .ok_or_else(|| refuse(format!("the {name}'s optimiser did not come back whole")))?;
-    Ok(player)
-}
-
-/// Takes a network's tensors out of a checkpoint and into the network.
-fn restore_network<M: Module>(
-    network: &mut M,
-    name: &str,
-    tensors: &mut Vec<Tensor>,
-    path: &Path,
-) -> Result<(), TrainError> {
-    let mut own = Vec::new();
-    for mut tensor in std::mem::take(tensors) {
-        match tensor.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) {
-            Some(rest) => {
-                tensor.name = rest.to_owned();
-                own.push(tensor);
+    /// Adds a network's tensors under `name`.
+    pub(crate) fn network<M: Module>(&mut self, name: &str, network: &M) -> Result<(), TrainError> {
+        for mut tensor in network.collect(None, None, false) {
+            let bytes = tensor.to_bytes().map_err(|error| failed(self.path, &error))?;
+            if !all_finite(&bytes) {
+                let what = format!("the weight `{name}.{}`", tensor.name);
+                return Err(TrainError::NotFinite { what, step: self.step });
             }
-            None => tensors.push(tensor),
+            tensor.name = format!("{name}.{}", tensor.name);
+            self.tensors.push(tensor);
         }
+        Ok(())
     }
-    let result = network.apply(own, None, None, false);
-    let misfits = result.missing.iter().map(|(name, _)| name).chain(&result.unused).cloned();
-    let misfits: Vec<String> = misfits.chain(result.errors.iter().map(ToString::to_string)).collect();
-    if misfits.is_empty() {
-        return Ok(());
+}
+
+/// What comes out of a checkpoint.
+pub struct Unpacking<'a> {
+    path: &'a Path,
+    tensors: Vec<Tensor>,
+    /// Tensors of each optimiser, in the order of the players.
+    counts: std::vec::IntoIter<usize>,
+}
+
+impl Unpacking<'_> {
+    /// Takes a player's tensors out and into the player.
+    pub(crate) fn player<M: Module>(
+        &mut self,
+        name: &str,
+        mut player: Player<M>,
+    ) -> Result<Player<M>, TrainError> {
+        self.network(name, &mut player.network)?;
+        let refuse = |reason: String| TrainError::Checkpoint { path: self.path.to_owned(), reason };
+        let place = self.tensors.iter().position(|tensor| tensor.name == optimizer_name(name));
+        let optimizer = place.map(|index| self.tensors.remove(index));
+        let bytes = optimizer
+            .ok_or_else(|| refuse(format!("the {name}'s optimiser is missing")))?
+            .into_bytes()
+            .map_err(|error| refuse(format!("the {name}'s optimiser is damaged ({error})")))?;
+        let count = self.counts.next();
+        player.optimizer = restore_optimizer(player.optimizer, bytes)
+            .filter(|optimizer| Some(optimizer.to_record().len()) == count)
+            .ok_or_else(|| refuse(format!("the {name}'s optimiser did not come back whole")))?;
+        Ok(player)
     }
-    let reason = format!("these tensors of the {name} do not fit: {}", misfits.join(", "));
-    Err(TrainError::Checkpoint { path: path.to_owned(), reason })
+
+    /// Takes a network's tensors out and into the network.
+    pub(crate) fn network<M: Module>(&mut self, name: &str, network: &mut M) -> Result<(), TrainError> {
+        let mut own = Vec::new();
+        for mut tensor in std::mem::take(&mut self.tensors) {
+            match tensor.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) {
+                Some(rest) => {
+                    tensor.name = rest.to_owned();
+                    own.push(tensor);
+                }
+                None => self.tensors.push(tensor),
+            }
+        }
+        let result = network.apply(own, None, None, false);
+        let misfits = result.missing.iter().map(|(name, _)| name).chain(&result.unused).cloned();
+        let misfits: Vec<String> = misfits.chain(result.errors.iter().map(ToString::to_string)).collect();
+        if misfits.is_empty() {
+            return Ok(());
+        }
+        let reason = format!("these tensors of the {name} do not fit: {}", misfits.join(", "));
+        Err(TrainError::Checkpoint { path: self.path.to_owned(), reason })
+    }
 }
 
 /// Burn skips what it cannot match without a word, so the caller counts what came back.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::{TrainConfig, TrainError, bundle};
+use crate::{TrainConfig, TrainError, bundle, recipe::Recipe};
 
-/// What a checkpoint says of itself; its tensors are not read.
+/// What the checkpoint of a [`Run`](crate::Run) says of itself; its tensors are not read.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -18,23 +18,26 @@ use crate::{TrainConfig, TrainError, bundle};
 /// assert_eq!((record.step, record.config.model.size), (1, 64));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+pub type CheckpointRecord = Checkpoint<TrainConfig>;
+
+/// What a checkpoint says of itself: [`CheckpointRecord`] for inpainting, `Checkpoint<PretrainConfig>` for features.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CheckpointRecord {
+pub struct Checkpoint<C> {
     /// Steps done.
     pub step: u64,
     /// Epochs done.
     pub epoch: u64,
     /// Everything that the run depends on.
-    pub config: TrainConfig,
+    pub config: C,
 }
 
-impl CheckpointRecord {
+impl<C: Recipe> Checkpoint<C> {
     /// Reads it from `checkpoint.bpk`.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Checkpoint`] when it is no checkpoint.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        let (_, header) = bundle::open(path.as_ref())?;
+        let (_, header) = bundle::open::<C>(path.as_ref())?;
         Ok(Self { step: header.step, epoch: header.epoch, config: header.config })
     }
 }

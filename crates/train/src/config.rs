@@ -8,7 +8,7 @@ use context_encoder_mask::MaskKind;
 use context_encoder_model::{ModelConfig, Prediction, Preset};
 use serde::{Deserialize, Serialize};
 
-use crate::{Augmentation, DataConfig, Schedule, TrainError};
+use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
 
 /// Everything that a training run depends on.
 ///
@@ -187,30 +187,7 @@ impl TrainConfig {
         {
             return refuse("a weight in `objective` or `reconstruction` is negative or no number".to_owned());
         }
-        if self.log_every == 0 {
-            return refuse(
-                "log_every is 0; write how many steps lie between readings, such as 10".to_owned(),
-            );
-        }
-        for (key, number, range) in [
-            ("batch_size", self.batch_size, 2..=65_536),
-            ("workers", self.workers, 0..=256),
-            ("validation_pictures", self.validation_pictures, 1..=4096),
-        ] {
-            if !range.contains(&number) {
-                return refuse(format!("{key} is {number}; write {} to {}", range.start(), range.end()));
-            }
-        }
-        self.data.validate(self.model.size as u32)?;
-        self.augmentation.validate(&self.data, self.model.size as u32)?;
-        if let MaskKind::Central { overlap } = self.masks
-            && overlap as usize >= self.model.size / 4
-        {
-            return refuse(format!(
-                "masks.overlap is {overlap}, which leaves nothing hidden; write less than {}",
-                self.model.size / 4
-            ));
-        }
+        self.course().validate(&self.data, self.augmentation, &self.masks)?;
         let central = matches!(self.masks, MaskKind::Central { .. });
         if self.model.prediction == Prediction::Centre && !central {
             return refuse(format!(

@@ -10,7 +10,10 @@ use context_encoder_data::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{TrainConfig, TrainError};
+use crate::{
+    TrainError,
+    recipe::{Course, Recipe},
+};
 
 /// Keeps the random stream of drawn facades apart from the run's other streams of the same seed; by itself the seed
 /// of the facades to validate on, which are the same in every run.
@@ -144,12 +147,13 @@ impl DataConfig {
     }
 
     /// Opens the source for a run.
-    pub(crate) fn open(config: &TrainConfig) -> Result<Dataset, TrainError> {
-        let (side, seed, validation) = (config.model.size as u32, config.seed, config.validation_pictures);
-        let resize = config.data.resize(side);
-        let view = config.augmentation.view(resize, side);
-        let validation_view = Augmentation { colour: 0, ..config.augmentation }.view(resize, side);
-        match &config.data {
+    pub(crate) fn open(config: &impl Recipe) -> Result<Dataset, TrainError> {
+        let Course { size, seed, validation_pictures: validation, .. } = config.course();
+        let (side, data, augmentation) = (size as u32, config.data(), config.augmentation());
+        let resize = data.resize(side);
+        let view = augmentation.view(resize, side);
+        let validation_view = Augmentation { colour: 0, ..augmentation }.view(resize, side);
+        match data {
             Self::Facades { pictures } => {
                 let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(side * 3 / 2, resize);
                 Ok(Dataset {

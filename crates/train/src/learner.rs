@@ -7,22 +7,34 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use context_encoder_data::InpaintingBatch;
+use context_encoder_eval::{Blend, Fill, Inpainter};
 use context_encoder_loss::{
     DiscriminatorLoss, GeneratorLoss, Objective, Reconstruction, Region, discriminator_loss,
 };
-use context_encoder_model::{Discriminator, Model, Prediction};
+use context_encoder_model::{Discriminator, Model, Prediction, SaveOptions, parameter_count};
 
-use crate::{Schedule, TrainConfig, TrainError, average::Average, player::Player};
+use crate::{
+    Schedule, TrainConfig, TrainError,
+    average::Average,
+    bundle::{Packing, Unpacking},
+    player::Player,
+    recipe::Learn,
+};
+
+/// Names of what a checkpoint holds.
+const GENERATOR: &str = "generator";
+const DISCRIMINATOR: &str = "discriminator";
+const AVERAGE: &str = "average";
 
 /// Both networks with their optimisers.
 pub struct Learner {
-    pub(crate) generator: Player<Model>,
+    generator: Player<Model>,
     /// Absent when the objective is reconstruction alone.
-    pub(crate) discriminator: Option<Player<Discriminator>>,
+    discriminator: Option<Player<Discriminator>>,
     /// Absent when nothing is averaged.
-    pub(crate) average: Option<Average>,
+    average: Option<Average>,
     /// Steps done, and to be done.
-    pub(crate) step: u64,
+    step: u64,
     steps: u64,
     schedule: Schedule,
     objective: Objective,
@@ -67,7 +79,7 @@ impl Learner {
     ///
     /// # Errors
     /// [`TrainError::Model`] when the file cannot be used, [`TrainError::Config`] when its network is another.
-    pub(crate) fn begin_with(mut self, weights: &Path, device: &Device) -> Result<Self, TrainError> {
+    fn begin_with(mut self, weights: &Path, device: &Device) -> Result<Self, TrainError> {
         let old = &self.generator.network;
         let model = Model::load(weights, &device.clone().without_autodiff().autodiff())?;
         if model.config() != old.config() {
@@ -81,15 +93,6 @@ impl Learner {
         self.average = self.average.map(|average| average.anew(&model));
         self.generator.network = model;
         Ok(self)
-    }
-
-    /// Takes the learning rates of a configuration, and the steps over which they change.
-    pub(crate) fn set_rates(&mut self, config: &TrainConfig) {
-        self.steps = config.steps;
-        self.generator.rate = config.generator_rate;
-        if let Some(player) = &mut self.discriminator {
-            player.rate = config.discriminator_rate;
-        }
     }
 
     /// The generator to use: the running average where there is one, otherwise the network as it stands.
@@ -161,6 +164,73 @@ impl Learner {
     }
 }
 
+impl Learn for Learner {
+    type Recipe = TrainConfig;
+
+    fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        Self::new(config, device)
+    }
+
+    fn begin(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        let learner = Self::new(config, device)?;
+        match &config.begin_with {
+            Some(weights) => learner.begin_with(weights, device),
+            None => Ok(learner),
+        }
+    }
+
+    fn set_rates(&mut self, config: &TrainConfig) {
+        self.steps = config.steps;
+        self.generator.rate = config.generator_rate;
+        if let Some(player) = &mut self.discriminator {
+            player.rate = config.discriminator_rate;
+        }
+    }
+
+    fn set_step(&mut self, step: u64) {
+        self.step = step;
+    }
+
+    fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
+        self.step(batch)
+    }
+
+    fn parameters(&self) -> usize {
+        parameter_count(self.model())
+    }
+
+    fn filler(&self, device: &Device) -> Box<dyn Fill> {
+        // unblended: what the network itself has learned
+        Box::new(Inpainter::new(self.model(), device).with_blend(Blend::None))
+    }
+
+    fn save(&self, options: &SaveOptions, path: &Path) -> Result<(), TrainError> {
+        Ok(self.model().valid().save_with(options, path)?)
+    }
+
+    fn pack(&self, packing: &mut Packing<'_>) -> Result<(), TrainError> {
+        packing.player(GENERATOR, &self.generator)?;
+        if let Some(player) = &self.discriminator {
+            packing.player(DISCRIMINATOR, player)?;
+        }
+        if let Some(average) = &self.average {
+            packing.network(AVERAGE, &average.network)?;
+        }
+        Ok(())
+    }
+
+    fn unpack(self, unpacking: &mut Unpacking<'_>) -> Result<Self, TrainError> {
+        let Self { generator, discriminator, mut average, .. } = self;
+        let generator = unpacking.player(GENERATOR, generator)?;
+        let discriminator =
+            discriminator.map(|player| unpacking.player(DISCRIMINATOR, player)).transpose()?;
+        if let Some(average) = &mut average {
+            unpacking.network(AVERAGE, &mut average.network)?;
+        }
+        Ok(Self { generator, discriminator, average, ..self })
+    }
+}
+
 /// What the discriminator thinks of patches: a slope for the patches, but none for its own weights, which
 /// the generator's step does not move.
 fn judgement(critic: &Discriminator, patches: Tensor<4>) -> Tensor<1> {
@@ -186,7 +256,7 @@ fn teach(
 }
 
 /// The numbers alone, so that a report does not keep a step's whole graph alive.
-fn detached(loss: &GeneratorLoss) -> GeneratorLoss {
+pub(crate) fn detached(loss: &GeneratorLoss) -> GeneratorLoss {
     GeneratorLoss {
         reconstruction: loss.reconstruction.clone().map(Tensor::detach),
         adversarial: loss.adversarial.clone().map(Tensor::detach),

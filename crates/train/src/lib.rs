@@ -3,6 +3,8 @@
 //! - [`TrainConfig`]: everything a run depends on, from a [`Preset`], a TOML file and overrides.
 //! - [`Learner`]: both networks with their optimisers; [`Learner::step`] is one step of the game.
 //! - [`Run`]: a run in a folder: steps, logs, sheets, validation, checkpoints; starts or resumes.
+//! - [`Pretraining`] by a [`PretrainConfig`]: the same for the network that learns features (section 5.2), and for
+//!   the autoencoders that it is compared with ([`Pretext`]).
 //! - [`Progress`]: who watches a run: [`Lines`] for logs, [`Terminal`] for people.
 //!
 //! A run's folder holds `config.toml`, `log.csv`, `validation.csv`, `samples/`, `checkpoint.bpk` (all that
@@ -17,8 +19,11 @@ mod dataset;
 mod error;
 mod journal;
 mod learner;
+mod overrides;
 mod player;
+mod pretraining;
 pub mod progress;
+mod recipe;
 mod run;
 mod run_folder;
 mod schedule;
@@ -27,14 +32,16 @@ mod settings;
 mod validation;
 mod waiting;
 
-pub use checkpoint_record::CheckpointRecord;
+pub use checkpoint_record::{Checkpoint, CheckpointRecord};
 pub use config::TrainConfig;
 pub use context_encoder_model::Preset;
 pub use dataset::{Augmentation, DataConfig};
 pub use error::TrainError;
 pub use journal::StepRecord;
 pub use learner::{Learner, StepTerms};
+pub use pretraining::{FeatureLearner, Pretext, PretrainConfig, Pretraining};
 pub use progress::{Lines, Progress, Terminal};
-pub use run::{Run, Summary};
+pub use recipe::Recipe;
+pub use run::{Run, Summary, Training};
 pub use schedule::Schedule;
 pub use validation::{Validation, ValidationEntry};

@@ -7,33 +7,21 @@ use std::{
 
 use burn::tensor::Device;
 use context_encoder_data::{Loader, LoaderConfig, Position, Refused};
-use context_encoder_eval::{Blend, Inpainter};
+use context_encoder_eval::Fill;
 use context_encoder_mask::MaskGenerator;
-use context_encoder_model::parameter_count;
 
 use crate::{
-    DataConfig, Learner, Progress, TrainConfig, TrainError, Validation, bundle,
-    dataset::{Dataset, absolute},
+    DataConfig, Progress, TrainConfig, TrainError, Validation, bundle,
+    dataset::Dataset,
+    overrides,
     progress::Plan,
+    recipe::{Course, Learn, Recipe},
     run_folder::RunFolder,
     session::{Place, Session},
     validation::ValidationSet,
 };
 
-/// Settings that may change when a run goes on.
-const CHANGEABLE: [&str; 9] = [
-    "steps",
-    "generator_rate",
-    "discriminator_rate",
-    "workers",
-    "data.cache_mib",
-    "log_every",
-    "sheet_every",
-    "validate_every",
-    "checkpoint_every",
-];
-
-/// A training run in its folder.
+/// A run that trains a network for inpainting.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -51,10 +39,13 @@ const CHANGEABLE: [&str; 9] = [
 /// assert_eq!(summary.step, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Run {
-    config: TrainConfig,
+pub type Run = Training<TrainConfig>;
+
+/// A training run in its folder: [`Run`] for inpainting, [`Pretraining`](crate::Pretraining) for features.
+pub struct Training<C: Recipe> {
+    config: C,
     folder: PathBuf,
-    learner: Learner,
+    learner: C::Learner,
     step: u64,
     /// The pictures that it learned from so far, by fingerprint.
     pictures: Option<u64>,
@@ -68,9 +59,9 @@ pub struct Summary {
     pub step: u64,
     /// The last validation.
     pub validation: Validation,
-    /// Weights for [`Inpainter::load`].
+    /// The network's weights, with its configuration.
     pub weights: PathBuf,
-    /// The checkpoint for [`Run::resume`].
+    /// The checkpoint for [`Training::resume`].
     pub checkpoint: PathBuf,
     /// Sheets of samples, the newest last.
     pub sheets: Vec<PathBuf>,
@@ -80,26 +71,21 @@ pub struct Summary {
     pub waiting: f32,
 }
 
-impl Run {
+impl<C: Recipe> Training<C> {
     /// Prepares a new run in a folder that holds none yet.
     ///
     /// # Errors
     /// [`TrainError::Occupied`] when the folder holds a run, [`TrainError::Config`] when the configuration makes
     /// no run or its first weights are of another network, [`TrainError::Io`] when the folder cannot be made.
-    pub fn start(config: TrainConfig, folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
+    pub fn start(mut config: C, folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let folder = folder.as_ref().to_owned();
-        let begin_with = config.begin_with.map(absolute);
-        let config = TrainConfig { data: config.data.absolute(), begin_with, ..config };
+        config.make_absolute();
         config.validate()?;
         // A run that was stopped before its first checkpoint left nothing to lose.
         if RunFolder::holds_a_run(&folder) {
             return Err(TrainError::Occupied { folder });
         }
-        let learner = Learner::new(&config, device)?;
-        let learner = match &config.begin_with {
-            Some(weights) => learner.begin_with(weights, device)?,
-            None => learner,
-        };
+        let learner = C::Learner::begin(&config, device)?;
         Ok(Self { config, folder, learner, step: 0, pictures: None, device: device.clone() })
     }
 
@@ -109,7 +95,7 @@ impl Run {
     /// [`TrainError::Io`] when there is no checkpoint, [`TrainError::Checkpoint`] when it cannot be used.
     pub fn resume(folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let folder = folder.as_ref().to_owned();
-        let (learner, header) = bundle::load(&RunFolder::newest_checkpoint(&folder), device)?;
+        let (learner, header) = bundle::load::<C>(&RunFolder::newest_checkpoint(&folder), device)?;
         let (step, pictures) = (header.step, Some(header.pictures));
         Ok(Self { config: header.config, folder, learner, step, pictures, device: device.clone() })
     }
@@ -121,13 +107,13 @@ impl Run {
     /// [`TrainError::Config`] for any other key.
     pub fn with_override(mut self, assignment: &str) -> Result<Self, TrainError> {
         let key = assignment.split('=').next().unwrap_or_default().trim();
-        if !CHANGEABLE.contains(&key) {
+        if !C::CHANGEABLE.contains(&key) {
             return Err(TrainError::config(format!(
                 "`{key}` cannot be changed in a run; these can: {}",
-                CHANGEABLE.join(", ")
+                C::CHANGEABLE.join(", ")
             )));
         }
-        self.config = self.config.with_override(assignment)?;
+        self.config = overrides::overridden(&self.config, assignment)?;
         self.config.validate()?;
         self.learner.set_rates(&self.config);
         Ok(self)
@@ -135,13 +121,13 @@ impl Run {
 
     /// Sets the steps at which the run is complete, to go on longer than was planned.
     pub fn with_steps(mut self, steps: u64) -> Self {
-        self.config.steps = steps;
+        self.config.set_steps(steps);
         self.learner.set_rates(&self.config);
         self
     }
 
     /// The run's configuration.
-    pub fn config(&self) -> &TrainConfig {
+    pub fn config(&self) -> &C {
         &self.config
     }
 
@@ -150,8 +136,8 @@ impl Run {
         self.step
     }
 
-    /// The networks.
-    pub fn learner(&self) -> &Learner {
+    /// What learns.
+    pub fn learner(&self) -> &C::Learner {
         &self.learner
     }
 
@@ -164,26 +150,27 @@ impl Run {
         let (loader, mut session) = self.open(progress)?;
         let device = self.device.clone().without_autodiff().autodiff();
         let mut batches = loader.run(Position { epoch: 0, step: self.step });
-        while self.step < self.config.steps && !session.should_stop() {
+        let Course { steps, log_every, sheet_every, validate_every, checkpoint_every, .. } =
+            self.config.course();
+        while self.step < steps && !session.should_stop() {
             let Some(batch) = session.wait(|| batches.next()) else { break };
             let (learner, terms) = self.learner.step(&batch?.to_device(&device));
             self.learner = learner;
             self.step += 1;
             session.stepped(self.step, terms);
-            if self.step == self.config.steps {
+            if self.step == steps {
                 break; // what is due at the end is done below
             }
 
             let due = |every: u64| every > 0 && self.step.is_multiple_of(every);
-            let TrainConfig { log_every, sheet_every, validate_every, checkpoint_every, .. } = self.config;
             if [log_every, sheet_every, validate_every, checkpoint_every].into_iter().any(due) {
                 session.report()?;
             }
             if due(sheet_every) {
-                session.sheet(&self.inpainter())?;
+                session.sheet(&*self.filler())?;
             }
             if due(validate_every) {
-                session.validate(&self.inpainter())?;
+                session.validate(&*self.filler())?;
             }
             if due(checkpoint_every) {
                 session.checkpoint(&self.learner, &self.config)?;
@@ -193,18 +180,18 @@ impl Run {
 
         session.report()?;
         session.checkpoint(&self.learner, &self.config)?;
-        if self.config.sheet_every > 0 {
-            session.sheet(&self.inpainter())?;
+        if sheet_every > 0 {
+            session.sheet(&*self.filler())?;
         }
-        let validation = session.validate(&self.inpainter())?;
+        let validation = session.validate(&*self.filler())?;
         Ok(session.close(validation))
     }
 
     /// Opens data and folder; everything that can be refused is refused here, before the first step.
     fn open<'a>(&self, progress: &'a mut dyn Progress) -> Result<(Loader, Session<'a>), TrainError> {
         let (done, config) = (self.step, &self.config);
-        if config.steps < done {
-            let steps = config.steps;
+        let Course { steps, sheet_every, .. } = config.course();
+        if steps < done {
             return Err(TrainError::config(format!(
                 "steps is {steps}, but the run has done {done}; write more"
             )));
@@ -216,7 +203,7 @@ impl Run {
                 "the data folder holds other pictures than when the run began; bring them back, or start a new run",
             ));
         }
-        let masks: Arc<dyn MaskGenerator> = config.masks.build()?.into();
+        let masks: Arc<dyn MaskGenerator> = config.masks()?.into();
         let (validation_set, unreadable) = ValidationSet::open(config, &dataset, &*masks)?;
         let (tell, refusals) = mpsc::channel();
         let loader = self.loader(&dataset, masks)?.on_refused(move |picture| {
@@ -226,24 +213,25 @@ impl Run {
         let folder = RunFolder::open(&self.folder, config, done)?;
         progress.begin(&self.plan(&loader, &dataset));
         let place = Place { done, steps_per_epoch: loader.steps_per_epoch(), pictures };
-        let mut session = Session::new(config, place, folder, validation_set, refusals, progress);
+        let mut session = Session::new(config.course(), place, folder, validation_set, refusals, progress);
         for picture in dataset.refused.into_iter().chain(unreadable) {
             session.refuse(picture);
         }
-        if done == 0 && config.sheet_every > 0 {
-            session.sheet(&self.inpainter())?;
+        if done == 0 && sheet_every > 0 {
+            session.sheet(&*self.filler())?;
         }
         Ok((loader, session))
     }
 
     fn loader(&self, dataset: &Dataset, masks: Arc<dyn MaskGenerator>) -> Result<Loader, TrainError> {
+        let Course { batch_size, seed, workers, mask_sharing: sharing, .. } = self.config.course();
         let settings = LoaderConfig {
-            batch_size: self.config.batch_size,
-            seed: self.config.seed,
-            workers: self.config.workers,
+            batch_size,
+            seed,
+            workers,
             cache_mib: dataset.cache_mib,
             view: dataset.view,
-            sharing: self.config.mask_sharing,
+            sharing,
             on_bad_picture: dataset.on_bad_picture,
             ..LoaderConfig::default()
         };
@@ -252,28 +240,28 @@ impl Run {
 
     fn plan(&self, loader: &Loader, dataset: &Dataset) -> Plan {
         let pictures = (dataset.training.len(), dataset.validation.len());
+        let Course { steps, batch_size, .. } = self.config.course();
         Plan {
             first_step: self.step,
-            steps: self.config.steps,
+            steps,
             steps_per_epoch: loader.steps_per_epoch(),
-            batch_size: self.config.batch_size,
-            parameters: parameter_count(self.learner.model()),
+            batch_size,
+            parameters: self.learner.parameters(),
             data: format!(
                 "{}, {} pictures and {} to validate on",
-                self.config.data.describe(),
+                self.config.data().describe(),
                 pictures.0,
                 pictures.1
             ),
-            masks: self.config.masks.to_string(),
+            masks: self.config.hidden(),
             device: format!("{:?}", self.device),
             folder: self.folder.clone(),
         }
     }
 
-    /// The generator as it stands, ready to fill pictures.
-    fn inpainter(&self) -> Inpainter {
-        // unblended: what the network itself has learned
-        Inpainter::new(self.learner.model(), &self.device).with_blend(Blend::None)
+    /// The network as it stands, ready to be measured.
+    fn filler(&self) -> Box<dyn Fill> {
+        self.learner.filler(&self.device)
     }
 }
 
@@ -295,17 +283,21 @@ mod tests {
         let first = Run::start(config.clone(), folder.path().join("first"), &device).expect("new");
         let weights = first.train(&mut ()).expect("trained").weights;
 
-        config.seed = 8;
-        config.begin_with = Some(weights.clone());
-        let second = Run::start(config.clone(), folder.path().join("second"), &device).expect("new");
         let picture = || burn::tensor::Tensor::<4>::ones([1, 3, 64, 64], &device) * 0.3;
         let features = |model: &Model| model.encode(picture()).into_data().try_to_vec::<f32>().expect("f32");
         let saved = features(&Model::load(&weights, &device).expect("weights"));
-        assert_eq!(features(&second.learner().model().valid()), saved, "the average begins there too");
-        assert_eq!(features(&second.learner().generator.network.valid()), saved);
-        let summary = second.train(&mut ()).expect("trained");
-        let learned = features(&Model::load(&summary.weights, &device).expect("weights"));
-        assert_ne!(learned, saved, "it learns on from there");
+        config.seed = 8;
+        config.begin_with = Some(weights);
+        // With an average, it is the average that is shown and saved.
+        for averaging in [0.0, 0.5] {
+            config.averaging = averaging;
+            let begun =
+                Run::start(config.clone(), folder.path().join(averaging.to_string()), &device).expect("new");
+            assert_eq!(features(&begun.learner().model().valid()), saved, "averaging {averaging}");
+            let learned = begun.train(&mut ()).expect("trained").weights;
+            let learned = features(&Model::load(learned, &device).expect("weights"));
+            assert_ne!(learned, saved, "it learns on from there");
+        }
 
         config.model = config.model.with_width(4);
         let error = Run::start(config, folder.path().join("third"), &device).err().expect("another network");

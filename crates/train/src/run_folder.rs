@@ -9,8 +9,10 @@ use context_encoder_eval::sheet;
 use image::RgbImage;
 
 use crate::{
-    TrainConfig, TrainError, bundle,
+    TrainError, bundle,
     journal::{Journal, replace},
+    overrides,
+    recipe::Recipe,
 };
 
 /// Names inside a run's folder.
@@ -47,7 +49,7 @@ impl RunFolder {
     }
 
     /// Makes the folder, or opens it at `step`.
-    pub(crate) fn open(folder: &Path, config: &TrainConfig, step: u64) -> Result<Self, TrainError> {
+    pub(crate) fn open(folder: &Path, config: &impl Recipe, step: u64) -> Result<Self, TrainError> {
         let samples = folder.join(SAMPLES);
         fs::create_dir_all(&samples).map_err(|source| TrainError::Io {
             action: "create",
@@ -56,7 +58,7 @@ impl RunFolder {
         })?;
         let lock = lock(folder)?;
         let path = folder.join(CONFIG);
-        replace(&path, &config.to_toml()?).map_err(|source| TrainError::Io {
+        replace(&path, &overrides::to_toml(config)?).map_err(|source| TrainError::Io {
             action: "write",
             path,
             source,

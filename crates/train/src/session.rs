@@ -2,16 +2,16 @@
 
 use std::sync::mpsc::Receiver;
 
-use burn::module::Module;
 use context_encoder_data::Refused;
-use context_encoder_eval::Inpainter;
+use context_encoder_eval::Fill;
 use context_encoder_model::{SaveOptions, TrainingRecord};
 
 use crate::{
-    Learner, Progress, StepTerms, Summary, TrainConfig, TrainError, Validation,
+    Progress, StepTerms, Summary, TrainError, Validation,
     bundle::{self, State},
     journal::{Pending, StepNumber},
     progress::Pace,
+    recipe::{Course, Learn, Recipe},
     run_folder::RunFolder,
     validation::ValidationSet,
     waiting::Waiting,
@@ -45,7 +45,7 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(
-        config: &TrainConfig,
+        course: Course,
         place: Place,
         folder: RunFolder,
         validation_set: ValidationSet,
@@ -55,8 +55,8 @@ impl<'a> Session<'a> {
         Self {
             place,
             first_step: place.done,
-            batch_size: config.batch_size as u64,
-            pace: Pace::new(place.done, config.steps, config.batch_size),
+            batch_size: course.batch_size as u64,
+            pace: Pace::new(place.done, course.steps, course.batch_size),
             waiting: Waiting::default(),
             pending: Pending::default(),
             folder,
@@ -105,20 +105,20 @@ impl<'a> Session<'a> {
     }
 
     /// Writes a sheet of samples.
-    pub(crate) fn sheet(&mut self, inpainter: &Inpainter) -> Result<(), TrainError> {
-        let page = self.validation_set.sheet(inpainter)?;
+    pub(crate) fn sheet(&mut self, network: &dyn Fill) -> Result<(), TrainError> {
+        let page = self.validation_set.sheet(network)?;
         let path = self.folder.write_sheet(self.place.done, &page)?;
         self.progress.written(&path);
         Ok(())
     }
 
     /// Measures the network, once a step.
-    pub(crate) fn validate(&mut self, inpainter: &Inpainter) -> Result<Validation, TrainError> {
+    pub(crate) fn validate(&mut self, network: &dyn Fill) -> Result<Validation, TrainError> {
         let step = self.place.done;
         if let Some(found) = self.validated.iter().find(|found| found.step == step) {
             return Ok(found.clone());
         }
-        let found = self.validation_set.validate(inpainter, step)?;
+        let found = self.validation_set.validate(network, step)?;
         if step > self.first_step {
             self.folder.validation.append(&[found.row()])?;
         }
@@ -128,7 +128,11 @@ impl<'a> Session<'a> {
     }
 
     /// Writes checkpoint and weights, unless nothing was learned since they were read.
-    pub(crate) fn checkpoint(&mut self, learner: &Learner, config: &TrainConfig) -> Result<(), TrainError> {
+    pub(crate) fn checkpoint<C: Recipe>(
+        &mut self,
+        learner: &C::Learner,
+        config: &C,
+    ) -> Result<(), TrainError> {
         let Place { done: step, steps_per_epoch, pictures } = self.place;
         if step == self.first_step && self.folder.checkpoint.exists() && self.folder.weights.exists() {
             return Ok(());
@@ -138,11 +142,11 @@ impl<'a> Session<'a> {
         let record = TrainingRecord {
             steps: step,
             samples: step * self.batch_size,
-            masks: config.masks.to_string(),
-            data: config.data.describe(),
+            masks: config.hidden(),
+            data: config.data().describe(),
         };
         let options = SaveOptions::default().with_record(record);
-        learner.model().valid().save_with(&options, &self.folder.weights)?;
+        learner.save(&options, &self.folder.weights)?;
         self.progress.written(&self.folder.checkpoint);
         self.progress.written(&self.folder.weights);
         Ok(())

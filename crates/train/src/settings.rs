@@ -1,17 +1,14 @@
 //! A configuration from a preset, a file and overrides, in this order.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use context_encoder_model::Preset;
-use toml::{Table, Value};
+use toml::Value;
 
-use crate::{TrainConfig, TrainError};
+use crate::{TrainConfig, TrainError, overrides};
 
 /// Key of a file that names the preset it starts from.
 const PRESET: &str = "preset";
-
-/// Key that tells variants of a choice apart (`masks.kind`, `objective.kind`, `data.kind`).
-const KIND: &str = "kind";
 
 impl TrainConfig {
     /// Reads a TOML file. It holds any of the keys of [`TrainConfig`], starting from the preset that its
@@ -21,16 +18,7 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Config`] with the offending key.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|source| TrainError::Io {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::from_toml(&text).map_err(|error| match error {
-            TrainError::Config { reason, .. } => TrainError::Config { path: Some(path.to_owned()), reason },
-            other => other,
-        })
+        overrides::load(path.as_ref(), Self::from_toml)
     }
 
     /// As [`load`](Self::load), from text.
@@ -48,11 +36,7 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the offending key.
     pub fn from_toml(text: &str) -> Result<Self, TrainError> {
-        let mut changes: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line =
-                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-            TrainError::config(format!("line {line}: {}", one_line(error.message())))
-        })?;
+        let mut changes = overrides::table(text)?;
         let preset = match changes.remove(PRESET) {
             None => Preset::default(),
             Some(Value::String(name)) => name.parse()?,
@@ -60,7 +44,7 @@ impl TrainConfig {
                 return Err(TrainError::config(format!("preset is {other}; write a name in quotes")));
             }
         };
-        Self::preset(preset).changed(changes)
+        overrides::changed(&Self::preset(preset), changes)
     }
 
     /// Sets one key, written with dots, to a TOML value; text needs no quotes.
@@ -76,23 +60,7 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the offending key.
     pub fn with_override(self, assignment: &str) -> Result<Self, TrainError> {
-        let (key, value) = assignment
-            .split_once('=')
-            .ok_or_else(|| TrainError::config(format!("`{assignment}` is no assignment; write key=value")))?;
-        let (key, value) = (key.trim(), value.trim());
-        let value = format!("value = {value}")
-            .parse::<Table>()
-            .ok()
-            .and_then(|mut table| table.remove("value"))
-            .unwrap_or_else(|| Value::String(value.to_owned()));
-        let change = key
-            .split('.')
-            .rev()
-            .fold(value, |inner, part| Value::Table(Table::from_iter([(part.to_owned(), inner)])));
-        match change {
-            Value::Table(changes) => self.changed(changes),
-            _ => Err(TrainError::config(format!("`{assignment}` is no assignment; write key=value"))),
-        }
+        overrides::overridden(&self, assignment)
     }
 
     /// As the TOML text that [`load`](Self::load) reads.
@@ -100,43 +68,8 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] when a path in it is not valid text.
     pub fn to_toml(&self) -> Result<String, TrainError> {
-        toml::to_string_pretty(self).map_err(|error| TrainError::config(error.to_string()))
+        overrides::to_toml(self)
     }
-
-    /// This configuration with some keys changed.
-    fn changed(self, changes: Table) -> Result<Self, TrainError> {
-        let mut table = Table::try_from(&self).map_err(|error| TrainError::config(error.to_string()))?;
-        merge(&mut table, changes);
-        serde_path_to_error::deserialize(table).map_err(|error| {
-            let key = error.path().to_string();
-            let key = if key == "." { String::new() } else { format!("{key}: ") };
-            TrainError::config(format!("{key}{}", one_line(error.into_inner().message())))
-        })
-    }
-}
-
-/// Puts changes over a table, key by key; a table of another `kind` replaces the old one whole.
-fn merge(table: &mut Table, changes: Table) {
-    for (key, change) in changes {
-        match (table.get_mut(&key), change) {
-            (Some(Value::Table(old)), Value::Table(new)) => {
-                let another_kind = new.get(KIND).is_some_and(|kind| old.get(KIND) != Some(kind));
-                if another_kind {
-                    *old = new;
-                } else {
-                    merge(old, new);
-                }
-            }
-            (_, change) => {
-                table.insert(key, change);
-            }
-        }
-    }
-}
-
-/// TOML's own messages may span lines; ours are one.
-fn one_line(message: &str) -> String {
-    message.trim().replace('\n', " ")
 }
 
 #[cfg(test)]

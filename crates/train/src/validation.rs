@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use context_encoder_data::{OnBadPicture, Purpose, Refused, stream};
-use context_encoder_eval::{BorderMean, Fill, Harmonic, Inpainter, Scores, sheet};
+use context_encoder_data::{OnBadPicture, Purpose, Refused, pixel, stream};
+use context_encoder_eval::{BorderMean, Fill, Harmonic, Scores, sheet};
 use context_encoder_mask::{Mask, MaskGenerator};
 use image::{Rgb, RgbImage};
 use serde::Serialize;
 
-use crate::{TrainConfig, TrainError, dataset::Dataset};
+use crate::{
+    TrainError,
+    dataset::Dataset,
+    recipe::{Asked, Recipe},
+};
 
 /// Samples on a sheet.
 const SHEET_SAMPLES: usize = 8;
@@ -20,11 +24,15 @@ const VALIDATION_SEED: u64 = 0;
 pub(crate) struct ValidationSet {
     pictures: Vec<RgbImage>,
     masks: Vec<Mask>,
+    asked: Asked,
+    /// What stands for hidden pixels on a sheet.
+    hole: Rgb<u8>,
     /// Fills without a network give the same result every time: measured once.
     baselines: Vec<ValidationEntry>,
 }
 
-/// Mean scores of one fill over the hidden pixels of the validation pictures.
+/// Mean scores of one fill over the pixels of the validation pictures that are asked of the network: the hidden ones,
+/// or all where it is trained on whole pictures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValidationEntry {
     /// The fill's name.
@@ -42,7 +50,7 @@ pub struct Validation {
     pub pictures: usize,
     /// The network.
     pub network: Scores,
-    /// Fills without a network: border mean and harmonic.
+    /// Fills without a network: border mean and harmonic; none where the network is asked for visible pixels too.
     pub baselines: Vec<ValidationEntry>,
 }
 
@@ -55,14 +63,14 @@ pub(crate) struct ValidationRow {
     psnr: f64,
     ssim: f64,
     sharpness: f64,
-    border_mean_psnr: f64,
-    harmonic_psnr: f64,
+    border_mean_psnr: Option<f64>,
+    harmonic_psnr: Option<f64>,
 }
 
 impl Validation {
     pub(crate) fn row(&self) -> ValidationRow {
         let psnr = |name: &str| {
-            self.baselines.iter().find(|entry| entry.name == name).map_or(f64::NAN, |e| e.scores.psnr)
+            self.baselines.iter().find(|entry| entry.name == name).map(|entry| entry.scores.psnr)
         };
         let Scores { l1, l2, psnr: network, ssim, sharpness } = self.network;
         ValidationRow {
@@ -82,14 +90,14 @@ impl ValidationSet {
     /// Crops the pictures and draws the masks; both are the same for every run on the same data. Pictures that cannot
     /// be read are returned beside it, unless the data is strict.
     pub(crate) fn open(
-        config: &TrainConfig,
+        config: &impl Recipe,
         dataset: &Dataset,
         generator: &dyn MaskGenerator,
     ) -> Result<(Self, Vec<Refused>), TrainError> {
         let (mut pictures, mut masks, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let source = &dataset.validation;
         for index in 0..source.len() {
-            if pictures.len() == config.validation_pictures {
+            if pictures.len() == config.course().validation_pictures {
                 break;
             }
             match source.picture(0, index) {
@@ -111,30 +119,36 @@ impl ValidationSet {
                 source.len()
             )));
         }
-        let mut set = Self { pictures, masks, baselines: Vec::new() };
-        let fills: [&dyn Fill; 2] = [&BorderMean, &Harmonic];
-        for fill in fills {
+        let (asked, hole) = (config.asked(), Rgb(config.fill().rgb().map(pixel::to_byte)));
+        let mut set = Self { pictures, masks, asked, hole, baselines: Vec::new() };
+        let fills: &[&dyn Fill] = match asked {
+            Asked::Hidden => &[&BorderMean, &Harmonic],
+            // Of visible pixels, a fill without a network gives back the truth.
+            Asked::Everything => &[],
+        };
+        for &fill in fills {
             let scores = set.scores(fill)?;
             set.baselines.push(ValidationEntry { name: fill.name().to_owned(), scores });
         }
         Ok((set, refused))
     }
 
-    pub(crate) fn validate(&self, inpainter: &Inpainter, step: u64) -> Result<Validation, TrainError> {
-        let network = self.scores(inpainter)?;
+    pub(crate) fn validate(&self, network: &dyn Fill, step: u64) -> Result<Validation, TrainError> {
+        let network = self.scores(network)?;
         Ok(Validation { step, pictures: self.pictures.len(), network, baselines: self.baselines.clone() })
     }
 
     /// A sheet of the first samples: what the network sees, what it makes of it, what was there.
-    pub(crate) fn sheet(&self, inpainter: &Inpainter) -> Result<RgbImage, TrainError> {
+    pub(crate) fn sheet(&self, network: &dyn Fill) -> Result<RgbImage, TrainError> {
         let count = SHEET_SAMPLES.min(self.pictures.len());
         let (pictures, masks) = (&self.pictures[..count], &self.masks[..count]);
-        let filled = inpainter.fill_all(pictures, masks)?;
-        let hole = Rgb(inpainter.config().fill.rgb().map(context_encoder_data::pixel::to_byte));
+        let filled = network.fill_all(pictures, masks)?;
         let columns: Vec<Vec<RgbImage>> = filled
             .into_iter()
             .zip(pictures.iter().zip(masks))
-            .map(|(filled, (truth, mask))| vec![sheet::with_hole(truth, mask, hole), filled, truth.clone()])
+            .map(|(filled, (truth, mask))| {
+                vec![sheet::with_hole(truth, mask, self.hole), filled, truth.clone()]
+            })
             .collect();
         Ok(sheet::lay_out(&columns))
     }
@@ -142,8 +156,12 @@ impl ValidationSet {
     fn scores(&self, fill: &dyn Fill) -> Result<Scores, TrainError> {
         let filled = fill.fill_all(&self.pictures, &self.masks)?;
         let triples = filled.iter().zip(self.pictures.iter().zip(&self.masks));
-        let scores: Vec<Scores> =
-            triples.map(|(filled, (truth, mask))| Scores::hidden(filled, truth, mask)).collect();
+        let scores: Vec<Scores> = triples
+            .map(|(filled, (truth, mask))| match self.asked {
+                Asked::Hidden => Scores::hidden(filled, truth, mask),
+                Asked::Everything => Scores::between(filled, truth),
+            })
+            .collect();
         Scores::mean(&scores).ok_or_else(|| TrainError::config("there is no picture to validate on"))
     }
 }

@@ -8,8 +8,11 @@ use std::{
 use clap::Args;
 use context_encoder::{
     Device, Discriminator, Model, ModelConfig,
-    model::{BottleneckConfig, FeatureModel, Prediction, Preset, TrainingRecord, parameter_count},
-    train::CheckpointRecord,
+    model::{
+        BottleneckConfig, FeatureModel, FeatureModelConfig, Prediction, Preset, TrainingRecord,
+        parameter_count,
+    },
+    train::{Checkpoint, CheckpointRecord, PretrainConfig},
 };
 use miette::{IntoDiagnostic, Result};
 use serde_json::{Value, json};
@@ -35,7 +38,19 @@ impl Info {
     }
 }
 
+/// A checkpoint of `train`, or of `pretrain`.
 fn of_checkpoint(file: &Path, device: &Device) -> Result<Value> {
+    if let Ok(Checkpoint { step, epoch, config }) = Checkpoint::<PretrainConfig>::load(file) {
+        let mut facts = feature_network(&config.model);
+        facts["kind"] = json!("checkpoint of pretraining");
+        facts["pretext"] = json!(config.pretext.name());
+        facts["parameters"] = json!(parameter_count(&config.model.init(device).into_diagnostic()?));
+        facts["steps"] = json!(step);
+        facts["steps_in_all"] = json!(config.steps);
+        facts["epochs"] = json!(epoch);
+        facts["batch"] = json!(config.batch_size);
+        return Ok(facts);
+    }
     let CheckpointRecord { step, epoch, config } = CheckpointRecord::load(file).into_diagnostic()?;
     let mut facts = network(&config.model);
     facts["kind"] = json!("checkpoint");
@@ -55,12 +70,7 @@ fn of_weights(file: &Path, device: &Device) -> Result<Value> {
             let mut facts = network(model.config());
             facts["kind"] = json!("context encoder");
             facts["parameters"] = json!(parameter_count(&model));
-            if let Some(record) = TrainingRecord::load(file).into_diagnostic()? {
-                facts["steps"] = json!(record.steps);
-                facts["pictures_seen"] = json!(record.samples);
-                facts["masks"] = json!(record.masks);
-                facts["data"] = json!(record.data);
-            }
+            add_record(&mut facts, file)?;
             return Ok(facts);
         }
         Err(error) => error,
@@ -69,11 +79,36 @@ fn of_weights(file: &Path, device: &Device) -> Result<Value> {
         return Ok(json!({ "kind": "discriminator", "parameters": parameter_count(&critic) }));
     }
     if let Ok(model) = FeatureModel::load(file, device) {
-        return Ok(
-            json!({ "kind": "feature network (AlexNet style)", "parameters": parameter_count(&model) }),
-        );
+        let mut facts = feature_network(model.config());
+        facts["kind"] = json!("feature network (AlexNet style)");
+        facts["parameters"] = json!(parameter_count(&model));
+        add_record(&mut facts, file)?;
+        return Ok(facts);
     }
     Err(error).into_diagnostic()
+}
+
+/// How weights came about, where the file says it.
+fn add_record(facts: &mut Value, file: &Path) -> Result<()> {
+    if let Some(record) = TrainingRecord::load(file).into_diagnostic()? {
+        facts["steps"] = json!(record.steps);
+        facts["pictures_seen"] = json!(record.samples);
+        facts["masks"] = json!(record.masks);
+        facts["data"] = json!(record.data);
+    }
+    Ok(())
+}
+
+/// The architecture of a network that learns features.
+fn feature_network(config: &FeatureModelConfig) -> Value {
+    json!({
+        "size": config.size,
+        "width": config.width,
+        "pooling": config.pooling,
+        "normalised": config.local_response_norm,
+        "groups": config.groups,
+        "fill": config.fill,
+    })
 }
 
 /// The architecture, and the preset that it is.
@@ -99,13 +134,17 @@ fn network(config: &ModelConfig) -> Value {
 
 /// One line for each fact that is known, what it is first.
 fn in_words(facts: &Value) -> String {
-    const ORDER: [(&str, &str); 15] = [
+    const ORDER: [(&str, &str); 19] = [
         ("kind", "kind"),
         ("preset", "preset"),
         ("size", "size, px"),
         ("width", "width"),
         ("bottleneck", "bottleneck"),
         ("predicts", "predicts"),
+        ("pooling", "pooling"),
+        ("normalised", "normalised"),
+        ("groups", "groups"),
+        ("pretext", "pretext"),
         ("fill", "fill"),
         ("parameters", "parameters"),
         ("steps", "steps"),

@@ -10,6 +10,7 @@ mod inpaint;
 mod man;
 mod masks;
 mod mix;
+mod pretrain;
 mod retrieve;
 mod sample;
 mod train;
@@ -26,6 +27,8 @@ pub enum Command {
     Inpaint(inpaint::Inpaint),
     /// Train a network; without arguments, a compact one on built-in facades in a few minutes
     Train(train::Train),
+    /// Train a network for its features, by inpainting or, to compare, as an autoencoder
+    Pretrain(pretrain::Pretrain),
     /// Measure weights on a folder of pictures, as in the paper's Table 1
     Evaluate(evaluate::Evaluate),
     /// Describe every picture of a folder by what surrounds its centre, into a file of vectors
@@ -55,6 +58,7 @@ impl Command {
         match self {
             Self::Inpaint(command) => command.run(output),
             Self::Train(command) => command.run(output),
+            Self::Pretrain(command) => command.run(output),
             Self::Evaluate(command) => command.run(output),
             Self::Features(command) => command.run(output),
             Self::Retrieve(command) => command.run(output),

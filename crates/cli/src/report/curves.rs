@@ -14,10 +14,10 @@ const SIZE: (u32, u32) = (900, 340);
 struct Validation {
     step: u64,
     psnr: f64,
-    harmonic_psnr: f64,
+    harmonic_psnr: Option<f64>,
 }
 
-/// PSNR on the validation pictures from step to step, with the harmonic fill as a level, as SVG.
+/// PSNR on the validation pictures from step to step, with the harmonic fill as a level where there is one, as SVG.
 pub fn validation(run: &Path) -> Result<String> {
     let path = run.join("validation.csv");
     let mut reader = csv::Reader::from_path(&path)
@@ -28,7 +28,7 @@ pub fn validation(run: &Path) -> Result<String> {
         return Err(miette!("{} holds no validation yet", path.display()));
     };
     let level = first.harmonic_psnr;
-    let values = || rows.iter().map(|row| row.psnr).chain([level]).filter(|value| value.is_finite());
+    let values = || rows.iter().map(|row| row.psnr).chain(level).filter(|value| value.is_finite());
     let (low, high) = (values().fold(f64::MAX, f64::min) - 0.2, values().fold(f64::MIN, f64::max) + 0.2);
     let mut svg = String::new();
     draw(&mut svg, &rows, level, last.step.max(1), low, high)
@@ -39,7 +39,7 @@ pub fn validation(run: &Path) -> Result<String> {
 fn draw(
     svg: &mut String,
     rows: &[Validation],
-    level: f64,
+    level: Option<f64>,
     steps: u64,
     low: f64,
     high: f64,
@@ -56,11 +56,13 @@ fn draw(
         .draw_series(LineSeries::new(learned, &BLUE))?
         .label("network")
         .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLUE));
-    let flat = [(0, level), (steps, level)];
-    chart
-        .draw_series(LineSeries::new(flat, &RED))?
-        .label("harmonic fill")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], RED));
+    if let Some(level) = level {
+        let flat = [(0, level), (steps, level)];
+        chart
+            .draw_series(LineSeries::new(flat, &RED))?
+            .label("harmonic fill")
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], RED));
+    }
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::LowerRight)

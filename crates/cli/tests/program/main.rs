@@ -6,6 +6,7 @@ mod errors;
 mod folder;
 mod inpaint;
 mod learning;
+mod pretraining;
 mod shell;
 
 use std::{

@@ -47,10 +47,8 @@ impl<W: Write + Send> Progress for Lines<W> {
         let Validation { step, pictures, network, baselines } = validation;
         let beside: Vec<String> =
             baselines.iter().map(|e| format!("{} {:.2} dB", e.name, e.scores.psnr)).collect();
-        self.line(&format!(
-            "step {step:>6}  validation on {pictures} pictures: {network}  ({})",
-            beside.join(", ")
-        ));
+        let beside = if beside.is_empty() { String::new() } else { format!("  ({})", beside.join(", ")) };
+        self.line(&format!("step {step:>6}  validation on {pictures} pictures: {network}{beside}"));
     }
 
     fn written(&mut self, file: &Path) {

@@ -1,0 +1,116 @@
+//! Pretraining as a whole: runs that resume, grey pictures, encoders that come out.
+
+use std::{fs, path::Path};
+
+use context_encoder::{
+    Device,
+    data::Facades,
+    model::{FeatureEncoder, FeatureModel, TrainingRecord},
+    train::{Augmentation, Checkpoint, Pretext, PretrainConfig, Pretraining, Run},
+};
+use tempfile::tempdir;
+
+/// A small network on pictures of 99 pixels, in epochs of two steps.
+fn config(steps: u64, pretext: Pretext) -> PretrainConfig {
+    let config = PretrainConfig { steps, pretext, ..PretrainConfig::default().smoke() };
+    let config = PretrainConfig { workers: 0, sheet_every: 0, rate: Some(1e-3), ..config };
+    config.with_override("data.pictures=8").expect("a key")
+}
+
+fn tensors(weights: &Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = fs::read(weights).expect("weights");
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let mut all: Vec<_> = file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_run_that_stops_and_resumes_is_the_run_that_never_stopped() {
+    for pretext in Pretext::ALL {
+        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+        let straight = Pretraining::start(config(5, pretext), &whole, &device)
+            .expect("run")
+            .train(&mut ())
+            .expect("trained");
+        Pretraining::start(config(3, pretext), &parts, &device)
+            .expect("run")
+            .train(&mut ())
+            .expect("trained");
+        let resumed = Pretraining::resume(&parts, &device).expect("checkpoint").with_steps(5);
+        assert_eq!(resumed.step(), 3);
+        let resumed = resumed.train(&mut ()).expect("trained");
+
+        let expected = tensors(&straight.weights);
+        assert!(expected.len() > 20);
+        assert_eq!(expected, tensors(&resumed.weights), "{pretext}");
+        assert_eq!(straight.validation, resumed.validation);
+        let record = Checkpoint::<PretrainConfig>::load(&resumed.checkpoint).expect("checkpoint");
+        assert_eq!((record.step, record.config.pretext), (5, pretext));
+        let other = Pretraining::start(
+            PretrainConfig { seed: 1, ..config(5, pretext) },
+            folder.path().join("other"),
+            &device,
+        );
+        assert_ne!(expected, tensors(&other.expect("run").train(&mut ()).expect("trained").weights));
+    }
+}
+
+#[test]
+fn random_weights_are_a_run_of_no_steps() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let config = config(0, Pretext::Context);
+    let summary = Pretraining::start(config.clone(), folder.path(), &device)
+        .expect("run")
+        .train(&mut ())
+        .expect("done");
+    let drawn = folder.path().join("drawn.safetensors");
+    config.model.init_seeded(config.seed, &device).expect("valid").save(&drawn).expect("saved");
+    assert_eq!(tensors(&summary.weights), tensors(&drawn));
+}
+
+#[test]
+fn grey_pictures_of_a_folder_are_learned_from_and_the_encoder_comes_out() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("created");
+    for index in 0..6 {
+        let picture = Facades::new(3).with_size(160, 130).picture(index);
+        let grey = image::DynamicImage::ImageRgb8(picture).to_luma8();
+        grey.save(data.join(format!("{index}.png"))).expect("written");
+    }
+    let augmentation = Augmentation { smallest: 99, colour: 10 };
+    let config = PretrainConfig { augmentation, sheet_every: 1, ..config(2, Pretext::Context) };
+    let config = config.with_folder(&data, Some(110), true);
+    let run = folder.path().join("run");
+    let summary =
+        Pretraining::start(config.clone(), &run, &device).expect("run").train(&mut ()).expect("trained");
+    assert_eq!(summary.validation.baselines.len(), 2);
+    assert_eq!(summary.sheets.len(), 3);
+
+    let record = TrainingRecord::load(&summary.weights).expect("header").expect("a record");
+    assert_eq!((record.steps, record.samples), (2, 8));
+    assert_eq!(record.masks, "random regions, noise pattern");
+    let model = FeatureModel::load(&summary.weights, &device).expect("weights");
+    assert_eq!(model.config(), &config.model);
+    assert!(FeatureEncoder::load(&summary.weights, &device).is_ok());
+}
+
+#[test]
+fn the_two_kinds_of_run_do_not_continue_each_other() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let config = config(1, Pretext::Autoencoder);
+    let summary =
+        Pretraining::start(config, folder.path(), &device).expect("run").train(&mut ()).expect("trained");
+    assert!(summary.validation.baselines.is_empty());
+    let error = Run::resume(folder.path(), &device).err().expect("another kind").to_string();
+    assert!(error.contains("`train` and `pretrain` each continue their own"), "{error}");
+    let error = Pretraining::resume(folder.path(), &device)
+        .expect("own kind")
+        .with_override("pretext.kind=context")
+        .err()
+        .expect("fixed")
+        .to_string();
+    assert!(error.contains("cannot be changed in a run; these can: steps, rate"), "{error}");
+}
