@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Train an AlexNet-style network for its features, by inpainting or as an autoencoder; without arguments, a narrow one
-/// on built-in facades, in a few minutes on a processor.
+/// on built-in facades, in about a minute on a processor.
 #[derive(Args)]
 pub struct Pretrain {
     /// Folder of pictures, with subfolders; without it, facades are drawn by the program

@@ -105,7 +105,7 @@ impl Default for PretrainConfig {
 }
 
 impl PretrainConfig {
-    /// What fits into a few minutes on two cores: few steps of a narrow network on small pictures.
+    /// What fits into about a minute on two cores: few steps of a narrow network on small pictures.
     pub fn first_run() -> Self {
         let config = Self::default();
         Self {
