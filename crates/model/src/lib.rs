@@ -4,7 +4,8 @@
 //!   (dense or [`ChannelWise`]), [`Decoder`].
 //! - [`Predictor`]: a model laid out for inference.
 //! - [`Discriminator`]: the adversarial loss's judge, in logits.
-//! - [`FeatureModel`]: the AlexNet-style network for feature learning.
+//! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it
+//!   that transfers, [`FeatureLayer`] by [`FeatureLayer`].
 //! - [`Preset`]: paper, authors, recommended.
 //!
 //! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with
@@ -36,7 +37,9 @@ pub use decoder::Decoder;
 pub use discriminator::Discriminator;
 pub use encoder::Encoder;
 pub use error::{Mismatch, ModelError};
-pub use feature::{FeatureDecoder, FeatureEncoder, FeatureModel, FeatureModelConfig, Pooling};
+pub use feature::{
+    FeatureDecoder, FeatureEncoder, FeatureLayer, FeatureMaps, FeatureModel, FeatureModelConfig, Pooling,
+};
 pub use fill::InitialFill;
 pub use model::Model;
 pub use parameter_count::parameter_count;

@@ -1,16 +1,25 @@
 //! Configuration of the feature-learning network.
 
+use std::ops::RangeInclusive;
+
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::FeatureModel;
 use crate::{InitialFill, ModelError};
 
-/// Side of the input pictures in pixels.
-pub(crate) const INPUT_SIDE: usize = 227;
+/// Side of AlexNet's input pictures, pixels.
+const ALEXNET_SIZE: usize = 227;
 
-/// Side of the map between encoder and decoder (pool5).
-pub(crate) const MAP_SIDE: usize = 6;
+/// Sides that pass through conv1 (11x11, stride 4) and three poolings (3x3, stride 2) without a pixel left over are
+/// this much above a multiple of [`STRIDE`]: `n` positions at pool5 come from `35 + 32 n` pixels.
+const REST: usize = 35;
+
+/// Pixels from one position of pool5 to the next.
+const STRIDE: usize = 32;
+
+/// Sides of pool5's map that can be asked for: 99 to 483 pixels.
+const MAP_SIDES: RangeInclusive<usize> = 2..=14;
 
 /// How the encoder shrinks its maps after conv1, conv2 and conv5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +38,7 @@ pub enum Pooling {
 ///
 /// | field | meaning | default | range |
 /// |---|---|---|---|
+/// | `size` | side of the pictures, pixels; pool5 has `(size - 35) / 32` positions a side | 227 | 99, 131, 163, 195, 227, ... 483: 35 more than a multiple of 32 |
 /// | `width` | channels of the decoder's second and third layer; every other layer is a fixed multiple (conv1 has 3/2 of it) | 64 | 4..=256, a multiple of 4 |
 /// | `pooling` | max pooling, or convolutions in its place | max | |
 /// | `local_response_norm` | AlexNet's normalisation after conv1 and conv2 | on | |
@@ -37,6 +47,9 @@ pub enum Pooling {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureModelConfig {
+    /// Side of the pictures, pixels: 35 more than a multiple of 32. 227 is AlexNet.
+    #[serde(default = "alexnet_size")]
+    pub size: usize,
     /// Channels of the decoder's second layer; conv1 has 3/2 of it. 64 is AlexNet.
     pub width: usize,
     /// Max pooling, or convolutions in its place.
@@ -59,6 +72,7 @@ impl FeatureModelConfig {
     /// AlexNet as in the paper: max pooling, local response normalisation, two groups.
     pub fn alexnet() -> Self {
         Self {
+            size: ALEXNET_SIZE,
             width: 64,
             pooling: Pooling::Max,
             local_response_norm: true,
@@ -70,6 +84,12 @@ impl FeatureModelConfig {
     /// The modern simplification: no local response normalisation, no groups.
     pub fn modern() -> Self {
         Self { local_response_norm: false, groups: 1, ..Self::alexnet() }
+    }
+
+    /// Sets the side of the pictures, pixels (227 is AlexNet).
+    pub fn with_size(mut self, size: usize) -> Self {
+        self.size = size;
+        self
     }
 
     /// Sets the width (64 is AlexNet).
@@ -90,6 +110,15 @@ impl FeatureModelConfig {
     /// [`ModelError::Config`] names the field and its range.
     pub fn validate(&self) -> Result<(), ModelError> {
         let refuse = |message: String| Err(ModelError::Config { message });
+        let sizes = MAP_SIDES.map(|side| REST + STRIDE * side);
+        if !sizes.clone().any(|size| size == self.size) {
+            let sizes: Vec<String> = sizes.map(|size| size.to_string()).collect();
+            return refuse(format!(
+                "size is {}, which AlexNet's layers do not divide; choose one of {} (227 is AlexNet)",
+                self.size,
+                sizes.join(", ")
+            ));
+        }
         if !(4..=256).contains(&self.width) || !self.width.is_multiple_of(4) {
             return refuse(format!(
                 "width is {}; choose a multiple of 4 from 4 to 256 (64 is AlexNet)",
@@ -116,14 +145,19 @@ impl FeatureModelConfig {
     }
 
     /// Builds the network with fresh weights drawn from `seed`: He's normal initialisation for
-    /// convolutions and up-convolutions, N(0, 1/36) for the channel-wise layer (which keeps the
-    /// scale of a map of 36 positions), biases 0.
+    /// convolutions and up-convolutions, N(0, 1/n^2) for the channel-wise layer (which keeps the
+    /// scale of a map of n x n positions), biases 0.
     ///
     /// # Errors
     /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
     pub fn init_seeded(&self, seed: u64, device: &Device) -> Result<FeatureModel, ModelError> {
         self.validate()?;
         Ok(FeatureModel::new(self, seed, device))
+    }
+
+    /// Side of the map between encoder and decoder (pool5): 6 at size 227.
+    pub fn map_side(&self) -> usize {
+        (self.size - REST) / STRIDE
     }
 
     /// Channels of conv1 to conv5: 96, 256, 384, 384, 256 at width 64.
@@ -139,6 +173,10 @@ impl FeatureModelConfig {
     }
 }
 
+fn alexnet_size() -> usize {
+    ALEXNET_SIZE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +185,28 @@ mod tests {
     fn channels_are_alexnets() {
         assert_eq!(FeatureModelConfig::alexnet().encoder_channels(), [96, 256, 384, 384, 256]);
         assert_eq!(FeatureModelConfig::alexnet().decoder_channels(), [128, 64, 64, 32, 3]);
+    }
+
+    #[test]
+    fn pool5_has_a_whole_map_for_every_size() {
+        for (size, side) in [(99, 2), (131, 3), (163, 4), (195, 5), (227, 6), (259, 7), (483, 14)] {
+            let config = FeatureModelConfig::alexnet().with_size(size);
+            config.validate().expect("usable");
+            assert_eq!(config.map_side(), side);
+        }
+        for size in [0, 67, 128, 224, 228, 515] {
+            let error = FeatureModelConfig::alexnet().with_size(size).validate().expect_err("no size");
+            assert!(error.to_string().contains("choose one of 99, 131, 163, 195, 227, 259"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_without_a_size_are_alexnets() {
+        let json = r#"{"width":64,"pooling":"max","local_response_norm":true,"groups":2,"fill":"mean"}"#;
+        assert_eq!(
+            serde_json::from_str::<FeatureModelConfig>(json).expect("old"),
+            FeatureModelConfig::alexnet()
+        );
     }
 
     #[test]

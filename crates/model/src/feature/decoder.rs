@@ -11,15 +11,15 @@ use burn::{
 };
 use context_encoder_ops::{Activation, Window};
 
-use super::config::{FeatureModelConfig, INPUT_SIDE};
+use super::FeatureModelConfig;
 use crate::layer::Step;
 
 /// Doubles a side, less one pixel.
 const DOUBLING: Window = Window::new(5, 2, 2);
 
 /// Five up-convolutions 5x5 of stride 2 and padding 2, each turning a side n into 2n - 1 (6, 11, 21,
-/// 41, 81, 161), with a rectifier after all but the last; then bilinear to 227 (paper, section 3.1
-/// "Decoder").
+/// 41, 81, 161), with a rectifier after all but the last; then bilinear to the pictures' side, 227
+/// (paper, section 3.1 "Decoder").
 #[derive(Module, Debug)]
 pub struct FeatureDecoder {
     layers: Vec<ConvTranspose2d>,
@@ -42,14 +42,14 @@ impl FeatureDecoder {
             })
             .collect();
         let resize = Interpolate2dConfig::new()
-            .with_output_size(Some([INPUT_SIDE, INPUT_SIDE]))
+            .with_output_size(Some([config.size, config.size]))
             .with_mode(InterpolateMode::Linear)
             .with_align_corners(false)
             .init();
         Self { layers, resize }
     }
 
-    /// # Shapes (at width 64)
+    /// # Shapes (at width 64 and size 227)
     /// - input: `[batch, 256, 6, 6]`
     /// - output: `[batch, 3, 227, 227]`, not bounded
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {

@@ -11,7 +11,7 @@ use burn::{
 };
 use context_encoder_ops::{Activation, ResponseNorm, Window, max_pool};
 
-use super::config::{FeatureModelConfig, Pooling};
+use super::{FeatureLayer, FeatureMaps, FeatureModelConfig, Pooling};
 use crate::layer::Step;
 
 /// AlexNet's local response normalisation.
@@ -25,11 +25,32 @@ const CONV3: Window = Window::new(3, 1, 1);
 /// Window of pooling, and of the convolution in its place.
 const SHRINK: Window = Window::new(3, 2, 0);
 
+/// The smallest side that leaves pool5 a position, pixels.
+const SMALLEST: usize = 67;
+
 /// AlexNet's convolutions: conv1 11x11 stride 4, conv2 5x5, conv3 to conv5 3x3, each with bias and
 /// rectifier; normalisation and pooling after conv1 and conv2, pooling after conv5 (paper, section
 /// 3.1 "Encoder").
 ///
 /// Local response normalisation is `x / (1 + 1e-4/5 sum x^2)^0.75` over five channels.
+///
+/// It is what pretraining is for, and stands alone: from a pretrained model or a file
+/// ([`load`](Self::load), [`FeatureModelConfig::load_encoder`]), on pictures of any side.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_model::{FeatureLayer, FeatureModelConfig};
+///
+/// let device = Device::flex();
+/// let encoder = FeatureModelConfig::alexnet().with_width(4).init(&device)?.into_encoder();
+/// let pictures = Tensor::zeros([2, 3, 227, 227], &device);
+/// assert_eq!(encoder.map_at(pictures.clone(), FeatureLayer::Conv3).dims(), [2, 24, 13, 13]);
+///
+/// let maps = encoder.maps(pictures);
+/// assert_eq!(maps.get(FeatureLayer::Pool1).dims(), [2, 6, 27, 27]);
+/// assert_eq!(maps.pool5.dims(), [2, 16, 6, 6]);
+/// # Ok::<(), context_encoder_model::ModelError>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct FeatureEncoder {
     conv1: Conv2d,
@@ -41,7 +62,7 @@ pub struct FeatureEncoder {
     conv5: Conv2d,
     pool5: Shrink,
     #[module(skip)]
-    response_norm: Option<ResponseNorm>,
+    config: FeatureModelConfig,
 }
 
 impl FeatureEncoder {
@@ -66,30 +87,88 @@ impl FeatureEncoder {
             conv4: conv([c3, c4], CONV3, groups),
             conv5: conv([c4, c5], CONV3, groups),
             pool5: shrink(c5),
-            response_norm: config.local_response_norm.then_some(RESPONSE_NORM),
+            config: config.clone(),
         }
     }
 
+    /// The configuration of the network that the encoder is part of.
+    pub fn config(&self) -> &FeatureModelConfig {
+        &self.config
+    }
+
+    /// Pool5's map.
+    ///
     /// # Shapes (at width 64)
-    /// - input: `[batch, 3, 227, 227]` in `[-1, 1]`
+    /// - input: `[batch, 3, 227, 227]` in `[-1, 1]`; other sides, square or not, give other maps
     /// - output: `[batch, 256, 6, 6]`
+    ///
+    /// # Panics
+    /// When a side has less than 67 pixels, which leave pool5 nothing.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.map_at(x, FeatureLayer::Pool5)
+    }
+
+    /// One layer's map; the layers after it are not computed.
+    ///
+    /// # Shapes
+    /// - input: as for [`forward`](Self::forward)
+    /// - output: see [`FeatureLayer`]
+    ///
+    /// # Panics
+    /// As for [`forward`](Self::forward).
+    pub fn map_at(&self, x: Tensor<4>, layer: FeatureLayer) -> Tensor<4> {
+        Self::expect_pictures(&x);
+        FeatureLayer::ALL.into_iter().filter(|&each| each <= layer).fold(x, |x, each| self.step(each, x))
+    }
+
+    /// Every layer's map, in one pass.
+    ///
+    /// # Shapes
+    /// As for [`map_at`](Self::map_at).
+    ///
+    /// # Panics
+    /// As for [`forward`](Self::forward).
+    pub fn maps(&self, x: Tensor<4>) -> FeatureMaps {
+        Self::expect_pictures(&x);
+        let pool1 = self.step(FeatureLayer::Pool1, x);
+        let pool2 = self.step(FeatureLayer::Pool2, pool1.clone());
+        let conv3 = self.step(FeatureLayer::Conv3, pool2.clone());
+        let conv4 = self.step(FeatureLayer::Conv4, conv3.clone());
+        let conv5 = self.step(FeatureLayer::Conv5, conv4.clone());
+        let pool5 = self.step(FeatureLayer::Pool5, conv5.clone());
+        FeatureMaps { pool1, pool2, conv3, conv4, conv5, pool5 }
+    }
+
+    /// From the map before a layer to the layer's own (shapes at width 64 and 227 pixels).
+    fn step(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
         let conv = |conv, window, x| Step::<Conv2d>::new(conv, None, window, Activation::Relu).forward(x);
-        let x = self.normalise(conv(&self.conv1, CONV1, x)); // [batch, 96, 55, 55]
-        let x = self.pool1.forward(x); // [batch, 96, 27, 27]
-        let x = self.normalise(conv(&self.conv2, CONV2, x)); // [batch, 256, 27, 27]
-        let x = self.pool2.forward(x); // [batch, 256, 13, 13]
-        let x = conv(&self.conv3, CONV3, x); // [batch, 384, 13, 13]
-        let x = conv(&self.conv4, CONV3, x); // [batch, 384, 13, 13]
-        let x = conv(&self.conv5, CONV3, x); // [batch, 256, 13, 13]
-        self.pool5.forward(x) // [batch, 256, 6, 6]
+        match layer {
+            FeatureLayer::Pool1 => {
+                let x = self.normalise(conv(&self.conv1, CONV1, x)); // [batch, 96, 55, 55]
+                self.pool1.forward(x) // [batch, 96, 27, 27]
+            }
+            FeatureLayer::Pool2 => {
+                let x = self.normalise(conv(&self.conv2, CONV2, x)); // [batch, 256, 27, 27]
+                self.pool2.forward(x) // [batch, 256, 13, 13]
+            }
+            FeatureLayer::Conv3 => conv(&self.conv3, CONV3, x), // [batch, 384, 13, 13]
+            FeatureLayer::Conv4 => conv(&self.conv4, CONV3, x), // [batch, 384, 13, 13]
+            FeatureLayer::Conv5 => conv(&self.conv5, CONV3, x), // [batch, 256, 13, 13]
+            FeatureLayer::Pool5 => self.pool5.forward(x),       // [batch, 256, 6, 6]
+        }
     }
 
     fn normalise(&self, x: Tensor<4>) -> Tensor<4> {
-        match &self.response_norm {
-            Some(norm) => norm.forward(x),
-            None => x,
-        }
+        if self.config.local_response_norm { RESPONSE_NORM.forward(x) } else { x }
+    }
+
+    fn expect_pictures(x: &Tensor<4>) {
+        let [_, channels, height, width] = x.dims();
+        assert!(
+            channels == 3 && height >= SMALLEST && width >= SMALLEST,
+            "the feature encoder takes [batch, 3, {SMALLEST} or more, {SMALLEST} or more], not {:?}",
+            x.dims()
+        );
     }
 }
 
@@ -121,5 +200,47 @@ impl Shrink {
             Self::Max(_) => max_pool(x, SHRINK),
             Self::Convolution(conv) => Step::new(conv, None, SHRINK, Activation::Relu).forward(x),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    fn values(map: Tensor<4>) -> Vec<f32> {
+        map.into_data().try_to_vec().expect("f32")
+    }
+
+    #[test]
+    fn maps_have_alexnets_sides_and_are_the_same_one_by_one() {
+        let device = Device::flex();
+        // worked out by hand: (side - 11) / 4 + 1, then three times (side - 3) / 2 + 1
+        for (size, sides) in [(227, [27, 13, 6]), (131, [15, 7, 3]), (99, [11, 5, 2]), (67, [7, 3, 1])] {
+            let encoder =
+                FeatureModelConfig::alexnet().with_width(4).init(&device).expect("valid").into_encoder();
+            let pixels = (0..3 * size * size).map(|i| (i * 37 % 199) as f32 / 99.0 - 1.0).collect();
+            let picture =
+                Tensor::<4>::from_data(TensorData::new::<f32, _>(pixels, [1, 3, size, size]), &device);
+            let maps = encoder.maps(picture.clone());
+            let [pool1, pool2, pool5] = sides;
+            let expected = [(6, pool1), (16, pool2), (24, pool2), (24, pool2), (16, pool2), (16, pool5)];
+            for (layer, (channels, side)) in FeatureLayer::ALL.into_iter().zip(expected) {
+                let map = maps.get(layer).clone();
+                assert_eq!(map.dims(), [1, channels, side, side], "{layer} of {size}");
+                assert_eq!(values(map), values(encoder.map_at(picture.clone(), layer)), "{layer} of {size}");
+            }
+            assert_eq!(values(maps.pool5), values(encoder.forward(picture)));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "67 or more], not [1, 3, 66, 100]")]
+    fn refuses_what_leaves_no_map() {
+        let device = Device::flex();
+        let encoder =
+            FeatureModelConfig::alexnet().with_width(4).init(&device).expect("valid").into_encoder();
+        encoder.forward(Tensor::zeros([1, 3, 66, 100], &device));
     }
 }

@@ -3,9 +3,11 @@
 mod config;
 mod decoder;
 mod encoder;
+mod maps;
 mod model;
 
 pub use config::{FeatureModelConfig, Pooling};
 pub use decoder::FeatureDecoder;
 pub use encoder::FeatureEncoder;
+pub use maps::{FeatureLayer, FeatureMaps};
 pub use model::FeatureModel;

@@ -10,10 +10,7 @@ use burn::{
 };
 use context_encoder_ops::Activation;
 
-use super::{
-    FeatureDecoder, FeatureEncoder,
-    config::{FeatureModelConfig, INPUT_SIDE, MAP_SIDE},
-};
+use super::{FeatureDecoder, FeatureEncoder, FeatureModelConfig};
 use crate::{
     ChannelWise,
     init::initialise_he,
@@ -46,8 +43,6 @@ pub struct FeatureModel {
     dropout: Dropout,
     mix: Conv2d,
     decoder: FeatureDecoder,
-    #[module(skip)]
-    config: FeatureModelConfig,
 }
 
 impl FeatureModel {
@@ -56,30 +51,39 @@ impl FeatureModel {
         let [_, _, _, _, channels] = config.encoder_channels();
         let model = Self {
             encoder: FeatureEncoder::new(config, device),
-            channel_wise: ChannelWise::new(channels, MAP_SIDE, device),
+            channel_wise: ChannelWise::new(channels, config.map_side(), device),
             dropout: DropoutConfig::new(DROPOUT).init(),
             mix: Conv2dConfig::new([channels, channels], [1, 1])
                 .with_initializer(Initializer::Zeros)
                 .init(device),
             decoder: FeatureDecoder::new(config, device),
-            config: config.clone(),
         };
         initialise_he(model, seed)
     }
 
     /// The configuration that the network was built from.
     pub fn config(&self) -> &FeatureModelConfig {
-        &self.config
+        self.encoder.config()
+    }
+
+    /// What transfers to other tasks.
+    pub fn encoder(&self) -> &FeatureEncoder {
+        &self.encoder
+    }
+
+    /// What transfers to other tasks, without the rest.
+    pub fn into_encoder(self) -> FeatureEncoder {
+        self.encoder
     }
 
     /// Hides what the masks hide and predicts the whole picture.
     ///
-    /// # Shapes
+    /// # Shapes (at size 227)
     /// - `images`: `[batch, 3, 227, 227]` in `[-1, 1]`
     /// - `masks`: `[batch, 1, 227, 227]`, 1 = hidden, 0 = visible
     /// - output: `[batch, 3, 227, 227]`, not bounded
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        self.predict(self.config.fill.hide(images, masks))
+        self.predict(self.config().fill.hide(images, masks))
     }
 
     /// Predicts from pictures whose hidden part already holds the fill. Dropout acts on autodiff
@@ -96,17 +100,18 @@ impl FeatureModel {
 
     /// The encoder's features, pool5.
     ///
-    /// # Shapes
+    /// # Shapes (at size 227)
     /// - input: `[batch, 3, 227, 227]`
     /// - output: `[batch, 4 width, 6, 6]`: 9216 numbers a picture at width 64
     ///
     /// # Panics
-    /// When the pictures are not 227 pixels a side.
+    /// When the pictures are not of the configured size.
     pub fn features(&self, masked: Tensor<4>) -> Tensor<4> {
+        let size = self.config().size;
         let [_, channels, height, width] = masked.dims();
         assert!(
-            channels == 3 && height == INPUT_SIDE && width == INPUT_SIDE,
-            "the feature network takes [batch, 3, {INPUT_SIDE}, {INPUT_SIDE}], not {:?}",
+            channels == 3 && height == size && width == size,
+            "the feature network takes [batch, 3, {size}, {size}], not {:?}",
             masked.dims()
         );
         self.encoder.forward(masked)
@@ -138,6 +143,19 @@ mod tests {
         assert_eq!(model.num_params() - pooled.num_params(), learned);
         let masks = Tensor::zeros([2, 1, 227, 227], &device);
         assert_eq!(model.forward(Tensor::ones([2, 3, 227, 227], &device), masks).dims(), [2, 3, 227, 227]);
+    }
+
+    #[test]
+    fn every_size_is_predicted_whole() {
+        let device = Device::flex();
+        for (size, side) in [(99, 2), (131, 3), (163, 4)] {
+            let config = FeatureModelConfig::alexnet().with_width(4).with_size(size);
+            let model = config.init(&device).expect("valid");
+            assert_eq!(model.channel_wise.num_params(), 16 * side * side * side * side);
+            let picture = Tensor::ones([2, 3, size, size], &device);
+            assert_eq!(model.features(picture.clone()).dims(), [2, 16, side, side]);
+            assert_eq!(model.predict(picture).dims(), [2, 3, size, size]);
+        }
     }
 
     #[test]

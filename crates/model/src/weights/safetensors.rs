@@ -7,20 +7,20 @@ use std::{fs, path::Path};
 
 use burn::{
     module::Module,
-    store::{ModuleSnapshot, ModuleStore, SafetensorsStore},
+    store::{ModuleSnapshot, ModuleStore, SafetensorsStore, burn_pack::Tensor as NamedTensor},
     tensor::Device,
 };
 use safetensors::SafeTensors;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{SaveOptions, apply::apply};
-use crate::{Discriminator, FeatureModel, FeatureModelConfig, Model, ModelConfig, ModelError};
+use crate::{Discriminator, Model, ModelConfig, ModelError};
 
 /// Header key of a [`ModelConfig`].
-const MODEL_KEY: &str = "context-encoder.model";
+pub(super) const MODEL_KEY: &str = "context-encoder.model";
 
-/// Header key of a [`FeatureModelConfig`].
-const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
+/// Header key of a [`FeatureModelConfig`](crate::FeatureModelConfig).
+pub(super) const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
 
 /// Header key of a [`TrainingRecord`](super::TrainingRecord).
 pub(super) const TRAINING_KEY: &str = "context-encoder.training";
@@ -96,29 +96,6 @@ impl Model {
     }
 }
 
-impl FeatureModel {
-    /// Writes weights and configuration to a safetensors file, complete or absent.
-    ///
-    /// # Errors
-    /// [`ModelError::Io`] when the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        save(self, FEATURE_MODEL_KEY, self.config(), &SaveOptions::default(), path.as_ref())
-    }
-
-    /// Reads a network, architecture and weights, from a file that [`save`](Self::save) wrote.
-    ///
-    /// # Errors
-    /// As for [`Model::load`].
-    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        let bytes = read(path)?;
-        let config: FeatureModelConfig = configuration(&bytes, FEATURE_MODEL_KEY, path)?;
-        let mut model = config.init(device)?;
-        apply_bytes(&mut model, bytes, path)?;
-        Ok(model)
-    }
-}
-
 impl Discriminator {
     /// Writes the weights to a safetensors file, complete or absent; `config` is the configuration
     /// of the model that the discriminator belongs to.
@@ -143,7 +120,7 @@ impl Discriminator {
     }
 }
 
-fn save<M: Module, C: Serialize>(
+pub(super) fn save<M: Module, C: Serialize>(
     module: &M,
     key: &str,
     config: &C,
@@ -184,12 +161,37 @@ pub(super) fn header(bytes: &[u8], key: &str, path: &Path) -> Result<Option<Stri
     Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(key).cloned()))
 }
 
-fn configuration<C: DeserializeOwned>(bytes: &[u8], key: &str, path: &Path) -> Result<C, ModelError> {
-    let text = header(bytes, key, path)?.ok_or_else(|| ModelError::NotWeights {
-        path: path.to_owned(),
-        reason: format!("its header has no `{key}`, so the architecture is unknown; it was not written for this kind of network"),
-    })?;
-    parse(&text, path)
+/// The configuration under `key`, of the kind of network that is asked for.
+pub(super) fn configuration<C: DeserializeOwned>(
+    bytes: &[u8],
+    key: &str,
+    path: &Path,
+) -> Result<C, ModelError> {
+    if let Some(text) = header(bytes, key, path)? {
+        return parse(&text, path);
+    }
+    let mut reason = format!("its header has no `{key}`");
+    reason += match other_kind(bytes, key, path)? {
+        Some(kind) => kind,
+        None => ", so the architecture is unknown; it was not written for this kind of network",
+    };
+    Err(ModelError::NotWeights { path: path.to_owned(), reason })
+}
+
+/// Where a file belongs that is asked for `key` and was written for the other kind of network.
+pub(super) fn other_kind(bytes: &[u8], key: &str, path: &Path) -> Result<Option<&'static str>, ModelError> {
+    let (other, words) = if key == MODEL_KEY {
+        (
+            FEATURE_MODEL_KEY,
+            ": it belongs to a feature network, as pretraining writes it; name an inpainting network's file",
+        )
+    } else {
+        (
+            MODEL_KEY,
+            ": it belongs to an inpainting network; name a feature network's file, as pretraining writes it",
+        )
+    };
+    Ok(header(bytes, other, path)?.map(|_| words))
 }
 
 pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ModelError> {
@@ -199,12 +201,17 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, M
     })
 }
 
-fn apply_bytes<M: Module>(module: &mut M, bytes: Vec<u8>, path: &Path) -> Result<(), ModelError> {
+pub(super) fn apply_bytes<M: Module>(module: &mut M, bytes: Vec<u8>, path: &Path) -> Result<(), ModelError> {
+    apply(module, tensors(bytes, path)?, path)
+}
+
+/// Every tensor of a file, not read yet.
+pub(super) fn tensors(bytes: Vec<u8>, path: &Path) -> Result<Vec<NamedTensor>, ModelError> {
     let mut store = SafetensorsStore::from_bytes(Some(bytes));
     let tensors = store
         .get_all_tensors()
         .map_err(|error| ModelError::NotWeights { path: path.to_owned(), reason: error.to_string() })?;
-    apply(module, tensors.values().cloned().collect(), path)
+    Ok(tensors.values().cloned().collect())
 }
 
 #[cfg(test)]
@@ -213,7 +220,7 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
-    use crate::{BottleneckConfig, Precision, Prediction, TrainingRecord};
+    use crate::{BottleneckConfig, FeatureModel, Precision, Prediction, TrainingRecord};
 
     fn configs() -> Vec<ModelConfig> {
         let small = ModelConfig::default().with_size(64).with_width(2);
