@@ -1,9 +1,16 @@
 //! What a pretrained context encoder is good for.
 
+pub mod classify;
 mod error;
+mod first_weights;
+pub mod fit;
 pub mod metric;
 mod rect;
+mod resize;
+mod source;
 pub mod voc;
 
 pub use error::TransferError;
+pub use fit::{Curve, Descent, Fit, Fitted, Head};
 pub use rect::Rect;
+pub use source::Source;

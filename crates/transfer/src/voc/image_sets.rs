@@ -99,7 +99,10 @@ fn column(root: &Path, set: &str, class: &str, names: &[String]) -> Result<Vec<P
         match (words.next(), words.next().and_then(presence)) {
             (Some(name), Some(presence)) => known.insert(name, presence),
             _ => {
-                return Err(TransferError::malformed(&path, format!("`{line}` is not a name and 1, 0 or -1")));
+                return Err(TransferError::malformed(
+                    &path,
+                    format!("`{line}` is not a name and 1, 0 or -1"),
+                ));
             }
         };
     }
