@@ -1,12 +1,15 @@
 //! What a pretrained context encoder is good for.
 
+mod canvas;
 pub mod classify;
 mod error;
 mod first_weights;
 pub mod fit;
 pub mod metric;
+pub mod probe;
 mod rect;
 mod resize;
+pub mod segment;
 mod source;
 pub mod voc;
 

@@ -20,6 +20,7 @@ use crate::{
 };
 pub use album::{Album, Keep};
 pub use exam::{CROPS, Exam};
+pub(crate) use lessons::targets;
 pub use lessons::{CropLessons, LabelledBatch};
 
 /// Probability that dropout silences a value of fc6 and fc7 in training (AlexNet).
