@@ -2,6 +2,7 @@
 
 mod canvas;
 pub mod classify;
+pub mod detect;
 mod error;
 mod first_weights;
 pub mod fit;
