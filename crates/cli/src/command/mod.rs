@@ -10,6 +10,7 @@ mod man;
 mod masks;
 mod sample;
 mod train;
+mod transfer;
 
 use clap::Subcommand;
 use miette::Result;
@@ -35,6 +36,8 @@ pub enum Command {
     Info(info::Info),
     /// Write pictures of built-in facades, to try things on
     Sample(sample::Sample),
+    /// Teach and test what encoders are good for: classification, probes of frozen features, segmentation, detection
+    Transfer(transfer::Transfer),
     /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command into a folder
@@ -52,6 +55,7 @@ impl Command {
             Self::Convert(command) => command.run(output),
             Self::Info(command) => command.run(output),
             Self::Sample(command) => command.run(output),
+            Self::Transfer(command) => command.run(output),
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(output),
         }

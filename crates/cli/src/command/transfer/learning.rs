@@ -1,0 +1,123 @@
+//! How heads learn.
+
+use std::{fs, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use context_encoder::transfer::{
+    Descent, Fit, Fitted, Head, TransferError,
+    fit::{CurvePoint, Lessons, save_head},
+};
+use context_encoder::{Device, train::Schedule};
+use miette::{IntoDiagnostic, Result, WrapErr};
+use serde_json::json;
+
+use super::Named;
+use crate::output::Output;
+
+/// The choice of how heads learn. What is left out, each task decides.
+#[derive(Args, Clone, Default)]
+pub struct Learning {
+    /// Steps in all
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Pictures a step
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Learning rate
+    #[arg(long, value_name = "RATE")]
+    rate: Option<f64>,
+    /// What the encoder's rate is multiplied by; 0 freezes it
+    #[arg(long, value_name = "FACTOR")]
+    encoder_rate: Option<f64>,
+    /// How steps go downhill
+    #[arg(long, value_enum)]
+    descent: Option<DescentName>,
+    /// Steps between two points of the curve
+    #[arg(long, value_name = "N")]
+    every: Option<u64>,
+    /// Take a score at every N points of the curve, not only at the end
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    scored: u64,
+    /// Folder for each head's weights and curve: NAME-SEED-TASK.safetensors and .csv
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DescentName {
+    /// Adam, beta 0.5 and 0.999
+    Adam,
+    /// Gradient descent with momentum 0.9
+    Momentum,
+}
+
+impl Learning {
+    /// As many steps and no more.
+    pub fn with_steps(&self, steps: u64) -> Self {
+        Self { steps: self.steps.or(Some(steps)), ..self.clone() }
+    }
+
+    /// The settings, what is not chosen being the task's own.
+    pub fn fit(&self, own: Fit, seed: u64) -> Fit {
+        let steps = self.steps.unwrap_or(own.steps);
+        Fit {
+            steps,
+            batch_size: self.batch.unwrap_or(own.batch_size),
+            rate: self.rate.unwrap_or(own.rate),
+            encoder_rate: self.encoder_rate.unwrap_or(own.encoder_rate),
+            descent: match self.descent {
+                None => own.descent,
+                Some(DescentName::Adam) => Descent::Adam,
+                Some(DescentName::Momentum) => Descent::Momentum(0.9),
+            },
+            schedule: Schedule::Cosine,
+            seed,
+            every: self.every.unwrap_or(own.every).min(steps.max(1)),
+        }
+    }
+}
+
+/// Teaches a head, tells how it goes, and leaves weights and curve where they were asked for.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what a run is made of; each is named at the one place that calls it"
+)]
+pub fn with_fit<H: Head>(
+    learning: &Learning,
+    fit: &Fit,
+    task: &str,
+    named: &Named,
+    head: H,
+    lessons: &dyn Lessons<H::Batch>,
+    device: &Device,
+    output: &Output,
+    evaluate: impl FnMut(&H) -> Result<f64, TransferError>,
+) -> Result<Fitted<H>> {
+    let bar = output.with_bar(fit.steps as usize, "steps");
+    let mut done = 0;
+    let mut watch = |point: &CurvePoint| {
+        (done..point.step).for_each(|_| bar.advance());
+        done = point.step;
+        let CurvePoint { step, loss, score } = *point;
+        bar.record(&json!({ "event": "step", "task": task, "encoder": named.name, "seed": named.seed,
+            "step": step, "loss": loss, "score": score }));
+        let score = score.map(|score| format!(", score {:.3}", score)).unwrap_or_default();
+        bar.detail(format_args!("{} {} {task}: step {step}, loss {loss:.4}{score}", named.name, named.seed));
+    };
+    let fitted = fit.run(head, lessons, device, learning.scored, evaluate, &mut watch).into_diagnostic();
+    bar.clear_bar();
+    let fitted = fitted?;
+    if let Some(folder) = &learning.run {
+        fs::create_dir_all(folder)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot make {}", folder.display()))?;
+        // Names are free text and may hold a path.
+        let name: String =
+            named.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        let file = |ending: &str| folder.join(format!("{name}-{}-{task}.{ending}", named.seed));
+        save_head(&fitted.head, &file("safetensors")).into_diagnostic()?;
+        fitted.curve.write(&file("csv")).into_diagnostic()?;
+        output.note(format_args!("wrote {}", file("safetensors").display()));
+    }
+    Ok(fitted)
+}
