@@ -8,6 +8,7 @@ mod info;
 mod inpaint;
 mod man;
 mod masks;
+mod reproduce;
 mod sample;
 mod train;
 mod transfer;
@@ -38,6 +39,8 @@ pub enum Command {
     Sample(sample::Sample),
     /// Teach and test what encoders are good for: classification, probes of frozen features, segmentation, detection
     Transfer(transfer::Transfer),
+    /// Run an experiment of the paper and print its rows beside ours
+    Reproduce(reproduce::Reproduce),
     /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command into a folder
@@ -56,6 +59,7 @@ impl Command {
             Self::Info(command) => command.run(output),
             Self::Sample(command) => command.run(output),
             Self::Transfer(command) => command.run(output),
+            Self::Reproduce(command) => command.run(output),
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(output),
         }

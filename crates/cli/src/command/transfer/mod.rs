@@ -18,7 +18,11 @@ pub use encoders::{EncoderChoice, Named};
 pub use learning::{Learning, with_fit};
 pub use table::Table;
 pub use trial::TrialFolder;
-pub use {classify::Classes, detect::Objects, segment::Masks};
+pub use {
+    classify::{Classes, Pictures},
+    detect::{Look, Objects},
+    segment::Masks,
+};
 
 /// Teach and test what encoders are good for: classification, probes, segmentation, detection.
 #[derive(Args)]
