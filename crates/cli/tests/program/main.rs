@@ -7,6 +7,7 @@ mod folder;
 mod inpaint;
 mod learning;
 mod shell;
+mod transfer;
 
 use std::{
     path::{Path, PathBuf},

@@ -3,6 +3,8 @@
 mod album;
 mod exam;
 mod lessons;
+#[cfg(test)]
+mod tests;
 
 use burn::{
     module::Module,

@@ -20,6 +20,9 @@ pub use lessons::{Item, Lessons};
 /// Burn scales a gradient by `1 - dampening` before it enters the velocity; none is the usual momentum.
 const DAMPENING: f64 = 0.0;
 
+/// Keeps the steps of neighbouring seeds apart (2^64 over the golden ratio).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A network with an encoder in it, and what it learns from.
 pub trait Head: Module {
     /// What one step sees.
@@ -123,7 +126,8 @@ impl Fit {
 
     /// Teaches a head. `device` computes gradients (it is turned to autodiff), and `head` was built on such a device.
     /// `evaluate` scores the head as it is used, at the last step and at every `scored` points of the curve (0: at the
-    /// last alone); `watch` sees each point. The same arguments give the same head.
+    /// last alone); `watch` sees each point. The same arguments give the same
+    /// head, as long as nothing else draws from the device's random numbers meanwhile.
     ///
     /// # Errors
     /// [`TransferError::Settings`], [`TransferError::NotFinite`], and those of the lessons and of `evaluate`.
@@ -149,6 +153,8 @@ impl Fit {
         for step in 0..self.steps {
             let items = lessons::items(self.seed, step, self.batch_size, lessons.len());
             let batch = lessons.batch(self.seed, &items, &device)?;
+            // Dropout draws from the device's own stream.
+            device.seed(self.seed.wrapping_mul(SPREAD).wrapping_add(step));
             let loss = head.loss(&batch);
             losses.push(loss.clone().detach());
             head = self.descend(&mut optimizer, head, &loss, step);

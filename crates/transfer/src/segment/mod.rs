@@ -3,6 +3,8 @@
 
 mod frame;
 mod lessons;
+#[cfg(test)]
+mod tests;
 mod upsample;
 
 use burn::{
