@@ -75,12 +75,13 @@ const RING: f32 = 0.15;
 /// How fast a window loses by being large.
 const ECONOMY: f32 = 1.3;
 
-/// Edges weaker than this many times the picture's mean are noise.
+/// Edges weaker than this many times the picture's mean are noise; those twice as strong count no more than that, so that
+/// one loud object does not drown the others.
 const NOISE: f32 = 1.5;
 
 /// Windows that are compared with each other, and how much they may overlap.
 const CANDIDATES: usize = 4000;
-const OVERLAP: f32 = 0.75;
+const OVERLAP: f32 = 0.6;
 
 /// Up to `count` places that hold many edges for their size and whose surroundings hold few, best first: windows of many
 /// sizes and shapes slide over the picture, and each is worth the edges inside less those in a ring around it, divided
@@ -162,7 +163,7 @@ impl Sums {
         for y in 0..height {
             let mut row = 0.0;
             for x in 0..width {
-                row += f64::from((edges[y * width + x] - noise).max(0.0));
+                row += f64::from((edges[y * width + x] - noise).clamp(0.0, noise));
                 sums[(y + 1) * line + x + 1] = sums[y * line + x + 1] + row;
             }
         }

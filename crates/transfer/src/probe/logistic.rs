@@ -9,10 +9,10 @@ use crate::{
 };
 
 /// Weight decays that are tried, from weak to strong.
-pub const DECAYS: [f64; 5] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+pub const DECAYS: [f64; 6] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
 
 /// Steps of accelerated descent; the problem is convex and its step size is known, so nothing is tuned.
-const STEPS: usize = 200;
+const STEPS: usize = 300;
 
 /// Every so manyth known picture judges the decays.
 const HELD_OUT_EVERY: usize = 5;

@@ -14,7 +14,7 @@ use context_encoder::{
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Learning, Named, Table, TrialFolder, with_fit};
+use super::{EncoderChoice, Learning, Named, Table, TrialFolder, sets, with_fit};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune AlexNet's classifier and test it on ten crops of each picture.
@@ -62,7 +62,7 @@ impl Pictures {
         let albums = match (&self.voc, &self.folder) {
             (Some(root), _) => {
                 let voc = Voc::of_year(root, 2007).into_diagnostic()?;
-                let [train, test] = super::segment::sets(&self.sets)?;
+                let [train, test] = sets::pair(&self.sets)?;
                 [train, test].map(|set| Album::of_voc(&voc, set, keep))
             }
             (None, folder) => {

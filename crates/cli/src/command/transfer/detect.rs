@@ -14,7 +14,7 @@ use context_encoder::{
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Learning, Named, Table, TrialFolder, segment::sets, with_fit};
+use super::{EncoderChoice, Learning, Named, Table, TrialFolder, sets, with_fit};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune Fast R-CNN on boxes.
@@ -114,7 +114,7 @@ impl Detect {
                 self.learning.with_steps(2),
             ),
             None => (
-                Objects::load(&self.voc.clone().unwrap_or_default(), sets(&self.sets)?, &self.look)?,
+                Objects::load(&self.voc.clone().unwrap_or_default(), sets::pair(&self.sets)?, &self.look)?,
                 self.encoders.clone(),
                 self.learning.clone(),
             ),

@@ -6,7 +6,9 @@ mod encoders;
 mod learning;
 mod probe;
 mod segment;
+mod sets;
 mod table;
+mod tiny;
 mod trial;
 
 use clap::{Args, Subcommand};
@@ -41,6 +43,8 @@ enum TransferTask {
     Segment(segment::Segment),
     /// Fine-tune Fast R-CNN on boxes in VOC's layout
     Detect(detect::Detect),
+    /// Draw a small development kit of plain shapes in VOC's layout, to try things on
+    Tiny(tiny::Tiny),
 }
 
 impl Transfer {
@@ -50,6 +54,7 @@ impl Transfer {
             TransferTask::Probe(command) => command.run(output),
             TransferTask::Segment(command) => command.run(output),
             TransferTask::Detect(command) => command.run(output),
+            TransferTask::Tiny(command) => command.run(output),
         }
     }
 }

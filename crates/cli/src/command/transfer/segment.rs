@@ -11,9 +11,9 @@ use context_encoder::{
         voc::Voc,
     },
 };
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Learning, Named, Table, TrialFolder, with_fit};
+use super::{EncoderChoice, Learning, Named, Table, TrialFolder, sets, with_fit};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune a fully convolutional network on class masks.
@@ -56,14 +56,6 @@ fn odd(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(number) if number % 2 == 1 => Ok(number),
         _ => Err("choose an odd number, such as 7".to_owned()),
-    }
-}
-
-/// Two names of sets.
-pub fn sets(sets: &[String]) -> Result<[&str; 2]> {
-    match sets {
-        [train, test] => Ok([train, test]),
-        _ => Err(miette!("name two sets, to learn from and to test on: `--sets train,val`")),
     }
 }
 
@@ -118,7 +110,12 @@ impl Segment {
                 self.learning.with_steps(2),
             ),
             None => (
-                Masks::load(&self.voc.clone().unwrap_or_default(), sets(&self.sets)?, stride, self.reach)?,
+                Masks::load(
+                    &self.voc.clone().unwrap_or_default(),
+                    sets::pair(&self.sets)?,
+                    stride,
+                    self.reach,
+                )?,
                 self.encoders.clone(),
                 self.learning.clone(),
             ),
