@@ -60,7 +60,7 @@ fn the_tiny_devkit_is_memorised() {
     let training = Device::flex().autodiff();
     let config = SegmenterConfig { stride: Stride::S8, reach: 3, ..SegmenterConfig::new(4) };
     let segmenter = Segmenter::new(encoder(8, &training), config, 0);
-    let fit = Fit { steps: 250, batch_size: 4, rate: 2e-3, ..Fit::default() };
+    let fit = Fit { steps: 180, batch_size: 4, rate: 2e-3, ..Fit::default() };
     let judge = |segmenter: &Segmenter| Ok(segmenter.examine(&pictures, 4)?.mean_iu());
     let lessons = MaskLessons { pictures: &pictures };
     let fitted = fit.run(segmenter, &lessons, &training, 0, judge, &mut |_| ()).expect("learned");
