@@ -58,8 +58,8 @@ pub enum TransferError {
 }
 
 impl TransferError {
-    pub(crate) fn malformed(path: &Path, reason: impl ToString) -> Self {
-        Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
+    pub(crate) fn malformed(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), reason: reason.into() }
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {

@@ -61,7 +61,7 @@ fn detection_follows_vocs_rules() {
     let picture = |values: &[Value]| number(&values[0]) as usize;
     let truths: Vec<Truth> = list(&case["truths"])
         .iter()
-        .map(|truth| list(truth))
+        .map(list)
         .map(|truth| Truth {
             picture: picture(truth),
             rect: rect(&truth[1..]),
@@ -70,7 +70,7 @@ fn detection_follows_vocs_rules() {
         .collect();
     let found: Vec<Detection> = list(&case["found"])
         .iter()
-        .map(|found| list(found))
+        .map(list)
         .map(|found| Detection {
             picture: picture(found),
             rect: rect(&found[1..]),

@@ -47,7 +47,7 @@ impl Sampling {
                     found.push(Region { rect, object: Some((object.class, offsets)) });
                 }
                 Some((overlap, _)) if overlap >= self.background_from => {
-                    ground.push(Region { rect, object: None })
+                    ground.push(Region { rect, object: None });
                 }
                 _ => easy.push(Region { rect, object: None }),
             }
