@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 use context_encoder::transfer::segment::Stride;
 use miette::{Result, miette};
 
-use super::transfer::{Classes, EncoderChoice, Learning, Look, Masks, Objects, Pictures, Table, TrialFolder};
+use super::transfer::{
+    Attempt, Classes, EncoderChoice, Learning, Look, Masks, Objects, Pictures, Table, TrialFolder,
+};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Run an experiment of the paper and print its rows beside ours.
@@ -82,9 +84,10 @@ impl Table2 {
         let mut classes = Classes::new(Pictures::of_voc(&root, ["trainval", "test"]));
         let mut table = Table::new(COLUMNS);
         for named in encoders.all()? {
-            let classification = classes.try_one(&named, &learning, &device, output)?;
-            let [detection, _] = objects.try_one(&named, &learning, &device, output)?;
-            let segmentation = masks.try_one(&named, &learning, &device, output)?;
+            let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
+            let classification = classes.try_one(&attempt)?;
+            let [detection, _] = objects.try_one(&attempt)?;
+            let segmentation = masks.try_one(&attempt)?;
             output.note(format_args!(
                 "{} {}: classification {:.1} %, detection {:.1} %, segmentation {:.1} %",
                 named.name,

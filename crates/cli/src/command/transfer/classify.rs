@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use context_encoder::{
-    Device,
     data::View,
     transfer::{
         Fit,
@@ -14,7 +13,7 @@ use context_encoder::{
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Learning, Named, Table, TrialFolder, sets, with_fit};
+use super::{Attempt, EncoderChoice, Learning, Table, TrialFolder, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune AlexNet's classifier and test it on ten crops of each picture.
@@ -92,15 +91,8 @@ impl Classes {
     }
 
     /// Fine-tunes one encoder and returns its score, 0 to 1.
-    pub fn try_one(
-        &mut self,
-        named: &Named,
-        learning: &Learning,
-        device: &Device,
-        output: &Output,
-    ) -> Result<f64> {
-        let training = device.clone().without_autodiff().autodiff();
-        let encoder = named.source.load(&training).into_diagnostic()?;
+    pub fn try_one(&mut self, attempt: &Attempt<'_>) -> Result<f64> {
+        let encoder = attempt.encoder()?;
         let size = encoder.config().size as u32;
         let resize = (f64::from(size) / CROP).round() as u32;
         if self.loaded.as_ref().is_none_or(|(kept, _)| *kept != resize) {
@@ -108,12 +100,12 @@ impl Classes {
         }
         let Some((_, [train, test])) = &self.loaded else { unreachable!("loaded just now") };
         let view = View::RandomCrop { resize, size };
-        let classifier = Classifier::new(encoder, train.classes.len(), self.pictures.question(), named.seed);
-        let fit = learning.fit(Fit { rate: 2e-4, ..Fit::default() }, named.seed);
+        let classifier =
+            Classifier::new(encoder, train.classes.len(), self.pictures.question(), attempt.named.seed);
+        let own = Fit { rate: 2e-4, ..Fit::default() };
         let lessons = CropLessons { album: train, view };
         let judge = |classifier: &Classifier| Ok(Exam::sit(classifier, test, view).score());
-        let fitted =
-            with_fit(learning, &fit, "classify", named, classifier, &lessons, &training, output, judge)?;
+        let fitted = attempt.teach("classify", &own, classifier, &lessons, judge)?;
         Ok(fitted.curve.score())
     }
 }
@@ -137,7 +129,8 @@ impl Classify {
         let mut table = Table::new([column]);
         let mut classes = Classes::new(pictures);
         for named in encoders.all()? {
-            let score = classes.try_one(&named, &learning, &device, output)?;
+            let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
+            let score = classes.try_one(&attempt)?;
             output.note(format_args!("{} {}: {:.1} %", named.name, named.seed, 100.0 * score));
             table.add(&named, &[score], output);
         }

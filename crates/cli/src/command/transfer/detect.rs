@@ -3,18 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use context_encoder::{
-    Device,
-    transfer::{
-        Fit,
-        detect::{DetectLessons, Detector, Sampling, Scene, detection_precisions, proposals},
-        metric::{Interpolation, mean},
-        voc::Voc,
-    },
+use context_encoder::transfer::{
+    Fit,
+    detect::{DetectLessons, Detector, Sampling, Scene, detection_precisions, proposals},
+    metric::{Interpolation, mean},
+    voc::Voc,
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Learning, Named, Table, TrialFolder, sets, with_fit};
+use super::{Attempt, EncoderChoice, Learning, Table, TrialFolder, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune Fast R-CNN on boxes.
@@ -83,22 +80,15 @@ impl Objects {
 
     /// Fine-tunes one encoder and returns its mean average precision at an overlap of one half: of eleven points, and of
     /// all.
-    pub fn try_one(
-        &self,
-        named: &Named,
-        learning: &Learning,
-        device: &Device,
-        output: &Output,
-    ) -> Result<[f64; 2]> {
-        let training = device.clone().without_autodiff().autodiff();
-        let encoder = named.source.load(&training).into_diagnostic()?;
+    pub fn try_one(&self, attempt: &Attempt<'_>) -> Result<[f64; 2]> {
+        let encoder = attempt.encoder()?;
         let [train, test] = &self.parts;
-        let detector = Detector::new(encoder, self.classes, named.seed);
-        let fit = learning.fit(Fit { batch_size: 2, rate: 2e-4, ..Fit::default() }, named.seed);
+        let detector = Detector::new(encoder, self.classes, attempt.named.seed);
+        let own = Fit { batch_size: 2, rate: 2e-4, ..Fit::default() };
         let lessons = DetectLessons { scenes: train, classes: self.classes, sampling: Sampling::default() };
         let score = |detector: &Detector, how| mean(&detection_precisions(detector, test, self.classes, how));
         let judge = |detector: &Detector| Ok(score(detector, Interpolation::ElevenPoint));
-        let fitted = with_fit(learning, &fit, "detect", named, detector, &lessons, &training, output, judge)?;
+        let fitted = attempt.teach("detect", &own, detector, &lessons, judge)?;
         Ok([fitted.curve.score(), score(&fitted.head, Interpolation::AllPoint)])
     }
 }
@@ -121,7 +111,8 @@ impl Detect {
         };
         let mut table = Table::new(["mAP (11 points)", "mAP (all points)"]);
         for named in encoders.all()? {
-            let scores = objects.try_one(&named, &learning, &device, output)?;
+            let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
+            let scores = objects.try_one(&attempt)?;
             output.note(format_args!("{} {}: {:.1} %", named.name, named.seed, 100.0 * scores[0]));
             table.add(&named, &scores, output);
         }

@@ -1,13 +1,16 @@
 //! How heads learn.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use context_encoder::transfer::{
     Descent, Fit, Fitted, Head, TransferError,
     fit::{CurvePoint, Lessons, save_head},
 };
-use context_encoder::{Device, train::Schedule};
+use context_encoder::{Device, model::FeatureEncoder, train::Schedule};
 use miette::{IntoDiagnostic, Result, WrapErr};
 use serde_json::json;
 
@@ -58,7 +61,7 @@ impl Learning {
     }
 
     /// The settings, what is not chosen being the task's own.
-    pub fn fit(&self, own: Fit, seed: u64) -> Fit {
+    fn fit(&self, own: &Fit, seed: u64) -> Fit {
         let steps = self.steps.unwrap_or(own.steps);
         Fit {
             steps,
@@ -77,47 +80,69 @@ impl Learning {
     }
 }
 
-/// Teaches a head, tells how it goes, and leaves weights and curve where they were asked for.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "what a run is made of; each is named at the one place that calls it"
-)]
-pub fn with_fit<H: Head>(
-    learning: &Learning,
-    fit: &Fit,
-    task: &str,
-    named: &Named,
-    head: H,
-    lessons: &dyn Lessons<H::Batch>,
-    device: &Device,
-    output: &Output,
-    evaluate: impl FnMut(&H) -> Result<f64, TransferError>,
-) -> Result<Fitted<H>> {
-    let bar = output.with_bar(fit.steps as usize, "steps");
-    let mut done = 0;
-    let mut watch = |point: &CurvePoint| {
-        (done..point.step).for_each(|_| bar.advance());
-        done = point.step;
-        let CurvePoint { step, loss, score } = *point;
-        bar.record(&json!({ "event": "step", "task": task, "encoder": named.name, "seed": named.seed,
-            "step": step, "loss": loss, "score": score }));
-        let score = score.map(|score| format!(", score {:.3}", score)).unwrap_or_default();
-        bar.detail(format_args!("{} {} {task}: step {step}, loss {loss:.4}{score}", named.name, named.seed));
-    };
-    let fitted = fit.run(head, lessons, device, learning.scored, evaluate, &mut watch).into_diagnostic();
-    bar.clear_bar();
-    let fitted = fitted?;
-    if let Some(folder) = &learning.run {
+/// One encoder's turn at a task.
+pub struct Attempt<'a> {
+    pub named: &'a Named,
+    pub learning: &'a Learning,
+    /// Where heads are used; they learn on the same with gradients.
+    pub device: &'a Device,
+    pub output: &'a Output,
+}
+
+impl Attempt<'_> {
+    /// The encoder, ready to learn on.
+    pub fn encoder(&self) -> Result<FeatureEncoder> {
+        self.named.source.load(&self.training()).into_diagnostic()
+    }
+
+    fn training(&self) -> Device {
+        self.device.clone().without_autodiff().autodiff()
+    }
+
+    /// Teaches a head with the task's `own` settings where nothing else was chosen, tells how it goes, and leaves weights
+    /// and curve where they were asked for.
+    pub fn teach<H: Head>(
+        &self,
+        task: &str,
+        own: &Fit,
+        head: H,
+        lessons: &dyn Lessons<H::Batch>,
+        judge: impl FnMut(&H) -> Result<f64, TransferError>,
+    ) -> Result<Fitted<H>> {
+        let Self { named: Named { name, seed, .. }, learning, output, .. } = self;
+        let fit = learning.fit(own, *seed);
+        let bar = output.with_bar(fit.steps as usize, "steps");
+        let mut done = 0;
+        let mut watch = |point: &CurvePoint| {
+            (done..point.step).for_each(|_| bar.advance());
+            done = point.step;
+            let CurvePoint { step, loss, score } = *point;
+            bar.record(&json!({ "event": "step", "task": task, "encoder": name, "seed": seed,
+                "step": step, "loss": loss, "score": score }));
+            let score = score.map(|score| format!(", score {score:.3}")).unwrap_or_default();
+            bar.detail(format_args!("{name} {seed} {task}: step {step}, loss {loss:.4}{score}"));
+        };
+        let fitted = fit.run(head, lessons, &self.training(), learning.scored, judge, &mut watch);
+        bar.clear_bar();
+        let fitted = fitted.into_diagnostic()?;
+        if let Some(folder) = &learning.run {
+            self.keep(&fitted, task, folder)?;
+        }
+        Ok(fitted)
+    }
+
+    fn keep<H: Head>(&self, Fitted { head, curve }: &Fitted<H>, task: &str, folder: &Path) -> Result<()> {
+        let Named { name, seed, .. } = self.named;
         fs::create_dir_all(folder)
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot make {}", folder.display()))?;
         // Names are free text and may hold a path.
         let name: String =
-            named.name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
-        let file = |ending: &str| folder.join(format!("{name}-{}-{task}.{ending}", named.seed));
-        save_head(&fitted.head, &file("safetensors")).into_diagnostic()?;
-        fitted.curve.write(&file("csv")).into_diagnostic()?;
-        output.note(format_args!("wrote {}", file("safetensors").display()));
+            name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        let file = |ending: &str| folder.join(format!("{name}-{seed}-{task}.{ending}"));
+        save_head(head, &file("safetensors")).into_diagnostic()?;
+        curve.write(&file("csv")).into_diagnostic()?;
+        self.output.note(format_args!("wrote {}", file("safetensors").display()));
+        Ok(())
     }
-    Ok(fitted)
 }

@@ -17,7 +17,7 @@ use miette::Result;
 use crate::{outcome::Outcome, output::Output};
 
 pub use encoders::{EncoderChoice, Named};
-pub use learning::{Learning, with_fit};
+pub use learning::{Attempt, Learning};
 pub use table::Table;
 pub use trial::TrialFolder;
 pub use {

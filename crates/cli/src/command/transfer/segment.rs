@@ -3,17 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use context_encoder::{
-    Device,
-    transfer::{
-        Fit,
-        segment::{MaskLessons, MaskedPicture, Segmenter, SegmenterConfig, Stride},
-        voc::Voc,
-    },
+use context_encoder::transfer::{
+    Fit,
+    segment::{MaskLessons, MaskedPicture, Segmenter, SegmenterConfig, Stride},
+    voc::Voc,
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Learning, Named, Table, TrialFolder, sets, with_fit};
+use super::{Attempt, EncoderChoice, Learning, Table, TrialFolder, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune a fully convolutional network on class masks.
@@ -74,22 +71,14 @@ impl Masks {
     }
 
     /// Fine-tunes one encoder and returns its mean intersection over union, 0 to 1.
-    pub fn try_one(
-        &self,
-        named: &Named,
-        learning: &Learning,
-        device: &Device,
-        output: &Output,
-    ) -> Result<f64> {
-        let training = device.clone().without_autodiff().autodiff();
-        let encoder = named.source.load(&training).into_diagnostic()?;
+    pub fn try_one(&self, attempt: &Attempt<'_>) -> Result<f64> {
+        let encoder = attempt.encoder()?;
         let [train, test] = &self.parts;
-        let segmenter = Segmenter::new(encoder, self.config, named.seed);
-        let fit = learning.fit(Fit { batch_size: 8, rate: 2e-4, ..Fit::default() }, named.seed);
+        let segmenter = Segmenter::new(encoder, self.config, attempt.named.seed);
+        let own = Fit { batch_size: 8, rate: 2e-4, ..Fit::default() };
         let lessons = MaskLessons { pictures: train };
         let judge = |segmenter: &Segmenter| Ok(segmenter.examine(test, self.config.labels)?.mean_iu());
-        let fitted =
-            with_fit(learning, &fit, "segment", named, segmenter, &lessons, &training, output, judge)?;
+        let fitted = attempt.teach("segment", &own, segmenter, &lessons, judge)?;
         Ok(fitted.curve.score())
     }
 }
@@ -122,7 +111,8 @@ impl Segment {
         };
         let mut table = Table::new(["mean IU"]);
         for named in encoders.all()? {
-            let score = masks.try_one(&named, &learning, &device, output)?;
+            let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
+            let score = masks.try_one(&attempt)?;
             output.note(format_args!("{} {}: {:.1} %", named.name, named.seed, 100.0 * score));
             table.add(&named, &[score], output);
         }
