@@ -11,6 +11,7 @@
 //! | [`data`] | from picture files to batches; built-in facades | section 5.1 |
 //! | [`eval`] | fill pictures, measure the result | Table 1 |
 //! | `train` | configuration, step, run, checkpoint; inpainting and pretraining (feature `train`) | section 5 |
+//! | `transfer` | classify, segment and detect with a pretrained encoder (feature `train`) | Table 2 |
 
 pub use context_encoder_data as data;
 pub use context_encoder_eval as eval;
@@ -21,6 +22,8 @@ pub use context_encoder_ops as ops;
 pub use context_encoder_photo as photo;
 #[cfg(feature = "train")]
 pub use context_encoder_train as train;
+#[cfg(feature = "train")]
+pub use context_encoder_transfer as transfer;
 
 pub use burn::tensor::Device;
 pub use context_encoder_eval::Inpainter;

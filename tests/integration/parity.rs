@@ -5,6 +5,7 @@
 
 mod forward;
 mod loading;
+mod metrics;
 mod scores;
 mod step;
 

@@ -32,6 +32,7 @@ mod settings;
 mod validation;
 mod waiting;
 
+pub use adam::Adam;
 pub use checkpoint_record::{Checkpoint, CheckpointRecord};
 pub use config::TrainConfig;
 pub use context_encoder_model::Preset;

@@ -11,9 +11,11 @@ mod man;
 mod masks;
 mod mix;
 mod pretrain;
+mod reproduce;
 mod retrieve;
 mod sample;
 mod train;
+mod transfer;
 
 use clap::Subcommand;
 use miette::Result;
@@ -47,6 +49,10 @@ pub enum Command {
     Info(info::Info),
     /// Write pictures of built-in facades, to try things on
     Sample(sample::Sample),
+    /// Teach and test what encoders are good for: classification, probes of frozen features, segmentation, detection
+    Transfer(transfer::Transfer),
+    /// Run an experiment of the paper and print its rows beside ours
+    Reproduce(reproduce::Reproduce),
     /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command into a folder
@@ -68,6 +74,8 @@ impl Command {
             Self::Mix(command) => command.run(output),
             Self::Info(command) => command.run(output),
             Self::Sample(command) => command.run(output),
+            Self::Transfer(command) => command.run(output),
+            Self::Reproduce(command) => command.run(output),
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(output),
         }

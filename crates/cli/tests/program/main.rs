@@ -8,6 +8,7 @@ mod inpaint;
 mod learning;
 mod pretraining;
 mod shell;
+mod transfer;
 
 use std::{
     path::{Path, PathBuf},

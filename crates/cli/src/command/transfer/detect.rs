@@ -1,0 +1,122 @@
+//! `transfer detect`: Fast R-CNN, fine-tuned.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use context_encoder::transfer::{
+    Fit,
+    detect::{DetectLessons, Detector, Sampling, Scene, detection_precisions, proposals},
+    metric::{Interpolation, mean},
+    voc::Voc,
+};
+use miette::{IntoDiagnostic, Result};
+
+use super::{Attempt, EncoderChoice, Learning, Table, TrialFolder, sets};
+use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
+
+/// Fine-tune Fast R-CNN on boxes.
+#[derive(Args)]
+pub struct Detect {
+    /// A year in VOC's layout, such as VOCdevkit/VOC2007
+    #[arg(value_name = "DIR", required_unless_present = "smoke")]
+    voc: Option<PathBuf>,
+    /// Sets to learn from and to test on
+    #[arg(long, value_delimiter = ',', default_value = "trainval,test", value_name = "SET,SET")]
+    sets: Vec<String>,
+    #[command(flatten)]
+    encoders: EncoderChoice,
+    #[command(flatten)]
+    look: Look,
+    #[command(flatten)]
+    learning: Learning,
+    #[command(flatten)]
+    device: DeviceChoice,
+    /// A few steps on pictures drawn by the program, to see that everything works
+    #[arg(long)]
+    smoke: bool,
+}
+
+/// How pictures are looked at.
+#[derive(Args, Clone)]
+pub struct Look {
+    /// Shorter side of the pictures, pixels
+    #[arg(long, default_value_t = 600, value_name = "PIXELS")]
+    side: u32,
+    /// Where objects might be, one JSON object a line: {"picture": "000001", "boxes": [[left, top, right, bottom], ...]},
+    /// in pixels from 0, right and bottom outside; without it, windows are ranked by their edges
+    #[arg(long, value_name = "FILE")]
+    proposals: Option<PathBuf>,
+    /// Proposals a picture when they are made here
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    count: usize,
+}
+
+impl Look {
+    /// As for tiny pictures.
+    pub fn tiny(&self) -> Self {
+        Self { side: 160, proposals: None, count: 100 }
+    }
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { side: 600, proposals: None, count: 1000 }
+    }
+}
+
+/// Scenes of two sets.
+pub struct Objects {
+    parts: [Vec<Scene>; 2],
+    classes: usize,
+}
+
+impl Objects {
+    pub fn load(root: &Path, sets: [&str; 2], look: &Look) -> Result<Self> {
+        let voc = Voc::of_year(root, 2007).into_diagnostic()?;
+        let given = look.proposals.as_deref().map(proposals::read).transpose().into_diagnostic()?;
+        let [train, test] = sets.map(|set| Scene::of_voc(&voc, set, look.side, given.as_ref(), look.count));
+        Ok(Self { parts: [train.into_diagnostic()?, test.into_diagnostic()?], classes: voc.classes().len() })
+    }
+
+    /// Fine-tunes one encoder and returns its mean average precision at an overlap of one half: of eleven points, and of
+    /// all.
+    pub fn try_one(&self, attempt: &Attempt<'_>) -> Result<[f64; 2]> {
+        let encoder = attempt.encoder()?;
+        let [train, test] = &self.parts;
+        let detector = Detector::new(encoder, self.classes, attempt.named.seed);
+        let own = Fit { batch_size: 2, rate: 2e-4, ..Fit::default() };
+        let lessons = DetectLessons { scenes: train, classes: self.classes, sampling: Sampling::default() };
+        let score = |detector: &Detector, how| mean(&detection_precisions(detector, test, self.classes, how));
+        let judge = |detector: &Detector| Ok(score(detector, Interpolation::ElevenPoint));
+        let fitted = attempt.teach("detect", &own, detector, &lessons, judge)?;
+        Ok([fitted.curve.score(), score(&fitted.head, Interpolation::AllPoint)])
+    }
+}
+
+impl Detect {
+    pub fn run(&self, output: &Output) -> Result<Outcome> {
+        let device = self.device.open()?;
+        let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
+        let (objects, encoders, learning) = match &trial {
+            Some(trial) => (
+                Objects::load(trial.path(), ["trainval", "trainval"], &self.look.tiny())?,
+                self.encoders.tiny(),
+                self.learning.with_steps(2),
+            ),
+            None => (
+                Objects::load(&self.voc.clone().unwrap_or_default(), sets::pair(&self.sets)?, &self.look)?,
+                self.encoders.clone(),
+                self.learning.clone(),
+            ),
+        };
+        let mut table = Table::new(["mAP (11 points)", "mAP (all points)"]);
+        for named in encoders.all()? {
+            let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
+            let scores = objects.try_one(&attempt)?;
+            output.note(format_args!("{} {}: {:.1} %", named.name, named.seed, 100.0 * scores[0]));
+            table.add(&named, &scores, output);
+        }
+        table.show(output);
+        Ok(Outcome::Complete)
+    }
+}

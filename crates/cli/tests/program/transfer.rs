@@ -1,0 +1,81 @@
+//! Encoders put to use, and encoders that do not fit.
+
+use std::fs;
+
+use context_encoder::{
+    Device,
+    model::{FeatureModelConfig, SaveOptions},
+    transfer::voc::tiny,
+};
+use tempfile::tempdir;
+
+use crate::{ends_with, records, run, weights};
+
+#[test]
+fn heads_learn_and_leave_weights_and_curves() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    tiny::draw(&folder.join("voc"), 6, 0).expect("drawn");
+    for seed in [0, 1] {
+        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
+        let encoder = config.init_seeded(seed, &Device::flex()).expect("valid").into_encoder();
+        encoder
+            .save_with(&SaveOptions::default(), folder.join(format!("own-{seed}.safetensors")))
+            .expect("saved");
+    }
+    let tiny = [
+        "--encoder",
+        "own=own-{seed}.safetensors",
+        "--encoder",
+        "random",
+        "--seeds",
+        "0,1",
+        "--width",
+        "4",
+        "--size",
+        "99",
+    ];
+    let learn = ["--steps", "2", "--every", "1", "--batch", "2", "--run", "heads"];
+    let segment = ["transfer", "segment", "voc", "--sets", "train,val", "--reach", "3"];
+    let table = ends_with(0, folder, &[&segment[..], &tiny, &learn].concat());
+    assert!(
+        table.contains("| encoder | mean IU |") && table.contains("| own |") && table.contains('±'),
+        "{table}"
+    );
+    for seed in [0, 1] {
+        assert!(folder.join(format!("heads/own-{seed}-segment.safetensors")).is_file());
+        let curve =
+            fs::read_to_string(folder.join(format!("heads/random-{seed}-segment.csv"))).expect("curve");
+        assert_eq!(curve.lines().count(), 3, "{curve}");
+    }
+    let probe =
+        ["transfer", "probe", "--voc", "voc", "--sets", "trainval,test", "--layers", "pool5", "--json"];
+    let scored = records(&ends_with(0, folder, &[&probe[..], &tiny].concat()));
+    assert_eq!(scored.iter().filter(|record| record["event"] == "scored").count(), 4);
+    assert!(scored[0]["pool5 linear"].as_f64().is_some_and(|score| (0.0..=1.0).contains(&score)));
+}
+
+#[test]
+fn wrong_encoders_and_missing_data_are_named() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    tiny::draw(&folder.join("voc"), 6, 0).expect("drawn");
+    weights(folder);
+    let fails = |arguments: &[&str]| {
+        let (code, _, error) = run(folder, arguments);
+        assert_eq!(code, 1, "{arguments:?}: {error}");
+        error
+    };
+    let probe = ["transfer", "probe", "--voc", "voc"];
+    let error = fails(&[&probe[..], &["--encoder", "model.safetensors"]].concat());
+    assert!(error.contains("it belongs to an inpainting network"), "{error}");
+    let config = FeatureModelConfig::alexnet().with_width(8).with_size(99);
+    config.init(&Device::flex()).expect("valid").save(folder.join("wide.safetensors")).expect("saved");
+    let narrow = ["--encoder", "wide.safetensors", "--headerless", "--width", "4", "--size", "99"];
+    let error = fails(&[&probe[..], &narrow].concat());
+    assert!(error.contains("encoder.conv1.weight (network [6, 3, 11, 11], file [12, 3, 11, 11])"), "{error}");
+    let error = fails(&["reproduce", "table2", "--voc", "absent"]);
+    assert!(error.contains("VOC2012") && error.contains("VOCtrainval_11-May-2012.tar"), "{error}");
+    let error = fails(&["transfer", "classify", "absent"]);
+    assert!(error.contains("absent"), "{error}");
+}

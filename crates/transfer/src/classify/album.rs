@@ -1,0 +1,132 @@
+//! Pictures whose classes are known, decoded and kept in memory.
+
+use std::path::Path;
+
+use context_encoder_data::{Folder, FolderOptions, OnBadPicture, PictureSource};
+use image::RgbImage;
+use rayon::prelude::*;
+
+use crate::{
+    TransferError, resize,
+    voc::{Presence, Voc},
+};
+
+/// Pictures whose classes are known, decoded and kept in memory at the size in which they are used.
+#[derive(Clone, Debug)]
+pub struct Album {
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// The pictures.
+    pub pictures: Vec<RgbImage>,
+    /// What each shows: `[picture][class]`.
+    pub presences: Vec<Vec<Presence>>,
+}
+
+/// At which size pictures are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Of this shorter side, to cut crops from.
+    ShorterSide(u32),
+    /// Squeezed into a square.
+    Square(u32),
+}
+
+impl Keep {
+    fn apply(self, picture: &RgbImage) -> RgbImage {
+        match self {
+            Self::ShorterSide(side) => resize::to_shorter_side(picture, side).0,
+            Self::Square(side) => resize::resize(picture, side, side),
+        }
+    }
+}
+
+impl Album {
+    /// Pictures in a folder with a subfolder for each class.
+    ///
+    /// # Errors
+    /// [`TransferError::Missing`] when there are no subfolders, [`TransferError::Data`] for a picture that cannot be
+    /// read.
+    pub fn of_folder(root: &Path, keep: Keep) -> Result<Self, TransferError> {
+        let options = FolderOptions { on_bad_picture: OnBadPicture::Stop, ..FolderOptions::default() };
+        let folder = Folder::open(root, options)?;
+        let names: Vec<Option<String>> = (0..folder.len())
+            .map(|index| folder.name(index).split_once('/').map(|(class, _)| class.to_owned()))
+            .collect();
+        let mut classes: Vec<String> = names.iter().flatten().cloned().collect();
+        classes.dedup(); // names are sorted
+        classes.sort();
+        classes.dedup();
+        if classes.len() < 2 {
+            return Err(TransferError::Missing {
+                path: root.join("CLASS"),
+                advice: "the folder must have one subfolder of pictures for each of two or more classes"
+                    .to_owned(),
+            });
+        }
+        // Pictures beside the subfolders belong to no class.
+        let labelled: Vec<(usize, usize)> = names
+            .iter()
+            .enumerate()
+            .filter_map(|(index, name)| Some((index, classes.binary_search(name.as_ref()?).ok()?)))
+            .collect();
+        let pictures = labelled
+            .par_iter()
+            .map(|&(index, _)| Ok(keep.apply(&folder.picture(0, index)?)))
+            .collect::<Result<_, TransferError>>()?;
+        let one = |of: usize| {
+            (0..classes.len())
+                .map(|class| if class == of { Presence::Present } else { Presence::Absent })
+                .collect()
+        };
+        let presences = labelled.iter().map(|&(_, class)| one(class)).collect();
+        Ok(Self { pictures, presences, classes })
+    }
+
+    /// An image set of VOC.
+    ///
+    /// # Errors
+    /// Those of [`Voc`].
+    pub fn of_voc(voc: &Voc, set: &str, keep: Keep) -> Result<Self, TransferError> {
+        let presences = voc.presences(set)?;
+        let pictures = voc
+            .names(set, crate::voc::Task::Main)?
+            .par_iter()
+            .map(|name| Ok(keep.apply(&voc.picture(name)?)))
+            .collect::<Result<_, TransferError>>()?;
+        Ok(Self { classes: voc.classes().to_vec(), pictures, presences })
+    }
+
+    /// Checks that another album has the same classes.
+    ///
+    /// # Errors
+    /// [`TransferError::Settings`] names the classes that one of them lacks.
+    pub fn expect_classes_of(&self, other: &Self) -> Result<(), TransferError> {
+        let lacks = |a: &Self, b: &Self| -> Vec<String> {
+            a.classes.iter().filter(|class| !b.classes.contains(class)).cloned().collect()
+        };
+        let differ = [lacks(self, other), lacks(other, self)].concat();
+        if differ.is_empty() {
+            return Ok(());
+        }
+        Err(TransferError::Settings(format!(
+            "the pictures to learn from and to test on have different classes: {}",
+            differ.join(", ")
+        )))
+    }
+
+    /// The class of each picture: the first it shows.
+    pub fn labels(&self) -> Vec<usize> {
+        let first = |row: &Vec<Presence>| row.iter().position(|&presence| presence == Presence::Present);
+        self.presences.iter().map(|row| first(row).unwrap_or(0)).collect()
+    }
+
+    /// How many pictures there are.
+    pub fn len(&self) -> usize {
+        self.pictures.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pictures.is_empty()
+    }
+}

@@ -1,0 +1,112 @@
+//! How well classes are told, by a classifier or by any scores.
+
+use burn::tensor::Device;
+use context_encoder_data::{Purpose, View, pixel::images_to_tensor, stream};
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::{Album, Classifier, Question, device_of};
+use crate::metric::{Interpolation, accuracy, average_precision, mean};
+
+/// Random crops over which a picture's scores are averaged (paper, section 5.2.1).
+pub const CROPS: usize = 10;
+
+/// Pictures scored at a time.
+const BATCH: usize = 6;
+
+/// How well classes are told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Exam {
+    /// The share of pictures whose most probable class is right, 0 to 1.
+    Accuracy(f64),
+    /// Mean average precision over classes, as in VOC 2007 and as in VOC 2010 and later.
+    MeanPrecision {
+        /// Of eleven points.
+        eleven_point: f64,
+        /// Of all points.
+        all_point: f64,
+    },
+}
+
+impl Exam {
+    /// Judges `scores[picture][class]`.
+    ///
+    /// # Panics
+    /// When there are not as many rows as pictures.
+    pub fn of(scores: &[Vec<f32>], album: &Album, question: Question) -> Self {
+        assert_eq!(scores.len(), album.len(), "each picture has its scores");
+        match question {
+            Question::WhichOne => {
+                let best = |row: &Vec<f32>| {
+                    row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(class, _)| class)
+                };
+                Self::Accuracy(accuracy(&scores.iter().map(best).collect::<Vec<_>>(), &album.labels()))
+            }
+            Question::WhichAll => {
+                let of = |how| {
+                    let class = |class: usize| {
+                        let ranking: Vec<_> = scores
+                            .iter()
+                            .zip(&album.presences)
+                            .map(|(scores, presences)| (scores[class], presences[class].into()))
+                            .collect();
+                        let positives = ranking
+                            .iter()
+                            .filter(|(_, kind)| *kind == crate::metric::Relevance::Positive)
+                            .count();
+                        average_precision(&ranking, positives, how)
+                    };
+                    mean(&(0..album.classes.len()).map(class).collect::<Vec<_>>())
+                };
+                Self::MeanPrecision {
+                    eleven_point: of(Interpolation::ElevenPoint),
+                    all_point: of(Interpolation::AllPoint),
+                }
+            }
+        }
+    }
+
+    /// Judges a classifier by its probabilities, averaged over [`CROPS`] random crops of each picture. The crops depend
+    /// on the picture's number alone.
+    pub fn sit(classifier: &Classifier, album: &Album, view: View) -> Self {
+        let device = device_of(classifier);
+        let scores: Vec<Vec<f32>> = (0..album.len())
+            .collect::<Vec<_>>()
+            .chunks(BATCH)
+            .flat_map(|indices| score(classifier, album, view, indices, &device))
+            .collect();
+        Self::of(&scores, album, classifier.question())
+    }
+
+    /// The one number that tables show: accuracy, or eleven-point precision.
+    pub fn score(&self) -> f64 {
+        match *self {
+            Self::Accuracy(share) => share,
+            Self::MeanPrecision { eleven_point, .. } => eleven_point,
+        }
+    }
+}
+
+fn score(
+    classifier: &Classifier,
+    album: &Album,
+    view: View,
+    indices: &[usize],
+    device: &Device,
+) -> Vec<Vec<f32>> {
+    let crop = |number: usize| {
+        let (index, crop) = (indices[number / CROPS], number % CROPS);
+        let mut rng = stream(0, Purpose::Crop, u64::MAX, (index * CROPS + crop) as u64);
+        view.cut(&album.pictures[index], &mut rng)
+    };
+    let crops: Vec<RgbImage> = (0..indices.len() * CROPS).into_par_iter().map(crop).collect();
+    let probabilities = classifier.predict(images_to_tensor(&crops, device)); // [pictures * crops, classes]
+    let classes = album.classes.len();
+    let values: Vec<f32> = probabilities
+        .reshape([indices.len(), CROPS, classes])
+        .mean_dim(1) // [pictures, 1, classes]
+        .into_data()
+        .iter::<f32>()
+        .collect();
+    values.chunks(classes).map(<[f32]>::to_vec).collect()
+}

@@ -1,0 +1,11 @@
+//! How good answers are. Everything here is counted on the host, in 64 bits, without a network.
+
+mod accuracy;
+mod average_precision;
+mod detection;
+mod mean_iu;
+
+pub use accuracy::accuracy;
+pub use average_precision::{Interpolation, Relevance, average_precision, mean};
+pub use detection::{Detection, Truth, detection_precision};
+pub use mean_iu::{Confusion, IGNORED};
