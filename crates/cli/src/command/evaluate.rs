@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use clap::Args;
 use context_encoder::{
-    Inpainter,
+    Device, Inpainter,
     eval::{
         Blend, BorderMean, EvalError, Fill, Harmonic, NearestNeighbour, Protocol, TABLE_1, Table, Telea,
         evaluate,
@@ -15,7 +15,7 @@ use context_encoder::{
     photo::write_aside,
 };
 use image::{Rgb, RgbImage};
-use miette::{IntoDiagnostic, Result, WrapErr};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use serde_json::json;
 
 use crate::{
@@ -37,6 +37,9 @@ pub struct Evaluate {
     folder: PathBuf,
     #[command(flatten)]
     weights: WeightsChoice,
+    /// Add another network's row, unblended; may be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = rival)]
+    compare: Vec<(String, PathBuf)>,
     /// How much is hidden: paper, authors or hidden; all three without it
     #[arg(long)]
     protocol: Option<Protocol>,
@@ -84,7 +87,9 @@ impl Evaluate {
         };
         let mirrored =
             Inpainter::new(&model, &device).named("context encoder, blended, mirrored").with_mirror(true);
+        let rivals = self.rivals(side, &device)?;
         let mut fills: Vec<&dyn Fill> = vec![&bare, &blended];
+        fills.extend(rivals.iter().map(|rival| rival as &dyn Fill));
         fills.extend(self.mirror.then_some(&mirrored as &dyn Fill));
         fills.extend([&BorderMean as &dyn Fill, &Harmonic, &Telea]);
         if let Some((hog, features)) = &neighbours {
@@ -102,6 +107,22 @@ impl Evaluate {
         tables.iter().for_each(|table| tell(table, output));
         self.write(&tables, &fills, &pictures, output)?;
         Ok(Outcome::of(failed))
+    }
+
+    /// The networks to compare with.
+    fn rivals(&self, side: u32, device: &Device) -> Result<Vec<Inpainter>> {
+        let load = |(name, path): &(String, PathBuf)| {
+            let rival = Inpainter::load(path, device).into_diagnostic()?.named(name).with_blend(Blend::None);
+            if rival.side() != side {
+                return Err(miette!(
+                    "{} takes pictures of {} pixels a side, the first network of {side}; measure it by itself",
+                    path.display(),
+                    rival.side()
+                ));
+            }
+            Ok(rival)
+        };
+        self.compare.iter().map(load).collect()
     }
 
     /// The files that were asked for.
@@ -149,6 +170,14 @@ impl Evaluate {
             written(path, page.html().as_bytes())?;
         }
         Ok(())
+    }
+}
+
+/// `NAME=FILE`.
+fn rival(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("write NAME=FILE, such as reconstruction=runs/paris/model.safetensors".to_owned()),
     }
 }
 

@@ -56,6 +56,13 @@ fn train_resume_look_convert_measure() {
         folder,
         &["convert", "runs/paris/model.safetensors", "half.safetensors", "--precision", "f16"],
     );
+    let beside =
+        ["evaluate", "runs/paris/samples", "--weights", "back.safetensors", "--protocol", "hidden", "--json"];
+    let beside =
+        records(&ends_with(0, folder, &[&beside[..], &["--compare", "16 bits=half.safetensors"]].concat()));
+    assert_eq!((&beside[2]["fill"], beside.len()), (&"16 bits".into(), 6));
+    let (code, _, said) = run(folder, &["evaluate", "runs/paris/samples", "--compare", "half.safetensors"]);
+    assert!(code == 2 && said.contains("write NAME=FILE"), "{said}");
     let size = |name: &str| fs::metadata(folder.join(name)).expect("written").len();
     assert!(size("half.safetensors") * 10 < size("back.safetensors") * 6);
     let mixed =
