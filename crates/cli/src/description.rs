@@ -2,15 +2,18 @@
 
 use clap::{Args, ValueEnum};
 use context_encoder::{
-    Device, Model,
+    Device,
     eval::{
         Protocol,
-        retrieval::{ContextFeatures, Descriptor, Hog},
+        retrieval::{ContextFeatures, Descriptor, Hog, LayerFeatures},
     },
     mask::Mask,
+    model::{FeatureEncoder, FeatureLayer},
 };
 use image::RgbImage;
-use miette::{IntoDiagnostic, Result};
+use miette::{IntoDiagnostic, Result, miette};
+
+use crate::weights::WeightsChoice;
 
 /// Pictures that are read and described at once.
 pub const PORTION: usize = 64;
@@ -24,47 +27,79 @@ pub enum By {
     Hog,
 }
 
-/// What is hidden from the description.
-#[derive(Args, Clone, Copy)]
-pub struct HiddenChoice {
+/// What a description sees, and with which weights.
+#[derive(Args)]
+pub struct DescriptionChoice {
     /// How much of the centre is hidden: paper, authors or hidden
     #[arg(long, default_value = "hidden")]
     protocol: Protocol,
     /// Hide nothing: describe whole pictures
     #[arg(long, conflicts_with = "protocol")]
     visible: bool,
+    /// The weights are those of a feature network (`pretrain`), and this layer describes: pool1, pool2, conv3, conv4, conv5
+    /// or pool5
+    #[arg(long, requires = "weights")]
+    layer: Option<FeatureLayer>,
+    #[command(flatten)]
+    weights: WeightsChoice,
 }
 
-impl HiddenChoice {
+impl DescriptionChoice {
     /// The mask of a square.
-    pub fn mask(self, side: u32) -> Mask {
+    pub fn mask(&self, side: u32) -> Mask {
         if self.visible { Mask::visible(side, side) } else { self.protocol.mask(side) }
     }
 
-    /// In words.
-    fn about(self) -> String {
-        if self.visible { "nothing hidden".to_owned() } else { format!("protocol {}", self.protocol) }
+    /// One description for each; all take squares of the network's side, so that they see the same.
+    pub fn open(&self, by: &[By], device: &Device) -> Result<Vec<Description>> {
+        let (features, side) = self.features(device)?;
+        let mut features = Some(features);
+        let mut descriptions = Vec::with_capacity(by.len());
+        for by in by {
+            let descriptor: Box<dyn Descriptor> = match by {
+                By::Hog => Box::new(Hog),
+                By::Features => {
+                    features.take().ok_or_else(|| miette!("--by names features twice; once is enough"))?
+                }
+            };
+            let hidden = if self.visible {
+                "nothing hidden".to_owned()
+            } else {
+                format!("protocol {}", self.protocol)
+            };
+            let weights = match by {
+                By::Features => format!(", {}", self.weights.identity()?),
+                By::Hog => String::new(),
+            };
+            let about = format!("{}{weights}, {side} px, {hidden}", descriptor.name());
+            descriptions.push(Description { descriptor, mask: self.mask(side), side, about });
+        }
+        Ok(descriptions)
+    }
+
+    /// What the network has learned, and the side of the squares that it takes.
+    fn features(&self, device: &Device) -> Result<(Box<dyn Descriptor>, u32)> {
+        if let (Some(layer), Some(path)) = (self.layer, self.weights.file()) {
+            let encoder = FeatureEncoder::load(path, device).into_diagnostic()?;
+            let features = LayerFeatures::new(encoder, layer, device);
+            let side = features.side();
+            return Ok((Box::new(features), side));
+        }
+        let features = ContextFeatures::new(&self.weights.model(device)?, device);
+        let side = features.side();
+        Ok((Box::new(features), side))
     }
 }
 
 /// Describes squares.
 pub struct Description {
-    by: By,
     descriptor: Box<dyn Descriptor>,
-    hidden: HiddenChoice,
+    mask: Mask,
     side: u32,
+    about: String,
 }
 
 impl Description {
-    /// `side` is that of the network, for every description, so that all see the same.
-    pub fn new(by: By, model: &Model, hidden: HiddenChoice, device: &Device) -> Self {
-        let descriptor: Box<dyn Descriptor> = match by {
-            By::Features => Box::new(ContextFeatures::new(model, device)),
-            By::Hog => Box::new(Hog),
-        };
-        Self { by, descriptor, hidden, side: model.config().size as u32 }
-    }
-
     /// What it is called.
     pub fn name(&self) -> &str {
         self.descriptor.name()
@@ -75,18 +110,14 @@ impl Description {
         self.side
     }
 
-    /// One vector for each square.
-    pub fn describe(&self, squares: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        let masks = vec![self.hidden.mask(self.side); squares.len()];
-        self.descriptor.describe(squares, &masks).into_diagnostic()
+    /// In one line, so that vectors of different descriptions are not taken for each other.
+    pub fn about(&self) -> &str {
+        &self.about
     }
 
-    /// In one line, so that vectors of different descriptions are not taken for each other.
-    pub fn about(&self, weights: &str) -> String {
-        let (name, side, hidden) = (self.name(), self.side, self.hidden.about());
-        match self.by {
-            By::Features => format!("{name}, {weights}, {side} px, {hidden}"),
-            By::Hog => format!("{name}, {side} px, {hidden}"),
-        }
+    /// One vector for each square.
+    pub fn describe(&self, squares: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        let masks = vec![self.mask.clone(); squares.len()];
+        self.descriptor.describe(squares, &masks).into_diagnostic()
     }
 }

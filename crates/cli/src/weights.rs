@@ -1,6 +1,9 @@
 //! Which weights are used.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use context_encoder::{Device, Inpainter, Model};
@@ -33,6 +36,11 @@ impl WeightsChoice {
             Some(path) => Model::load(path, device).into_diagnostic(),
             None => pretrained(device),
         }
+    }
+
+    /// The file that was named.
+    pub fn file(&self) -> Option<&Path> {
+        self.weights.as_deref()
     }
 
     /// What tells these weights from others: the file's hash, or the program's version.

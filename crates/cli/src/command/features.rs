@@ -10,12 +10,11 @@ use serde_json::json;
 
 use crate::{
     crew::Crew,
-    description::{By, Description, HiddenChoice, PORTION},
+    description::{By, DescriptionChoice, PORTION},
     device::DeviceChoice,
     outcome::Outcome,
     output::Output,
     squares::SquareFolder,
-    weights::WeightsChoice,
 };
 
 /// Describe every picture of a folder and its subfolders by what surrounds its centre, one row each. Stopped and started
@@ -35,9 +34,7 @@ pub struct Features {
     #[arg(long, default_value = "f32")]
     precision: Precision,
     #[command(flatten)]
-    hidden: HiddenChoice,
-    #[command(flatten)]
-    weights: WeightsChoice,
+    choice: DescriptionChoice,
     #[command(flatten)]
     device: DeviceChoice,
     #[command(flatten)]
@@ -47,9 +44,10 @@ pub struct Features {
 impl Features {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let description = Description::new(self.by, &self.weights.model(&device)?, self.hidden, &device);
-        let about = description.about(&self.weights.identity()?);
-        let mut writer = VectorWriter::open(&self.output, self.precision, &about).into_diagnostic()?;
+        let mut descriptions = self.choice.open(&[self.by], &device)?;
+        let description = descriptions.remove(0);
+        let about = description.about();
+        let mut writer = VectorWriter::open(&self.output, self.precision, about).into_diagnostic()?;
         let folder = SquareFolder::open(&self.folder, description.side(), output)?;
         let done: BTreeSet<&str> = writer.names().iter().map(String::as_str).collect();
         let missing: Vec<usize> =

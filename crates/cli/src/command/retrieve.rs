@@ -17,13 +17,12 @@ use serde_json::json;
 
 use crate::{
     crew::Crew,
-    description::{By, Description, HiddenChoice, PORTION},
+    description::{By, Description, DescriptionChoice, PORTION},
     device::DeviceChoice,
     outcome::Outcome,
     output::Output,
     report::Page,
     squares::SquareFolder,
-    weights::WeightsChoice,
 };
 
 /// For each picture of a folder, find those of a gallery whose surroundings of the centre look alike; no method sees a
@@ -52,9 +51,7 @@ pub struct Retrieve {
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
     #[command(flatten)]
-    hidden: HiddenChoice,
-    #[command(flatten)]
-    weights: WeightsChoice,
+    choice: DescriptionChoice,
     #[command(flatten)]
     device: DeviceChoice,
     #[command(flatten)]
@@ -73,13 +70,8 @@ struct Found {
 impl Retrieve {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let model = self.weights.model(&device)?;
-        let descriptions: Vec<Description> = self
-            .descriptions()?
-            .into_iter()
-            .map(|by| Description::new(by, &model, self.hidden, &device))
-            .collect();
-        let side = model.config().size as u32;
+        let descriptions = self.choice.open(&self.wanted()?, &device)?;
+        let side = descriptions[0].side();
         let gallery = SquareFolder::open(&self.gallery, side, output)?;
         let folder = SquareFolder::open(&self.queries, side, output)?;
         let all: Vec<usize> = (0..folder.len()).collect();
@@ -115,7 +107,7 @@ impl Retrieve {
     }
 
     /// What was asked for, or what is usual.
-    fn descriptions(&self) -> Result<Vec<By>> {
+    fn wanted(&self) -> Result<Vec<By>> {
         match (&self.vectors, &self.by[..]) {
             (None, []) => Ok(vec![By::Features, By::Hog]),
             (Some(_), []) => Ok(vec![By::Features]),
@@ -173,7 +165,7 @@ impl Retrieve {
         output: &Output,
     ) -> Result<Found> {
         let file = VectorFile::open(path).into_diagnostic()?;
-        let about = description.about(&self.weights.identity()?);
+        let about = description.about();
         if let Some(other) = file.about().filter(|other| *other != about) {
             return Err(miette!(
                 "{} holds {other}, and {about} is asked for; give the same choices, or write it again with \
@@ -230,7 +222,7 @@ impl Retrieve {
         output: &Output,
     ) -> Result<()> {
         let side = queries[0].width();
-        let mask = self.hidden.mask(side);
+        let mask = self.choice.mask(side);
         // A query with its hole, then its neighbours, whole: who looks may see what no method saw.
         let row = |found: &Found, place: usize| -> Result<Vec<RgbImage>> {
             let mut row = vec![sheet::with_hole(&queries[place], &mask, Rgb([128; 3]))];

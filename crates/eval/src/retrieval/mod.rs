@@ -1,7 +1,7 @@
 //! Pictures whose surroundings of a hole look alike (paper, Figure 8), found without looking into the hole.
 //!
-//! A [`Descriptor`] turns what surrounds a hole into numbers: [`Hog`] by hand, [`ContextFeatures`] by what an encoder has
-//! learned. An [`Index`] in memory or a [`VectorFile`] on disk finds the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where
+//! A [`Descriptor`] turns what surrounds a hole into numbers: [`Hog`] by hand, [`ContextFeatures`] and [`LayerFeatures`]
+//! by what an encoder has learned. An [`Index`] in memory or a [`VectorFile`] on disk finds the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where
 //! the hole is: the paper's baselines in Table 1.
 
 mod features;
@@ -13,7 +13,7 @@ mod vectors;
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-pub use features::ContextFeatures;
+pub use features::{ContextFeatures, LayerFeatures};
 pub use hog::Hog;
 pub use index::Index;
 pub use search::{Neighbour, Search};
