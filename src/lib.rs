@@ -11,6 +11,7 @@
 //! | [`data`] | from picture files to batches; built-in facades | section 5.1 |
 //! | [`eval`] | fill pictures, measure the result | Table 1 |
 //! | `train` | configuration, step, run, checkpoint (feature `train`) | section 5 |
+//! | `trial` | whether a device computes what others compute, and how fast (feature `trial`) | |
 
 pub use context_encoder_data as data;
 pub use context_encoder_eval as eval;
@@ -21,6 +22,8 @@ pub use context_encoder_ops as ops;
 pub use context_encoder_photo as photo;
 #[cfg(feature = "train")]
 pub use context_encoder_train as train;
+#[cfg(feature = "trial")]
+pub use context_encoder_trial as trial;
 
 pub use burn::tensor::Device;
 pub use context_encoder_eval::Inpainter;
@@ -28,9 +31,11 @@ pub use context_encoder_mask::Mask;
 pub use context_encoder_model::{Discriminator, Model, ModelConfig, Predictor};
 
 mod device;
+mod device_name;
 pub mod prelude;
 
 pub use device::{DeviceError, device};
+pub use device_name::device_name;
 
 /// The documents' code, compiled and run as tests.
 #[cfg(doctest)]

@@ -14,6 +14,7 @@ mod report;
 mod scores;
 mod squares;
 mod survey;
+mod table;
 mod weights;
 
 use std::process::ExitCode;
