@@ -24,7 +24,7 @@ pub(super) fn parts() -> Vec<Part> {
 /// Bytes of a picture with two holes, one of them at its border, each way of blending.
 fn fill(config: &ModelConfig, device: &Device) -> Result<Vec<Answer>, TrialError> {
     let device = device.clone().without_autodiff();
-    let picture = RgbImage::from_fn(150, 110, |x, y| Rgb([x as u8, 2 * y as u8, (x * y / 70) as u8 | 1]));
+    let picture = RgbImage::from_fn(150, 110, |x, y| Rgb([x as u8, 2 * y as u8, 255 - (x * y / 70) as u8]));
     let mask = Mask::from_fn(150, 110, |x, y| x.abs_diff(60) + y.abs_diff(50) < 25 || (x > 140 && y > 90));
     let mut bytes = Answer::new("bytes", ONE_LEVEL);
     for blend in [Blend::None, Blend::Membrane] {

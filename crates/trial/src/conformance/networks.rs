@@ -1,7 +1,7 @@
 //! Whole networks, forward and backward.
 
 use burn::{
-    module::Module,
+    module::{Module, ModuleMapper, Param},
     optim::GradientsParams,
     tensor::{Device, Tensor},
 };
@@ -36,6 +36,24 @@ pub(super) fn configs(scale: Scale) -> [ModelConfig; 2] {
     }
 }
 
+/// Makes weights so many times larger. Fresh ones are so small that, without a batch's own statistics, an answer has
+/// values of a millionth, where nothing but the rounding of tanh near zero would be compared.
+struct Louder(f64);
+
+impl ModuleMapper for Louder {
+    fn map_float<const D: usize>(&mut self, weight: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let louder = |weight: Tensor<D>| if D > 1 { weight.mul_scalar(self.0) } else { weight };
+        weight.map(louder)
+    }
+}
+
+impl Louder {
+    /// For networks of this scale: the wider they are, the more a layer adds up.
+    fn of(scale: Scale) -> Self {
+        Self(if scale == Scale::Full { 1.5 } else { 3.0 })
+    }
+}
+
 pub(super) fn parts(scale: Scale) -> Vec<Part> {
     let [compact, dense] = configs(scale);
     let whole = compact.clone().with_prediction(Prediction::Whole).with_fill(InitialFill::Smooth);
@@ -43,20 +61,20 @@ pub(super) fn parts(scale: Scale) -> Vec<Part> {
     let features = if scale == Scale::Full { features } else { features.with_width(8) };
     let critic = compact.clone();
     vec![
-        Part::new("network, channel-wise", move |device| network(&compact, device)),
-        Part::new("network, dense", move |device| network(&dense, device)),
-        Part::new("network, whole and smooth", move |device| network(&whole, device)),
+        Part::new("network, channel-wise", move |device| network(&compact, scale, device)),
+        Part::new("network, dense", move |device| network(&dense, scale, device)),
+        Part::new("network, whole and smooth", move |device| network(&whole, scale, device)),
         Part::new("discriminator", move |device| discriminator(&critic, device)),
         Part::new("feature network", move |device| feature_network(&features, device)),
     ]
 }
 
 /// Features and prediction in inference, as it is and prepared; prediction and all gradients in training.
-fn network(config: &ModelConfig, device: &Device) -> Answers {
+fn network(config: &ModelConfig, scale: Scale, device: &Device) -> Answers {
     let plain = device.clone().without_autodiff();
     let side = config.size;
     let feed = |device: &Device| (noise([BATCH, 3, side, side], 1, device), central(BATCH, side, 4, device));
-    let model = config.init(&plain)?;
+    let model = config.init(&plain)?.map(&mut Louder::of(scale));
     let (images, masks) = feed(&plain);
     let features = model.encode(config.fill.hide(images.clone(), masks.clone()));
     let predicted = model.forward(images.clone(), masks.clone());

@@ -1,0 +1,16 @@
+//! Other backends against plain operations on the processor, part by part. `.ci/graphics` does the same for graphics
+//! cards.
+#![cfg(all(feature = "trial", feature = "ndarray"))]
+
+use context_encoder::{
+    device,
+    trial::{Scale, conformance},
+};
+
+#[test]
+fn every_part_conforms_on_ndarray() {
+    let [ndarray, flex] = ["ndarray", "flex"].map(|name| device(name).expect("compiled in"));
+    let checks = conformance(&ndarray, &flex, Scale::Small, &mut |_| {});
+    let failed: Vec<_> = checks.iter().filter(|check| !check.passes()).map(ToString::to_string).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
