@@ -102,7 +102,7 @@ pub struct Bench {
 enum Work {
     /// The learner, there except while it makes a step.
     Train(Box<Option<Learner>>),
-    Infer(Predictor),
+    Infer(Box<Predictor>),
     FeatureTrain(Box<Option<(FeatureModel, ModuleOptimizer)>>),
     FeatureInfer(Box<FeatureModel>),
 }
@@ -139,7 +139,7 @@ impl Bench {
         let features = || FeatureModelConfig::alexnet().init(&device);
         let work = match task {
             Task::Train => Work::Train(Box::new(Some(Learner::new(&config, &device)?))),
-            Task::Infer => Work::Infer(config.model.init(&device)?.prepare_with(storage)),
+            Task::Infer => Work::Infer(Box::new(config.model.init(&device)?.prepare_with(storage))),
             Task::FeatureTrain => {
                 let optimiser = AdamConfig::new().with_beta_1(0.5).init();
                 Work::FeatureTrain(Box::new(Some((features()?, optimiser))))

@@ -5,7 +5,7 @@ use context_encoder_model::{Model, ModelConfig};
 use context_encoder_train::{Run, TrainConfig};
 
 use super::{
-    Part,
+    Answers, Part,
     answer::{Answer, EXACT},
 };
 use crate::TrialError;
@@ -19,7 +19,7 @@ pub(super) fn parts() -> Vec<Part> {
 }
 
 /// Weights are the same numbers on every device, and come back from a file as they went.
-fn weights(device: &Device) -> Result<Vec<Answer>, TrialError> {
+fn weights(device: &Device) -> Answers {
     let folder = tempfile::tempdir()?;
     let device = device.clone().without_autodiff();
     let path = folder.path().join("model.safetensors");
@@ -29,7 +29,7 @@ fn weights(device: &Device) -> Result<Vec<Answer>, TrialError> {
 }
 
 /// A run of three steps, stopped and resumed after the second, less one that went through: nothing.
-fn checkpoint(device: &Device) -> Result<Vec<Answer>, TrialError> {
+fn checkpoint(device: &Device) -> Answers {
     let folder = tempfile::tempdir()?;
     let run = |name: &str, steps| -> Result<Run, TrialError> {
         let mut config = TrainConfig {

@@ -6,8 +6,7 @@ use context_encoder_mask::Mask;
 use context_encoder_model::{InitialFill, ModelConfig, Prediction};
 use image::{Rgb, RgbImage};
 
-use super::{Part, answer::Answer};
-use crate::TrialError;
+use super::{Answers, Part, answer::Answer};
 
 /// One step of 255: a value that lies on the border of two bytes falls to either side.
 const ONE_LEVEL: f64 = 1.01 / 255.0;
@@ -22,7 +21,7 @@ pub(super) fn parts() -> Vec<Part> {
 }
 
 /// Bytes of a picture with two holes, one of them at its border, each way of blending.
-fn fill(config: &ModelConfig, device: &Device) -> Result<Vec<Answer>, TrialError> {
+fn fill(config: &ModelConfig, device: &Device) -> Answers {
     let device = device.clone().without_autodiff();
     let picture = RgbImage::from_fn(150, 110, |x, y| Rgb([x as u8, 2 * y as u8, 255 - (x * y / 70) as u8]));
     let mask = Mask::from_fn(150, 110, |x, y| x.abs_diff(60) + y.abs_diff(50) < 25 || (x > 140 && y > 90));

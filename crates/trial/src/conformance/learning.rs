@@ -7,7 +7,7 @@ use context_encoder_model::ModelConfig;
 use context_encoder_train::{Learner, StepTerms, TrainConfig};
 
 use super::{
-    Part, Scale,
+    Answers, Part, Scale,
     answer::{Answer, FORWARD},
     networks::configs,
     noise::{central, noise},
@@ -39,7 +39,7 @@ pub(super) fn parts(scale: Scale) -> Vec<Part> {
 }
 
 /// The joint loss and the discriminator's in a first step, and what they are in a second.
-fn two_steps(model: &ModelConfig, device: &Device) -> Result<Vec<Answer>, TrialError> {
+fn two_steps(model: &ModelConfig, device: &Device) -> Answers {
     let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
     let losses = losses(&config, 2, device)?;
     let [first, second] = [0, 1].map(|step| losses[step].clone());
@@ -50,7 +50,7 @@ fn two_steps(model: &ModelConfig, device: &Device) -> Result<Vec<Answer>, TrialE
 }
 
 /// Reconstruction alone: a game of two follows its own path on each device, as the comment on `AFTER_STEPS` explains.
-fn ten_steps(model: &ModelConfig, device: &Device) -> Result<Vec<Answer>, TrialError> {
+fn ten_steps(model: &ModelConfig, device: &Device) -> Answers {
     let config = TrainConfig {
         model: model.clone(),
         objective: Objective::Reconstruction,

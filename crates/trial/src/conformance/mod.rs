@@ -29,17 +29,17 @@ pub enum Scale {
     Full,
 }
 
+/// What a device answers to a part.
+type Answers = Result<Vec<Answer>, TrialError>;
+
 /// One part of the library, computed on whatever device it is given.
 struct Part {
     name: &'static str,
-    compute: Box<dyn Fn(&Device) -> Result<Vec<Answer>, TrialError>>,
+    compute: Box<dyn Fn(&Device) -> Answers>,
 }
 
 impl Part {
-    fn new(
-        name: &'static str,
-        compute: impl Fn(&Device) -> Result<Vec<Answer>, TrialError> + 'static,
-    ) -> Self {
+    fn new(name: &'static str, compute: impl Fn(&Device) -> Answers + 'static) -> Self {
         Self { name, compute: Box::new(compute) }
     }
 }

@@ -10,13 +10,11 @@ use context_encoder_model::{
 };
 
 use super::{
-    Part, Scale,
+    Answers, Part, Scale,
     answer::{Answer, GRADIENT},
     noise::{central, noise},
 };
 use crate::TrialError;
-
-type Answers = Result<Vec<Answer>, TrialError>;
 
 /// Pictures in a batch: enough for batch norm at the dense bottleneck's one position.
 const BATCH: usize = 8;

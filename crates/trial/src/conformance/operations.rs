@@ -13,13 +13,11 @@ use context_encoder_ops::{
 };
 
 use super::{
-    Part,
+    Answers, Part,
     answer::{Answer, FORWARD, GRADIENT},
     noise::{central, noise},
 };
 use crate::TrialError;
-
-type Answers = Result<Vec<Answer>, TrialError>;
 
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
