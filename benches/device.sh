@@ -5,12 +5,13 @@
 #     benches/device.sh PROGRAM DEVICE [OUT]
 #     benches/device.sh target/release/context-encoder cuda
 #
-# Writes OUT (runs/device) and prints a short table last. Half an hour where PyTorch compiles, SECONDS_EACH=1 and ROUNDS=2
-# for less; PYTORCH=no leaves it out. FULL= compares narrow networks, as on a processor.
+# Writes OUT (runs/device) and prints a short table last. PyTorch tries every mode and compiles some of them: SECONDS_EACH=1
+# and ROUNDS=2 shorten that, PYTORCH=no leaves it out. On a processor take FULL= (narrow networks only) and BATCHES=16.
 set -uo pipefail
 [[ $# -ge 2 ]] || { sed -n '2,10p' "$0" >&2; exit 2; }
 program=$(realpath "$1") device=$2 out=${3:-runs/device}
 seconds=${SECONDS_EACH:-4} rounds=${ROUNDS:-4} full=${FULL---full}
+read -ra batches <<<"${BATCHES:-64 256}"
 here=$(realpath "$(dirname "$0")")
 mkdir -p "$out" && out=$(realpath "$out")
 failed=0
@@ -25,19 +26,22 @@ for scale in '' ${full:+"$full"}; do
 done
 
 echo "== pictures a second on $device"
-"$program" bench --device "$device" --preset authors --preset recommended --task train --batch 64 --batch 256 \
-  --seconds "$seconds" --markdown >"$out/train.md" || failed=1
-"$program" bench --device "$device" --preset authors --preset recommended --task infer --batch 1 --batch 64 --batch 256 \
-  --seconds "$seconds" --markdown >"$out/infer.md" || failed=1
-"$program" bench --device "$device" --preset recommended --task run --batch 64 --workers "$(nproc)" \
-  --seconds "$seconds" --markdown >"$out/run.md" || failed=1
+measure() { # NAME OPTION...
+  local name=$1
+  shift
+  "$program" bench --device "$device" --seconds "$seconds" --markdown "$@" >"$out/$name.md" || failed=1
+}
+both=(--preset authors --preset recommended)
+measure train "${both[@]}" --task train "${batches[@]/#/--batch=}"
+measure infer "${both[@]}" --task infer --batch=1 "${batches[@]/#/--batch=}"
+measure run --task run --batch="${batches[0]}" --workers "$(nproc)"
 
 if [[ ${PYTORCH:-yes} != no ]] && python3 -c 'import torch' 2>/dev/null; then
   echo '== PyTorch beside it, in turns'
   theirs=$(python3 -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")')
   case $device in cpu | flex | ndarray | cubecl-cpu) theirs=cpu ;; esac
   python3 "$here/peers/compare.py" matrix --ours "$program" --device "$device" --pytorch-device "$theirs" --quick \
-    --batches 64 256 --rounds "$rounds" --seconds "$seconds" --out "$out/peers" >"$out/peers.log" 2>&1 || failed=1
+    --batches "${batches[@]}" --rounds "$rounds" --seconds "$seconds" --out "$out/peers" >"$out/peers.log" 2>&1 || failed=1
 fi
 
 printf '\n== %s, %s\n' "$device" "$(date -I)"
