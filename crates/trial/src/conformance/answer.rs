@@ -15,6 +15,11 @@ pub(super) const FORWARD: f64 = 1e-4;
 /// The same behind the sums of a backward pass, which are longer: over pictures, heights and widths.
 pub(super) const GRADIENT: f64 = 1e-3;
 
+/// The same through the rectifiers of wide networks. Of their millions of inputs some lie within rounding of zero, and on
+/// the other side of it a rectifier has another slope; one such position is a few hundredths of a weight's gradient, which is
+/// a sum of a few thousand positions. `a_last_bit_moves_gradients_of_wide_networks` has it without any second device.
+pub(super) const GRADIENT_OF_WIDE: f64 = 1e-1;
+
 /// Numbers that are moved and not computed.
 pub(super) const EXACT: f64 = 0.0;
 
@@ -51,8 +56,12 @@ impl Answer {
     }
 
     /// The gradients of all of a module's parameters that have one.
-    pub(super) fn gradients<M: Module>(gradients: &GradientsParams, module: &M) -> Result<Self, TrialError> {
-        Self::new("gradients of weights", GRADIENT).with_parameters(module, Some(gradients))
+    pub(super) fn gradients<M: Module>(
+        bound: f64,
+        gradients: &GradientsParams,
+        module: &M,
+    ) -> Result<Self, TrialError> {
+        Self::new("gradients of weights", bound).with_parameters(module, Some(gradients))
     }
 
     /// All of a module's weights and running statistics.

@@ -152,7 +152,7 @@ fn channel_wise(device: &Device) -> Answers {
     Ok(vec![
         Answer::forward("output", y)?,
         Answer::new("gradient", GRADIENT).with("x", dx)?,
-        Answer::gradients(&gradients, &layer)?,
+        Answer::gradients(GRADIENT, &gradients, &layer)?,
     ])
 }
 
