@@ -12,6 +12,7 @@
 //! | [`eval`] | fill pictures, measure the result | Table 1 |
 //! | `train` | configuration, step, run, checkpoint; inpainting and pretraining (feature `train`) | section 5 |
 //! | `transfer` | classify, segment and detect with a pretrained encoder (feature `train`) | Table 2 |
+//! | `trial` | whether a device computes what others compute, and how fast (feature `trial`) | |
 
 pub use context_encoder_data as data;
 pub use context_encoder_eval as eval;
@@ -24,6 +25,8 @@ pub use context_encoder_photo as photo;
 pub use context_encoder_train as train;
 #[cfg(feature = "train")]
 pub use context_encoder_transfer as transfer;
+#[cfg(feature = "trial")]
+pub use context_encoder_trial as trial;
 
 pub use burn::tensor::Device;
 pub use context_encoder_eval::Inpainter;
@@ -31,9 +34,11 @@ pub use context_encoder_mask::Mask;
 pub use context_encoder_model::{Discriminator, Model, ModelConfig, Predictor};
 
 mod device;
+mod device_name;
 pub mod prelude;
 
 pub use device::{DeviceError, device};
+pub use device_name::device_name;
 
 /// The documents' code, compiled and run as tests.
 #[cfg(doctest)]

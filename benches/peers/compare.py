@@ -1,6 +1,6 @@
 """Ours and PyTorch in turns on the same machine: pictures a second and memory.
 
-    cargo build --release --example throughput
+    cargo build --release -p context-encoder-cli
     python benches/peers/compare.py matrix --quick
     python benches/peers/compare.py scaling
 
@@ -9,6 +9,7 @@ processor. `matrix` compares both presets, training and filling, at several batc
 network over batch size, picture size and threads and draws the result. PyTorch is tried in every mode of `modes.py`;
 `--quick` tries each for a moment and then compares the best two (and the best in 16 bits, which is reported apart);
 `scaling` does so with a few modes and compares the best.
+`--device cuda --pytorch-device cuda` compares on a graphics card, with a program that was built with that feature.
 `--malloc keep` lets the allocator of both keep its memory; report such results beside the others, never mixed.
 
 Writes OUT/NAME.json after each comparison, then OUT/NAME.md and for scaling OUT/NAME.png; `report.py` makes the latter
@@ -70,7 +71,7 @@ def compare(case, arguments):
     probed, unavailable = {}, {}
     scales = arguments.command == "scaling"
     asked = arguments.modes or (SCALING_MODES if scales else MODES)
-    modes = [mode for mode in of_task(case["task"]) if mode in asked]
+    modes = [mode for mode in of_task(case["task"], arguments.pytorch_device) if mode in asked]
     if arguments.quick or scales:
         for mode in modes:
             try:
@@ -95,8 +96,9 @@ def compare(case, arguments):
             pair = pairs[-1]
             medians = statistics.median(pair["ours"]), statistics.median(pair["theirs"])
             print(f"  ours {medians[0]:.2f}, {mode} {medians[1]:.2f} pictures/s", flush=True)
+        ours_on = our_peer.ready["device"]
         versions = {"ours": our_peer.ready["versions"], "theirs": peer.ready["versions"] if pairs else None}
-    return {"pairs": pairs, "probed": probed, "unavailable": unavailable, "versions": versions}
+    return {"pairs": pairs, "probed": probed, "unavailable": unavailable, "versions": versions, "device": ours_on}
 
 
 def best(probed, count):
@@ -113,7 +115,7 @@ def in_turns(our_peer, their_peer, arguments):
         for name, peer in (("ours", our_peer), ("theirs", their_peer)):
             measured = peer.measure(arguments.seconds)
             pair[name].append(speed(measured))
-            pair[f"{name}_peak_bytes"] = measured["peak_bytes"]
+            pair[f"{name}_peak_bytes"] = measured["card_bytes"] or measured["peak_bytes"]
             pair["others"] = max(pair["others"], measured["others"])
         pair["ours_base_bytes"] = our_peer.ready["base_bytes"]
         pair["theirs_base_bytes"] = their_peer.ready["base_bytes"]
@@ -126,13 +128,13 @@ def speed(measured):
 
 def ours(case, arguments):
     options = case | {"preset": OUR_PRESETS[case["preset"]], "device": arguments.device}
-    return start([str(arguments.ours)], options, ("preset", "task", "batch", "size", "device"), case, arguments)
+    return start([str(arguments.ours), "bench"], options, ("preset", "task", "batch", "size", "device"), case, arguments)
 
 
 def theirs(case, mode, arguments):
     command = [sys.executable, str(HERE / "pytorch.py")]
-    options = case | {"mode": mode}
-    return start(command, options, ("preset", "task", "batch", "size", "threads", "mode"), case, arguments)
+    options = case | {"mode": mode, "device": arguments.pytorch_device}
+    return start(command, options, ("preset", "task", "batch", "size", "threads", "mode", "device"), case, arguments)
 
 
 def start(command, options, names, case, arguments):
@@ -157,14 +159,15 @@ def machine():
 def parse():
     parser = argparse.ArgumentParser(description="Ours and PyTorch in turns")
     parser.add_argument("command", choices=("matrix", "scaling"))
-    parser.add_argument("--ours", type=Path, default=Path("target/release/examples/throughput"))
+    parser.add_argument("--ours", type=Path, default=Path("target/release/context-encoder"))
     parser.add_argument("--out", type=Path, default=Path("runs/peers"))
     parser.add_argument("--presets", nargs="+", choices=OUR_PRESETS, default=list(OUR_PRESETS))
     parser.add_argument("--tasks", nargs="+", choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--batches", nargs="+", type=int, help="instead of 16, 64 for train and 1, 16, 64 for infer")
     parser.add_argument("--modes", nargs="+", choices=MODES, help="of PyTorch; all without it")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--device", default="cpu", help="ours; PyTorch stays on the processor")
+    parser.add_argument("--device", default="cpu", help="ours, by the program's name for it")
+    parser.add_argument("--pytorch-device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round and peer")
     parser.add_argument("--quick", action="store_true", help="probe all modes, compare the best two")

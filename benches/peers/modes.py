@@ -1,4 +1,4 @@
-"""Ways to make PyTorch fast on a processor, and the combinations of them that are measured."""
+"""Ways to make PyTorch fast on a processor or a graphics card, and the combinations of them that are measured."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,20 @@ class Mode:
     freeze: bool = False  # TorchScript, frozen and optimised for inference
     compile: bool = False  # torch.compile, with constant weights in inference
     bf16: bool = False  # autocast: another precision than all others, so compared apart
+    tf32: bool = False  # on cards: products of 19 bits, sums of 32
+    devices: tuple = ("cpu",)
 
 
 REWRITTEN = dict(products=True, fused_adam=True)
 COMPILED = dict(**REWRITTEN, fold=True, compile=True)
 FOLDED = dict(tasks=("infer",), products=True, fold=True)
 
+EVERYWHERE = ("cpu", "cuda")
+ON_CARDS = dict(fused_adam=True, channels_last=True, devices=("cuda",))
+
 MODES = {
-    "eager": Mode(),
-    "channels-last": Mode(channels_last=True),
+    "eager": Mode(devices=EVERYWHERE),
+    "channels-last": Mode(channels_last=True, devices=EVERYWHERE),
     "rewritten": Mode(**REWRITTEN),
     "rewritten-channels-last": Mode(**REWRITTEN, channels_last=True),
     "onednn": Mode(**REWRITTEN, channels_last=True, one_dnn=True),
@@ -38,9 +43,14 @@ MODES = {
     "compile-onednn": Mode(**COMPILED, channels_last=True, one_dnn=True),
     "bf16": Mode(**REWRITTEN, channels_last=True, bf16=True),
     "compile-bf16": Mode(**COMPILED, channels_last=True, bf16=True),
+    "tf32": Mode(**ON_CARDS, tf32=True),
+    "folded-tf32": Mode(**ON_CARDS, tasks=("infer",), fold=True, tf32=True),
+    "compile-tf32": Mode(**ON_CARDS, fold=True, tf32=True, compile=True),
+    "card-bf16": Mode(**ON_CARDS, tf32=True, bf16=True),
+    "card-compile-bf16": Mode(**ON_CARDS, fold=True, tf32=True, compile=True, bf16=True),
 }
 
 
-def of_task(task):
-    """Names of the modes that can do a task."""
-    return [name for name, mode in MODES.items() if task in mode.tasks]
+def of_task(task, device="cpu"):
+    """Names of the modes that can do a task on a device."""
+    return [name for name, mode in MODES.items() if task in mode.tasks and device in mode.devices]

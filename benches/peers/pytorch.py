@@ -4,7 +4,8 @@
 
 runs every mode in a process of its own and prints a table; `--mode NAME` runs one. With `--worker` it serves
 `compare.py` instead: it prints one JSON line when it is warm, then runs for as many seconds as each line that it reads
-says (at least one step) and answers with a JSON line; the end of its input ends it.
+says (at least one step) and answers with a JSON line; the end of its input ends it. `--device cuda` runs on a graphics
+card, in modes of its own.
 
 Packages: torch (measured with 2.15.0); `compile` needs a C++ compiler. Threads: `--threads`.
 """
@@ -26,6 +27,7 @@ from networks import FEATURE_SIDE, PRESETS, Discriminator, FeatureNetwork, Gener
 from worker import Failed, Worker
 
 WARM_UP_STEPS = 3
+SHOWN = ("preset", "task", "batch", "size", "threads", "device")
 OVERLAP_WEIGHT = 10.0  # of visible pixels in the predicted square
 
 
@@ -42,7 +44,7 @@ def batch_of(arguments, memory_format):
     masks = torch.zeros(arguments.batch, 1, size, size)
     first, end = size // 4 + overlap, 3 * size // 4 - overlap
     masks[:, :, first:end, first:end] = 1.0
-    return images.contiguous(memory_format=memory_format), masks
+    return images.to(arguments.device, memory_format=memory_format), masks.to(arguments.device)
 
 
 def centre(full):
@@ -50,12 +52,12 @@ def centre(full):
     return full[..., side // 4 : 3 * side // 4, side // 4 : 3 * side // 4]
 
 
-def prepared(network, mode, memory_format):
+def prepared(network, mode, memory_format, device):
     if mode.fold and not network.training:
         network = folded(network)
     if mode.products:
         network = as_products(network, mode.one_dnn)
-    return network.to(memory_format=memory_format)
+    return network.to(device, memory_format=memory_format)
 
 
 def compiled(network):
@@ -68,17 +70,18 @@ def training(arguments, mode):
     """A function that makes one step and returns the generator's loss, as a tensor."""
     memory_format = torch.channels_last if mode.channels_last else torch.contiguous_format
     images, masks = batch_of(arguments, memory_format)
-    network = prepared(Generator(arguments.preset, arguments.size), mode, memory_format)
-    critic = prepared(Discriminator(arguments.size // 2), mode, memory_format)
+    network = prepared(Generator(arguments.preset, arguments.size), mode, memory_format, arguments.device)
+    critic = prepared(Discriminator(arguments.size // 2), mode, memory_format, arguments.device)
     adam = dict(betas=(0.5, 0.999), eps=1e-8, fused=mode.fused_adam or None)
     network_optimiser = torch.optim.Adam(network.parameters(), lr=2e-3, **adam)
     critic_optimiser = torch.optim.Adam(critic.parameters(), lr=2e-4, **adam)
     predict, judge = (compiled(network), compiled(critic)) if mode.compile else (network, critic)
-    ones, zeros = torch.ones(arguments.batch), torch.zeros(arguments.batch)
+    ones = torch.ones(arguments.batch, device=arguments.device)
+    zeros = torch.zeros_like(ones)
     bce = F.binary_cross_entropy_with_logits
 
     def step():
-        with autocast(mode):
+        with autocast(mode, arguments.device):
             truth, hidden = centre(images), centre(masks)
             prediction = predict(images, masks)
             critic_loss = bce(judge(truth), ones) + bce(judge(prediction.detach()), zeros)
@@ -87,7 +90,7 @@ def training(arguments, mode):
         critic_optimiser.step()
 
         critic.requires_grad_(False)  # the generator's step needs no gradients of the discriminator's weights
-        with autocast(mode):
+        with autocast(mode, arguments.device):
             weights = OVERLAP_WEIGHT - (OVERLAP_WEIGHT - 1) * hidden
             distance = ((prediction - truth) ** 2 * weights).sum() / truth.numel()
             loss = 0.999 * distance + 0.001 * bce(judge(prediction), ones)
@@ -104,13 +107,13 @@ def feature_training(arguments, mode):
     """A function that makes one step of the feature network and returns its loss, masked L2, as a tensor."""
     memory_format = torch.channels_last if mode.channels_last else torch.contiguous_format
     images, masks = batch_of(arguments, memory_format)
-    network = prepared(FeatureNetwork(), mode, memory_format)
+    network = prepared(FeatureNetwork(), mode, memory_format, arguments.device)
     adam = dict(betas=(0.5, 0.999), eps=1e-8, fused=mode.fused_adam or None)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, **adam)
     predict = compiled(network) if mode.compile else network
 
     def step():
-        with autocast(mode):
+        with autocast(mode, arguments.device):
             loss = ((predict(images, masks) - images) ** 2 * masks).sum() / (masks.sum() * 3)
         optimiser.zero_grad()
         loss.backward()
@@ -128,7 +131,7 @@ def inference(arguments, mode):
     """A function that predicts the centres of one batch."""
     memory_format = torch.channels_last if mode.channels_last else torch.contiguous_format
     images, masks = batch_of(arguments, memory_format)
-    network = prepared(network_of(arguments).eval(), mode, memory_format).requires_grad_(False)
+    network = prepared(network_of(arguments).eval(), mode, memory_format, arguments.device).requires_grad_(False)
     if mode.freeze:
         with torch.no_grad():
             network = torch.jit.optimize_for_inference(torch.jit.trace(network, (images, masks)))
@@ -137,7 +140,7 @@ def inference(arguments, mode):
         network = compiled(network)
 
     def forward():
-        with torch.no_grad(), autocast(mode):
+        with torch.no_grad(), autocast(mode, arguments.device):
             network(images, masks)
 
     return forward
@@ -146,8 +149,19 @@ def inference(arguments, mode):
 TASKS = {"train": training, "infer": inference, "feature-train": feature_training, "feature-infer": inference}
 
 
-def autocast(mode):
-    return torch.autocast("cpu", torch.bfloat16) if mode.bf16 else contextlib.nullcontext()
+def autocast(mode, device):
+    return torch.autocast(device, torch.bfloat16) if mode.bf16 else contextlib.nullcontext()
+
+
+def finish(device):
+    """Waits until the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def card_memory(device):
+    """The most bytes of a card that tensors held; null on the processor."""
+    return torch.cuda.max_memory_reserved() if device == "cuda" else None
 
 
 def memory(key):
@@ -166,10 +180,13 @@ def work(arguments):
     torch.set_flush_denormal(True)
     base = memory("VmRSS")
     mode = MODES[arguments.mode]
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode.tf32
+    torch.backends.cudnn.benchmark = True  # the fastest algorithm for these sizes, found while warming up
     try:
         run = TASKS[arguments.task](arguments, mode)
         for _ in range(WARM_UP_STEPS):
             run()
+        finish(arguments.device)
     except Unavailable as reason:
         print(json.dumps({"ready": False, "reason": str(reason)}), flush=True)
         return
@@ -182,19 +199,21 @@ def work(arguments):
             loss = run()
             steps += 1
         loss = None if loss is None else loss.item()
+        finish(arguments.device)
         passed = time.perf_counter() - start
         answer = {"images": steps * arguments.batch, "seconds": passed, "loss": loss, "peak_bytes": memory("VmHWM")}
+        answer["card_bytes"] = card_memory(arguments.device)
         print(json.dumps(answer), flush=True)
 
 
 def table(arguments):
     """Every mode of the task, or the one asked for, each in a fresh process."""
-    modes = [arguments.mode] if arguments.mode else of_task(arguments.task.removeprefix("feature-"))
-    print(", ".join(f"{name} {getattr(arguments, name)}" for name in ("preset", "task", "batch", "size", "threads")))
+    modes = [arguments.mode] if arguments.mode else of_task(arguments.task.removeprefix("feature-"), arguments.device)
+    print(", ".join(f"{name} {getattr(arguments, name)}" for name in SHOWN))
     print("| mode | images/s | peak MiB | loss | cores used by others |\n|---|---|---|---|---|", flush=True)
     for mode in modes:
         options = vars(arguments) | {"mode": mode}
-        flags = [f"--{name}={options[name]}" for name in ("preset", "task", "batch", "size", "threads", "mode")]
+        flags = [f"--{name}={options[name]}" for name in (*SHOWN, "mode")]
         try:
             with Worker([sys.executable, __file__, "--worker", *flags]) as worker:
                 result = worker.measure(arguments.seconds)
@@ -207,13 +226,14 @@ def table(arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="The PyTorch peer of examples/throughput.rs")
+    parser = argparse.ArgumentParser(description="The PyTorch peer of `context-encoder bench`")
     parser.add_argument("--worker", action="store_true")
     parser.add_argument("--preset", choices=PRESETS, default="compact")
     parser.add_argument("--task", choices=TASKS, default="train")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, choices=(64, 128, 256), default=128)
     parser.add_argument("--mode", choices=MODES)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=5.0, help="of each mode, without --worker")
     arguments = parser.parse_args()

@@ -32,6 +32,9 @@ def markdown(results):
         f"{machine['processor']}, {machine['cores']} cores; {results['rounds']} rounds of {results['seconds']:g} s "
         f"each in turns; allocator: {results['malloc']}.",
     ]
+    devices = {case["device"] for case in results["cases"] if "device" in case}
+    if devices:
+        lines.append(f"Ours on {', '.join(sorted(devices))}; on a card, memory is the card's.")
     if versions:
         lines.append(f"context-encoder {versions['ours']['context-encoder']}, PyTorch {versions['theirs']['torch']}.")
     lines += ["", "32 bits on both sides, PyTorch in its fastest mode:", "", *table(results, False)]

@@ -1,7 +1,7 @@
 """One peer as a process that measures when asked, and a watch on who else uses the processor meanwhile.
 
 Both peers speak this protocol: one JSON line when warm (`ready`, `versions`, `base_bytes`, or a `reason` why not), then
-for each line with a number of seconds one JSON line with `images`, `seconds`, `loss` and `peak_bytes`.
+for each line with a number of seconds one JSON line with `images`, `seconds`, `loss`, `peak_bytes` and `card_bytes`.
 """
 
 import json

@@ -3,6 +3,7 @@
 
 mod backends;
 mod commands;
+mod conformance;
 mod dependencies;
 mod features;
 mod layers;

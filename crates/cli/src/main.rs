@@ -15,6 +15,7 @@ mod report;
 mod scores;
 mod squares;
 mod survey;
+mod table;
 mod training;
 mod weights;
 

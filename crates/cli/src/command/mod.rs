@@ -1,7 +1,9 @@
 //! What the program can do, one file for each command.
 
+mod bench;
 mod check;
 mod completions;
+mod conformance;
 mod convert;
 mod evaluate;
 mod features;
@@ -53,6 +55,10 @@ pub enum Command {
     Transfer(transfer::Transfer),
     /// Run an experiment of the paper and print its rows beside ours
     Reproduce(reproduce::Reproduce),
+    /// Compare what a device computes with what the processor computes, part by part
+    Conformance(conformance::Conformance),
+    /// Measure how many pictures a second a device trains on and fills, and the memory that takes
+    Bench(bench::Bench),
     /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command into a folder
@@ -76,6 +82,8 @@ impl Command {
             Self::Sample(command) => command.run(output),
             Self::Transfer(command) => command.run(output),
             Self::Reproduce(command) => command.run(output),
+            Self::Conformance(command) => command.run(output),
+            Self::Bench(command) => command.run(output),
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(output),
         }

@@ -1,0 +1,227 @@
+//! `bench`: how fast is a device?
+
+use std::{
+    io::{BufRead, stdin},
+    path::PathBuf,
+};
+
+use clap::{Args, ValueEnum};
+use context_encoder::{
+    Device, device_name,
+    model::{Preset, Storage},
+    train::TrainConfig,
+    trial::{Bench as Trial, Fed, Settings, device_memory, fed, held_memory, peak_memory},
+};
+use miette::{IntoDiagnostic, Result};
+use serde_json::{Value, json};
+
+use crate::{device::DeviceChoice, outcome::Outcome, output::Output, table::Table};
+
+const MIB: f64 = 1_048_576.0;
+
+/// Measure how many pictures a second a device trains on and fills, how long it waits for pictures in a run, and the
+/// memory that takes.
+#[derive(Args)]
+pub struct Bench {
+    /// Whose network: `paper`, `authors` or `recommended`; may be repeated
+    #[arg(long = "preset", value_name = "PRESET", default_value = "recommended")]
+    presets: Vec<Preset>,
+    /// What is measured; may be repeated. Without it, all but the feature network
+    #[arg(long = "task", value_enum, value_name = "TASK")]
+    tasks: Vec<Task>,
+    /// Pictures at a time; may be repeated. Without it 16 and 64, and 1 when filling
+    #[arg(long = "batch", value_name = "N")]
+    batches: Vec<usize>,
+    /// Side of the square pictures: 64, 128 or 256
+    #[arg(long, default_value_t = 128)]
+    size: usize,
+    #[command(flatten)]
+    device: DeviceChoice,
+    /// How long each of them is measured, after a warm-up
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Fill with the dense bottleneck's weights in 16 bits
+    #[arg(long)]
+    bf16: bool,
+    /// Pictures for the run; without it, facades are drawn by the program
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Threads that prepare the run's pictures
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Print a table in Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// Serve benches/peers/compare.py: one JSON line when warm, then one for each line with a number of seconds
+    #[arg(long, hide = true, requires_all = ["tasks", "batches"])]
+    worker: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Task {
+    /// Whole steps on pictures that are on the device: discriminator, then generator, both with Adam
+    Train,
+    /// Forward passes in evaluation
+    Infer,
+    /// A run on pictures that are read, cropped and masked meanwhile
+    Run,
+    /// Whole steps of the AlexNet-style network on pictures of 227 pixels
+    FeatureTrain,
+    /// Forward passes of the AlexNet-style network
+    FeatureInfer,
+}
+
+impl Task {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// The same on a batch that stays on the device, unless it is a run.
+    fn on_device(self) -> Option<context_encoder::trial::Task> {
+        use context_encoder::trial::Task as On;
+        match self {
+            Self::Train => Some(On::Train),
+            Self::Infer => Some(On::Infer),
+            Self::FeatureTrain => Some(On::FeatureTrain),
+            Self::FeatureInfer => Some(On::FeatureInfer),
+            Self::Run => None,
+        }
+    }
+
+    /// Batch sizes where none are asked for.
+    fn batches(self) -> &'static [usize] {
+        match self {
+            Self::Train | Self::FeatureTrain => &[16, 64],
+            Self::Infer | Self::FeatureInfer => &[1, 16, 64],
+            Self::Run => &[64],
+        }
+    }
+}
+
+/// One line of the table.
+struct Row {
+    preset: Preset,
+    task: Task,
+    batch: usize,
+    pictures_per_second: f64,
+    /// Percent; in runs only.
+    waiting: Option<f64>,
+    peak: Option<u64>,
+    on_card: Option<u64>,
+}
+
+impl Bench {
+    pub fn run(&self, output: &Output) -> Result<Outcome> {
+        let device = self.device.open()?;
+        if self.worker {
+            return self.serve(&device);
+        }
+        let name = device_name(&device);
+        output.note(format_args!("{name}, pictures of {} pixels", self.size));
+        let tasks = match self.tasks.as_slice() {
+            [] => &[Task::Train, Task::Infer, Task::Run],
+            asked => asked,
+        };
+        let head = ["preset", "task", "batch", "pictures/s", "waiting", "peak MiB", "card MiB"];
+        let mut table = Table::new(&head);
+        for &preset in &self.presets {
+            for &task in tasks {
+                let batches = if self.batches.is_empty() { task.batches() } else { &self.batches };
+                for &batch in batches {
+                    let row = self.measure(preset, task, batch, &device)?;
+                    output.record(&row.record(&name, self.size));
+                    output.detail(format_args!("{}", row.cells().join("  ")));
+                    table.push(row.cells());
+                }
+            }
+        }
+        let text = if self.markdown { table.markdown() } else { table.plain() };
+        output.result(text.trim_end());
+        output.record(&json!({ "event": "done", "device": name }));
+        Ok(Outcome::Complete)
+    }
+
+    fn measure(&self, preset: Preset, task: Task, batch: usize, device: &Device) -> Result<Row> {
+        let (pictures_per_second, waiting) = match task.on_device() {
+            Some(task) => {
+                let mut trial = Trial::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
+                (trial.measure(self.seconds).pictures_per_second(), None)
+            }
+            None => {
+                let Fed { pictures_per_second, waiting, .. } =
+                    fed(self.configuration(preset, batch), self.seconds, device).into_diagnostic()?;
+                (pictures_per_second, Some(waiting))
+            }
+        };
+        let (peak, on_card) = (peak_memory(), device_memory(device));
+        Ok(Row { preset, task, batch, pictures_per_second, waiting, peak, on_card })
+    }
+
+    fn settings(&self, preset: Preset, task: context_encoder::trial::Task, batch: usize) -> Settings {
+        let storage = if self.bf16 { Storage::Bf16 } else { Storage::F32 };
+        Settings { preset, task, batch, size: self.size, storage }
+    }
+
+    /// That of the run, which reads its numbers from the device once in ten steps as any run does.
+    fn configuration(&self, preset: Preset, batch: usize) -> TrainConfig {
+        let mut config =
+            TrainConfig { batch_size: batch, workers: self.workers, ..TrainConfig::preset(preset) };
+        config.model.size = self.size;
+        if let Some(path) = &self.data {
+            config.data = config.data.in_folder(path, None, false);
+        }
+        config
+    }
+
+    /// Answers each line of the standard input, a number of seconds, with a measurement.
+    fn serve(&self, device: &Device) -> Result<Outcome> {
+        let (preset, task, batch) = (self.presets[0], self.tasks[0], self.batches[0]);
+        let task = task.on_device().ok_or_else(|| miette::miette!("a run cannot be measured in turns"))?;
+        let base = held_memory();
+        let mut trial = Trial::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
+        let versions = json!({ "context-encoder": env!("CARGO_PKG_VERSION") });
+        say(&json!({
+            "ready": true, "versions": versions, "device": device_name(device), "base_bytes": base,
+        }));
+        for line in stdin().lock().lines() {
+            let measured = trial.measure(line.into_diagnostic()?.trim().parse().into_diagnostic()?);
+            say(&json!({
+                "images": measured.pictures, "seconds": measured.seconds, "loss": measured.loss,
+                "peak_bytes": peak_memory(), "card_bytes": device_memory(device),
+            }));
+        }
+        Ok(Outcome::Complete)
+    }
+}
+
+/// One line for another program; when that has gone, the standard input ends too.
+fn say(record: &Value) {
+    let mut out = std::io::stdout().lock();
+    let _ = std::io::Write::write_fmt(&mut out, format_args!("{record}\n"));
+    let _ = std::io::Write::flush(&mut out);
+}
+
+impl Row {
+    fn cells(&self) -> [String; 7] {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let mib = |bytes: Option<u64>| or_dash(bytes.map(|bytes| format!("{:.0}", bytes as f64 / MIB)));
+        let Self { preset, task, batch, pictures_per_second, waiting, peak, on_card } = self;
+        [
+            preset.to_string(),
+            task.name(),
+            batch.to_string(),
+            format!("{pictures_per_second:.1}"),
+            or_dash(waiting.map(|percent| format!("{percent:.1} %"))),
+            mib(*peak),
+            mib(*on_card),
+        ]
+    }
+
+    fn record(&self, device: &str, size: usize) -> Value {
+        json!({
+            "event": "measured", "device": device, "preset": self.preset.name(), "task": self.task.name(),
+            "batch": self.batch, "size": size, "pictures_per_second": self.pictures_per_second,
+            "waiting_percent": self.waiting, "peak_bytes": self.peak, "card_bytes": self.on_card,
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! `conformance`: does a device compute what the processor computes?
+
+use clap::Args;
+use context_encoder::{
+    device_name,
+    trial::{Check, Scale, conformance, conformance::Verdict},
+};
+use miette::{IntoDiagnostic, Result, miette};
+use serde_json::{Value, json};
+
+use crate::{device::DeviceChoice, outcome::Outcome, output::Output, table::Table};
+
+/// Where the expected numbers are computed: by plain operations of this device.
+const REFERENCE: &str = "flex";
+
+/// Compute every part of the library on a device and on the processor, forward and backward, and compare. Exit code 1
+/// when anything is further apart than it may be.
+#[derive(Args)]
+pub struct Conformance {
+    #[command(flatten)]
+    device: DeviceChoice,
+    /// The networks of the presets as they are trained, instead of narrow ones: for graphics cards, or minutes
+    #[arg(long)]
+    full: bool,
+    /// Do everything so often: kernels are chosen and compiled the first time, and used as they are the next
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    passes: usize,
+    /// Print a table in Markdown at the end
+    #[arg(long)]
+    markdown: bool,
+}
+
+impl Conformance {
+    pub fn run(&self, output: &Output) -> Result<Outcome> {
+        let device = self.device.open()?;
+        let reference = context_encoder::device(REFERENCE).into_diagnostic()?;
+        let scale = if self.full { Scale::Full } else { Scale::Small };
+        let (name, against) = (device_name(&device), device_name(&reference));
+        output.note(format_args!("{name}, against plain operations on {against}"));
+        let mut checks = Vec::new();
+        for pass in 1..=self.passes {
+            let found = conformance(&device, &reference, scale, &mut |check| {
+                if !self.markdown {
+                    output.result(check);
+                }
+                output.record(&record(check, pass));
+            });
+            let failed = found.iter().filter(|check| !check.passes()).count();
+            output.note(format_args!("pass {pass}: {} checks, {failed} failed", found.len()));
+            checks.extend(found);
+        }
+        if self.markdown {
+            let mut table = Table::new(&Check::COLUMNS);
+            checks.iter().for_each(|check| table.push(check.row()));
+            output.result(table.markdown().trim_end());
+        }
+        let failed = checks.iter().filter(|check| !check.passes()).count();
+        output.record(&json!({ "event": "done", "device": name, "checks": checks.len(), "failed": failed }));
+        match failed {
+            0 => Ok(Outcome::Complete),
+            _ => Err(miette!(
+                help = "each is marked FAILED above; a bound is a share of the tensor's largest value",
+                "{failed} of {} checks failed on {name}",
+                checks.len()
+            )),
+        }
+    }
+}
+
+fn record(check: &Check, pass: usize) -> Value {
+    let mut record = json!({
+        "event": "checked", "pass": pass, "part": check.part, "what": check.what, "passes": check.passes(),
+    });
+    match &check.verdict {
+        Verdict::Apart { apart, bound, tensors, worst } => {
+            record["apart"] = json!(apart);
+            record["bound"] = json!(bound);
+            record["tensors"] = json!(tensors);
+            record["worst"] = json!(worst);
+        }
+        Verdict::Broken(reason) => record["reason"] = json!(reason),
+        _ => {}
+    }
+    record
+}

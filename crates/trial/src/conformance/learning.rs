@@ -1,0 +1,84 @@
+//! Training: one step, and ten.
+
+use burn::tensor::Device;
+use context_encoder_data::InpaintingBatch;
+use context_encoder_loss::Objective;
+use context_encoder_model::ModelConfig;
+use context_encoder_train::{Learner, StepTerms, TrainConfig};
+
+use super::{
+    Answers, Part, Scale,
+    answer::{Answer, FORWARD},
+    networks::configs,
+    noise::{central, noise},
+};
+use crate::TrialError;
+
+/// Pictures in a batch.
+const BATCH: usize = 8;
+
+/// Steps of the longer training.
+const STEPS: usize = 10;
+
+/// Learning rate of the longer training, a twentieth of the paper's.
+const GENTLE_RATE: f64 = 1e-4;
+
+/// Losses after Adam has moved weights. Its first steps move each weight by the rate, in the direction of its gradient's
+/// sign, however small that gradient is; where two devices round a gradient near zero to different signs, weights part
+/// by twice the rate. So losses may be further apart than what led to them.
+const AFTER_STEPS: f64 = 2e-3;
+
+pub(super) fn parts(scale: Scale) -> Vec<Part> {
+    let [compact, dense] = configs(scale);
+    let longer = compact.clone();
+    vec![
+        Part::new("training, channel-wise", move |device| two_steps(&compact, device)),
+        Part::new("training, dense", move |device| two_steps(&dense, device)),
+        Part::new("ten steps of training", move |device| ten_steps(&longer, device)),
+    ]
+}
+
+/// The joint loss and the discriminator's in a first step, and what they are in a second.
+fn two_steps(model: &ModelConfig, device: &Device) -> Answers {
+    let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
+    let losses = losses(&config, 2, device)?;
+    let [first, second] = [0, 1].map(|step| losses[step].clone());
+    Ok(vec![
+        Answer::new("losses of the first step", FORWARD).with_values("losses", first),
+        Answer::new("losses of the second step", AFTER_STEPS).with_values("losses", second),
+    ])
+}
+
+/// Reconstruction alone: a game of two follows its own path on each device, as the comment on `AFTER_STEPS` explains.
+fn ten_steps(model: &ModelConfig, device: &Device) -> Answers {
+    let config = TrainConfig {
+        model: model.clone(),
+        objective: Objective::Reconstruction,
+        generator_rate: GENTLE_RATE,
+        ..TrainConfig::default()
+    };
+    let losses = losses(&config, STEPS, device)?;
+    let totals = losses.into_iter().flatten().collect();
+    Ok(vec![Answer::new("losses", AFTER_STEPS).with_values("total", totals)])
+}
+
+/// All terms of each step.
+fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Vec<f32>>, TrialError> {
+    let device = device.clone().autodiff();
+    let side = config.model.size;
+    let batch = InpaintingBatch {
+        images: noise([BATCH, 3, side, side], 1, &device),
+        masks: central(BATCH, side, 4, &device),
+        names: Vec::new(),
+    };
+    let mut learner = Learner::new(config, &device)?;
+    let mut losses = Vec::new();
+    for _ in 0..steps {
+        let (next, StepTerms { generator, discriminator }) = learner.step(&batch);
+        learner = next;
+        let judged = discriminator.map(|terms| terms.total);
+        let terms = [generator.reconstruction, generator.adversarial, Some(generator.total), judged];
+        losses.push(terms.into_iter().flatten().map(|term| term.into_scalar::<f32>()).collect());
+    }
+    Ok(losses)
+}

@@ -1,0 +1,209 @@
+//! The operations of which networks are made, each with the windows and sizes that the networks use.
+
+use burn::{
+    nn::interpolate::{Interpolate2dConfig, InterpolateMode},
+    optim::GradientsParams,
+    tensor::{Device, Tensor},
+};
+use context_encoder_loss::{Average, Distance, Reconstruction, Region, adversarial_loss, discriminator_loss};
+use context_encoder_model::ChannelWise;
+use context_encoder_ops::{
+    Activation, AdamStep, Convolution, Layer, Normalisation, Prepared, ResponseNorm, UpConvolution, Window,
+    adam, conceal, max_pool, smooth, tanh,
+};
+
+use super::{
+    Answers, Part,
+    answer::{Answer, FORWARD, GRADIENT},
+    noise::{central, noise},
+};
+use crate::TrialError;
+
+const LEAKY: Activation = Activation::LeakyRelu(0.2);
+
+pub(super) fn parts() -> Vec<Part> {
+    let down = |name, window, groups, x, outputs| {
+        let layer = Convolution { window, groups, activation: LEAKY };
+        Part::new(name, move |device| linear(layer.into(), x, outputs, device))
+    };
+    let up = |name, window, x, outputs| {
+        let layer = UpConvolution { window, activation: Activation::Relu };
+        Part::new(name, move |device| linear(layer.into(), x, outputs, device))
+    };
+    vec![
+        down("convolution 4x4 /2", Window::new(4, 2, 1), 1, [4, 24, 16, 16], 40),
+        down("convolution 4x4 of 4x4", Window::new(4, 1, 0), 1, [6, 64, 4, 4], 50),
+        down("convolution 1x1", Window::new(1, 1, 0), 1, [4, 64, 4, 4], 64),
+        down("convolution 11x11 /4", Window::new(11, 4, 0), 1, [2, 3, 67, 67], 24),
+        down("convolution 5x5, 2 groups", Window::new(5, 1, 2), 2, [2, 24, 13, 13], 32),
+        down("convolution 3x3", Window::new(3, 1, 1), 1, [2, 32, 13, 13], 24),
+        up("up-convolution 4x4 /2", Window::new(4, 2, 1), [4, 40, 8, 8], 24),
+        up("up-convolution 4x4 of 1x1", Window::new(4, 1, 0), [6, 50, 1, 1], 64),
+        up("up-convolution 5x5 /2", Window::new(5, 2, 2), [2, 32, 11, 11], 16),
+        Part::new("batch norm", |device| batch_norm(1, device)),
+        Part::new("batch norm of halves", |device| batch_norm(2, device)),
+        Part::new("channel-wise layer", channel_wise),
+        Part::new("max pooling 3x3 /2", |device| {
+            map(device, [2, 24, 13, 15], |x| max_pool(x, Window::new(3, 2, 0)))
+        }),
+        Part::new("response normalisation", |device| {
+            let norm = ResponseNorm { channels: 5, alpha: 1.0, bias: 1.0 };
+            map(device, [2, 24, 9, 7], move |x| norm.forward(x))
+        }),
+        Part::new("bilinear resize", |device| map(device, [2, 3, 41, 41], resize)),
+        Part::new("tanh", |device| map(device, [2, 3, 17, 19], |x| tanh(x.mul_scalar(3.0)))),
+        Part::new("hiding", |device| {
+            let masks = central(2, 32, 4, device);
+            Ok(vec![Answer::forward(
+                "output",
+                conceal(noise([2, 3, 32, 32], 1, device), masks, [0.1, -0.2, 0.3]),
+            )?])
+        }),
+        Part::new("smooth fill", |device| {
+            let device = device.clone().without_autodiff();
+            let masks = central(2, 64, 0, &device);
+            Ok(vec![Answer::forward("output", smooth(noise([2, 3, 64, 64], 1, &device), masks))?])
+        }),
+        Part::new("losses", losses),
+        Part::new("Adam", adam_steps),
+    ]
+}
+
+/// Output and all gradients of a layer, and the layer laid out for inference.
+fn linear(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
+    let kernel = layer.window.kernel;
+    let [_, inputs, _, _] = dims;
+    let weights = match layer.way {
+        context_encoder_ops::Way::Down => [outputs, inputs / layer.groups, kernel, kernel],
+        context_encoder_ops::Way::Up => [inputs, outputs, kernel, kernel],
+    };
+    let learning = device.clone().autodiff();
+    let [x, weight] =
+        [(dims, 1), (weights, 2)].map(|(dims, seed)| noise(dims, seed, &learning).require_grad());
+    let bias = noise([outputs], 3, &learning).require_grad();
+    let y = layer.forward(x.clone(), weight.clone(), Some(bias.clone()));
+    let gradients = slope(y.clone(), 4).backward();
+    let missing = || TrialError::Unreadable("a gradient is missing".to_owned());
+    let inference = noise(dims, 1, &device.clone().without_autodiff());
+    let affine = (noise([outputs], 5, &inference.device()), noise([outputs], 6, &inference.device()));
+    let prepared = Prepared::new(layer, noise(weights, 2, &inference.device()), Some(affine));
+    Ok(vec![
+        Answer::forward("output", y)?,
+        Answer::new("gradients", GRADIENT)
+            .with("x", x.grad(&gradients).ok_or_else(missing)?)?
+            .with("weight", weight.grad(&gradients).ok_or_else(missing)?)?
+            .with("bias", bias.grad(&gradients).ok_or_else(missing)?)?,
+        Answer::forward("prepared", prepared.forward(inference))?,
+    ])
+}
+
+/// A loss whose slope in `y` is uneven noise.
+fn slope<const D: usize>(y: Tensor<D>, seed: u64) -> Tensor<1> {
+    let noise = noise(y.dims(), seed, &y.device());
+    (y * noise).sum()
+}
+
+/// Output and gradient of a map without weights.
+fn map(device: &Device, dims: [usize; 4], of: impl Fn(Tensor<4>) -> Tensor<4>) -> Answers {
+    let x = noise(dims, 1, &device.clone().autodiff()).require_grad();
+    let y = of(x.clone());
+    let gradients = slope(y.clone(), 2).backward();
+    let dx = x.grad(&gradients).ok_or_else(|| TrialError::Unreadable("a gradient is missing".to_owned()))?;
+    Ok(vec![Answer::forward("output", y)?, Answer::new("gradient", GRADIENT).with("x", dx)?])
+}
+
+fn resize(x: Tensor<4>) -> Tensor<4> {
+    let config = Interpolate2dConfig::new().with_output_size(Some([57, 57]));
+    config.with_mode(InterpolateMode::Linear).with_align_corners(false).init().forward(x)
+}
+
+fn batch_norm(parts: usize, device: &Device) -> Answers {
+    let device = device.clone().autodiff();
+    let x = noise([6, 24, 8, 8], 1, &device).require_grad();
+    let [gamma, beta] = [2, 3].map(|seed| noise([24], seed, &device).require_grad());
+    let norm = Normalisation { parts, epsilon: 1e-5, activation: LEAKY };
+    let y = norm.forward(x.clone(), gamma.clone(), beta.clone());
+    let gradients = slope(y.output.clone(), 4).backward();
+    let missing = || TrialError::Unreadable("a gradient is missing".to_owned());
+    let mut statistics = Answer::new("statistics", FORWARD);
+    for (part, moments) in y.statistics.into_iter().enumerate() {
+        statistics = statistics.with(format!("mean {part}"), moments.mean)?;
+        statistics = statistics.with(format!("variance {part}"), moments.variance)?;
+    }
+    Ok(vec![
+        Answer::forward("output", y.output)?,
+        statistics,
+        Answer::new("gradients", GRADIENT)
+            .with("x", x.grad(&gradients).ok_or_else(missing)?)?
+            .with("gamma", gamma.grad(&gradients).ok_or_else(missing)?)?
+            .with("beta", beta.grad(&gradients).ok_or_else(missing)?)?,
+    ])
+}
+
+fn channel_wise(device: &Device) -> Answers {
+    let device = device.clone().autodiff();
+    let mut layer = ChannelWise::new(24, 4, &device);
+    layer.weight = layer.weight.map(|zeros| noise(zeros.dims(), 1, &device).require_grad());
+    let x = noise([5, 24, 4, 4], 2, &device).require_grad();
+    let y = layer.forward(x.clone());
+    let gradients = slope(y.clone(), 3).backward();
+    let dx = x.grad(&gradients).ok_or_else(|| TrialError::Unreadable("a gradient is missing".to_owned()))?;
+    let gradients = GradientsParams::from_grads(gradients, &layer);
+    Ok(vec![
+        Answer::forward("output", y)?,
+        Answer::new("gradient", GRADIENT).with("x", dx)?,
+        Answer::gradients(GRADIENT, &gradients, &layer)?,
+    ])
+}
+
+/// Every distance, average and region, and logits as far out as 100.
+fn losses(device: &Device) -> Answers {
+    let device = device.clone().autodiff();
+    let mut values = Answer::new("values", FORWARD);
+    let mut slopes = Answer::new("gradients", GRADIENT);
+    let missing = || TrialError::Unreadable("a gradient is missing".to_owned());
+    for distance in [Distance::L2, Distance::L1] {
+        for average in [Average::Region, Average::Patch] {
+            for overlapping in [false, true] {
+                let loss = Reconstruction { distance, average, ..Reconstruction::default() };
+                let masks = central(3, 32, 3, &device);
+                let region = if overlapping { Region::Overlapping(masks) } else { Region::Hidden(masks) };
+                let prediction = noise([3, 3, 32, 32], 1, &device).require_grad();
+                let value = loss.forward(prediction.clone(), noise([3, 3, 32, 32], 2, &device), region);
+                let name = format!("{distance:?} by {average:?}, overlapping {overlapping}");
+                values = values.with(name.clone(), value.clone())?;
+                slopes = slopes.with(name, prediction.grad(&value.backward()).ok_or_else(missing)?)?;
+            }
+        }
+    }
+    let logits =
+        |sign: f32| Tensor::<1>::from_floats([-100.0, -3.0, 0.0, 0.5, 100.0], &device).mul_scalar(sign);
+    let (real, fake) = (logits(1.0).require_grad(), logits(-0.5).require_grad());
+    let judged = discriminator_loss(real.clone(), fake.clone());
+    let gradients = judged.total.backward();
+    values =
+        values.with("discriminator", judged.total)?.with("adversarial", adversarial_loss(logits(1.0)))?;
+    slopes = slopes
+        .with("true patches", real.grad(&gradients).ok_or_else(missing)?)?
+        .with("predictions", fake.grad(&gradients).ok_or_else(missing)?)?;
+    Ok(vec![values, slopes])
+}
+
+/// Three steps on gradients that are not near zero, where Adam's first steps would follow signs of rounding.
+fn adam_steps(device: &Device) -> Answers {
+    let device = device.clone().without_autodiff();
+    let mut weights = noise([40, 24, 4, 4], 1, &device);
+    let mut moments = [weights.zeros_like(), weights.zeros_like()];
+    for time in 1..=3 {
+        let step = AdamStep { beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, learning_rate: 2e-3, time };
+        let gradient = noise(weights.dims(), 1 + time as u64, &device);
+        (weights, moments) = adam(step, weights, gradient, moments);
+    }
+    let [first, second] = moments;
+    Ok(vec![
+        Answer::new("three steps", FORWARD)
+            .with("weights", weights)?
+            .with("first moment", first)?
+            .with("second moment", second)?,
+    ])
+}
