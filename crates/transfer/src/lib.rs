@@ -30,6 +30,6 @@ mod source;
 pub mod voc;
 
 pub use error::TransferError;
-pub use fit::{Curve, Descent, Fit, Fitted, Head};
+pub use fit::{Curve, Descent, Fit, Fitted, Head, Silence};
 pub use rect::Rect;
 pub use source::Source;

@@ -8,7 +8,7 @@ mod tests;
 
 use burn::{
     module::Module,
-    nn::{Dropout, DropoutConfig, Linear},
+    nn::Linear,
     tensor::{
         Device, Tensor,
         activation::{log_softmax, relu, sigmoid, softmax},
@@ -18,15 +18,12 @@ use context_encoder_model::FeatureEncoder;
 
 use crate::{
     first_weights::{FirstWeights, he},
-    fit::Head,
+    fit::{Head, Silence},
 };
 pub use album::{Album, Keep};
 pub use exam::{CROPS, Exam};
 pub(crate) use lessons::targets;
 pub use lessons::{CropLessons, LabelledBatch};
-
-/// Probability that dropout silences a value of fc6 and fc7 in training (AlexNet).
-const DROPOUT: f64 = 0.5;
 
 /// Deviation of fc8's first weights (AlexNet).
 const FC8_DEVIATION: f32 = 0.01;
@@ -73,7 +70,6 @@ pub struct Classifier {
     fc6: Linear,
     fc7: Linear,
     fc8: Linear,
-    dropout: Dropout,
     #[module(skip)]
     question: Question,
 }
@@ -91,7 +87,6 @@ impl Classifier {
             fc6: draw.linear([features, hidden], he(features)),
             fc7: draw.linear([hidden, hidden], he(hidden)),
             fc8: draw.linear([hidden, classes], FC8_DEVIATION),
-            dropout: DropoutConfig::new(DROPOUT).init(),
             encoder,
             question,
         }
@@ -108,10 +103,14 @@ impl Classifier {
     /// - input: `[batch, 3, size, size]` in `[-1, 1]`, of the encoder's size
     /// - output: `[batch, classes]`
     pub fn forward(&self, pictures: Tensor<4>) -> Tensor<2> {
+        self.logits(pictures, &mut Silence::none())
+    }
+
+    fn logits(&self, pictures: Tensor<4>, silence: &mut Silence) -> Tensor<2> {
         let map = self.encoder.forward(pictures); // [batch, 256, 6, 6]
         let x = map.flatten::<2>(1, 3); // [batch, 9216]
-        let x = self.dropout.forward(relu(self.fc6.forward(x))); // [batch, 4096]
-        let x = self.dropout.forward(relu(self.fc7.forward(x))); // [batch, 4096]
+        let x = silence.apply(relu(self.fc6.forward(x))); // [batch, 4096]
+        let x = silence.apply(relu(self.fc7.forward(x))); // [batch, 4096]
         self.fc8.forward(x) // [batch, classes]
     }
 
@@ -129,8 +128,8 @@ impl Head for Classifier {
 
     /// Cross entropy, averaged over pictures: of the softmax; or the sum over classes of each sigmoid's, where classes
     /// that are difficult in a picture do not count.
-    fn loss(&self, batch: &LabelledBatch) -> Tensor<1> {
-        let logits = self.forward(batch.pictures.clone()); // [batch, classes]
+    fn loss(&self, batch: &LabelledBatch, silence: &mut Silence) -> Tensor<1> {
+        let logits = self.logits(batch.pictures.clone(), silence); // [batch, classes]
         let [pictures, _] = logits.dims();
         let targets = batch.targets.clone();
         let terms = match self.question {

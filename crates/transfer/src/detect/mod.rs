@@ -12,7 +12,7 @@ mod tests;
 
 use burn::{
     module::Module,
-    nn::{Dropout, DropoutConfig, Linear},
+    nn::Linear,
     tensor::{
         Tensor,
         activation::{log_softmax, relu},
@@ -24,7 +24,7 @@ use crate::{
     Rect,
     classify::{HIDDEN_PER_WIDTH, device_of},
     first_weights::{FirstWeights, he},
-    fit::Head,
+    fit::{Head, Silence},
 };
 pub use answers::{Found, detection_precisions};
 pub use lessons::{DetectBatch, DetectLessons, Scene};
@@ -32,9 +32,6 @@ pub use offsets::Offsets;
 pub use region_pooling::{SIDE, pool_regions};
 pub use sampling::{Region, Sampling};
 pub use suppression::suppress;
-
-/// Probability that dropout silences a value of fc6 and fc7 in training.
-const DROPOUT: f64 = 0.5;
 
 /// Deviations of the last layers' first weights (Fast R-CNN).
 const SCORE_DEVIATION: f32 = 0.01;
@@ -49,7 +46,6 @@ pub struct Detector {
     fc7: Linear,
     score: Linear,
     boxes: Linear,
-    dropout: Dropout,
 }
 
 impl Detector {
@@ -65,7 +61,6 @@ impl Detector {
             fc7: draw.linear([hidden, hidden], he(hidden)),
             score: draw.linear([hidden, classes + 1], SCORE_DEVIATION),
             boxes: draw.linear([hidden, 4 * (classes + 1)], BOX_DEVIATION),
-            dropout: DropoutConfig::new(DROPOUT).init(),
             encoder,
         }
     }
@@ -77,10 +72,19 @@ impl Detector {
     /// - `regions`: picture and place, in pixels
     /// - output: `[regions, classes + 1]`, class 0 being background, and `[regions, 4 (classes + 1)]`
     pub fn forward(&self, pictures: Tensor<4>, regions: &[(usize, Rect)]) -> (Tensor<2>, Tensor<2>) {
+        self.answer(pictures, regions, &mut Silence::none())
+    }
+
+    fn answer(
+        &self,
+        pictures: Tensor<4>,
+        regions: &[(usize, Rect)],
+        silence: &mut Silence,
+    ) -> (Tensor<2>, Tensor<2>) {
         let map = self.encoder.map_at(pictures, FeatureLayer::Conv5); // [batch, 256, n, m]
         let x = pool_regions(map, regions).flatten::<2>(1, 3); // [regions, 9216]
-        let x = self.dropout.forward(relu(self.fc6.forward(x))); // [regions, 4096]
-        let x = self.dropout.forward(relu(self.fc7.forward(x))); // [regions, 4096]
+        let x = silence.apply(relu(self.fc6.forward(x))); // [regions, 4096]
+        let x = silence.apply(relu(self.fc7.forward(x))); // [regions, 4096]
         (self.score.forward(x.clone()), self.boxes.forward(x))
     }
 }
@@ -90,8 +94,8 @@ impl Head for Detector {
 
     /// Cross entropy of the classes plus, for regions that are no background, the smooth L1 distance of their class's
     /// offsets to the true ones; both averaged over all sampled regions (Fast R-CNN, equation 1 with lambda 1).
-    fn loss(&self, batch: &DetectBatch) -> Tensor<1> {
-        let (logits, boxes) = self.forward(batch.pictures.clone(), &batch.regions);
+    fn loss(&self, batch: &DetectBatch, silence: &mut Silence) -> Tensor<1> {
+        let (logits, boxes) = self.answer(batch.pictures.clone(), &batch.regions, silence);
         let [regions, _] = logits.dims();
         let classes = (log_softmax(logits, 1) * batch.classes.clone()).sum().neg();
         let apart = (boxes - batch.offsets.clone()) * batch.weights.clone(); // [regions, 4 (classes + 1)]

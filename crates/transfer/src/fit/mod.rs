@@ -3,6 +3,7 @@
 mod curve;
 mod file;
 mod lessons;
+mod silence;
 
 use burn::{
     module::Module,
@@ -16,20 +17,18 @@ use crate::TransferError;
 pub use curve::{Curve, CurvePoint};
 pub use file::{load_head, save_head};
 pub use lessons::{Item, Lessons};
+pub use silence::Silence;
 
 /// Burn scales a gradient by `1 - dampening` before it enters the velocity; none is the usual momentum.
 const DAMPENING: f64 = 0.0;
-
-/// Keeps the steps of neighbouring seeds apart (2^64 over the golden ratio).
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A network with an encoder in it, and what it learns from.
 pub trait Head: Module {
     /// What one step sees.
     type Batch;
 
-    /// The number that a step makes smaller, `[1]`.
-    fn loss(&self, batch: &Self::Batch) -> Tensor<1>;
+    /// The number that a step makes smaller, `[1]`; `silence` is the step's dropout.
+    fn loss(&self, batch: &Self::Batch, silence: &mut Silence) -> Tensor<1>;
 
     /// The encoder.
     fn encoder(&self) -> &FeatureEncoder;
@@ -59,7 +58,7 @@ pub enum Descent {
 /// | `encoder_rate` | what the encoder's rate is multiplied by; 0 freezes it | 1 | 0.. |
 /// | `descent` | Adam or momentum | Adam | |
 /// | `schedule` | how rates change | cosine | |
-/// | `seed` | order, crops and first weights | 0 | |
+/// | `seed` | order, crops, dropout and first weights | 0 | |
 /// | `every` | steps between two points of the curve | 50 | 1.. |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
@@ -75,7 +74,7 @@ pub struct Fit {
     pub descent: Descent,
     /// How rates change.
     pub schedule: Schedule,
-    /// What order, crops and first weights are drawn from.
+    /// What order, crops, dropout and first weights are drawn from.
     pub seed: u64,
     /// Steps between two points of the curve.
     pub every: u64,
@@ -127,7 +126,7 @@ impl Fit {
     /// Teaches a head. `device` computes gradients (it is turned to autodiff), and `head` was built on such a device.
     /// `evaluate` scores the head as it is used, at the last step and at every `scored` points of the curve (0: at the
     /// last alone); `watch` sees each point. The same arguments give the same
-    /// head, as long as nothing else draws from the device's random numbers meanwhile.
+    /// head.
     ///
     /// # Errors
     /// [`TransferError::Settings`], [`TransferError::NotFinite`], and those of the lessons and of `evaluate`.
@@ -153,9 +152,7 @@ impl Fit {
         for step in 0..self.steps {
             let items = lessons::items(self.seed, step, self.batch_size, lessons.len());
             let batch = lessons.batch(self.seed, &items, &device)?;
-            // Dropout draws from the device's own stream.
-            device.seed(self.seed.wrapping_mul(SPREAD).wrapping_add(step));
-            let loss = head.loss(&batch);
+            let loss = head.loss(&batch, &mut Silence::of_step(self.seed, step));
             losses.push(loss.clone().detach());
             head = self.descend(&mut optimizer, head, &loss, step);
             let done = step + 1;

@@ -9,7 +9,7 @@ mod upsample;
 
 use burn::{
     module::Module,
-    nn::{Dropout, DropoutConfig, conv::Conv2d},
+    nn::conv::Conv2d,
     tensor::{Int, Tensor, activation::log_softmax},
 };
 use context_encoder_model::FeatureEncoder;
@@ -20,16 +20,13 @@ use crate::{
     TransferError,
     classify::{HIDDEN_PER_WIDTH, device_of},
     first_weights::{FirstWeights, he},
-    fit::Head,
+    fit::{Head, Silence},
     metric::Confusion,
     voc::ClassMask,
 };
 pub use frame::Frame;
 pub use lessons::{MaskLessons, MaskedPicture, SegmentBatch};
 pub use upsample::Upsample;
-
-/// Probability that dropout silences a value of conv6 and conv7 in training.
-const DROPOUT: f64 = 0.5;
 
 /// Pictures scored at a time.
 const BATCH: usize = 4;
@@ -89,7 +86,6 @@ pub struct Segmenter {
     /// One enlargement by two for each of them.
     doublings: Vec<Upsample>,
     enlarge: Upsample,
-    dropout: Dropout,
 }
 
 impl Segmenter {
@@ -117,7 +113,6 @@ impl Segmenter {
             skips: skipped.iter().map(|&channels| draw.conv([channels, labels], 1, 0.0)).collect(),
             doublings: skipped.iter().map(|_| Upsample::new(labels, 2, &device)).collect(),
             enlarge: Upsample::new(labels, last, &device),
-            dropout: DropoutConfig::new(DROPOUT).init(),
             encoder,
         }
     }
@@ -128,9 +123,13 @@ impl Segmenter {
     /// - input: `[batch, 3, canvas height, canvas width]` in `[-1, 1]`
     /// - output: `[batch, labels, height, width]`, logits
     pub fn forward(&self, canvases: Tensor<4>, frame: Frame) -> Tensor<4> {
+        self.logits(canvases, frame, &mut Silence::none())
+    }
+
+    fn logits(&self, canvases: Tensor<4>, frame: Frame, silence: &mut Silence) -> Tensor<4> {
         let maps = self.encoder.maps(canvases);
-        let x = self.dropout.forward(convolve(&self.conv6, maps.pool5, Activation::Relu)); // [batch, 4096, n, m]
-        let x = self.dropout.forward(convolve(&self.conv7, x, Activation::Relu)); // [batch, 4096, n, m]
+        let x = silence.apply(convolve(&self.conv6, maps.pool5, Activation::Relu)); // [batch, 4096, n, m]
+        let x = silence.apply(convolve(&self.conv7, x, Activation::Relu)); // [batch, 4096, n, m]
         let mut scores = convolve(&self.score, x, Activation::Identity); // [batch, labels, n, m]
         let finer = [maps.pool2, maps.pool1];
         for (((skip, double), map), margin) in
@@ -183,8 +182,8 @@ impl Head for Segmenter {
     type Batch = SegmentBatch;
 
     /// Cross entropy, averaged over the batch's pixels that count.
-    fn loss(&self, batch: &SegmentBatch) -> Tensor<1> {
-        let logits = self.forward(batch.canvases.clone(), batch.frame); // [batch, labels, height, width]
+    fn loss(&self, batch: &SegmentBatch, silence: &mut Silence) -> Tensor<1> {
+        let logits = self.logits(batch.canvases.clone(), batch.frame, silence); // [batch, labels, height, width]
         let labels: Tensor<4, Int> = batch.labels.clone();
         let right = log_softmax(logits, 1).gather(1, labels); // [batch, 1, height, width]
         let counted = batch.counted.clone();

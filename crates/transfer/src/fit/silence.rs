@@ -1,0 +1,61 @@
+//! Dropout whose choices are an argument.
+
+use burn::tensor::{Tensor, TensorData};
+use context_encoder_data::{Purpose, stream};
+use rand::Rng;
+
+/// Dropout with probability 1/2 (AlexNet): in a step of learning its choices follow from seed and step, in use there
+/// are none. So the same arguments give the same head, whatever else a process draws.
+pub struct Silence(Option<Box<dyn Rng>>);
+
+impl Silence {
+    /// Silences nothing: a head in use.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The choices of a step.
+    pub fn of_step(seed: u64, step: u64) -> Self {
+        Self(Some(Box::new(stream(seed, Purpose::Dropout, 0, step))))
+    }
+
+    /// Silences each value with probability 1/2 and doubles the others.
+    pub fn apply<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        let Some(rng) = &mut self.0 else { return x };
+        let shape = x.dims();
+        let count = shape.iter().product();
+        let mut kept = Vec::with_capacity(count);
+        while kept.len() < count {
+            let bits = rng.next_u64();
+            let left = (count - kept.len()).min(u64::BITS as usize);
+            kept.extend((0..left).map(|bit| (bits >> bit & 1) as f32 * 2.0));
+        }
+        let device = x.device();
+        x * Tensor::from_data(TensorData::new(kept, shape), &device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn silenced(mut silence: Silence) -> Vec<f32> {
+        let ones = Tensor::<2>::ones([50, 101], &Device::flex());
+        silence.apply(ones).into_data().try_to_vec().expect("f32")
+    }
+
+    #[test]
+    fn half_is_silenced_and_seed_and_step_decide_which() {
+        let values = silenced(Silence::of_step(3, 7));
+        assert!(values.iter().all(|&value| value == 0.0 || value == 2.0));
+        // 5050 coins: six standard deviations of the mean are 0.085.
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        assert!((mean - 1.0).abs() < 0.085, "{mean}");
+        assert_eq!(silenced(Silence::of_step(3, 7)), values);
+        assert_ne!(silenced(Silence::of_step(3, 8)), values);
+        assert_ne!(silenced(Silence::of_step(4, 7)), values);
+        assert_eq!(silenced(Silence::none()), vec![1.0; 5050]);
+    }
+}
