@@ -18,6 +18,6 @@ cargo build --release --quiet -p context-encoder-cli
 mkdir -p runs/results
 for folder in "${folders[@]}"; do
   name=$(basename "$folder")
-  "${CARGO_TARGET_DIR:-target}/release/context-encoder" evaluate "$folder" "${gallery[@]}" \
+  "${CARGO_TARGET_DIR:-target}/release/context-encoder" evaluate "$folder" "${gallery[@]}" --mirror \
     --markdown "runs/results/$name.md" --report "runs/results/$name.html"
 done

@@ -43,20 +43,23 @@ impl WeightsChoice {
         self.weights.as_deref()
     }
 
-    /// What tells these weights from others: the file's hash, or the program's version.
+    /// What tells these weights from others: their file's hash.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn identity(&self) -> Result<String> {
+        let hashed = |bytes: &[u8]| {
+            let hash = Sha256::digest(bytes);
+            hash[..8].iter().fold("weights ".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+        };
         match &self.weights {
             Some(path) => {
                 let bytes = fs::read(path)
                     .into_diagnostic()
                     .wrap_err_with(|| format!("cannot read {}", path.display()))?;
-                let hash = Sha256::digest(&bytes);
-                Ok(hash[..8].iter().fold("weights ".to_owned(), |text, byte| text + &format!("{byte:02x}")))
+                Ok(hashed(&bytes))
             }
-            None => Ok(format!("the weights of version {}", env!("CARGO_PKG_VERSION"))),
+            None => Ok(hashed(own())),
         }
     }
 }
@@ -64,6 +67,17 @@ impl WeightsChoice {
 #[cfg(feature = "pretrained")]
 fn pretrained(device: &Device) -> Result<Model> {
     context_encoder::eval::pretrained(device).into_diagnostic()
+}
+
+/// The file of the weights that come with the program.
+#[cfg(feature = "pretrained")]
+fn own() -> &'static [u8] {
+    context_encoder::eval::pretrained_weights()
+}
+
+#[cfg(not(feature = "pretrained"))]
+fn own() -> &'static [u8] {
+    &[]
 }
 
 #[cfg(not(feature = "pretrained"))]

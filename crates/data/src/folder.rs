@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     path::{Path, PathBuf},
 };
 
@@ -148,19 +149,30 @@ impl Folder {
     /// ```
     pub fn without(self, other: &Self) -> Result<Self, DataError> {
         let failed = |path: &Path, source| DataError::Io { path: path.to_owned(), source };
-        let length = |entry: &Entry| fs::metadata(&entry.path).map_err(|error| failed(&entry.path, error));
+        let length =
+            |path: &Path| fs::metadata(path).map(|file| file.len()).map_err(|error| failed(path, error));
         let bytes = |path: &Path| fs::read(path).map_err(|error| failed(path, error));
-        // Files are read only where another has the same length.
+        let hash = |bytes: &[u8]| BuildHasherDefault::<DefaultHasher>::default().hash_one(bytes);
+        // Files are read only where another has the same length, and compared only where they have the same hash.
         let mut lengths: BTreeMap<u64, Vec<&Path>> = BTreeMap::new();
         for entry in &other.pictures {
-            lengths.entry(length(entry)?.len()).or_default().push(&entry.path);
+            lengths.entry(length(&entry.path)?).or_default().push(&entry.path);
         }
+        let mut hashes: BTreeMap<(u64, u64), Vec<&Path>> = BTreeMap::new();
         let mut pictures = Vec::with_capacity(self.pictures.len());
         for entry in self.pictures {
-            let candidates = lengths.get(&length(&entry)?.len()).map_or(&[][..], Vec::as_slice);
+            let size = length(&entry.path)?;
+            let Some(alike) = lengths.get_mut(&size) else {
+                pictures.push(entry);
+                continue;
+            };
+            for path in std::mem::take(alike) {
+                hashes.entry((size, hash(&bytes(path)?))).or_default().push(path);
+            }
+            let own = bytes(&entry.path)?;
             let mut equal = false;
-            for candidate in candidates {
-                equal = equal || bytes(candidate)? == bytes(&entry.path)?;
+            for path in hashes.get(&(size, hash(&own))).into_iter().flatten() {
+                equal = equal || bytes(path)? == own;
             }
             if !equal {
                 pictures.push(entry);

@@ -33,7 +33,7 @@ pub use fill::{BorderMean, Fill, Harmonic, NearestNeighbour, Telea};
 pub use inpainter::{Inpainter, Picture, Sample};
 pub use interval::Interval;
 #[cfg(feature = "pretrained")]
-pub use pretrained::pretrained;
+pub use pretrained::{pretrained, pretrained_weights};
 pub use protocol::Protocol;
 pub use published::{Published, TABLE_1};
 pub use scores::Scores;

@@ -25,6 +25,11 @@ pub fn pretrained(device: &Device) -> Result<Model, EvalError> {
     Ok(Model::from_bytes(WEIGHTS.to_vec(), "the weights of the library", device)?)
 }
 
+/// The bytes of its weights file.
+pub fn pretrained_weights() -> &'static [u8] {
+    WEIGHTS
+}
+
 impl Inpainter {
     /// Takes the network that comes with the library, see [`pretrained`].
     ///

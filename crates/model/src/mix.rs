@@ -7,6 +7,9 @@ use burn::{
     tensor::Tensor,
 };
 
+/// What a caller did wrong.
+const DIFFER: &str = "the networks to mix differ in architecture";
+
 /// The network on the way from `one` to `other`: every number, batch norm's statistics among them, is
 /// `(1 - share) one + share other`. Both are of one architecture and in inference.
 ///
@@ -31,7 +34,10 @@ use burn::{
 pub fn mix<M: Module>(one: M, other: &M, share: f64) -> M {
     let mut tensors = Tensors::default();
     other.visit(&mut tensors);
-    one.map(&mut Mix { share, other: tensors.0.into_iter() })
+    let mut mix = Mix { share, other: tensors.0.into_iter() };
+    let mixed = one.map(&mut mix);
+    assert!(mix.other.next().is_none(), "{DIFFER}");
+    mixed
 }
 
 /// A network's tensors, in the order of its declaration.
@@ -53,7 +59,23 @@ struct Mix {
 impl ModuleMapper for Mix {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let other = self.other.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
-        let Some(other) = other else { panic!("the networks to mix differ in architecture") };
+        let other = other.filter(|other| other.dims() == param.val().dims());
+        let Some(other) = other else { panic!("{DIFFER}") };
         param.map(|one| one.mul_scalar(1.0 - self.share) + other.mul_scalar(self.share))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::ModelConfig;
+
+    #[test]
+    #[should_panic(expected = "differ in architecture")]
+    fn shapes_that_broadcast_are_another_architecture() {
+        let network = |width| ModelConfig::default().with_size(64).with_width(width).init(&Device::flex());
+        let _ = mix(network(2).expect("valid"), &network(1).expect("valid"), 0.5);
     }
 }

@@ -175,6 +175,13 @@ impl DataConfig {
                     Some(other) => folder.without(&Folder::open(other, FolderOptions::default())?)?,
                     None => folder,
                 };
+                if let Some(other) = without.as_ref().filter(|_| folder.is_empty()) {
+                    return Err(TrainError::config(format!(
+                        "every picture of {} is in {} too, so none is left to learn from; name another folder",
+                        path.display(),
+                        other.display()
+                    )));
+                }
                 let (training, validation) = folder.split();
                 if training.is_empty() || validation.is_empty() {
                     let reason = format!(

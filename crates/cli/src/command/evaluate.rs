@@ -1,6 +1,9 @@
 //! `evaluate`: how good weights are on a folder of pictures (paper, Table 1).
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use context_encoder::{
@@ -76,10 +79,17 @@ impl Evaluate {
         let bare = Inpainter::new(&model, &device).with_blend(Blend::None);
         let blended = Inpainter::new(&model, &device).named("context encoder, blended");
         let side = bare.side();
-        let Squares { pictures, failed } = Squares::of(&self.folder, side, output)?;
+        let Squares { pictures, mut failed } = Squares::of(&self.folder, side, output)?;
         let neighbours = match &self.gallery {
             Some(folder) => {
-                let gallery = Squares::of(folder, side, output)?.pictures;
+                let same = |one: &Path, other: &Path| matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other);
+                if same(folder, &self.folder) {
+                    return Err(miette!(
+                        "the gallery is the folder that is measured: every picture would find itself"
+                    ));
+                }
+                let Squares { pictures: gallery, failed: unread } = Squares::of(folder, side, output)?;
+                failed += unread;
                 let hog = NearestNeighbour::new(gallery.clone(), Hog, &device);
                 Some((hog, NearestNeighbour::new(gallery, ContextFeatures::new(&model, &device), &device)))
             }

@@ -1,6 +1,6 @@
 //! `features`: a folder's pictures as vectors.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use clap::Args;
 use context_encoder::{eval::retrieval::VectorWriter, model::Precision};
@@ -47,20 +47,31 @@ impl Features {
         let mut descriptions = self.choice.open(&[self.by], &device)?;
         let description = descriptions.remove(0);
         let about = description.about();
-        let mut writer = VectorWriter::open(&self.output, self.precision, about).into_diagnostic()?;
         let folder = SquareFolder::open(&self.folder, description.side(), output)?;
+        let source = fs::canonicalize(&self.folder).unwrap_or_else(|_| self.folder.clone());
+        let mut writer = VectorWriter::open(&self.output, self.precision, about, &source.to_string_lossy())
+            .into_diagnostic()?;
+        let mut failed = folder.refused();
         let done: BTreeSet<&str> = writer.names().iter().map(String::as_str).collect();
-        let missing: Vec<usize> =
-            (0..folder.len()).filter(|&index| !done.contains(folder.name(index).as_str())).collect();
-        let before = folder.len() - missing.len();
-        if before > 0 {
-            output.note(format_args!("{before} of {} were described before", folder.len()));
+        let mut missing = Vec::with_capacity(folder.len());
+        for index in 0..folder.len() {
+            let name = folder.name(index);
+            if name.contains(['\n', '\r', char::REPLACEMENT_CHARACTER]) {
+                output.failure(&name, "its name is not one line of text; rename it");
+                failed += 1;
+            } else if !done.contains(name.as_str()) {
+                missing.push(index);
+            }
+        }
+        if !done.is_empty() {
+            output.note(format_args!("{} of {} were described before", done.len(), folder.len()));
         }
 
         let bar = output.with_bar(missing.len(), "pictures");
         for portion in missing.chunks(PORTION) {
             let (read, squares): (Vec<usize>, Vec<RgbImage>) =
                 folder.read_some(portion, &self.crew, &bar).into_iter().unzip();
+            failed += portion.len() - read.len();
             let names: Vec<String> = read.into_iter().map(|index| folder.name(index)).collect();
             writer.append(&names, &description.describe(&squares)?).into_diagnostic()?;
         }
@@ -72,6 +83,6 @@ impl Features {
             "event": "done", "rows": rows, "length": length, "about": about,
             "file": self.output.display().to_string(),
         }));
-        Ok(Outcome::of(folder.refused() + folder.len() - rows.min(folder.len())))
+        Ok(Outcome::of(failed))
     }
 }

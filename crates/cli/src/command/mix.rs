@@ -64,8 +64,8 @@ impl Mix {
         let record = |path: &Path| TrainingRecord::load(path).into_diagnostic();
         Ok(match (record(&self.one)?, record(&self.other)?) {
             (Some(one), Some(other)) => Some(TrainingRecord {
-                steps: one.steps + other.steps,
-                samples: one.samples + other.samples,
+                steps: one.steps.saturating_add(other.steps),
+                samples: one.samples.saturating_add(other.samples),
                 ..other
             }),
             (one, other) => other.or(one),

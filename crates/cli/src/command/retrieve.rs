@@ -41,9 +41,9 @@ pub struct Retrieve {
     /// What describes a picture; both by default, side by side (with --vectors: features)
     #[arg(long, value_enum, value_delimiter = ',')]
     by: Vec<By>,
-    /// Neighbours of each picture
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    count: usize,
+    /// Neighbours of each picture, 1 to 100
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+    count: u8,
     /// Where a page with all pictures and their neighbours goes, one HTML file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -98,7 +98,7 @@ impl Retrieve {
             for (&query, neighbours) in queries.iter().zip(neighbours) {
                 let itself = path(&folder, query);
                 neighbours.retain(|found| itself.is_none() || path(&gallery, found.index) != itself);
-                neighbours.truncate(self.count);
+                neighbours.truncate(self.count.into());
             }
         }
         self.tell(&found, &queries, &folder, &gallery, output);
@@ -112,13 +112,17 @@ impl Retrieve {
             (None, []) => Ok(vec![By::Features, By::Hog]),
             (Some(_), []) => Ok(vec![By::Features]),
             (Some(_), [_, _, ..]) => Err(miette!("--vectors holds one description; give --by once")),
+            (None, [one, other]) if one == other => {
+                Err(miette!("--by names one description twice; once is enough"))
+            }
+            (None, [_, _, _, ..]) => Err(miette!("--by names one description twice; once is enough")),
             (_, by) => Ok(by.to_vec()),
         }
     }
 
     /// One more than is wanted: a query may find itself.
     fn sought(&self) -> usize {
-        self.count + 1
+        usize::from(self.count) + 1
     }
 
     /// Describes the gallery portion by portion and keeps no portion.
@@ -229,7 +233,7 @@ impl Retrieve {
             for neighbour in &found.neighbours[place] {
                 row.push(gallery.read(neighbour.index).into_diagnostic()?);
             }
-            row.resize(self.count + 1, RgbImage::from_pixel(side, side, Rgb([255; 3])));
+            row.resize(self.sought(), RgbImage::from_pixel(side, side, Rgb([255; 3])));
             Ok(row)
         };
         let rows = |count: usize| -> Result<Vec<Vec<RgbImage>>> {

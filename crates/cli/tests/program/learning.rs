@@ -67,8 +67,19 @@ fn train_resume_look_convert_measure() {
     assert!(size("half.safetensors") * 10 < size("back.safetensors") * 6);
     let mixed =
         ["mix", "runs/paris/model.safetensors", "half.safetensors", "-o", "mixed.safetensors", "--share"];
-    ends_with(0, folder, &[&mixed[..], &["0"]].concat());
-    assert_eq!(measure("mixed.safetensors"), scores, "a share of nothing changes nothing");
+    ends_with(0, folder, &["train", "--smoke", "--quiet", "--run", "other", "--set", "seed=5"]);
+    let other = [
+        "mix",
+        "other/model.safetensors",
+        "runs/paris/model.safetensors",
+        "-o",
+        "mixed.safetensors",
+        "--share",
+    ];
+    ends_with(0, folder, &[&other[..], &["1"]].concat());
+    assert_eq!(measure("mixed.safetensors"), scores, "all of the second network");
+    ends_with(0, folder, &[&other[..], &["0"]].concat());
+    assert_eq!(measure("mixed.safetensors"), measure("other/model.safetensors"), "all of the first");
     let (code, _, said) = run(folder, &[&mixed[..], &["1.5"]].concat());
     assert!(code == 1 && said.contains("--share is 1.5"), "{said}");
     let mixed = ["mix", "runs/paris/model.safetensors", "port.safetensors", "-o", "no.safetensors"];
@@ -117,7 +128,7 @@ fn features_are_written_continued_and_searched() {
     };
     let in_folder = search(&["--by", "features"]);
     let in_file = search(&["--vectors", "all.safetensors"]);
-    assert_eq!(in_folder.len(), 4);
+    assert_eq!((in_folder.len(), in_file.len()), (4, 4));
     for (one, other) in in_folder.iter().zip(&in_file) {
         assert_eq!((&one["file"], &one["neighbour"]), (&other["file"], &other["neighbour"]));
     }

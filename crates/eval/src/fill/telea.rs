@@ -229,8 +229,10 @@ impl Canvas {
             }
         }
         if weights > 0.0 {
+            // Whole levels: what rounding leaves of a flat wall's gradient would be a step of full length.
             let step = steps.map(|[x, y]| (x + y) / (x.hypot(y) + f32::MIN_POSITIVE));
-            self.colours[at] = [0, 1, 2].map(|part| (sum[part] / weights + step[part]).clamp(0.0, 255.0));
+            self.colours[at] =
+                [0, 1, 2].map(|part| (sum[part] / weights + step[part]).round().clamp(0.0, 255.0));
         }
     }
 }

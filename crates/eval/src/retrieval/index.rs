@@ -9,7 +9,7 @@ const BLOCK: usize = 16 << 20;
 
 /// Vectors to search in, by the angle between them.
 ///
-/// Search is exact ([`Search`]), block by block, so that the device needs 64 MiB for any number of vectors.
+/// Search is exact ([`Search`]), in blocks of at most 64 MiB, whatever the number of vectors.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -61,7 +61,7 @@ impl Index {
         if self.is_empty() {
             return search.finish();
         }
-        let rows = (BLOCK / self.length).max(1);
+        let rows = (BLOCK / self.length.max(queries.len())).max(1);
         for values in self.values.chunks(rows * self.length) {
             let block = TensorData::new(values.to_vec(), [values.len() / self.length, self.length]);
             search.take(Tensor::from_data(block, &self.device));

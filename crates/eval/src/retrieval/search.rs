@@ -74,7 +74,10 @@ impl Search {
         }
         assert_eq!(length, self.wanted.dims()[0], "a query differs in length from the vectors");
         let products = at_length_one(rows).matmul(self.wanted.clone()).transpose(); // [queries, rows]
-        let products: Vec<f32> = products.into_data().try_to_vec().unwrap_or_default();
+        let products = match products.try_into_vec_as::<f32>() {
+            Ok(products) => products,
+            Err(error) => panic!("cannot read similarities from their device: {error}"),
+        };
         for (found, products) in self.found.iter_mut().zip(products.chunks_exact(count)) {
             for (row, &similarity) in products.iter().enumerate() {
                 keep(found, self.count, Neighbour { index: self.rows + row, similarity });
@@ -102,6 +105,9 @@ impl Search {
 
 /// Puts a row where it belongs among the `count` nearest, behind its equals.
 fn keep(found: &mut Vec<Neighbour>, count: usize, new: Neighbour) {
+    if !new.similarity.is_finite() {
+        return; // a row with a number that is none is like nothing
+    }
     let full = found.len() >= count;
     if full && found.last().is_none_or(|last| new.similarity <= last.similarity) {
         return;
@@ -132,6 +138,17 @@ mod tests {
         assert_eq!([first[0].index, first[1].index], [0, 3]);
         assert_eq!([second[0].index, second[1].index], [1, 4]);
         assert!((first[0].similarity - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn rows_with_numbers_that_are_none_are_not_found() {
+        let device = Device::flex();
+        let mut search = Search::new(&[vec![1.0, 0.0]], 3, &device);
+        search.take(Tensor::from_data(
+            [[f32::NAN, 0.0], [f32::INFINITY, 1.0], [0.5, 0.5], [1.0, 0.1]],
+            &device,
+        ));
+        assert_eq!(search.finish()[0].iter().map(|found| found.index).collect::<Vec<_>>(), [3, 2]);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub(super) const BEGIN: u64 = 4096;
 /// The largest safetensors header that is read.
 const LARGEST_HEADER: u64 = 100 << 20;
 
+/// Letters of a header that an error shows.
+const SHOWN: usize = 200;
+
 /// Name of the tensor in safetensors files.
 const TENSOR: &str = "features";
 
@@ -171,8 +174,8 @@ impl Layout {
                 Ok(Self { header: Header { rows, length, dtype, about: None }, begin })
             }
             _ => Err(format!(
-                "it says {}; rows of 32-bit or 16-bit numbers (<f4, <f2) in C order are needed",
-                text.trim()
+                "it says {:?}; rows of 32-bit or 16-bit numbers (<f4, <f2) in C order are needed",
+                text.chars().take(SHOWN).collect::<String>()
             )),
         }
     }

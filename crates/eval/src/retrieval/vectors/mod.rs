@@ -26,7 +26,8 @@ const BLOCK: usize = 64 << 20;
 /// safetensors (a tensor `features` of shape `[rows, length]`) or npy (an array of that shape), of 32 or 16 bits,
 /// whoever wrote it. The names are in a text file beside it, one a line: `FILE.names`.
 ///
-/// Searching reads it in blocks of 64 MiB, so memory does not grow with the number of rows.
+/// Searching reads it in blocks of at most 64 MiB, of which a few copies are in memory while they are compared; it does not
+/// grow with the number of rows.
 #[derive(Clone, Debug)]
 pub struct VectorFile {
     path: PathBuf,
@@ -43,6 +44,9 @@ impl VectorFile {
         let path = path.as_ref().to_owned();
         let refuse = |reason: String| EvalError::Vectors { path: path.clone(), reason };
         let layout = Layout::read(&path).map_err(refuse)?;
+        if layout.header.length == 0 {
+            return Err(refuse("its rows are empty; write it again".to_owned()));
+        }
         let there = fs::metadata(&path).map_err(|error| refuse(error.to_string()))?.len();
         if there < layout.end() {
             return Err(refuse(format!(
@@ -54,7 +58,7 @@ impl VectorFile {
         let beside = names_of(&path);
         let text = fs::read_to_string(&beside)
             .map_err(|error| refuse(format!("its names in {} cannot be read: {error}", beside.display())))?;
-        let names: Vec<String> = text.lines().map(str::to_owned).collect();
+        let names: Vec<String> = text.split_terminator('\n').map(str::to_owned).collect();
         if names.len() != layout.header.rows {
             return Err(refuse(format!(
                 "it has {} rows, but {} has {} names; the two do not belong together",
@@ -105,7 +109,7 @@ impl VectorFile {
         }
         let mut search = Search::new(queries, count, device);
         let mut done = 0;
-        self.blocks(|block| {
+        self.blocks((queries.len() * size_of::<f32>()).max(1), |block| {
             done += block.shape()[0];
             search.take(Tensor::from_data(block.convert::<f32>(), device));
             shown(done);
@@ -120,7 +124,7 @@ impl VectorFile {
     /// [`EvalError::Vectors`] when the file cannot be read.
     pub fn read(&self) -> Result<Vec<Vec<f32>>, EvalError> {
         let mut all = Vec::with_capacity(self.names.len());
-        self.blocks(|block| {
+        self.blocks(1, |block| {
             let values: Vec<f32> = block.convert::<f32>().try_to_vec().unwrap_or_default();
             all.extend(values.chunks_exact(self.length()).map(<[f32]>::to_vec));
         })
@@ -129,12 +133,14 @@ impl VectorFile {
     }
 
     /// Reads the rows, a block at a time: `[rows, length]` as stored.
-    fn blocks(&self, mut take: impl FnMut(TensorData)) -> io::Result<()> {
+    ///
+    /// Each row also leads to `wide` bytes of something else.
+    fn blocks(&self, wide: usize, mut take: impl FnMut(TensorData)) -> io::Result<()> {
         let Header { rows, length, dtype, .. } = self.layout.header;
         let row_bytes = length * dtype.size();
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.layout.begin))?;
-        let in_block = (BLOCK / row_bytes.max(1)).max(1);
+        let in_block = (BLOCK / row_bytes.max(wide)).max(1);
         let mut done = 0;
         while done < rows {
             let here = in_block.min(rows - done);
@@ -181,7 +187,7 @@ mod tests {
             ("b.npy", Precision::F16, 5e-4),
         ] {
             let path = folder.path().join(name);
-            let mut writer = VectorWriter::open(&path, precision, "by hand").expect("new");
+            let mut writer = VectorWriter::open(&path, precision, "by hand", "here").expect("new");
             for (number, rows) in rows.chunks(32).enumerate() {
                 let names: Vec<String> = (0..rows.len()).map(|row| format!("{number}/{row}")).collect();
                 writer.append(&names, rows).expect("written");
@@ -197,6 +203,9 @@ mod tests {
             if tolerance == 0.0 {
                 assert_eq!(found, expected, "{name}");
             }
+            let nearest =
+                |found: &[Vec<Neighbour>]| found.iter().map(|found| found[0].index).collect::<Vec<_>>();
+            assert_eq!(nearest(&found), nearest(&expected), "{name}");
         }
         let left = fs::read_dir(folder.path()).expect("folder").count();
         assert_eq!(left, 8, "a file and its names each, nothing else");
@@ -206,7 +215,7 @@ mod tests {
     fn what_is_no_vector_file_says_what_it_lacks() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("a.safetensors");
-        let mut writer = VectorWriter::open(&path, Precision::F32, "").expect("new");
+        let mut writer = VectorWriter::open(&path, Precision::F32, "", "here").expect("new");
         writer.append(&["one".into(), "two".into()], &[vector(0), vector(1)]).expect("written");
         let file = writer.finish().expect("finished");
         let refusal = |path: &Path| VectorFile::open(path).expect_err("unusable").to_string();

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::EvalError;
 
+/// Numbers that a row may have.
+const LONGEST: usize = 1 << 24;
+
 /// Writes a [`VectorFile`] row by row.
 ///
 /// Until it is finished, rows are in `FILE.partial` and their names in `FILE.partial.names`. What a stopped program left there
@@ -28,11 +31,11 @@ use crate::EvalError;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("vectors.npy");
-/// let mut writer = VectorWriter::open(&path, Precision::F32, "heights and widths")?;
+/// let mut writer = VectorWriter::open(&path, Precision::F32, "heights and widths", "a house")?;
 /// writer.append(&["door.png".into()], &[vec![2.0, 0.9]])?;
 /// drop(writer); // such as when the program is stopped
 ///
-/// let mut writer = VectorWriter::open(&path, Precision::F32, "heights and widths")?;
+/// let mut writer = VectorWriter::open(&path, Precision::F32, "heights and widths", "a house")?;
 /// assert_eq!(writer.names(), ["door.png"]);
 /// writer.append(&["window.png".into()], &[vec![1.2, 1.0]])?;
 /// assert_eq!(writer.finish()?.read()?, [[2.0, 0.9], [1.2, 1.0]]);
@@ -44,6 +47,8 @@ pub struct VectorWriter {
     format: VectorFormat,
     dtype: DType,
     about: String,
+    /// How and of what the rows are made, in one line: what was made otherwise is not continued.
+    how: String,
     rows: File,
     journal: File,
     names: Vec<String>,
@@ -52,12 +57,18 @@ pub struct VectorWriter {
 }
 
 impl VectorWriter {
-    /// Begins a file, or goes on with what a stopped program left of it. `about` says in one line how the vectors come about.
+    /// Begins a file, or goes on with what a stopped program left of it. `about` says in one line how the vectors come about,
+    /// `source` of what they are, such as a folder; a file is continued only when both are as before.
     ///
     /// # Errors
     /// [`EvalError::Vectors`] when the name's ending is no format, what was left was made in another way, or a file cannot be
     /// written.
-    pub fn open(path: impl AsRef<Path>, precision: Precision, about: &str) -> Result<Self, EvalError> {
+    pub fn open(
+        path: impl AsRef<Path>,
+        precision: Precision,
+        about: &str,
+        source: &str,
+    ) -> Result<Self, EvalError> {
         let path = path.as_ref().to_owned();
         let refuse = |reason: String| EvalError::Vectors { path: path.clone(), reason };
         let format = VectorFormat::of(&path)?;
@@ -71,17 +82,22 @@ impl VectorWriter {
         if header.bytes(format).is_none() {
             return Err(refuse("the description of how they come about is too long".to_owned()));
         }
-        let open = || -> io::Result<(File, File, String)> {
+        let open = || -> io::Result<(File, File, Vec<u8>)> {
             let partial = partial_of(&path);
             let both = |path: &Path| {
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
             };
-            let journal = fs::read_to_string(names_of(&partial)).unwrap_or_default();
+            let journal = match fs::read(names_of(&partial)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                read => read?,
+            };
             Ok((both(&partial)?, both(&names_of(&partial))?, journal))
         };
-        let (rows, journal, text) = open().map_err(|error| refuse(error.to_string()))?;
-        let mut writer = Self { path, format, dtype, about, rows, journal, names: Vec::new(), length: 0 };
-        writer.go_on(&text).map_err(|reason| writer.refusal(reason))?;
+        let (rows, journal, before) = open().map_err(|error| refuse(error.to_string()))?;
+        let how = format!("{format:?}, {dtype:?}, {about}, of {source}").replace(['\n', '\r'], " ");
+        let mut writer =
+            Self { path, format, dtype, about, how, rows, journal, names: Vec::new(), length: 0 };
+        writer.go_on(&before).map_err(|reason| writer.refusal(reason))?;
         Ok(writer)
     }
 
@@ -116,32 +132,33 @@ impl VectorWriter {
     }
 
     /// Takes up what the journal says is there: a line on how, a line for the row's length and one for each name.
-    fn go_on(&mut self, journal: &str) -> Result<(), String> {
+    fn go_on(&mut self, journal: &[u8]) -> Result<(), String> {
         let text = |error: io::Error| error.to_string();
-        let complete = &journal[..journal.rfind('\n').map_or(0, |end| end + 1)];
-        let mut lines = complete.lines();
-        let how = self.how();
-        match lines.next() {
-            None => {
-                self.journal.set_len(0).map_err(text)?;
-                self.rows.set_len(0).map_err(text)?;
-                return writeln!(self.journal, "{how}").map_err(text);
-            }
-            Some(before) if before != how => {
-                return Err(format!(
-                    "{} was made in another way ({before}, now {how}); finish it in that way, or remove it and its .names",
-                    partial_of(&self.path).display()
-                ));
-            }
-            Some(_) => {}
+        // The last line may be cut short, also within a letter.
+        let complete = journal.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &journal[..end]);
+        let partial = partial_of(&self.path);
+        let complete = std::str::from_utf8(complete)
+            .map_err(|_| format!("{} is damaged; remove it and its .names", partial.display()))?;
+        let mut lines = complete.split('\n');
+        let before = lines.next().unwrap_or_default();
+        let Some(length) = lines.next() else {
+            return self.begin().map_err(text); // no row yet
+        };
+        if before != self.how {
+            return Err(format!(
+                "{} was made in another way ({before}, now {}); finish it in that way, or remove it and its .names",
+                partial.display(),
+                self.how
+            ));
         }
-        self.length = lines.next().and_then(|length| length.parse().ok()).unwrap_or(0);
+        let length = length.parse().ok().filter(|length| (1..=LONGEST).contains(length));
+        self.length =
+            length.ok_or_else(|| format!("{} is damaged; remove it and its .names", partial.display()))?;
         let row = (self.length * self.dtype.size()) as u64;
-        let written = self.rows.metadata().map_err(text)?.len().saturating_sub(BEGIN);
-        let whole = written.checked_div(row).unwrap_or(0) as usize;
-        self.names = lines.take(whole).map(str::to_owned).collect();
+        let whole = self.rows.metadata().map_err(text)?.len().saturating_sub(BEGIN) / row;
+        self.names = lines.take(whole as usize).map(str::to_owned).collect();
         // Both files end with the last row that is whole in both.
-        let head = if self.length > 0 { format!("{how}\n{}\n", self.length) } else { format!("{how}\n") };
+        let head = format!("{}\n{}\n", self.how, self.length);
         let kept = head.len() + self.names.iter().map(|name| name.len() + 1).sum::<usize>();
         self.journal.set_len(kept as u64).map_err(text)?;
         self.journal.seek(SeekFrom::End(0)).map_err(text)?;
@@ -150,34 +167,39 @@ impl VectorWriter {
         Ok(())
     }
 
-    /// How the vectors are made, in one line.
-    fn how(&self) -> String {
-        format!("{:?}, {:?}: {}", self.format, self.dtype, self.about)
+    /// Empties what is there.
+    fn begin(&mut self) -> io::Result<()> {
+        self.journal.set_len(0)?;
+        self.journal.rewind()?;
+        self.rows.set_len(BEGIN)?;
+        self.rows.seek(SeekFrom::End(0))?;
+        writeln!(self.journal, "{}", self.how)
     }
 
     fn add(&mut self, names: &[String], rows: &[Vec<f32>]) -> Result<(), String> {
         assert_eq!(names.len(), rows.len(), "every row has a name");
         let Some(first) = rows.first() else { return Ok(()) };
-        let mut lines = String::new();
-        if self.length == 0 {
-            self.length = first.len();
-            self.rows
-                .set_len(BEGIN)
-                .and_then(|()| self.rows.seek(SeekFrom::End(0)))
-                .map_err(|e| e.to_string())?;
-            lines = format!("{}\n", self.length);
+        let length = if self.length == 0 { first.len() } else { self.length };
+        if !(1..=LONGEST).contains(&length) {
+            return Err(format!("rows have {length} numbers; 1 to {LONGEST} are possible"));
         }
-        for name in names {
-            if name.contains('\n') {
-                return Err(format!("the name {name:?} is not one line; rename the file"));
-            }
-            lines.push_str(name);
-            lines.push('\n');
+        if let Some(name) = names.iter().find(|name| name.contains(['\n', '\r'])) {
+            return Err(format!("the name {name:?} is not one line; rename the file"));
         }
-        if let Some(other) = rows.iter().find(|row| row.len() != self.length) {
-            return Err(format!("one row has {} numbers, another {}", self.length, other.len()));
+        if let Some(other) = rows.iter().find(|row| row.len() != length) {
+            return Err(format!("one row has {length} numbers, another {}", other.len()));
         }
-        let data = TensorData::new(rows.concat(), [rows.len(), self.length]).convert_dtype(self.dtype);
+        let data = TensorData::new(rows.concat(), [rows.len(), length]).convert_dtype(self.dtype);
+        if let Some(place) = data.iter::<f32>().position(|value| !value.is_finite()) {
+            return Err(format!(
+                "the row of {} has a number that {:?} cannot hold; look at the weights, or store f32",
+                names[place / length],
+                self.dtype
+            ));
+        }
+        let mut lines = if self.length == 0 { format!("{length}\n") } else { String::new() };
+        names.iter().for_each(|name| lines.extend([name.as_str(), "\n"]));
+        self.length = length;
         // Rows first: a name stands for a row that is there.
         self.rows
             .write_all(data.as_bytes())
@@ -197,8 +219,13 @@ impl VectorWriter {
         let partial = partial_of(path);
         let listed = partial.with_added_extension("list");
         fs::write(&listed, names.iter().fold(String::new(), |text, name| text + name + "\n"))?;
+        // Stopped in between, rows are without names, which is seen, and never under those of an older file.
+        match fs::remove_file(names_of(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&partial, &*path)?;
         fs::rename(&listed, names_of(path))?;
-        fs::rename(&partial, path)?;
         fs::remove_file(names_of(&partial))
     }
 }
@@ -213,7 +240,7 @@ mod tests {
     use super::*;
 
     fn names(range: std::ops::Range<usize>) -> Vec<String> {
-        range.map(|number| format!("picture {number}")).collect()
+        range.map(|number| format!("picture {number} \u{e9}")).collect() // letters of two bytes
     }
 
     fn rows(range: std::ops::Range<usize>) -> Vec<Vec<f32>> {
@@ -224,12 +251,12 @@ mod tests {
     fn a_row_cut_short_is_written_again_and_the_file_is_the_same() {
         let folder = tempfile::tempdir().expect("folder");
         let whole = folder.path().join("whole.safetensors");
-        let mut writer = VectorWriter::open(&whole, Precision::F32, "x").expect("new");
+        let mut writer = VectorWriter::open(&whole, Precision::F32, "x", "here").expect("new");
         writer.append(&names(0..6), &rows(0..6)).expect("written");
         writer.finish().expect("finished");
 
         let path = folder.path().join("cut.safetensors");
-        let mut writer = VectorWriter::open(&path, Precision::F32, "x").expect("new");
+        let mut writer = VectorWriter::open(&path, Precision::F32, "x", "here").expect("new");
         writer.append(&names(0..4), &rows(0..4)).expect("written");
         drop(writer);
         let partial = partial_of(&path);
@@ -238,12 +265,12 @@ mod tests {
             file.set_len(file.metadata().expect("there").len() - by).expect("cut");
         };
         cut(&partial, 5); // in the middle of the fourth row
-        let mut writer = VectorWriter::open(&path, Precision::F32, "x").expect("left");
+        let mut writer = VectorWriter::open(&path, Precision::F32, "x", "here").expect("left");
         assert_eq!(writer.names(), names(0..3));
         writer.append(&names(3..5), &rows(3..5)).expect("written");
         drop(writer);
-        cut(&names_of(&partial), 2); // in the middle of the fifth name
-        let mut writer = VectorWriter::open(&path, Precision::F32, "x").expect("left");
+        cut(&names_of(&partial), 2); // in the middle of the last letter of the fifth name
+        let mut writer = VectorWriter::open(&path, Precision::F32, "x", "here").expect("left");
         assert_eq!(writer.names(), names(0..4));
         writer.append(&names(4..6), &rows(4..6)).expect("written");
         writer.finish().expect("finished");
@@ -255,17 +282,32 @@ mod tests {
     fn what_was_made_in_another_way_is_not_continued() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("a.npy");
-        let mut writer = VectorWriter::open(&path, Precision::F32, "one way").expect("new");
+        let mut writer = VectorWriter::open(&path, Precision::F32, "one way", "here").expect("new");
         writer.append(&names(0..1), &rows(0..1)).expect("written");
         let error = writer.append(&names(0..1), &[vec![1.0]]).expect_err("shorter").to_string();
         assert!(error.contains("one row has 3 numbers, another 1"), "{error}");
         let error = writer.append(&["a\nb".into()], &rows(0..1)).expect_err("two lines").to_string();
         assert!(error.contains("not one line"), "{error}");
         drop(writer);
-        let error = VectorWriter::open(&path, Precision::F16, "one way").expect_err("another").to_string();
+        let error =
+            VectorWriter::open(&path, Precision::F16, "one way", "here").expect_err("another").to_string();
         assert!(error.contains("was made in another way"), "{error}");
-        assert!(VectorWriter::open(folder.path().join("a.txt"), Precision::F32, "").is_err());
-        let empty = VectorWriter::open(folder.path().join("b.npy"), Precision::F32, "").expect("new");
+        let error =
+            VectorWriter::open(&path, Precision::F32, "one way", "there").expect_err("another").to_string();
+        assert!(error.contains("was made in another way"), "{error}");
+        let mut half =
+            VectorWriter::open(folder.path().join("half.npy"), Precision::F16, "", "here").expect("new");
+        for (row, reason) in
+            [(vec![1e6], "cannot hold"), (vec![f32::NAN], "cannot hold"), (vec![], "0 numbers")]
+        {
+            let error = half.append(&names(0..1), &[row]).expect_err("unusable").to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        // Nothing was written, so it may begin in another way.
+        drop(half);
+        VectorWriter::open(folder.path().join("half.npy"), Precision::F32, "other", "there").expect("empty");
+        assert!(VectorWriter::open(folder.path().join("a.txt"), Precision::F32, "", "here").is_err());
+        let empty = VectorWriter::open(folder.path().join("b.npy"), Precision::F32, "", "here").expect("new");
         assert!(empty.finish().expect_err("empty").to_string().contains("nothing to write"));
     }
 }
