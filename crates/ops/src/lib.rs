@@ -15,6 +15,7 @@
 //! | [`Prepared`] | a layer with weights laid out beforehand, for inference | as above |
 //! | [`max_pool`] | the largest value of each window | `max_pool2d` |
 //! | [`ResponseNorm`] | AlexNet's competition of channels | tensor arithmetic |
+//! | [`resize`] | bilinear interpolation | products with fixed weights, its only form |
 //! | [`conceal`] | a picture with its hidden part in one colour | tensor arithmetic |
 //! | [`smooth`] | a picture with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
@@ -36,6 +37,7 @@ mod normalisation;
 mod plain;
 mod pooling;
 mod prepared;
+mod resize;
 mod response_norm;
 mod smooth;
 mod storage;
@@ -56,6 +58,7 @@ pub use layer::{Layer, Way};
 pub use normalisation::{Normalisation, Normalised, Statistics};
 pub use pooling::max_pool;
 pub use prepared::Prepared;
+pub use resize::resize;
 pub use response_norm::ResponseNorm;
 pub use smooth::smooth;
 pub use storage::Storage;

@@ -5,11 +5,10 @@ use burn::{
     nn::{
         Initializer,
         conv::{ConvTranspose2d, ConvTranspose2dConfig},
-        interpolate::{Interpolate2d, Interpolate2dConfig, InterpolateMode},
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Window};
+use context_encoder_ops::{Activation, Window, resize};
 
 use super::FeatureModelConfig;
 use crate::layer::Step;
@@ -23,7 +22,9 @@ const DOUBLING: Window = Window::new(5, 2, 2);
 #[derive(Module, Debug)]
 pub struct FeatureDecoder {
     layers: Vec<ConvTranspose2d>,
-    resize: Interpolate2d,
+    /// The pictures' side.
+    #[module(skip)]
+    size: usize,
 }
 
 impl FeatureDecoder {
@@ -41,12 +42,7 @@ impl FeatureDecoder {
                     .init(device)
             })
             .collect();
-        let resize = Interpolate2dConfig::new()
-            .with_output_size(Some([config.size, config.size]))
-            .with_mode(InterpolateMode::Linear)
-            .with_align_corners(false)
-            .init();
-        Self { layers, resize }
+        Self { layers, size: config.size }
     }
 
     /// # Shapes (at width 64 and size 227)
@@ -58,6 +54,6 @@ impl FeatureDecoder {
             let activation = if index == last { Activation::Identity } else { Activation::Relu };
             Step::new(layer, None, DOUBLING, activation).forward(x)
         }); // [batch, 3, 161, 161]
-        self.resize.forward(picture) // [batch, 3, 227, 227]
+        resize(picture, self.size) // [batch, 3, 227, 227]
     }
 }

@@ -1,7 +1,6 @@
 //! The operations of which networks are made, each with the windows and sizes that the networks use.
 
 use burn::{
-    nn::interpolate::{Interpolate2dConfig, InterpolateMode},
     optim::GradientsParams,
     tensor::{Device, Tensor},
 };
@@ -9,7 +8,7 @@ use context_encoder_loss::{Average, Distance, Reconstruction, Region, adversaria
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
     Activation, AdamStep, Convolution, Layer, Normalisation, Prepared, ResponseNorm, UpConvolution, Window,
-    adam, conceal, max_pool, smooth, tanh,
+    adam, conceal, max_pool, resize, smooth, tanh,
 };
 
 use super::{
@@ -50,7 +49,7 @@ pub(super) fn parts() -> Vec<Part> {
             let norm = ResponseNorm { channels: 5, alpha: 1.0, bias: 1.0 };
             map(device, [2, 24, 9, 7], move |x| norm.forward(x))
         }),
-        Part::new("bilinear resize", |device| map(device, [2, 3, 41, 41], resize)),
+        Part::new("bilinear resize", |device| map(device, [2, 3, 41, 41], |x| resize(x, 57))),
         Part::new("tanh", |device| map(device, [2, 3, 17, 19], |x| tanh(x.mul_scalar(3.0)))),
         Part::new("hiding", |device| {
             let masks = central(2, 32, 4, device);
@@ -110,11 +109,6 @@ fn map(device: &Device, dims: [usize; 4], of: impl Fn(Tensor<4>) -> Tensor<4>) -
     let gradients = slope(y.clone(), 2).backward();
     let dx = x.grad(&gradients).ok_or_else(|| TrialError::Unreadable("a gradient is missing".to_owned()))?;
     Ok(vec![Answer::forward("output", y)?, Answer::new("gradient", GRADIENT).with("x", dx)?])
-}
-
-fn resize(x: Tensor<4>) -> Tensor<4> {
-    let config = Interpolate2dConfig::new().with_output_size(Some([57, 57]));
-    config.with_mode(InterpolateMode::Linear).with_align_corners(false).init().forward(x)
 }
 
 fn batch_norm(parts: usize, device: &Device) -> Answers {
