@@ -224,7 +224,7 @@ mod tests {
                 number(&loss)
             };
             let first = loss(&learner);
-            for _ in 0..220 {
+            for _ in 0..300 {
                 learner = learner.step(&batch).0;
             }
             let last = loss(&learner);
