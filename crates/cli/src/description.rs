@@ -81,7 +81,7 @@ impl DescriptionChoice {
     fn features(&self, device: &Device) -> Result<(Box<dyn Descriptor>, u32)> {
         if let (Some(layer), Some(path)) = (self.layer, self.weights.file()) {
             let encoder = FeatureEncoder::load(path, device).into_diagnostic()?;
-            let features = LayerFeatures::new(encoder, layer, device);
+            let features = LayerFeatures::new(&encoder, layer, device);
             let side = features.side();
             return Ok((Box::new(features), side));
         }

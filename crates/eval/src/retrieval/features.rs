@@ -60,7 +60,7 @@ impl Descriptor for ContextFeatures {
 ///
 /// let device = Device::flex();
 /// let model = FeatureModelConfig::alexnet().with_size(99).with_width(4).init(&device)?;
-/// let features = LayerFeatures::new(model.into_encoder(), FeatureLayer::Pool5, &device);
+/// let features = LayerFeatures::new(model.encoder(), FeatureLayer::Pool5, &device);
 /// let picture = image::RgbImage::new(99, 99);
 /// assert_eq!(features.describe(&[picture], &[Mask::visible(99, 99)])?[0].len(), 16 * 2 * 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -74,7 +74,7 @@ pub struct LayerFeatures {
 
 impl LayerFeatures {
     /// Takes an encoder; one in training is turned to inference.
-    pub fn new(encoder: FeatureEncoder, layer: FeatureLayer, device: &Device) -> Self {
+    pub fn new(encoder: &FeatureEncoder, layer: FeatureLayer, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
         Self { encoder: encoder.valid().to_device(&device), layer, device }
     }
@@ -143,7 +143,7 @@ mod tests {
         let images = images_to_tensor(std::slice::from_ref(&picture), &device);
         for layer in FeatureLayer::ALL {
             let expected = model.encoder().map_at(images.clone(), layer).into_data().try_to_vec::<f32>();
-            let features = LayerFeatures::new(model.encoder().clone(), layer, &device);
+            let features = LayerFeatures::new(model.encoder(), layer, &device);
             let found = features.describe(std::slice::from_ref(&picture), &[Mask::visible(99, 99)]);
             assert_eq!(found.expect("usable"), [expected.expect("f32")], "{layer}");
         }
