@@ -3,7 +3,10 @@
 use std::{
     num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -57,4 +60,9 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
             "the program failed on this file, which is a fault in it; please report it with the file"
         ))
     })
+}
+
+/// What a thread that panicked left is as good as before it.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

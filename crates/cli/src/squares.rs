@@ -6,7 +6,10 @@ use context_encoder::data::{DataError, Folder, FolderOptions, PictureSource, Pur
 use image::RgbImage;
 use miette::{IntoDiagnostic, Result, miette};
 
-use crate::{crew::Crew, output::Output};
+use crate::{
+    crew::{Crew, guarded, lock},
+    output::{Output, chain},
+};
 
 /// A folder whose pictures are read when they are needed, each resized whole to one square.
 pub struct SquareFolder {
@@ -54,9 +57,9 @@ impl SquareFolder {
     pub fn read_some(&self, indices: &[usize], crew: &Crew, output: &Output) -> Vec<(usize, RgbImage)> {
         let read = Mutex::new(Vec::with_capacity(indices.len()));
         crew.share_out(indices.len(), |place| {
-            match self.read(indices[place]) {
+            match guarded(|| self.read(indices[place]).into_diagnostic()) {
                 Ok(picture) => lock(&read).push((place, picture)),
-                Err(error) => output.failure(&self.name(indices[place]), &error.to_string()),
+                Err(report) => output.failure(&self.name(indices[place]), &chain(&report)),
             }
             output.advance();
         });
@@ -89,9 +92,4 @@ impl Squares {
         let failed = folder.refused() + folder.len() - pictures.len();
         Ok(Self { pictures, failed })
     }
-}
-
-/// What a thread that panicked left is as good as before it.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::{
-    crew::{Crew, guarded},
+    crew::{Crew, guarded, lock},
     likeness::Likeness,
     output::Output,
 };
@@ -242,9 +242,4 @@ fn content(path: &Path, format: Option<ImageFormat>) -> Content {
         Err(DataError::NotAPicture { .. }) if ImageFormat::from_path(path).is_err() => Content::Other,
         Err(error) => Content::Bad(error.to_string()),
     }
-}
-
-/// What a thread that panicked left is as good as before it.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -3,18 +3,20 @@
 use std::path::Path;
 
 use context_encoder::{
+    Device,
     data::Refused,
     train::{
-        Lines, Progress, StepRecord, Summary, Terminal, Validation,
+        Lines, Progress, Recipe, StepRecord, Summary, Terminal, Training, Validation,
         progress::{Pace, Plan},
     },
 };
+use miette::{IntoDiagnostic, Result};
 use serde_json::{Value, json};
 
-use crate::{output::Output, scores::scores};
+use crate::{outcome::Outcome, output::Output, scores::scores};
 
 /// Who watches a run: the terminal's display, lines of text, lines of JSON, or nobody.
-pub fn onlooker(output: &Output) -> Box<dyn Progress> {
+fn onlooker(output: &Output) -> Box<dyn Progress> {
     if output.is_json() {
         Box::new(Records)
     } else if output.is_quiet() {
@@ -26,8 +28,44 @@ pub fn onlooker(output: &Output) -> Box<dyn Progress> {
     }
 }
 
+/// A run as the command line asks for it.
+pub struct Order<'a> {
+    /// The run's folder.
+    pub folder: &'a Path,
+    /// `KEY=VALUE`, for a run that goes on.
+    pub settings: &'a [String],
+    /// Steps in all, where they were given.
+    pub steps: Option<u64>,
+}
+
+/// Carries a run out: a new one of a configuration, or without one that in the folder, and says what it left behind.
+pub fn carry_out<C: Recipe>(
+    new: Option<C>,
+    order: &Order<'_>,
+    device: &Device,
+    output: &Output,
+) -> Result<Outcome> {
+    let mut run = match new {
+        Some(config) => Training::start(config, order.folder, device).into_diagnostic()?,
+        None => {
+            let run = Training::<C>::resume(order.folder, device).into_diagnostic()?;
+            order
+                .settings
+                .iter()
+                .try_fold(run, |run, setting| run.with_override(setting))
+                .into_diagnostic()?
+        }
+    };
+    if let Some(steps) = order.steps {
+        run = run.with_steps(steps);
+    }
+    let summary = run.train(&mut *onlooker(output)).into_diagnostic()?;
+    report(&summary, output);
+    Ok(Outcome::Complete)
+}
+
 /// What a run left behind.
-pub fn report(summary: &Summary, output: &Output) {
+fn report(summary: &Summary, output: &Output) {
     let Validation { pictures, network, baselines, .. } = &summary.validation;
     output.result(format_args!("{} steps; on {pictures} validation pictures:", summary.step));
     output.result(format_args!("  context encoder  {network}"));

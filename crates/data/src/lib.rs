@@ -47,6 +47,6 @@ pub use loader_config::{LastBatch, LoaderConfig, MaskSharing};
 pub use order::{Order, Position};
 pub use refused::Refused;
 pub use source::PictureSource;
-pub use stream::{Purpose, stream};
+pub use stream::{Purpose, coins, stream};
 pub use tint::Tint;
 pub use view::View;

@@ -9,7 +9,7 @@ use crate::{EvalError, Inpainter};
 const WEIGHTS: &[u8] = include_bytes!("../../../weights/centre-128.safetensors");
 
 /// The network that comes with the library (feature `pretrained`): compact, for the centre of 128x128 pixels, trained on
-/// real building fronts with the joint loss.
+/// real building fronts, between reconstruction and the joint loss.
 ///
 /// ```
 /// use burn::tensor::Device;

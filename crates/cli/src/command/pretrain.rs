@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use context_encoder::train::{Pretext, PretrainConfig, Pretraining};
+use context_encoder::train::{Pretext, PretrainConfig};
 use miette::{IntoDiagnostic, Result};
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     mask_choice::Kind,
     outcome::Outcome,
     output::Output,
-    training::{onlooker, report},
+    training::{Order, carry_out},
 };
 
 /// Train an AlexNet-style network for its features, by inpainting or as an autoencoder; without arguments, a narrow one
@@ -66,18 +66,9 @@ pub struct Pretrain {
 impl Pretrain {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let mut run = if self.resume {
-            let run = Pretraining::resume(&self.run, &device).into_diagnostic()?;
-            self.settings.iter().try_fold(run, |run, setting| run.with_override(setting)).into_diagnostic()?
-        } else {
-            Pretraining::start(self.configuration()?, &self.run, &device).into_diagnostic()?
-        };
-        if let Some(steps) = self.steps {
-            run = run.with_steps(steps);
-        }
-        let summary = run.train(&mut *onlooker(output)).into_diagnostic()?;
-        report(&summary, output);
-        Ok(Outcome::Complete)
+        let new = if self.resume { None } else { Some(self.configuration()?) };
+        let order = Order { folder: &self.run, settings: &self.settings, steps: self.steps };
+        carry_out(new, &order, &device, output)
     }
 
     /// Settings from the file, then from arguments.

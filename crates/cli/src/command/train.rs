@@ -3,17 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use context_encoder::{
-    model::Preset,
-    train::{Run, TrainConfig},
-};
+use context_encoder::{model::Preset, train::TrainConfig};
 use miette::{IntoDiagnostic, Result};
 
 use crate::{
     device::DeviceChoice,
     outcome::Outcome,
     output::Output,
-    training::{onlooker, report},
+    training::{Order, carry_out},
 };
 
 /// Train a network; without arguments, a compact one on built-in facades, in a few minutes on a processor.
@@ -60,18 +57,9 @@ pub struct Train {
 impl Train {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let mut run = if self.resume {
-            let run = Run::resume(&self.run, &device).into_diagnostic()?;
-            self.settings.iter().try_fold(run, |run, setting| run.with_override(setting)).into_diagnostic()?
-        } else {
-            Run::start(self.configuration()?, &self.run, &device).into_diagnostic()?
-        };
-        if let Some(steps) = self.steps {
-            run = run.with_steps(steps);
-        }
-        let summary = run.train(&mut *onlooker(output)).into_diagnostic()?;
-        report(&summary, output);
-        Ok(Outcome::Complete)
+        let new = if self.resume { None } else { Some(self.configuration()?) };
+        let order = Order { folder: &self.run, settings: &self.settings, steps: self.steps };
+        carry_out(new, &order, &device, output)
     }
 
     /// Settings from preset or file, then from arguments.

@@ -102,7 +102,7 @@ fn train_resume_look_convert_measure() {
 }
 
 #[test]
-fn features_are_written_continued_and_searched() {
+fn features_are_written_and_searched() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     ends_with(0, folder, &["train", "--smoke", "--quiet"]);

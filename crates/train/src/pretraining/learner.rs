@@ -6,11 +6,10 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use context_encoder_data::{InpaintingBatch, Purpose, stream};
+use context_encoder_data::{InpaintingBatch, Purpose, coins, stream};
 use context_encoder_eval::Fill;
 use context_encoder_loss::{Objective, Reconstruction, Region};
 use context_encoder_model::{FeatureModel, SaveOptions, parameter_count};
-use rand::Rng;
 
 use super::{PretrainConfig, reconstructor::Reconstructor};
 use crate::{
@@ -93,16 +92,8 @@ impl FeatureLearner {
 fn kept(model: &FeatureModel, batch: usize, seed: u64, step: u64, device: &Device) -> Tensor<4> {
     let config = model.config();
     let shape = [batch, 4 * config.width, config.map_side(), config.map_side()];
-    let mut rng = stream(seed, Purpose::Dropout, 0, step);
-    let (mut bits, mut left) = (0_u64, 0);
-    let mut coin = || {
-        if left == 0 {
-            (bits, left) = (rng.next_u64(), u64::BITS);
-        }
-        left -= 1;
-        (bits >> left & 1) as f32
-    };
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| coin()).collect();
+    let coins = coins(stream(seed, Purpose::Dropout, 0, step));
+    let values: Vec<f32> = coins.take(shape.iter().product()).map(|kept| f32::from(u8::from(kept))).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 

@@ -1,12 +1,12 @@
 //! Dropout whose choices are an argument.
 
 use burn::tensor::{Tensor, TensorData};
-use context_encoder_data::{Purpose, stream};
-use rand::Rng;
+use context_encoder_data::{Purpose, coins, stream};
+use rand_chacha::ChaCha8Rng;
 
 /// Dropout with probability 1/2 (AlexNet): in a step of learning its choices follow from seed and step, in use there
 /// are none. So the same arguments give the same head, whatever else a process draws.
-pub struct Silence(Option<Box<dyn Rng>>);
+pub struct Silence(Option<ChaCha8Rng>);
 
 impl Silence {
     /// Silences nothing: a head in use.
@@ -16,20 +16,15 @@ impl Silence {
 
     /// The choices of a step.
     pub fn of_step(seed: u64, step: u64) -> Self {
-        Self(Some(Box::new(stream(seed, Purpose::Dropout, 0, step))))
+        Self(Some(stream(seed, Purpose::Dropout, 0, step)))
     }
 
     /// Silences each value with probability 1/2 and doubles the others.
     pub fn apply<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         let Some(rng) = &mut self.0 else { return x };
         let shape = x.dims();
-        let count = shape.iter().product();
-        let mut kept = Vec::with_capacity(count);
-        while kept.len() < count {
-            let bits = rng.next_u64();
-            let left = (count - kept.len()).min(u64::BITS as usize);
-            kept.extend((0..left).map(|bit| (bits >> bit & 1) as f32 * 2.0));
-        }
+        let coins = coins(rng).take(shape.iter().product());
+        let kept: Vec<f32> = coins.map(|kept| if kept { 2.0 } else { 0.0 }).collect();
         let device = x.device();
         x * Tensor::from_data(TensorData::new(kept, shape), &device)
     }
