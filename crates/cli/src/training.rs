@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{outcome::Outcome, output::Output, scores::scores};
 
 /// Who watches a run: the terminal's display, lines of text, lines of JSON, or nobody.
-fn onlooker(output: &Output) -> Box<dyn Progress> {
+pub fn onlooker(output: &Output) -> Box<dyn Progress> {
     if output.is_json() {
         Box::new(Records)
     } else if output.is_quiet() {

@@ -72,6 +72,16 @@ pub struct Summary {
 }
 
 impl<C: Recipe> Training<C> {
+    /// Whether a folder holds a run that [`resume`](Self::resume) can continue, or its weights.
+    pub fn is_in(folder: impl AsRef<Path>) -> bool {
+        RunFolder::holds_a_run(folder.as_ref())
+    }
+
+    /// Where a folder's run leaves its weights.
+    pub fn weights_in(folder: impl AsRef<Path>) -> PathBuf {
+        RunFolder::weights(folder.as_ref())
+    }
+
     /// Prepares a new run in a folder that holds none yet.
     ///
     /// # Errors

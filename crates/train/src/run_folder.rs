@@ -40,7 +40,12 @@ impl RunFolder {
     /// Whether something would be lost if a new run began in this folder. A run that was stopped before its first
     /// checkpoint left nothing to lose.
     pub(crate) fn holds_a_run(folder: &Path) -> bool {
-        Self::newest_checkpoint(folder).exists() || folder.join(WEIGHTS).exists()
+        Self::newest_checkpoint(folder).exists() || Self::weights(folder).exists()
+    }
+
+    /// The weights that the run is for.
+    pub(crate) fn weights(folder: &Path) -> PathBuf {
+        folder.join(WEIGHTS)
     }
 
     /// The checkpoint to continue from.
@@ -67,7 +72,7 @@ impl RunFolder {
             log: Journal::open(&folder.join(LOG), step)?,
             validation: Journal::open(&folder.join(VALIDATION), step)?,
             checkpoint: folder.join(CHECKPOINT),
-            weights: folder.join(WEIGHTS),
+            weights: Self::weights(folder),
             samples,
             sheets: Vec::new(),
             _lock: lock,

@@ -79,3 +79,34 @@ fn wrong_encoders_and_missing_data_are_named() {
     let error = fails(&["transfer", "classify", "absent"]);
     assert!(error.contains("absent"), "{error}");
 }
+
+#[test]
+fn experiments_pretrain_what_is_missing_and_nothing_twice() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    tiny::draw(&folder.join("voc"), 6, 0).expect("drawn");
+    let classes =
+        ["reproduce", "classes", "--voc", "voc", "--sets", "trainval,test", "--width", "4", "--size", "99"];
+    let heads = ["--layers", "pool5", "--steps", "1", "--batch", "2", "--rescale", "--pretrained", "runs"];
+    let brief = |steps: &'static str| {
+        let pretraining =
+            ["--pretrain", steps, "--pretrain", "batch_size=2", "--pretrain", "validation_pictures=2"];
+        [&classes[..], &heads, &pretraining].concat()
+    };
+    let table = ends_with(0, folder, &brief("steps=2"));
+    assert!(table.contains("| encoder | fine-tuned | pool5 linear |"), "{table}");
+    for row in ["context", "autoencoder", "denoising", "random"] {
+        assert!(table.contains(&format!("| {row} | ")), "{table}");
+    }
+    let read = |name: &str| fs::read(folder.join("runs").join(name)).expect("a run's file");
+    let [weights, log] = ["context-0/model.safetensors", "denoising-0/log.csv"].map(read);
+    assert_eq!(String::from_utf8_lossy(&log).lines().count(), 3);
+
+    // What is there is used as it is, and gives the same table.
+    assert_eq!(ends_with(0, folder, &brief("steps=2")), table);
+    assert_eq!([read("context-0/model.safetensors"), read("denoising-0/log.csv")], [weights, log]);
+    let (code, _, error) = run(folder, &brief("steps=3"));
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains("runs/context-0") && error.contains("a run with other settings"), "{error}");
+    assert!(error.contains("--pretrained"), "{error}");
+}

@@ -139,22 +139,57 @@ impl FeatureEncoder {
         FeatureMaps { pool1, pool2, conv3, conv4, conv5, pool5 }
     }
 
-    /// From the map before a layer to the layer's own (shapes at width 64 and 227 pixels).
+    /// From the map before a layer to the layer's own.
     fn step(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
+        self.shrunk(layer, self.convolved(layer, x))
+    }
+
+    /// A layer's convolution with what follows it, up to its pooling (shapes at width 64 and 227 pixels).
+    pub(super) fn convolved(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
         let conv = |conv, window, x| Step::<Conv2d>::new(conv, None, window, Activation::Relu).forward(x);
         match layer {
-            FeatureLayer::Pool1 => {
-                let x = self.normalise(conv(&self.conv1, CONV1, x)); // [batch, 96, 55, 55]
-                self.pool1.forward(x) // [batch, 96, 27, 27]
-            }
-            FeatureLayer::Pool2 => {
-                let x = self.normalise(conv(&self.conv2, CONV2, x)); // [batch, 256, 27, 27]
-                self.pool2.forward(x) // [batch, 256, 13, 13]
-            }
-            FeatureLayer::Conv3 => conv(&self.conv3, CONV3, x), // [batch, 384, 13, 13]
-            FeatureLayer::Conv4 => conv(&self.conv4, CONV3, x), // [batch, 384, 13, 13]
-            FeatureLayer::Conv5 => conv(&self.conv5, CONV3, x), // [batch, 256, 13, 13]
-            FeatureLayer::Pool5 => self.pool5.forward(x),       // [batch, 256, 6, 6]
+            FeatureLayer::Pool1 => self.normalise(conv(&self.conv1, CONV1, x)), // [batch, 96, 55, 55]
+            FeatureLayer::Pool2 => self.normalise(conv(&self.conv2, CONV2, x)), // [batch, 256, 27, 27]
+            FeatureLayer::Conv3 => conv(&self.conv3, CONV3, x),                 // [batch, 384, 13, 13]
+            FeatureLayer::Conv4 => conv(&self.conv4, CONV3, x),                 // [batch, 384, 13, 13]
+            FeatureLayer::Conv5 => conv(&self.conv5, CONV3, x),                 // [batch, 256, 13, 13]
+            FeatureLayer::Pool5 => x,
+        }
+    }
+
+    /// A layer's pooling, where it has one.
+    pub(super) fn shrunk(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
+        match layer {
+            FeatureLayer::Pool1 => self.pool1.forward(x), // [batch, 96, 27, 27]
+            FeatureLayer::Pool2 => self.pool2.forward(x), // [batch, 256, 13, 13]
+            FeatureLayer::Pool5 => self.pool5.forward(x), // [batch, 256, 6, 6]
+            FeatureLayer::Conv3 | FeatureLayer::Conv4 | FeatureLayer::Conv5 => x,
+        }
+    }
+
+    /// A layer's convolution, where it has one.
+    pub(super) fn convolution_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, Window)> {
+        match layer {
+            FeatureLayer::Pool1 => Some((&mut self.conv1, CONV1)),
+            FeatureLayer::Pool2 => Some((&mut self.conv2, CONV2)),
+            FeatureLayer::Conv3 => Some((&mut self.conv3, CONV3)),
+            FeatureLayer::Conv4 => Some((&mut self.conv4, CONV3)),
+            FeatureLayer::Conv5 => Some((&mut self.conv5, CONV3)),
+            FeatureLayer::Pool5 => None,
+        }
+    }
+
+    /// The convolution that is a layer's pooling, where pooling is learned.
+    pub(super) fn pooling_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, Window)> {
+        let pooling = match layer {
+            FeatureLayer::Pool1 => &mut self.pool1,
+            FeatureLayer::Pool2 => &mut self.pool2,
+            FeatureLayer::Pool5 => &mut self.pool5,
+            FeatureLayer::Conv3 | FeatureLayer::Conv4 | FeatureLayer::Conv5 => return None,
+        };
+        match pooling {
+            Shrink::Max(_) => None,
+            Shrink::Convolution(conv) => Some((conv, SHRINK)),
         }
     }
 
@@ -162,7 +197,7 @@ impl FeatureEncoder {
         if self.config.local_response_norm { RESPONSE_NORM.forward(x) } else { x }
     }
 
-    fn expect_pictures(x: &Tensor<4>) {
+    pub(super) fn expect_pictures(x: &Tensor<4>) {
         let [_, channels, height, width] = x.dims();
         assert!(
             channels == 3 && height >= SMALLEST && width >= SMALLEST,

@@ -5,6 +5,7 @@ mod decoder;
 mod encoder;
 mod maps;
 mod model;
+mod rescale;
 
 pub use config::{FeatureModelConfig, Pooling};
 pub use decoder::FeatureDecoder;

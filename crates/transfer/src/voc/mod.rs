@@ -89,6 +89,11 @@ impl Voc {
         &self.root
     }
 
+    /// The folder of all its pictures, those to learn from and those to test on.
+    pub fn pictures(&self) -> PathBuf {
+        self.root.join("JPEGImages")
+    }
+
     /// Names of the classes; object classes count from 0, labels of pixels from 1.
     pub fn classes(&self) -> &[String] {
         &self.classes
@@ -115,7 +120,7 @@ impl Voc {
     /// # Errors
     /// [`TransferError::Data`] when it cannot be read.
     pub fn picture(&self, name: &str) -> Result<RgbImage, TransferError> {
-        let path = self.root.join("JPEGImages").join(format!("{name}.jpg"));
+        let path = self.pictures().join(format!("{name}.jpg"));
         Ok(decode(&path, &Limits { min_side: 1, ..Limits::default() })?)
     }
 

@@ -52,6 +52,14 @@ impl Pictures {
         Self { folder: None, voc: Some(folder.to_owned()), sets: sets.map(str::to_owned).to_vec() }
     }
 
+    /// The folder of the pictures to learn from, as pretraining sees it.
+    pub fn to_pretrain_on(&self) -> Result<PathBuf> {
+        match &self.voc {
+            Some(root) => Ok(Voc::of_year(root, 2007).into_diagnostic()?.pictures()),
+            None => Ok(self.folder.clone().unwrap_or_default().join("train")),
+        }
+    }
+
     pub fn question(&self) -> Question {
         if self.voc.is_some() { Question::WhichAll } else { Question::WhichOne }
     }
@@ -83,7 +91,7 @@ pub struct Classes {
 }
 
 /// Crops are this part of the shorter side (AlexNet: 227 of 256).
-const CROP: f64 = 227.0 / 256.0;
+pub const CROP: f64 = 227.0 / 256.0;
 
 impl Classes {
     pub fn new(pictures: Pictures) -> Self {
@@ -100,6 +108,7 @@ impl Classes {
         }
         let Some((_, [train, test])) = &self.loaded else { unreachable!("loaded just now") };
         let view = View::RandomCrop { resize, size };
+        let encoder = attempt.named.suited(encoder, train.pictures.iter());
         let classifier =
             Classifier::new(encoder, train.classes.len(), self.pictures.question(), attempt.named.seed);
         let own = Fit { rate: 2e-4, ..Fit::default() };

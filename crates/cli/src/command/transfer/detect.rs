@@ -81,8 +81,9 @@ impl Objects {
     /// Fine-tunes one encoder and returns its mean average precision at an overlap of one half: of eleven points, and of
     /// all.
     pub fn try_one(&self, attempt: &Attempt<'_>) -> Result<[f64; 2]> {
-        let encoder = attempt.encoder()?;
         let [train, test] = &self.parts;
+        let pictures = train.iter().map(|scene| &scene.picture);
+        let encoder = attempt.named.suited(attempt.encoder()?, pictures);
         let detector = Detector::new(encoder, self.classes, attempt.named.seed);
         let own = Fit { batch_size: 2, rate: 2e-4, ..Fit::default() };
         let lessons = DetectLessons { scenes: train, classes: self.classes, sampling: Sampling::default() };

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use context_encoder::{model::FeatureModelConfig, transfer::Source};
-use miette::{Result, miette};
+use context_encoder::{
+    Device,
+    model::{FeatureEncoder, FeatureModelConfig},
+    transfer::{Source, rescaled},
+};
+use image::RgbImage;
+use miette::{IntoDiagnostic, Result, miette};
 
 /// The choice of encoders and seeds.
 #[derive(Args, Clone)]
 pub struct EncoderChoice {
     /// `random`, or a file of pretraining, or NAME=FILE; `{seed}` in it is replaced by each seed. May be repeated
-    #[arg(long = "encoder", value_name = "[NAME=]FILE|random", default_value = "random")]
+    #[arg(long = "encoder", value_name = "[NAME=]FILE|random")]
     encoders: Vec<String>,
     /// Seeds of first weights, order and crops; every encoder is tried with each
     #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,N,...")]
@@ -27,6 +32,10 @@ pub struct EncoderChoice {
     /// The files hold the encoder's tensors without this program's header: --width, --size and --modern describe them
     #[arg(long)]
     headerless: bool,
+    /// Shift and scale every convolution so that its outputs have mean 0 and deviation 1 on the pictures to learn from
+    /// (data-dependent initialisation, Krähenbühl et al. 2016), before anything is learned
+    #[arg(long)]
+    rescale: bool,
 }
 
 /// An encoder to try.
@@ -34,7 +43,24 @@ pub struct Named {
     /// What tables call it.
     pub name: String,
     pub seed: u64,
-    pub source: Source,
+    source: Source,
+    rescale: bool,
+}
+
+impl Named {
+    /// The encoder on a device.
+    pub fn load(&self, device: &Device) -> Result<FeatureEncoder> {
+        self.source.load(device).into_diagnostic()
+    }
+
+    /// The encoder rescaled to pictures, where that was asked for.
+    pub fn suited<'a>(
+        &self,
+        encoder: FeatureEncoder,
+        pictures: impl ExactSizeIterator<Item = &'a RgbImage>,
+    ) -> FeatureEncoder {
+        if self.rescale { rescaled(encoder, pictures) } else { encoder }
+    }
 }
 
 impl EncoderChoice {
@@ -43,17 +69,37 @@ impl EncoderChoice {
         Self { width: 4, size: 99, ..self.clone() }
     }
 
-    /// Every encoder with every seed; seeds of one encoder stand together.
+    /// Whether any was named.
+    pub fn are_named(&self) -> bool {
+        !self.encoders.is_empty()
+    }
+
+    /// Seeds that every encoder is tried with.
+    pub fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// What a random encoder looks like.
+    pub fn random(&self) -> Result<FeatureModelConfig> {
+        let config = if self.modern { FeatureModelConfig::modern() } else { FeatureModelConfig::alexnet() };
+        let config = config.with_width(self.width).with_size(self.size);
+        config.validate().into_diagnostic()?;
+        Ok(config)
+    }
+
+    /// An encoder with a name.
+    pub fn named(&self, name: &str, seed: u64, source: Source) -> Named {
+        Named { name: name.to_owned(), seed, source, rescale: self.rescale }
+    }
+
+    /// Every encoder with every seed, a random one where none was named; seeds of one encoder stand together.
     pub fn all(&self) -> Result<Vec<Named>> {
-        let mut config =
-            if self.modern { FeatureModelConfig::modern() } else { FeatureModelConfig::alexnet() };
-        config = config.with_width(self.width).with_size(self.size);
+        let config = self.random()?;
+        let random = ["random".to_owned()];
+        let encoders = if self.are_named() { &self.encoders[..] } else { &random };
         let mut all: Vec<Named> = Vec::new();
-        for text in &self.encoders {
-            let (name, place) = match text.split_once('=') {
-                Some((name, place)) => (name.to_owned(), place),
-                None => (text.clone(), text.as_str()),
-            };
+        for text in encoders {
+            let (name, place) = text.split_once('=').unwrap_or((text, text));
             if all.iter().any(|other| other.name == name) {
                 return Err(miette!(
                     "two encoders are called `{name}`; write NAME=FILE with different names"
@@ -66,7 +112,7 @@ impl EncoderChoice {
                     _ if self.headerless => Source::Plain { path: path(), config: config.clone() },
                     _ => Source::File(path()),
                 };
-                all.push(Named { name: name.clone(), seed, source });
+                all.push(self.named(name, seed, source));
             }
         }
         Ok(all)

@@ -92,7 +92,7 @@ pub struct Attempt<'a> {
 impl Attempt<'_> {
     /// The encoder, ready to learn on.
     pub fn encoder(&self) -> Result<FeatureEncoder> {
-        self.named.source.load(&self.training()).into_diagnostic()
+        self.named.load(&self.training())
     }
 
     fn training(&self) -> Device {

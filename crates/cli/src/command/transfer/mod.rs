@@ -21,8 +21,9 @@ pub use learning::{Attempt, Learning};
 pub use table::Table;
 pub use trial::TrialFolder;
 pub use {
-    classify::{Classes, Pictures},
+    classify::{CROP, Classes, Pictures},
     detect::{Look, Objects},
+    probe::Probes,
     segment::Masks,
 };
 

@@ -2,15 +2,16 @@
 
 use clap::Args;
 use context_encoder::{
+    Device,
     model::FeatureLayer,
     transfer::{
-        classify::Keep,
+        classify::{Album, Keep},
         probe::{Probe, probe},
     },
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Table, TrialFolder, classify::Pictures};
+use super::{EncoderChoice, Named, Table, TrialFolder, classify::Pictures};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Judge frozen features: a linear classifier and nearest neighbours on each layer.
@@ -37,7 +38,7 @@ pub struct ProbeCommand {
 
 impl ProbeCommand {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let device = self.device.open()?.without_autodiff();
+        let device = self.device.open()?;
         let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
         let (pictures, encoders) = match &trial {
             Some(trial) => (Pictures::of_voc(trial.path(), ["trainval", "trainval"]), self.encoders.tiny()),
@@ -46,30 +47,56 @@ impl ProbeCommand {
         let columns =
             self.layers.iter().flat_map(|layer| [format!("{layer} linear"), format!("{layer} neighbours")]);
         let mut table = Table::new(columns);
-        let mut albums = None;
+        let mut all = Probes::new(pictures);
         for named in encoders.all()? {
-            let encoder = named.source.load(&device).into_diagnostic()?;
-            let side = encoder.config().size as u32;
-            if albums.as_ref().is_none_or(|(kept, _)| *kept != side) {
-                albums = Some((side, pictures.load(Keep::Square(side))?));
-            }
-            let Some((_, [train, test])) = &albums else { unreachable!("loaded just now") };
-            let probes = probe(&encoder, [train, test], pictures.question(), &self.layers, &device)
-                .into_diagnostic()?;
-            for Probe { layer, numbers, linear, decay, neighbours } in &probes {
-                output.note(format_args!(
-                    "{} {} {layer}: linear {:.1} %, neighbours {:.1} % ({numbers} numbers, decay {decay})",
-                    named.name,
-                    named.seed,
-                    100.0 * linear.score(),
-                    100.0 * neighbours.score()
-                ));
-            }
+            let probes = all.try_one(&named, &self.layers, &device, output)?;
             let scores: Vec<f64> =
                 probes.iter().flat_map(|probe| [probe.linear.score(), probe.neighbours.score()]).collect();
             table.add(&named, &scores, output);
         }
         table.show(output);
         Ok(Outcome::Complete)
+    }
+}
+
+/// Albums of squares of one size, kept from encoder to encoder.
+pub struct Probes {
+    pictures: Pictures,
+    loaded: Option<(u32, [Album; 2])>,
+}
+
+impl Probes {
+    pub fn new(pictures: Pictures) -> Self {
+        Self { pictures, loaded: None }
+    }
+
+    /// Probes layers of one encoder, frozen, and tells their scores.
+    pub fn try_one(
+        &mut self,
+        named: &Named,
+        layers: &[FeatureLayer],
+        device: &Device,
+        output: &Output,
+    ) -> Result<Vec<Probe>> {
+        let device = &device.clone().without_autodiff();
+        let encoder = named.load(device)?;
+        let side = encoder.config().size as u32;
+        if self.loaded.as_ref().is_none_or(|(kept, _)| *kept != side) {
+            self.loaded = Some((side, self.pictures.load(Keep::Square(side))?));
+        }
+        let Some((_, [train, test])) = &self.loaded else { unreachable!("loaded just now") };
+        let encoder = named.suited(encoder, train.pictures.iter());
+        let probes =
+            probe(&encoder, [train, test], self.pictures.question(), layers, device).into_diagnostic()?;
+        for Probe { layer, numbers, linear, decay, neighbours } in &probes {
+            output.note(format_args!(
+                "{} {} {layer}: linear {:.1} %, neighbours {:.1} % ({numbers} numbers, decay {decay})",
+                named.name,
+                named.seed,
+                100.0 * linear.score(),
+                100.0 * neighbours.score()
+            ));
+        }
+        Ok(probes)
     }
 }

@@ -72,8 +72,9 @@ impl Masks {
 
     /// Fine-tunes one encoder and returns its mean intersection over union, 0 to 1.
     pub fn try_one(&self, attempt: &Attempt<'_>) -> Result<f64> {
-        let encoder = attempt.encoder()?;
         let [train, test] = &self.parts;
+        let pictures = train.iter().map(|known| &known.picture);
+        let encoder = attempt.named.suited(attempt.encoder()?, pictures);
         let segmenter = Segmenter::new(encoder, self.config, attempt.named.seed);
         let own = Fit { batch_size: 8, rate: 2e-4, ..Fit::default() };
         let lessons = MaskLessons { pictures: train };

@@ -1,37 +1,27 @@
-//! `reproduce`: the paper's tables, beside ours.
+//! `reproduce table2`: the paper's Table 2 beside ours.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use context_encoder::transfer::segment::Stride;
-use miette::{Result, miette};
+use clap::Args;
+use context_encoder::transfer::{segment::Stride, voc::Voc};
+use miette::{IntoDiagnostic, Result, miette};
 
-use super::transfer::{
-    Attempt, Classes, EncoderChoice, Learning, Look, Masks, Objects, Pictures, Table, TrialFolder,
+use super::baselines::Baselines;
+use crate::{
+    command::transfer::{Attempt, Classes, Learning, Look, Masks, Objects, Pictures, Table, TrialFolder},
+    device::DeviceChoice,
+    outcome::Outcome,
+    output::Output,
 };
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
-
-/// Run an experiment of the paper and print its rows beside ours.
-#[derive(Args)]
-pub struct Reproduce {
-    #[command(subcommand)]
-    table: Which,
-}
-
-#[derive(Subcommand)]
-enum Which {
-    /// Classification, detection and segmentation with pretrained encoders (Table 2)
-    Table2(Table2),
-}
 
 /// Classification and detection on VOC 2007, segmentation on VOC 2012.
 #[derive(Args)]
-struct Table2 {
+pub struct Table2 {
     /// The development kit: a folder with VOC2007 and VOC2012
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
     voc: Option<PathBuf>,
     #[command(flatten)]
-    encoders: EncoderChoice,
+    baselines: Baselines,
     #[command(flatten)]
     look: Look,
     #[command(flatten)]
@@ -57,24 +47,17 @@ const PAPER: [(&str, [Option<f64>; 3]); 7] = [
 /// Columns of both tables.
 const COLUMNS: [&str; 3] = ["classification, mAP", "detection, mAP", "segmentation, mean IU"];
 
-impl Reproduce {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let Which::Table2(table) = &self.table;
-        table.run(output)
-    }
-}
-
 impl Table2 {
-    fn run(&self, output: &Output) -> Result<Outcome> {
+    pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
         let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
-        let (root, encoders, look, learning, reach) = match (&trial, &self.voc) {
+        let (root, baselines, look, learning, reach) = match (&trial, &self.voc) {
             (Some(trial), _) => {
                 let learning = self.learning.with_steps(2);
-                (trial.path().to_owned(), self.encoders.tiny(), self.look.tiny(), learning, 3)
+                (trial.path().to_owned(), self.baselines.tiny(trial.path()), self.look.tiny(), learning, 3)
             }
             (None, Some(voc)) => {
-                (voc.clone(), self.encoders.clone(), self.look.clone(), self.learning.clone(), 7)
+                (voc.clone(), self.baselines.clone(), self.look.clone(), self.learning.clone(), 7)
             }
             (None, None) => return Err(miette!("name the development kit: `--voc DIR`")),
         };
@@ -83,7 +66,8 @@ impl Table2 {
         let objects = Objects::load(&root, ["trainval", "test"], &look)?;
         let mut classes = Classes::new(Pictures::of_voc(&root, ["trainval", "test"]));
         let mut table = Table::new(COLUMNS);
-        for named in encoders.all()? {
+        let pictures = Voc::of_year(&root, 2012).into_diagnostic()?.pictures();
+        for named in baselines.ready(&pictures, &device, output)? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
             let classification = classes.try_one(&attempt)?;
             let [detection, _] = objects.try_one(&attempt)?;

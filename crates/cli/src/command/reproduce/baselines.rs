@@ -1,0 +1,119 @@
+//! The encoders that an experiment compares: context encoder, autoencoders and random weights, pretrained where they
+//! are missing.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use context_encoder::{
+    Device,
+    model::FeatureModelConfig,
+    train::{Pretext, PretrainConfig, Pretraining, Recipe},
+    transfer::Source,
+};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+
+use crate::{
+    command::transfer::{CROP, EncoderChoice, Named},
+    mask_choice::Kind,
+    output::Output,
+    training::onlooker,
+};
+
+/// What is pretrained, on what, and where.
+#[derive(Args, Clone)]
+pub struct Baselines {
+    #[command(flatten)]
+    encoders: EncoderChoice,
+    /// Folder of pictures to pretrain on, without labels; those that the heads learn from unless it is given
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
+    /// What is hidden from the context encoder
+    #[arg(long, value_enum, default_value_t = Kind::RandomRegion)]
+    masks: Kind,
+    /// A setting of pretraining, such as `steps=20000`, the paper's otherwise; may be repeated
+    #[arg(long = "pretrain", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Folder of the pretraining runs: those that are there are continued or used as they are
+    #[arg(long, default_value = "runs/pretrained", value_name = "DIR")]
+    pretrained: PathBuf,
+}
+
+/// What random weights are called in tables.
+const RANDOM: &str = "random";
+
+impl Baselines {
+    /// The smallest of everything, below a folder that goes away.
+    pub fn tiny(&self, folder: &Path) -> Self {
+        let settings = ["steps=2", "batch_size=4", "validation_pictures=2", "workers=0"];
+        Self {
+            encoders: self.encoders.tiny(),
+            pictures: None,
+            settings: settings.map(str::to_owned).to_vec(),
+            pretrained: folder.join("pretrained"),
+            ..self.clone()
+        }
+    }
+
+    /// The encoders that were named; without any, each pretext and random weights, with every seed. `own` are the
+    /// pictures of the task.
+    pub fn ready(&self, own: &Path, device: &Device, output: &Output) -> Result<Vec<Named>> {
+        if self.encoders.are_named() {
+            return self.encoders.all();
+        }
+        let pictures = self.pictures.as_deref().unwrap_or(own);
+        let mut all = Vec::new();
+        for pretext in Pretext::ALL {
+            for &seed in self.encoders.seeds() {
+                let folder = self.pretrained.join(format!("{pretext}-{seed}"));
+                let config = self.configuration(pretext, seed, pictures)?;
+                let weights = pretrained(config, &folder, device, output)
+                    .wrap_err_with(|| format!("pretraining in {}", folder.display()))?;
+                all.push(self.encoders.named(pretext.name(), seed, Source::File(weights)));
+            }
+        }
+        for &seed in self.encoders.seeds() {
+            let config = self.encoders.random()?;
+            all.push(self.encoders.named(RANDOM, seed, Source::Random { config, seed }));
+        }
+        Ok(all)
+    }
+
+    fn configuration(&self, pretext: Pretext, seed: u64, pictures: &Path) -> Result<PretrainConfig> {
+        let model: FeatureModelConfig = self.encoders.random()?;
+        let resize = (model.size as f64 / CROP).round() as u32;
+        let config = PretrainConfig {
+            pretext,
+            seed,
+            model,
+            masks: self.masks.with(0, None),
+            ..PretrainConfig::default().with_folder(pictures, Some(resize), false)
+        };
+        let mut config = self
+            .settings
+            .iter()
+            .try_fold(config, |config, setting| config.with_override(setting))
+            .into_diagnostic()?;
+        config.make_absolute();
+        Ok(config)
+    }
+}
+
+/// The weights of a run, which is begun, continued, or found complete.
+fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, output: &Output) -> Result<PathBuf> {
+    let run = if Pretraining::is_in(folder) {
+        let run = Pretraining::resume(folder, device).into_diagnostic()?;
+        if *run.config() != config {
+            return Err(miette!(
+                help = "choose another folder with --pretrained, or the settings in its config.toml",
+                "the folder holds a run with other settings"
+            ));
+        }
+        if run.step() == config.steps {
+            return Ok(Pretraining::weights_in(folder));
+        }
+        run
+    } else {
+        Pretraining::start(config, folder, device).into_diagnostic()?
+    };
+    Ok(run.train(&mut *onlooker(output)).into_diagnostic()?.weights)
+}

@@ -1,0 +1,181 @@
+//! Data-dependent rescaling: weights that suit the pictures they will see.
+
+use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
+use context_encoder_ops::{Activation, Window};
+
+use super::{FeatureEncoder, FeatureLayer};
+use crate::layer::Step;
+
+/// A channel whose deviation is less than this part of its layer's largest is scaled as if it had that much, so that
+/// what is all but constant does not become noise.
+const LEAST_DEVIATION: f32 = 1e-3;
+
+impl FeatureEncoder {
+    /// Shifts and scales every channel of every convolution so that what it computes for these pictures has mean 0 and
+    /// deviation 1 before its rectifier, layer after layer (Krähenbühl et al., "Data-dependent Initializations of
+    /// Convolutional Neural Networks", ICLR 2016).
+    ///
+    /// What a channel looks for stays; how loudly and how often it answers becomes alike. Pretraining leaves convolutions
+    /// that answer a tenth as loudly as random ones and seldom, and a head that learns for a short time on top of them
+    /// does not make up for it. Other pictures from the same source, some tens of them, give nearly the same weights.
+    ///
+    /// # Shapes
+    /// - input: `[batch, 3, side, side]` in `[-1, 1]`, sides as for [`forward`](Self::forward)
+    ///
+    /// # Panics
+    /// As for [`forward`](Self::forward).
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Distribution, Tensor};
+    /// use context_encoder_model::{FeatureLayer, FeatureModelConfig};
+    ///
+    /// let device = Device::flex();
+    /// let encoder = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device)?.into_encoder();
+    /// let pictures = Tensor::random([8, 3, 99, 99], Distribution::Uniform(-1.0, 1.0), &device);
+    /// let map = encoder.rescaled(pictures.clone()).map_at(pictures, FeatureLayer::Conv5);
+    /// // Half of a normal distribution lies above its rectifier: mean square 0.5.
+    /// let square: f32 = map.square().mean().into_scalar();
+    /// assert!((0.4..0.6).contains(&square), "{square}");
+    /// # Ok::<(), context_encoder_model::ModelError>(())
+    /// ```
+    #[must_use]
+    pub fn rescaled(mut self, pictures: Tensor<4>) -> Self {
+        Self::expect_pictures(&pictures);
+        let mut x = pictures;
+        for layer in FeatureLayer::ALL {
+            if let Some((convolution, window)) = self.convolution_mut(layer) {
+                rescale(convolution, window, x.clone());
+            }
+            x = self.convolved(layer, x);
+            if let Some((convolution, window)) = self.pooling_mut(layer) {
+                rescale(convolution, window, x.clone());
+            }
+            x = self.shrunk(layer, x);
+        }
+        self
+    }
+}
+
+/// Gives every channel of a convolution's outputs for `x` mean 0 and deviation 1.
+fn rescale(convolution: &mut Conv2d, window: Window, x: Tensor<4>) {
+    let outputs = Step::<Conv2d>::new(convolution, None, window, Activation::Identity).forward(x).detach();
+    let [_, channels, _, _] = outputs.dims();
+    let outputs = outputs.swap_dims(0, 1).flatten::<2>(1, 3); // [channels, batch * positions]
+    let mean = outputs.clone().mean_dim(1); // [channels, 1]
+    let deviation = (outputs - mean.clone()).square().mean_dim(1).sqrt(); // [channels, 1]
+    let least = deviation.clone().max().mul_scalar(LEAST_DEVIATION).clamp_min(f32::MIN_POSITIVE);
+    let deviation = deviation.max_pair(least.reshape([1, 1]).expand([channels, 1]));
+    let weight = convolution.weight.val() / deviation.clone().reshape([channels, 1, 1, 1]);
+    set(&mut convolution.weight, weight);
+    if let Some(bias) = &mut convolution.bias {
+        let shifted = (bias.val() - mean.squeeze_dim(1)) / deviation.squeeze_dim(1);
+        set(bias, shifted);
+    }
+}
+
+/// As if loaded from a file: keeps the parameter's identity and that it is trained.
+fn set<const D: usize>(param: &mut Param<Tensor<D>>, value: Tensor<D>) {
+    let id = param.id;
+    *param = param.clone().transform_for_load(value.detach(), id);
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+    use crate::{FeatureModelConfig, Pooling};
+
+    fn pictures(device: &Device) -> Tensor<4> {
+        let values = (0..2 * 3 * 99 * 99_u64).map(|i| (i * i % 1009) as f32 / 504.0 - 1.0).collect();
+        Tensor::from_data(TensorData::new::<f32, _>(values, [2, 3, 99, 99]), device)
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().expect("f32")
+    }
+
+    /// Mean and deviation of each channel before the rectifier, layer after layer.
+    fn moments(mut encoder: FeatureEncoder, mut x: Tensor<4>) -> Vec<(f32, f32)> {
+        let mut all = Vec::new();
+        let mut look = |convolution: &Conv2d, window, x: &Tensor<4>| {
+            let step = Step::<Conv2d>::new(convolution, None, window, Activation::Identity);
+            let outputs = step.forward(x.clone()).swap_dims(0, 1).flatten::<2>(1, 3);
+            let [channels, count] = outputs.dims();
+            for row in values(outputs).chunks_exact(count).take(channels) {
+                let mean = row.iter().sum::<f32>() / count as f32;
+                let variance = row.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count as f32;
+                all.push((mean, variance.sqrt()));
+            }
+        };
+        for layer in FeatureLayer::ALL {
+            if let Some((convolution, window)) = encoder.convolution_mut(layer) {
+                look(convolution, window, &x);
+            }
+            x = encoder.convolved(layer, x);
+            if let Some((convolution, window)) = encoder.pooling_mut(layer) {
+                look(convolution, window, &x);
+            }
+            x = encoder.shrunk(layer, x);
+        }
+        all
+    }
+
+    #[test]
+    fn every_channel_has_mean_0_and_deviation_1() {
+        for pooling in [Pooling::Max, Pooling::Convolution] {
+            let config = FeatureModelConfig::alexnet().with_width(4).with_size(99).with_pooling(pooling);
+            let encoder = config.init(&Device::flex()).expect("valid").into_encoder();
+            let pictures = pictures(&Device::flex());
+            let off = |&(mean, deviation): &(f32, f32)| mean.abs() > 1e-4 || (deviation - 1.0).abs() > 1e-3;
+            assert!(moments(encoder.clone(), pictures.clone()).iter().filter(|&m| off(m)).count() > 10);
+            let rescaled = moments(encoder.rescaled(pictures.clone()), pictures);
+            assert!(!rescaled.iter().any(off), "{pooling:?}: {rescaled:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_channel_looks_for_stays() {
+        let device = Device::flex();
+        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
+        let encoder = config.init(&device).expect("valid").into_encoder();
+        let mut rescaled = encoder.clone().rescaled(pictures(&device));
+        let [before, after] = [encoder, rescaled.clone()].map(|mut encoder| {
+            let (convolution, _) = encoder.convolution_mut(FeatureLayer::Pool1).expect("conv1");
+            values(convolution.weight.val())
+        });
+        for (before, after) in before.chunks_exact(3 * 11 * 11).zip(after.chunks_exact(3 * 11 * 11)) {
+            let factor = after[0] / before[0];
+            assert!(factor > 0.0);
+            assert!(before.iter().zip(after).all(|(b, a)| (b * factor - a).abs() < 1e-4 * factor));
+        }
+        // Once is enough.
+        let again = rescaled.clone().rescaled(pictures(&device));
+        let map = |encoder: FeatureEncoder| values(encoder.forward(pictures(&device)));
+        let [once, twice] = [map(rescaled.clone()), map(again)];
+        assert!(once.iter().zip(&twice).all(|(a, b)| (a - b).abs() < 1e-3), "{once:?} {twice:?}");
+        assert!(rescaled.convolution_mut(FeatureLayer::Pool5).is_none());
+    }
+
+    #[test]
+    fn a_silent_channel_stays_finite_and_the_rest_is_trained() {
+        let device = Device::flex().autodiff();
+        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
+        let mut encoder = config.init(&device).expect("valid").into_encoder();
+        let (convolution, _) = encoder.convolution_mut(FeatureLayer::Conv3).expect("conv3");
+        let weight = convolution.weight.val();
+        let [channels, inputs, height, width] = weight.dims();
+        let silent = Tensor::cat(
+            vec![Tensor::zeros([1, inputs, height, width], &device), weight.narrow(0, 1, channels - 1)],
+            0,
+        );
+        set(&mut convolution.weight, silent);
+        let mut encoder = encoder.rescaled(pictures(&device));
+        let map = encoder.forward(pictures(&device));
+        assert!(values(map.clone()).iter().all(|value| value.is_finite()));
+        let gradients = map.sum().backward();
+        let (convolution, _) = encoder.convolution_mut(FeatureLayer::Conv3).expect("conv3");
+        let gradient = convolution.weight.val().grad(&gradients).expect("trained");
+        assert!(values(gradient).iter().any(|&value| value != 0.0));
+    }
+}

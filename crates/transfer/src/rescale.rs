@@ -1,0 +1,39 @@
+//! An encoder suited to the pictures that it will see.
+
+use context_encoder_data::pixel::images_to_tensor;
+use context_encoder_model::FeatureEncoder;
+use image::RgbImage;
+
+use crate::{classify::device_of, resize};
+
+/// Pictures that an encoder is rescaled by, at most.
+pub const LOOKED_AT: usize = 64;
+
+/// An encoder [rescaled](FeatureEncoder::rescaled) to pictures: to [`LOOKED_AT`] of them at equal distances, squeezed into
+/// squares of its size. Without pictures it stays as it is.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use context_encoder_model::FeatureModelConfig;
+/// use image::RgbImage;
+///
+/// let encoder = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&Device::flex())?.into_encoder();
+/// let pictures = [RgbImage::from_fn(120, 90, |x, y| image::Rgb([(x * y % 256) as u8; 3]))];
+/// let suited = context_encoder_transfer::rescaled(encoder, pictures.iter());
+/// assert_eq!(suited.config().size, 99);
+/// # Ok::<(), context_encoder_model::ModelError>(())
+/// ```
+pub fn rescaled<'a>(
+    encoder: FeatureEncoder,
+    pictures: impl ExactSizeIterator<Item = &'a RgbImage>,
+) -> FeatureEncoder {
+    let side = encoder.config().size as u32;
+    let apart = pictures.len().div_ceil(LOOKED_AT).max(1);
+    let squares: Vec<RgbImage> =
+        pictures.step_by(apart).map(|picture| resize::resize(picture, side, side)).collect();
+    if squares.is_empty() {
+        return encoder;
+    }
+    let pictures = images_to_tensor(&squares, &device_of(&encoder));
+    encoder.rescaled(pictures)
+}
