@@ -226,10 +226,11 @@ class Features(nn.Module):
 
 
 class Picture(nn.Module):
-    """Five up-convolutions from 6 to 161 pixels, then bilinear to 227."""
+    """Five up-convolutions, from 6 to 161 pixels for AlexNet's size, then bilinear to the pictures' side."""
 
-    def __init__(self):
+    def __init__(self, size):
         super().__init__()
+        self.size = size
         widths = [16, 8, 4, 4, 2, 3]
         self.layers = nn.ModuleList(
             nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2)
@@ -240,18 +241,19 @@ class Picture(nn.Module):
         for layer in self.layers[:-1]:
             x = F.relu(layer(x))
         x = self.layers[-1](x)
-        return F.interpolate(x, size=(227, 227), mode="bilinear", align_corners=False)
+        return F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False)
 
 
 class FeatureNetwork(nn.Module):
     """In evaluation: dropout is the identity and left out."""
 
-    def __init__(self, pool_free, response_norm, groups):
+    def __init__(self, size, pool_free, response_norm, groups):
         super().__init__()
+        side = (size - 35) // 32  # of pool5's map
         self.encoder = Features(pool_free, response_norm, groups)
-        self.channel_wise = ChannelWise(16, 36)
+        self.channel_wise = ChannelWise(16, side * side)
         self.mix = nn.Conv2d(16, 16, 1)
-        self.decoder = Picture()
+        self.decoder = Picture(size)
 
     def forward(self, x):
         return self.decoder(F.relu(self.mix(self.channel_wise(self.encoder(x)))))
@@ -264,7 +266,7 @@ def randomise_features(network, gain):
     with torch.no_grad():
         for name, module in network.named_modules():
             if isinstance(module, ChannelWise):
-                module.weight.normal_(0.0, 1.0 / 6.0)
+                module.weight.normal_(0.0, module.weight.shape[-1] ** -0.5)
             elif isinstance(module, (nn.Conv2d, Shrink)):
                 module.weight.normal_(0.0, (2.0 / module.weight[0].numel()) ** 0.5)
                 module.bias.normal_(0.0, 0.1)
@@ -341,29 +343,27 @@ def save_generators(networks):
     torch.save(halves, path("channel_wise_centre_128"))
 
 
-def feature_networks(expected):
-    configs = {
-        "alexnet": ({"pooling": "max", "local_response_norm": True, "groups": 2, "fill": "mean"}, 150.0),
-        "pool_free": (
-            {"pooling": "convolution", "local_response_norm": False, "groups": 1, "fill": "authors"},
-            1.0,
-        ),
-    }
-    for name, (config, gain) in configs.items():
-        network = FeatureNetwork(
-            config["pooling"] == "convolution", config["local_response_norm"], config["groups"]
-        )
-        randomise_features(network, gain)
-        save_file(
-            network.state_dict(),
-            FIXTURES / f"feature_{name}.safetensors",
-            metadata={"context-encoder.feature-model": json.dumps({"width": 4, **config})},
-        )
-        network.double().eval()
-        seen = hide(pictures(1, 227, 0), masks(1, 227), config["fill"])
-        with torch.no_grad():
-            expected[f"feature_{name}.features"] = stored(network.encoder(seen))
-            expected[f"feature_{name}.eval"] = stored(network(seen))
+ALEXNET = {"pooling": "max", "local_response_norm": True, "groups": 2, "fill": "mean"}
+POOL_FREE = {"pooling": "convolution", "local_response_norm": False, "groups": 1, "fill": "authors"}
+
+
+def feature_network(name, size, config, gain, expected):
+    network = FeatureNetwork(
+        size, config["pooling"] == "convolution", config["local_response_norm"], config["groups"]
+    )
+    randomise_features(network, gain)
+    # files from before there was a size are AlexNet's
+    header = {"width": 4, **config} if size == 227 else {"size": size, "width": 4, **config}
+    save_file(
+        network.state_dict(),
+        FIXTURES / f"feature_{name}.safetensors",
+        metadata={"context-encoder.feature-model": json.dumps(header)},
+    )
+    network.double().eval()
+    seen = hide(pictures(1, size, 0), masks(1, size), config["fill"])
+    with torch.no_grad():
+        expected[f"feature_{name}.features"] = stored(network.encoder(seen))
+        expected[f"feature_{name}.eval"] = stored(network(seen))
 
 
 def reconstruction_loss(prediction, truth, hidden, overlapping):
@@ -471,7 +471,9 @@ def main():
         images, hidden = pictures(4, side, 0), masks(4, side)
         answers(expected, f"generator_{name}", network, hide(images, hidden, fill))
     answers(expected, "discriminator", critic, centre(pictures(4, 64, 0)))
-    feature_networks(expected)
+    feature_network("alexnet", 227, ALEXNET, 150.0, expected)
+    feature_network("pool_free", 227, POOL_FREE, 1.0, expected)
+    feature_network("alexnet_131", 131, ALEXNET, 150.0, expected)
 
     save_file(expected, FIXTURES / "expected_forward.safetensors")
     save_file(step, FIXTURES / "expected_step.safetensors")

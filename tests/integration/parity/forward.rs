@@ -49,11 +49,11 @@ fn the_discriminator_answers_as_in_pytorch() {
 #[test]
 fn feature_networks_answer_as_in_pytorch() {
     let expected = expected("expected_forward.safetensors");
-    for name in ["feature_alexnet", "feature_pool_free"] {
+    for (name, size) in [("feature_alexnet", 227), ("feature_pool_free", 227), ("feature_alexnet_131", 131)] {
         for (mode, device) in modes() {
             let model =
                 FeatureModel::load(fixture(&format!("{name}.safetensors")), &device).expect("weights");
-            let (images, masks) = (pictures(1, 227, 0, &device), masks(1, 227, &device));
+            let (images, masks) = (pictures(1, size, 0, &device), masks(1, size, &device));
             let seen = model.config().fill.hide(images.clone(), masks.clone());
             let features = stored(model.features(seen));
             let what = format!("{name}.features");
