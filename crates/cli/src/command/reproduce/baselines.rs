@@ -81,13 +81,12 @@ impl Baselines {
     fn configuration(&self, pretext: Pretext, seed: u64, pictures: &Path) -> Result<PretrainConfig> {
         let model: FeatureModelConfig = self.encoders.random()?;
         let resize = (model.size as f64 / CROP).round() as u32;
-        let config = PretrainConfig {
-            pretext,
-            seed,
-            model,
-            masks: self.masks.with(0, None),
-            ..PretrainConfig::default().with_folder(pictures, Some(resize), false)
-        };
+        let all = PretrainConfig::default().with_folder(pictures, Some(resize), false);
+        let context = PretrainConfig { seed, model, masks: self.masks.with(0, None), ..all.clone() };
+        // All learn at the rate for these masks; but autoencoders hide nothing of the kind, and serve for any masks.
+        let rate = Some(context.rate());
+        let masks = if pretext == Pretext::Context { context.masks.clone() } else { all.masks };
+        let config = PretrainConfig { pretext, rate, masks, ..context };
         let mut config = self
             .settings
             .iter()
