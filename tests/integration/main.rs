@@ -5,6 +5,7 @@ mod backends;
 mod commands;
 mod conformance;
 mod dependencies;
+mod devices;
 mod features;
 mod layers;
 mod parity;

@@ -32,6 +32,14 @@ pub enum Average {
 pub enum Region {
     /// Hidden pixels only: `[batch, 1, height, width]`. For predictions of the whole picture.
     Hidden(Tensor<4>),
+    /// Hidden pixels of a share of a batch, where all shares together are to be divided by what all of them hide.
+    Share {
+        /// `[batch, 1, height, width]` of this share.
+        masks: Tensor<4>,
+        /// Mean over the shares of how many pixels each hides, `[1]`: the mean of the shares' losses is then the whole
+        /// batch's.
+        hidden: Tensor<1>,
+    },
     /// Every pixel of the prediction; those that were visible, the band in which prediction and
     /// context overlap, weigh more. For predictions of the central square (paper, section 4).
     Overlapping(Tensor<4>),
@@ -95,7 +103,8 @@ impl Reconstruction {
         };
         let patch = (batch * channels * height * width) as f64;
         let (weights, counted) = match region {
-            Region::Hidden(masks) => (masks.clone(), Some(masks)),
+            Region::Hidden(masks) => (masks.clone(), Some(masks.sum())),
+            Region::Share { masks, hidden } => (masks, Some(hidden)),
             // 1 where hidden, the overlap's weight where visible
             Region::Overlapping(masks) => {
                 let weights = masks.mul_scalar(1.0 - self.overlap_weight).add_scalar(self.overlap_weight);
@@ -104,7 +113,7 @@ impl Reconstruction {
         };
         let total = (distance * weights).sum();
         match (self.average, counted) {
-            (Average::Region, Some(masks)) => total / masks.sum().mul_scalar(channels as f64),
+            (Average::Region, Some(hidden)) => total / hidden.mul_scalar(channels as f64),
             (Average::Region, None) | (Average::Patch, _) => total.div_scalar(patch),
         }
     }

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use crate::{Bottleneck, Decoder, Encoder, ModelConfig, Prediction, init::initialise};
+use crate::{Bottleneck, Decoder, Encoder, ModelConfig, Prediction, init::initialise, parts::Parts};
 
 /// A context encoder: sees a picture with a hole and predicts what was there (paper, section 3).
 ///
@@ -69,7 +69,19 @@ impl Model {
     /// # Panics
     /// When the pictures are not of the configured size.
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        self.predict(self.config.fill.hide(images, masks))
+        self.forward_shares(images, masks, 1)
+    }
+
+    /// The same in training with the batch in equal shares, each normalised by its own statistics: what so many devices
+    /// compute that have a share each. Running statistics take the mean of the shares'.
+    ///
+    /// # Shapes
+    /// As for [`forward`](Self::forward).
+    ///
+    /// # Panics
+    /// When the batch has no such shares.
+    pub fn forward_shares(&self, images: Tensor<4>, masks: Tensor<4>, shares: usize) -> Tensor<4> {
+        self.predict_parts(self.config.fill.hide(images, masks), Parts { batches: 1, shares })
     }
 
     /// Predicts from pictures whose hidden part already holds the fill.
@@ -77,9 +89,14 @@ impl Model {
     /// # Shapes
     /// As for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
-        let map = self.encode(masked.clone()); // [batch, m, 4, 4]
-        let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
-        let answer = self.decoder.forward(map); // [batch, 3, predicted, predicted]
+        self.predict_parts(masked, Parts::ONE)
+    }
+
+    fn predict_parts(&self, masked: Tensor<4>, parts: Parts) -> Tensor<4> {
+        self.config.expect_pictures(&masked);
+        let map = self.encoder.forward_parts(masked.clone(), parts); // [batch, m, 4, 4]
+        let map = self.bottleneck.forward_parts(map, parts); // [batch, m, 4, 4]
+        let answer = self.decoder.forward_parts(map, parts); // [batch, 3, predicted, predicted]
         self.config.fill.complete(|| self.target(masked), answer)
     }
 

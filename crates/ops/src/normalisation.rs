@@ -43,11 +43,30 @@ pub struct Normalised {
 }
 
 /// Moments of every channel, `[channels]`, without gradients.
+#[derive(Clone, Debug)]
 pub struct Statistics {
     /// Mean.
     pub mean: Tensor<1>,
     /// Variance, divided by the count.
     pub variance: Tensor<1>,
+}
+
+impl Statistics {
+    /// The mean of several parts' moments.
+    ///
+    /// # Panics
+    /// When there is no part.
+    pub fn mean_of(parts: &[Self]) -> Self {
+        let mean = |moment: fn(&Self) -> &Tensor<1>| match parts {
+            [] => panic!("moments of no part have no mean"),
+            [one] => moment(one).clone(),
+            [first, others @ ..] => {
+                let sum = others.iter().fold(moment(first).clone(), |sum, part| sum + moment(part).clone());
+                sum.div_scalar(parts.len() as f64)
+            }
+        };
+        Self { mean: mean(|part| &part.mean), variance: mean(|part| &part.variance) }
+    }
 }
 
 impl Normalisation {

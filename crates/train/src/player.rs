@@ -6,7 +6,10 @@ use burn::{
     tensor::Tensor,
 };
 
-use crate::adam::Adam;
+use crate::{
+    adam::Adam,
+    parallel::{Seat, mean_gradients, mean_statistics},
+};
 
 /// A network that learns.
 pub(crate) struct Player<M> {
@@ -20,10 +23,22 @@ impl<M: Module> Player<M> {
         Self { network, optimizer: Adam.into(), rate }
     }
 
-    /// One step of Adam down the slope of `loss`, at `pace` times the player's rate.
-    pub(crate) fn descend(mut self, loss: &Tensor<1>, pace: f64) -> Self {
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+    /// One step of Adam down the slope of `loss`, at `pace` times the player's rate; down the mean of all replicas' slopes
+    /// where there are several.
+    pub(crate) fn descend(mut self, loss: &Tensor<1>, pace: f64, seat: Option<&Seat>) -> Self {
+        let mut gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        if let Some(seat) = seat {
+            gradients = mean_gradients(gradients, &self.network, seat);
+        }
         self.network = self.optimizer.step(self.rate * pace, self.network, gradients);
+        self
+    }
+
+    /// The same with the mean of all replicas' running statistics.
+    pub(crate) fn agree(mut self, seat: Option<&Seat>) -> Self {
+        if let Some(seat) = seat {
+            self.network = mean_statistics(self.network, seat);
+        }
         self
     }
 }

@@ -27,6 +27,7 @@ impl Recipe for PretrainConfig {
         Course {
             steps: self.steps,
             batch_size: self.batch_size,
+            shares: 0, // no batch norm
             seed: self.seed,
             workers: self.workers,
             log_every: self.log_every,

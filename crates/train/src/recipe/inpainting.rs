@@ -27,6 +27,7 @@ impl Recipe for TrainConfig {
         Course {
             steps: self.steps,
             batch_size: self.batch_size,
+            shares: self.shares,
             seed: self.seed,
             workers: self.workers,
             log_every: self.log_every,

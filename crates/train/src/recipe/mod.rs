@@ -19,12 +19,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Augmentation, DataConfig, StepTerms, TrainError,
     bundle::{Packing, Unpacking},
+    parallel::Seat,
 };
 
 /// Everything that a run depends on. Implemented by this crate's configurations only.
 pub trait Recipe: Clone + Serialize + DeserializeOwned {
     /// What is trained.
-    type Learner: Learn<Recipe = Self>;
+    type Learner: Learn<Recipe = Self> + Send + 'static;
 
     /// Key of the header in this recipe's checkpoints.
     const CHECKPOINT: &'static str;
@@ -75,6 +76,8 @@ pub struct Course {
     pub steps: u64,
     /// Pictures a step.
     pub batch_size: usize,
+    /// Parts of a batch that are normalised each by its own statistics; 0 for one on each device.
+    pub shares: usize,
     /// Decides everything that is drawn.
     pub seed: u64,
     /// Threads that prepare pictures.
@@ -122,6 +125,9 @@ pub trait Learn: Sized {
 
     /// Says how many steps were done, after weights have been read.
     fn set_step(&mut self, step: u64);
+
+    /// Becomes one of several replicas: from now on a batch is its share of a larger one.
+    fn join(self, seat: Seat) -> Self;
 
     /// One step: state and batch in, state and report out.
     fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms);
