@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use context_encoder_data::MaskSharing;
 use context_encoder_loss::{Average, Objective, Reconstruction};
 use context_encoder_mask::MaskKind;
-use context_encoder_model::{ModelConfig, Prediction, Preset};
+use context_encoder_model::{ModelConfig, Precision, Prediction, Preset};
 use serde::{Deserialize, Serialize};
 
 use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
@@ -28,6 +28,7 @@ use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
 /// | `augmentation` | what is varied beside place and side | nothing | nothing | nothing |
 /// | `batch_size` | pictures a step | 64 | 64 | 64 |
 /// | `shares` | parts of a batch that batch norm takes each by itself, 0 for one on each device | 0 | 0 | 0 |
+/// | `precision` | in how many bits layers multiply: `f32`, `bf16`, `f16` | f32 | f32 | f32 |
 /// | `begin_with` | the generator's first weights, a file | fresh | fresh | fresh |
 ///
 /// ```
@@ -75,6 +76,9 @@ pub struct TrainConfig {
     /// With it, a run learns the same on any number of devices.
     #[serde(default)]
     pub shares: usize,
+    /// In how many bits layers multiply; weights, batch norm, losses and Adam have 32 whatever it is.
+    #[serde(default)]
+    pub precision: Precision,
     /// Architecture.
     pub model: ModelConfig,
     /// Weights that the generator begins with, of the same architecture; fresh ones without it.
@@ -153,6 +157,7 @@ impl TrainConfig {
             validation_pictures: 64,
             mask_sharing,
             shares: 0,
+            precision: Precision::F32,
             model: ModelConfig::preset(preset),
             begin_with: None,
             masks: MaskKind::Central { overlap },

@@ -11,7 +11,8 @@ use context_encoder_eval::{Blend, Fill, Inpainter};
 use context_encoder_loss::{
     DiscriminatorLoss, GeneratorLoss, Objective, Reconstruction, Region, discriminator_loss,
 };
-use context_encoder_model::{Discriminator, Model, Prediction, SaveOptions, parameter_count};
+use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
+use context_encoder_ops::multiplying_in;
 
 use crate::{
     Schedule, TrainConfig, TrainError,
@@ -42,6 +43,8 @@ pub struct Learner {
     reconstruction: Reconstruction,
     /// Parts of its batch that are normalised each by its own statistics.
     shares: usize,
+    /// In what layers multiply.
+    precision: Precision,
     /// Its place among replicas, where there are several.
     seat: Option<Seat>,
 }
@@ -64,13 +67,13 @@ impl Learner {
         let model = config.model.init_seeded(config.seed, &device)?;
         let discriminator = if config.objective.is_adversarial() {
             let critic = Discriminator::new(&config.model, config.seed, &device)?;
-            Some(Player::new(critic, config.discriminator_rate))
+            Some(Player::new(critic, config.discriminator_rate, config.precision))
         } else {
             None
         };
         Ok(Self {
             average: (config.averaging > 0.0).then(|| Average::new(&model, config.averaging)),
-            generator: Player::new(model, config.generator_rate),
+            generator: Player::new(model, config.generator_rate, config.precision),
             discriminator,
             step: 0,
             steps: config.steps,
@@ -78,6 +81,7 @@ impl Learner {
             objective: config.objective,
             reconstruction: config.reconstruction,
             shares: config.shares.max(1),
+            precision: config.precision,
             seat: None,
         })
     }
@@ -138,6 +142,10 @@ impl Learner {
     /// # Ok::<(), context_encoder_train::TrainError>(())
     /// ```
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
+        multiplying_in(self.precision.dtype(), || self.play(batch))
+    }
+
+    fn play(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
         let Self {
             generator,
             discriminator,
@@ -148,6 +156,7 @@ impl Learner {
             objective,
             reconstruction,
             shares,
+            precision,
             seat,
         } = self;
         let place = seat.as_ref();
@@ -189,6 +198,7 @@ impl Learner {
             objective,
             reconstruction,
             shares,
+            precision,
             seat,
         };
         (learner, terms)
@@ -212,9 +222,10 @@ impl Learn for Learner {
 
     fn set_rates(&mut self, config: &TrainConfig) {
         self.steps = config.steps;
-        self.generator.rate = config.generator_rate;
+        self.precision = config.precision;
+        self.generator.set(config.generator_rate, config.precision);
         if let Some(player) = &mut self.discriminator {
-            player.rate = config.discriminator_rate;
+            player.set(config.discriminator_rate, config.precision);
         }
     }
 

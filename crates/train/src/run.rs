@@ -109,8 +109,8 @@ impl<C: Recipe> Training<C> {
         Ok(Self { config: header.config, folder, learners, step, pictures, devices })
     }
 
-    /// Changes a setting that leaves what was learned as it is: steps, learning rates, intervals, workers, the
-    /// pictures' cache; written as for [`TrainConfig::with_override`].
+    /// Changes a setting that leaves what was learned as it is: steps, learning rates, precision, intervals, workers,
+    /// the pictures' cache; written as for [`TrainConfig::with_override`].
     ///
     /// # Errors
     /// [`TrainError::Config`] for any other key.
@@ -198,7 +198,8 @@ impl<C: Recipe> Training<C> {
     /// Opens data and folder; everything that can be refused is refused here, before the first step.
     fn open<'a>(&self, progress: &'a mut dyn Progress) -> Result<(Loader, Session<'a>), TrainError> {
         let (done, config) = (self.step, &self.config);
-        let Course { steps, sheet_every, .. } = config.course();
+        let Course { steps, sheet_every, precision, .. } = config.course();
+        self.devices.validate_precision(precision)?;
         if steps < done {
             return Err(TrainError::config(format!(
                 "steps is {steps}, but the run has done {done}; write more"

@@ -1,6 +1,7 @@
 //! Where a run computes.
 
 use burn::tensor::Device;
+use context_encoder_model::Precision;
 
 use crate::{TrainError, recipe::Course};
 
@@ -79,6 +80,19 @@ impl Devices {
             "batch_size is {batch_size}, which {count} devices cannot share equally, {FEWEST} pictures or more each; \
              write {below} or {}",
             below + count
+        )))
+    }
+
+    /// Checks that all of them multiply in so many bits.
+    pub(crate) fn validate_precision(&self, precision: Precision) -> Result<(), TrainError> {
+        let Some(device) = self.iter().find(|device| !device.supports_dtype(precision.dtype())) else {
+            return Ok(());
+        };
+        let able = Precision::ALL.into_iter().filter(|able| device.supports_dtype(able.dtype()));
+        let able: Vec<&str> = able.map(Precision::name).collect();
+        Err(TrainError::config(format!(
+            "precision is {precision}, in which {device:?} does not compute; write {}",
+            able.join(" or ")
         )))
     }
 

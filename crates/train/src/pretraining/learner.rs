@@ -9,7 +9,8 @@ use burn::{
 use context_encoder_data::{InpaintingBatch, Purpose, coins, stream};
 use context_encoder_eval::Fill;
 use context_encoder_loss::{Objective, Reconstruction};
-use context_encoder_model::{FeatureModel, SaveOptions, parameter_count};
+use context_encoder_model::{FeatureModel, Precision, SaveOptions, parameter_count};
+use context_encoder_ops::multiplying_in;
 
 use super::{PretrainConfig, reconstructor::Reconstructor};
 use crate::{
@@ -33,6 +34,8 @@ pub struct FeatureLearner {
     step: u64,
     steps: u64,
     schedule: Schedule,
+    /// In what layers multiply.
+    precision: Precision,
     /// Its place among replicas, where there are several.
     seat: Option<Seat>,
 }
@@ -45,12 +48,17 @@ impl FeatureLearner {
     pub fn new(config: &PretrainConfig, device: &Device) -> Result<Self, TrainError> {
         let device = device.clone().without_autodiff().autodiff();
         Ok(Self {
-            player: Player::new(config.model.init_seeded(config.seed, &device)?, config.rate()),
+            player: Player::new(
+                config.model.init_seeded(config.seed, &device)?,
+                config.rate(),
+                config.precision,
+            ),
             asked: config.pretext.asked(),
             seed: config.seed,
             step: 0,
             steps: config.steps,
             schedule: config.schedule,
+            precision: config.precision,
             seat: None,
         })
     }
@@ -68,7 +76,11 @@ impl FeatureLearner {
     /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`; `masks`: `[batch, 1, size, size]`, 1 = hidden; both
     ///   on the learner's autodiff device
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
-        let Self { player, asked, seed, step, steps, schedule, seat } = self;
+        multiplying_in(self.precision.dtype(), || self.learn(batch))
+    }
+
+    fn learn(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
+        let Self { player, asked, seed, step, steps, schedule, precision, seat } = self;
         let place = seat.as_ref();
         let (truth, masks) = (batch.images.clone(), batch.masks.clone());
         let counted = match asked {
@@ -89,7 +101,7 @@ impl FeatureLearner {
         );
         let terms = StepTerms { generator: detached(&loss), discriminator: None };
         let player = player.descend(&loss.total, schedule.factor(step, steps), place);
-        (Self { player, asked, seed, step: step + 1, steps, schedule, seat }, terms)
+        (Self { player, asked, seed, step: step + 1, steps, schedule, precision, seat }, terms)
     }
 }
 
@@ -120,7 +132,8 @@ impl Learn for FeatureLearner {
 
     fn set_rates(&mut self, config: &PretrainConfig) {
         self.steps = config.steps;
-        self.player.rate = config.rate();
+        self.precision = config.precision;
+        self.player.set(config.rate(), config.precision);
     }
 
     fn set_step(&mut self, step: u64) {

@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use context_encoder_data::{InpaintingBatch, MaskSharing};
 use context_encoder_eval::Fill;
 use context_encoder_mask::{MaskGenerator, MaskKind};
-use context_encoder_model::{InitialFill, SaveOptions};
+use context_encoder_model::{InitialFill, Precision, SaveOptions};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -78,6 +78,8 @@ pub struct Course {
     pub batch_size: usize,
     /// Parts of a batch that are normalised each by its own statistics; 0 for one on each device.
     pub shares: usize,
+    /// In how many bits layers multiply.
+    pub precision: Precision,
     /// Decides everything that is drawn.
     pub seed: u64,
     /// Threads that prepare pictures.
@@ -120,7 +122,7 @@ pub trait Learn: Sized {
         Self::new(config, device)
     }
 
-    /// Takes the learning rates of a configuration, and the steps over which they change.
+    /// Takes the learning rates of a configuration, the steps over which they change, and the precision.
     fn set_rates(&mut self, config: &Self::Recipe);
 
     /// Says how many steps were done, after weights have been read.
