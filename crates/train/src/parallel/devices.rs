@@ -84,7 +84,10 @@ impl Devices {
     }
 
     /// Checks that all of them multiply in so many bits.
-    pub(crate) fn validate_precision(&self, precision: Precision) -> Result<(), TrainError> {
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the device that does not, and what it does.
+    pub fn validate_precision(&self, precision: Precision) -> Result<(), TrainError> {
         let Some(device) = self.iter().find(|device| !device.supports_dtype(precision.dtype())) else {
             return Ok(());
         };
