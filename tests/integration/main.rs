@@ -9,6 +9,7 @@ mod devices;
 mod features;
 mod layers;
 mod parity;
+mod precision;
 mod pretraining;
 mod resume;
 mod robustness;

@@ -78,7 +78,11 @@ mod tests {
         let y = if up {
             UpConvolution { window, activation }.forward(x.clone(), weight.clone(), Some(bias.clone()))
         } else {
-            Convolution { window, groups: 1, activation }.forward(x.clone(), weight.clone(), Some(bias.clone()))
+            Convolution { window, groups: 1, activation }.forward(
+                x.clone(),
+                weight.clone(),
+                Some(bias.clone()),
+            )
         };
         let slopes = (y.clone() * noise(Shape::from(y.dims()).dims(), 4, &device)).sum().backward();
         let grad = |tensor: &Tensor<4>| tensor.grad(&slopes).expect("tracked");

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     TrainError,
-    player::Player,
     loss_scale::LossScale,
+    player::Player,
     recipe::{Learn, Recipe},
 };
 
@@ -72,7 +72,8 @@ pub(crate) fn save<C: Recipe>(
     path: &Path,
 ) -> Result<(), TrainError> {
     let &State { config, step, epoch, pictures } = state;
-    let mut packing = Packing { step, path, tensors: Vec::new(), optimizer_tensors: Vec::new(), loss_scales: Vec::new() };
+    let mut packing =
+        Packing { step, path, tensors: Vec::new(), optimizer_tensors: Vec::new(), loss_scales: Vec::new() };
     learner.pack(&mut packing)?;
     let Packing { tensors, optimizer_tensors, loss_scales, .. } = packing;
     let config = config.clone();

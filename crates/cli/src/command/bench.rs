@@ -154,7 +154,8 @@ impl Bench {
             }
             None => {
                 let Fed { pictures_per_second, waiting, .. } =
-                    fed(self.configuration(preset, batch), self.seconds, devices.clone()).into_diagnostic()?;
+                    fed(self.configuration(preset, batch), self.seconds, devices.clone())
+                        .into_diagnostic()?;
                 (pictures_per_second, Some(waiting))
             }
         };

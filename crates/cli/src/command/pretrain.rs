@@ -91,9 +91,6 @@ impl Pretrain {
         if self.smoke {
             config = config.smoke();
         }
-        settings
-            .iter()
-            .try_fold(config, |config, setting| config.with_override(setting))
-            .into_diagnostic()
+        settings.iter().try_fold(config, |config, setting| config.with_override(setting)).into_diagnostic()
     }
 }

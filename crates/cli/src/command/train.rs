@@ -77,9 +77,6 @@ impl Train {
         if self.smoke {
             config = config.smoke();
         }
-        settings
-            .iter()
-            .try_fold(config, |config, setting| config.with_override(setting))
-            .into_diagnostic()
+        settings.iter().try_fold(config, |config, setting| config.with_override(setting)).into_diagnostic()
     }
 }

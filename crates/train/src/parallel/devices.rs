@@ -118,14 +118,16 @@ mod tests {
     fn batches_that_cannot_be_shared_are_refused_with_those_that_can() {
         let devices = |count| Devices::try_from(vec![Device::flex(); count]);
         assert!(devices(0).expect_err("none").to_string().contains("name one"));
-        let course = |batch_size, shares| {
-            TrainConfig { batch_size, shares, ..TrainConfig::default() }.course()
-        };
+        let course =
+            |batch_size, shares| TrainConfig { batch_size, shares, ..TrainConfig::default() }.course();
         for (count, batch, shares) in [(1, 3, 0), (2, 4, 0), (3, 9, 3), (4, 64, 8)] {
             devices(count).expect("some").validate(course(batch, shares)).expect("shared equally");
         }
-        for (count, batch, advice) in [(4, 10, "write 8 or 12"), (2, 2, "write 4 or 6"), (8, 3, "write 16 or 24")] {
-            let error = devices(count).expect("some").validate(course(batch, 0)).expect_err("unequal").to_string();
+        for (count, batch, advice) in
+            [(4, 10, "write 8 or 12"), (2, 2, "write 4 or 6"), (8, 3, "write 16 or 24")]
+        {
+            let error =
+                devices(count).expect("some").validate(course(batch, 0)).expect_err("unequal").to_string();
             assert!(error.contains(advice) && error.contains("batch_size is"), "{error}");
         }
         let error = devices(2).expect("two").validate(course(12, 3)).expect_err("three shares").to_string();

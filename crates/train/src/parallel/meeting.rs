@@ -28,13 +28,8 @@ pub(crate) struct Abandoned;
 
 impl Meeting {
     pub(crate) fn of(seats: usize) -> Self {
-        let state = State {
-            brought: vec![None; seats],
-            shown: Arc::new([]),
-            to_see: 0,
-            rounds: 0,
-            abandoned: false,
-        };
+        let state =
+            State { brought: vec![None; seats], shown: Arc::new([]), to_see: 0, rounds: 0, abandoned: false };
         Self { state: Mutex::new(state), news: Condvar::new() }
     }
 
@@ -61,7 +56,11 @@ impl Meeting {
             state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.to_see -= 1;
-        if state.to_see == 0 { std::mem::replace(&mut state.shown, Arc::new([])) } else { state.shown.clone() }
+        if state.to_see == 0 {
+            std::mem::replace(&mut state.shown, Arc::new([]))
+        } else {
+            state.shown.clone()
+        }
     }
 
     /// Sends everybody home who waits, now and later.

@@ -49,7 +49,8 @@ impl<L: Learn + Send + 'static> Replicas<L> {
         };
         let first = seated(first);
         let others: Vec<L> = others.into_iter().map(seated).collect();
-        let threads = (0..=others.len()).map(|rank| Thread::new(rank, 1 + others.len())).collect::<Result<_, _>>()?;
+        let threads =
+            (0..=others.len()).map(|rank| Thread::new(rank, 1 + others.len())).collect::<Result<_, _>>()?;
         Ok(Self { first, others, threads, devices })
     }
 
@@ -128,7 +129,9 @@ impl<L: Send + 'static> Thread<L> {
             .num_threads((rayon::current_num_threads() / count).max(1))
             .thread_name(move |thread| format!("device {rank}, thread {thread}"))
             .build()
-            .map_err(|error| TrainError::config(format!("device {rank} of {count} got no threads: {error}")))?;
+            .map_err(|error| {
+                TrainError::config(format!("device {rank} of {count} got no threads: {error}"))
+            })?;
         let (orders, to_do) = channel::<Order<L>>();
         let (done, ends) = channel();
         cores.spawn(move || {

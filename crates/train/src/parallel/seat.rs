@@ -56,7 +56,8 @@ impl Seat {
         let (device, [numbers]) = (mine.device(), mine.dims());
         let all = self.meeting.bring(self.rank, mine);
         let mean = |numbers: Range<usize>| {
-            let mut parts = all.iter().map(|brought| brought.clone().slice(numbers.clone()).to_device(&device));
+            let mut parts =
+                all.iter().map(|brought| brought.clone().slice(numbers.clone()).to_device(&device));
             let first = parts.next().unwrap_or_else(|| unreachable!("its own is among them"));
             parts.fold(first, |sum, part| sum + part).div_scalar(self.seats as f64)
         };
