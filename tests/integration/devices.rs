@@ -73,10 +73,10 @@ struct Trained {
     weights: PathBuf,
 }
 
-fn trained(config: &TrainConfig, folder: PathBuf, names: &[&str]) -> Trained {
-    let run = Run::start(config.clone(), &folder, devices(names)).expect("a run");
+fn trained(config: &TrainConfig, folder: &Path, names: &[&str]) -> Trained {
+    let run = Run::start(config.clone(), folder, devices(names)).expect("a run");
     let weights = run.train(&mut ()).expect("trained").weights;
-    Trained { losses: losses(&folder), weights }
+    Trained { losses: losses(folder), weights }
 }
 
 #[test]
@@ -91,15 +91,15 @@ fn devices_learn_what_one_learns_that_normalises_their_shares() {
     ] {
         for count in [2, 4] {
             let at = |name: &str| folder.path().join(format!("{what}-{count}-{name}"));
-            let several = trained(&config, at("several"), &vec!["flex"; count]);
-            let one = trained(&TrainConfig { shares: count, ..config.clone() }, at("one"), &["flex"]);
+            let several = trained(&config, &at("several"), &vec!["flex"; count]);
+            let one = trained(&TrainConfig { shares: count, ..config.clone() }, &at("one"), &["flex"]);
             // Sums in another order: 2.5e-7 and 1.5e-5 (a bias of batch norm, where no gradient is large).
             let losses = apart(&several.losses, &one.losses);
             assert!(losses < 1e-5, "{what} on {count}: losses {losses} apart");
             let (weights, name) = weights_apart(&several.weights, &one.weights);
             assert!(weights < 1e-4, "{what} on {count}: {name} {weights} apart");
             // By the statistics of the whole batch it is another network that learns.
-            let whole = trained(&config, at("whole"), &["flex"]);
+            let whole = trained(&config, &at("whole"), &["flex"]);
             let losses = apart(&several.losses, &whole.losses);
             assert!(
                 (1e-3..0.5).contains(&losses),
@@ -114,8 +114,8 @@ fn two_devices_with_half_the_shares_each_are_four_with_one_each() {
     let folder = tempdir().expect("folder");
     let config = TrainConfig { shares: 4, ..config(3) };
     let at = |name: &str| folder.path().join(name);
-    let two = trained(&config, at("two"), &["flex"; 2]);
-    let four = trained(&config, at("four"), &["flex"; 4]);
+    let two = trained(&config, &at("two"), &["flex"; 2]);
+    let four = trained(&config, &at("four"), &["flex"; 4]);
     let losses = apart(&two.losses, &four.losses);
     assert!(losses < 1e-5, "{losses}");
 }
@@ -154,11 +154,11 @@ fn a_run_goes_on_on_any_number_of_devices() {
     let folder = tempdir().expect("folder");
     // Every number of devices learns the same by this, and the average takes part.
     let config = TrainConfig { shares: 2, averaging: 0.9, ..config(5) };
-    let straight = trained(&config, folder.path().join("straight"), &["flex"; 2]);
+    let straight = trained(&config, &folder.path().join("straight"), &["flex"; 2]);
     for (first, then) in [(2, 2), (2, 1), (1, 2)] {
         let run = folder.path().join(format!("{first}-{then}"));
         let begun = TrainConfig { steps: 3, ..config.clone() };
-        trained(&begun, run.clone(), &vec!["flex"; first]);
+        trained(&begun, &run, &vec!["flex"; first]);
         let resumed = Run::resume(&run, devices(&vec!["flex"; then])).expect("a checkpoint").with_steps(5);
         assert_eq!(resumed.step(), 3);
         let weights = resumed.train(&mut ()).expect("trained").weights;
@@ -177,8 +177,8 @@ fn a_run_goes_on_on_any_number_of_devices() {
 #[test]
 fn devices_of_different_kinds_learn_together() {
     let folder = tempdir().expect("folder");
-    let mixed = trained(&config(5), folder.path().join("mixed"), &["flex", "ndarray"]);
-    let alike = trained(&config(5), folder.path().join("alike"), &["flex", "flex"]);
+    let mixed = trained(&config(5), &folder.path().join("mixed"), &["flex", "ndarray"]);
+    let alike = trained(&config(5), &folder.path().join("alike"), &["flex", "flex"]);
     let losses = apart(&mixed.losses, &alike.losses);
     assert!(losses < 1e-4, "losses {losses} apart");
 }
@@ -198,7 +198,7 @@ fn what_cannot_be_shared_is_refused_before_anything_is_written() {
     assert!(error.contains("shares is 4"), "{error}");
     // The same when a run goes on.
     let run = folder.path().join("run");
-    trained(&config(1), run.clone(), &["flex"]);
+    trained(&config(1), &run, &["flex"]);
     let error = Run::resume(&run, devices(&["flex"; 3])).err().expect("refused").to_string();
     assert!(error.contains("batch_size is 8") && error.contains("write 6 or 9"), "{error}");
 }
@@ -213,7 +213,7 @@ fn the_rows_of_a_log_are_those_of_the_whole_batch() {
     let config = TrainConfig { shares: 4, ..config };
     let losses: Vec<f32> = [1, 2, 4]
         .map(|count: usize| {
-            trained(&config, folder.path().join(count.to_string()), &vec!["flex"; count]).losses[0][0]
+            trained(&config, &folder.path().join(count.to_string()), &vec!["flex"; count]).losses[0][0]
         })
         .into();
     assert!(losses.iter().all(|loss| (loss - losses[0]).abs() < 1e-6 * losses[0]), "{losses:?}");

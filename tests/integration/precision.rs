@@ -38,7 +38,9 @@ fn apart(got: &[f32], expected: &[f32]) -> f32 {
 }
 
 /// The first loss is the forward pass alone. Later ones are those of weights that have moved by Adam's first steps, which
-/// follow the signs of gradients: at a tenth of the usual rate, rounding changes them little.
+/// follow the signs of gradients: at a tenth of the usual rate, rounding changes them little. With `f16` the discriminator's
+/// first step overflows and is left out, so that its judgement of the first prediction is an older one: up to 3.4e-3 of
+/// the joint loss.
 #[test]
 fn losses_of_16_bits_are_those_of_32_but_for_rounding() {
     let folder = tempdir().expect("folder");
@@ -50,11 +52,14 @@ fn losses_of_16_bits_are_those_of_32_but_for_rounding() {
                 trained(&config, &folder.path().join(format!("{bottleneck:?}-{objective:?}-{precision}")))
             };
             let exact = run(Precision::F32);
-            for (precision, bound) in [(Precision::Bf16, 2e-2), (Precision::F16, 3e-3)] {
+            let f16 = if objective.is_adversarial() { 1e-2 } else { 3e-3 };
+            for (precision, bound) in [(Precision::Bf16, 1e-2), (Precision::F16, f16)] {
                 let rounded = run(precision);
                 let apart = apart(&rounded, &exact);
-                println!("{bottleneck:?} {objective:?} {precision}: {apart}");
-                assert!(apart < bound, "{precision}: {apart} apart, {rounded:?} instead of {exact:?}");
+                assert!(
+                    apart < bound,
+                    "{objective:?}, {precision}: {apart} apart, {rounded:?} instead of {exact:?}"
+                );
                 assert_ne!(rounded, exact, "{precision}: nothing was rounded");
             }
         }

@@ -29,6 +29,7 @@ pub enum Average {
 
 /// Which pixels of a prediction count. Masks have 1 = hidden, 0 = visible.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is made a step; its numbers are elsewhere either way")]
 pub enum Region {
     /// Hidden pixels only: `[batch, 1, height, width]`. For predictions of the whole picture.
     Hidden(Tensor<4>),
@@ -160,6 +161,21 @@ mod tests {
         let hidden = tensor(&[1.0, 0.0, 1.0, 1.0], [2, 1, 1, 2], &device);
         let loss = Reconstruction::default().forward(prediction, truth, Region::Hidden(hidden));
         assert_eq!(loss.into_scalar::<f32>(), (1.0 + 4.0 + 4.0) / 3.0);
+    }
+
+    #[test]
+    fn shares_that_hide_differently_have_the_whole_batchs_mean() {
+        let device = Device::flex();
+        let shares = [([1.0, 1.0], [1.0, 0.0]), ([2.0, 3.0], [1.0, 1.0])];
+        let mean = Tensor::<1>::from_floats([1.5], &device); // of 1 and 2 hidden pixels
+        let losses = shares.map(|(prediction, hidden)| {
+            let [prediction, masks] =
+                [prediction, hidden].map(|values| tensor(&values, [1, 1, 1, 2], &device));
+            let truth = prediction.zeros_like();
+            let region = Region::Share { masks, hidden: mean.clone() };
+            Reconstruction::default().forward(prediction, truth, region).into_scalar::<f32>()
+        });
+        assert!(((losses[0] + losses[1]) / 2.0 - (1.0 + 4.0 + 9.0) / 3.0).abs() < 1e-6, "{losses:?}");
     }
 
     #[test]

@@ -150,6 +150,7 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
+    use crate::BottleneckConfig;
 
     #[test]
     fn target_is_the_central_quarter() {
@@ -177,6 +178,25 @@ mod tests {
             let values: Vec<f32> = pasted.into_data().try_to_vec().expect("f32");
             assert_eq!(values.iter().filter(|&&v| v == -1.0).count(), 3 * 40);
             assert_eq!(values.iter().filter(|&&v| v == 0.25).count(), 3 * (64 * 64 - 40));
+        }
+    }
+
+    #[test]
+    fn shares_of_a_batch_are_batches_by_themselves() {
+        let device = Device::flex().autodiff();
+        for bottleneck in [BottleneckConfig::ChannelWise, BottleneckConfig::Dense(7)] {
+            let config = ModelConfig::default().with_size(64).with_width(2).with_bottleneck(bottleneck);
+            let model = || config.init(&device).expect("valid");
+            let pixels =
+                (0..4 * 3 * 64 * 64).map(|i| ((i * 37 + i / 9000) % 101) as f32 / 50.5 - 1.0).collect();
+            let images = Tensor::<4>::from_data(TensorData::new::<f32, _>(pixels, [4, 3, 64, 64]), &device);
+            let masks = Tensor::zeros([4, 1, 64, 64], &device);
+            let together = model().forward_shares(images.clone(), masks.clone(), 2);
+            let halves = images.clone().chunk(2, 0).into_iter().zip(masks.clone().chunk(2, 0));
+            let halves = halves.map(|(images, masks)| model().forward(images, masks)).collect();
+            let apart = |other: Tensor<4>| (together.clone() - other).abs().max().into_scalar::<f32>();
+            assert!(apart(Tensor::cat(halves, 0)) < 1e-6);
+            assert!(apart(model().forward(images, masks)) > 1e-4, "the whole batch has other statistics");
         }
     }
 

@@ -187,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn moments_of_several_parts_have_means() {
+        let device = Device::flex();
+        let part = |mean: f32, variance: f32| Statistics {
+            mean: Tensor::full([2], mean, &device),
+            variance: Tensor::full([2], variance, &device),
+        };
+        let mean = Statistics::mean_of(&[part(1.0, 4.0), part(2.0, 5.0), part(6.0, 0.0)]);
+        assert_eq!(mean.mean.into_data().try_to_vec::<f32>().expect("f32"), [3.0, 3.0]);
+        assert_eq!(mean.variance.into_data().try_to_vec::<f32>().expect("f32"), [3.0, 3.0]);
+    }
+
+    #[test]
     #[should_panic(expected = "a batch of 3 has no 2 equal parts")]
     fn unequal_parts_are_refused() {
         let (device, norm) =

@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 /// A place for a fixed number of threads.
 pub(crate) struct Meeting {
     state: Mutex<State>,
     news: Condvar,
+    /// Who fetches tensors from other devices.
+    fetching: Mutex<()>,
 }
 
 struct State {
@@ -30,7 +32,7 @@ impl Meeting {
     pub(crate) fn of(seats: usize) -> Self {
         let state =
             State { brought: vec![None; seats], shown: Arc::new([]), to_see: 0, rounds: 0, abandoned: false };
-        Self { state: Mutex::new(state), news: Condvar::new() }
+        Self { state: Mutex::new(state), news: Condvar::new(), fetching: Mutex::new(()) }
     }
 
     /// Brings a tensor, waits for everybody else's, and sees all of them in order of rank.
@@ -61,6 +63,15 @@ impl Meeting {
         } else {
             state.shown.clone()
         }
+    }
+
+    /// Tensors of any devices on one.
+    ///
+    /// One thread at a time: between CUDA's devices that is a send on one and a receive on the other, in queues of their
+    /// own, and two that cross would wait for each other.
+    pub(crate) fn fetch(&self, tensors: impl Iterator<Item = Tensor<1>>, device: &Device) -> Vec<Tensor<1>> {
+        let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        tensors.map(|tensor| tensor.to_device(device)).collect()
     }
 
     /// Sends everybody home who waits, now and later.

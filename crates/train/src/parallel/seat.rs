@@ -56,8 +56,8 @@ impl Seat {
         let (device, [numbers]) = (mine.device(), mine.dims());
         let all = self.meeting.bring(self.rank, mine);
         let mean = |numbers: Range<usize>| {
-            let mut parts =
-                all.iter().map(|brought| brought.clone().slice(numbers.clone()).to_device(&device));
+            let parts = all.iter().map(|brought| brought.clone().slice(numbers.clone()));
+            let mut parts = self.meeting.fetch(parts, &device).into_iter();
             let first = parts.next().unwrap_or_else(|| unreachable!("its own is among them"));
             parts.fold(first, |sum, part| sum + part).div_scalar(self.seats as f64)
         };
@@ -65,7 +65,7 @@ impl Seat {
             return mean(0..numbers);
         }
         let parts = self.meeting.bring(self.rank, mean(self.part(numbers)));
-        Tensor::cat(parts.iter().map(|part| part.clone().to_device(&device)).collect(), 0)
+        Tensor::cat(self.meeting.fetch(parts.iter().cloned(), &device), 0)
     }
 }
 
