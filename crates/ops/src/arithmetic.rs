@@ -68,13 +68,14 @@ mod tests {
         noise::{difference, noise},
     };
 
-    /// Output and gradients of a layer with everything that a layer can have.
+    /// Output and gradients of a layer with bias. Without activation: rounding moves values near a rectifier's kink to its
+    /// other side, where the slope is another.
     fn everything(up: bool) -> (Tensor<4>, [Tensor<4>; 2], Tensor<1>) {
         let device = Device::flex().autodiff();
         let x = noise([3, 8, 10, 10], 1, &device).require_grad();
         let weight = noise(if up { [8, 6, 4, 4] } else { [6, 8, 4, 4] }, 2, &device).require_grad();
         let bias = noise::<1>([6], 3, &device).require_grad();
-        let (window, activation) = (Window::new(4, 2, 1), Activation::LeakyRelu(0.2));
+        let (window, activation) = (Window::new(4, 2, 1), Activation::Identity);
         let y = if up {
             UpConvolution { window, activation }.forward(x.clone(), weight.clone(), Some(bias.clone()))
         } else {
@@ -89,10 +90,6 @@ mod tests {
         (y.inner(), [grad(&x), grad(&weight)], bias.grad(&slopes).expect("tracked"))
     }
 
-    fn largest<const D: usize>(x: &Tensor<D>) -> f32 {
-        x.clone().abs().max().into_scalar()
-    }
-
     #[test]
     fn products_of_16_bits_are_those_of_32_but_for_their_rounding() {
         // A number is off by half of its last digit: 2^-9 and 2^-12. Numbers of both signs are added up, so a sum is
@@ -101,17 +98,14 @@ mod tests {
             for up in [false, true] {
                 let (y, gradients, slope) = everything(up);
                 let (got_y, got_gradients, got_slope) = multiplying_in(dtype, || everything(up));
-                let mut apart = vec![difference(got_y, y.clone()) / largest(&y)];
+                let mut apart = vec![difference(got_y, y), difference(got_slope, slope)];
                 for (got, expected) in got_gradients.into_iter().zip(gradients) {
                     assert_eq!(got.dtype(), burn::tensor::DType::F32);
-                    let largest = largest(&expected);
-                    apart.push(difference(got, expected) / largest);
+                    apart.push(difference(got, expected));
                 }
                 let worst = apart.iter().fold(0.0, |most: f32, apart| most.max(*apart));
                 assert!(worst <= bound, "{dtype:?}, up {up}: {apart:?}");
                 assert!(bound == 0.0 || worst > 1e-5, "{dtype:?}: nothing was rounded, {apart:?}");
-                let bias = difference(got_slope, slope.clone()) / largest(&slope);
-                assert!(bias <= bound, "{dtype:?}: bias {bias}");
             }
         }
         assert!(in_full(), "put back");
