@@ -286,8 +286,8 @@ pub(crate) fn hidden_region(masks: Tensor<4>, seat: Option<&Seat>) -> Region {
     match seat {
         None => Region::Hidden(masks),
         Some(seat) => {
-            let hidden = Tensor::from_inner(seat.mean(masks.clone().inner().sum()));
-            Region::Share { masks, hidden }
+            let hidden = seat.mean(vec![masks.clone().inner().sum()]).swap_remove(0);
+            Region::Share { masks, hidden: Tensor::from_inner(hidden) }
         }
     }
 }

@@ -18,16 +18,13 @@ pub(crate) fn mean_gradients<M: Module>(
     let mut laid = Laid { gradients, names: Vec::new(), pieces: Vec::new() };
     network.visit(&mut laid);
     let Laid { names, pieces, .. } = laid;
-    if pieces.is_empty() {
-        return GradientsParams::new();
-    }
-    let all = seat.mean(Tensor::cat(pieces, 0));
-    let mut taken = Taken { gradients: GradientsParams::new(), names, all, next: 0 };
+    let means = seat.mean(pieces).into_iter();
+    let mut taken = Taken { gradients: GradientsParams::new(), names, means };
     network.visit(&mut taken);
     taken.gradients
 }
 
-/// Gradients one after the other.
+/// Gradients in the order of the network.
 struct Laid {
     gradients: GradientsParams,
     /// Parameters that have one.
@@ -48,19 +45,15 @@ impl ModuleVisitor for Laid {
 struct Taken {
     gradients: GradientsParams,
     names: Vec<ParamId>,
-    all: Tensor<1>,
-    /// Where the next gradient begins.
-    next: usize,
+    means: std::vec::IntoIter<Tensor<1>>,
 }
 
 impl ModuleVisitor for Taken {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.names.contains(&param.id) {
-            let shape = param.lazy_shape();
-            let numbers = shape.num_elements();
-            let piece = self.all.clone().narrow(0, self.next, numbers);
-            self.gradients.register(param.id, piece.reshape::<D, _>(shape));
-            self.next += numbers;
+        if self.names.contains(&param.id)
+            && let Some(mean) = self.means.next()
+        {
+            self.gradients.register(param.id, mean.reshape::<D, _>(param.lazy_shape()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where replicas meet: each brings a tensor, and each sees all of them.
+//! Where replicas meet: each brings tensors, and each sees all of them.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -14,9 +14,9 @@ pub(crate) struct Meeting {
 
 struct State {
     /// What was brought to this round, by rank.
-    brought: Vec<Option<Tensor<1>>>,
+    brought: Vec<Option<Vec<Tensor<1>>>>,
     /// What was brought to the last round, until everybody has seen it.
-    shown: Arc<[Tensor<1>]>,
+    shown: Arc<[Vec<Tensor<1>>]>,
     /// How many have yet to see it.
     to_see: usize,
     /// Rounds that are complete.
@@ -35,14 +35,14 @@ impl Meeting {
         Self { state: Mutex::new(state), news: Condvar::new(), fetching: Mutex::new(()) }
     }
 
-    /// Brings a tensor, waits for everybody else's, and sees all of them in order of rank.
+    /// Brings tensors, waits for everybody else's, and sees all of them in order of rank.
     ///
     /// # Panics
     /// With [`Abandoned`] when another thread has panicked.
-    pub(crate) fn bring(&self, rank: usize, tensor: Tensor<1>) -> Arc<[Tensor<1>]> {
+    pub(crate) fn bring(&self, rank: usize, tensors: Vec<Tensor<1>>) -> Arc<[Vec<Tensor<1>>]> {
         let mut state = self.lock();
         let round = state.rounds;
-        state.brought[rank] = Some(tensor);
+        state.brought[rank] = Some(tensors);
         if state.brought.iter().all(Option::is_some) {
             // Nobody can be late for the last round's: who has not seen it has not brought anything to this one.
             state.shown = state.brought.iter_mut().filter_map(Option::take).collect();

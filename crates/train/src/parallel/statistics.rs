@@ -18,14 +18,10 @@ pub(crate) fn mean_statistics<M: Module>(network: M, seat: &Seat) -> M {
     drop(settled);
     let mut laid = Laid(Vec::new());
     network.visit(&mut laid);
-    if laid.0.is_empty() {
-        return network;
-    }
-    let all = seat.mean(Tensor::cat(laid.0, 0));
-    network.map(&mut Taken { all, next: 0 })
+    network.map(&mut Taken(seat.mean(laid.0).into_iter()))
 }
 
-/// Running statistics one after the other: what is no parameter.
+/// Running statistics in the order of the network: what is no parameter.
 struct Laid(Vec<Tensor<1>>);
 
 impl ModuleVisitor for Laid {
@@ -37,21 +33,19 @@ impl ModuleVisitor for Laid {
 }
 
 /// The same way back.
-struct Taken {
-    all: Tensor<1>,
-    /// Where the next one begins.
-    next: usize,
-}
+struct Taken(std::vec::IntoIter<Tensor<1>>);
 
 impl ModuleMapper for Taken {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if param.is_require_grad() {
             return param;
         }
-        let shape = param.lazy_shape();
-        let numbers = shape.num_elements();
-        let piece = self.all.clone().narrow(0, self.next, numbers).reshape::<D, _>(shape);
-        self.next += numbers;
-        Param::initialized(param.id, Tensor::from_inner(piece))
+        match self.0.next() {
+            Some(mean) => {
+                let mean = mean.reshape::<D, _>(param.lazy_shape());
+                Param::initialized(param.id, Tensor::from_inner(mean))
+            }
+            None => param,
+        }
     }
 }
