@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use context_encoder::{
-    Device,
     data::Refused,
     train::{
-        Lines, Progress, Recipe, StepRecord, Summary, Terminal, Training, Validation,
+        Devices, Lines, Progress, Recipe, StepRecord, Summary, Terminal, Training, Validation,
         progress::{Pace, Plan},
     },
 };
@@ -42,13 +41,13 @@ pub struct Order<'a> {
 pub fn carry_out<C: Recipe>(
     new: Option<C>,
     order: &Order<'_>,
-    device: &Device,
+    devices: Devices,
     output: &Output,
 ) -> Result<Outcome> {
     let mut run = match new {
-        Some(config) => Training::start(config, order.folder, device).into_diagnostic()?,
+        Some(config) => Training::start(config, order.folder, devices).into_diagnostic()?,
         None => {
-            let run = Training::<C>::resume(order.folder, device).into_diagnostic()?;
+            let run = Training::<C>::resume(order.folder, devices).into_diagnostic()?;
             order
                 .settings
                 .iter()

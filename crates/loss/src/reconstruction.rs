@@ -29,9 +29,18 @@ pub enum Average {
 
 /// Which pixels of a prediction count. Masks have 1 = hidden, 0 = visible.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is made a step; its numbers are elsewhere either way")]
 pub enum Region {
     /// Hidden pixels only: `[batch, 1, height, width]`. For predictions of the whole picture.
     Hidden(Tensor<4>),
+    /// Hidden pixels of a share of a batch, where all shares together are to be divided by what all of them hide.
+    Share {
+        /// `[batch, 1, height, width]` of this share.
+        masks: Tensor<4>,
+        /// Mean over the shares of how many pixels each hides, `[1]`: the mean of the shares' losses is then the whole
+        /// batch's.
+        hidden: Tensor<1>,
+    },
     /// Every pixel of the prediction; those that were visible, the band in which prediction and
     /// context overlap, weigh more. For predictions of the central square (paper, section 4).
     Overlapping(Tensor<4>),
@@ -95,7 +104,8 @@ impl Reconstruction {
         };
         let patch = (batch * channels * height * width) as f64;
         let (weights, counted) = match region {
-            Region::Hidden(masks) => (masks.clone(), Some(masks)),
+            Region::Hidden(masks) => (masks.clone(), Some(masks.sum())),
+            Region::Share { masks, hidden } => (masks, Some(hidden)),
             // 1 where hidden, the overlap's weight where visible
             Region::Overlapping(masks) => {
                 let weights = masks.mul_scalar(1.0 - self.overlap_weight).add_scalar(self.overlap_weight);
@@ -104,7 +114,7 @@ impl Reconstruction {
         };
         let total = (distance * weights).sum();
         match (self.average, counted) {
-            (Average::Region, Some(masks)) => total / masks.sum().mul_scalar(channels as f64),
+            (Average::Region, Some(hidden)) => total / hidden.mul_scalar(channels as f64),
             (Average::Region, None) | (Average::Patch, _) => total.div_scalar(patch),
         }
     }
@@ -151,6 +161,21 @@ mod tests {
         let hidden = tensor(&[1.0, 0.0, 1.0, 1.0], [2, 1, 1, 2], &device);
         let loss = Reconstruction::default().forward(prediction, truth, Region::Hidden(hidden));
         assert_eq!(loss.into_scalar::<f32>(), (1.0 + 4.0 + 4.0) / 3.0);
+    }
+
+    #[test]
+    fn shares_that_hide_differently_have_the_whole_batchs_mean() {
+        let device = Device::flex();
+        let shares = [([1.0, 1.0], [1.0, 0.0]), ([2.0, 3.0], [1.0, 1.0])];
+        let mean = Tensor::<1>::from_floats([1.5], &device); // of 1 and 2 hidden pixels
+        let losses = shares.map(|(prediction, hidden)| {
+            let [prediction, masks] =
+                [prediction, hidden].map(|values| tensor(&values, [1, 1, 1, 2], &device));
+            let truth = prediction.zeros_like();
+            let region = Region::Share { masks, hidden: mean.clone() };
+            Reconstruction::default().forward(prediction, truth, region).into_scalar::<f32>()
+        });
+        assert!(((losses[0] + losses[1]) / 2.0 - (1.0 + 4.0 + 9.0) / 3.0).abs() < 1e-6, "{losses:?}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
     ChannelWise,
     config::{BOTTLENECK_SIDE, BottleneckConfig, ModelConfig},
     layer::{LEAKY, POINT, Step, WHOLE_MAP},
+    parts::Parts,
     stage::{batch_norm, conv, up_conv},
 };
 
@@ -39,9 +40,13 @@ impl Bottleneck {
     /// # Shapes
     /// - input and output: `[batch, 8 width, 4, 4]`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        self.forward_parts(map, Parts::ONE)
+    }
+
+    pub(crate) fn forward_parts(&self, map: Tensor<4>, parts: Parts) -> Tensor<4> {
         match self {
-            Self::Dense(dense) => dense.forward(map),
-            Self::ChannelWise(mix) => mix.forward(map),
+            Self::Dense(dense) => dense.forward(map, parts),
+            Self::ChannelWise(mix) => mix.forward(map, parts),
         }
     }
 }
@@ -97,9 +102,9 @@ impl DenseCode {
         }
     }
 
-    fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        let code = self.down().forward(map); // [batch, code, 1, 1]
-        self.up().forward(code) // [batch, m, 4, 4]
+    fn forward(&self, map: Tensor<4>, parts: Parts) -> Tensor<4> {
+        let code = self.down().forward_parts(map, parts); // [batch, code, 1, 1]
+        self.up().forward_parts(code, parts) // [batch, m, 4, 4]
     }
 
     fn down(&self) -> Step<'_, Conv2d> {
@@ -128,9 +133,9 @@ impl ChannelWiseMix {
         }
     }
 
-    fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, map: Tensor<4>, parts: Parts) -> Tensor<4> {
         let map = self.channel_wise.forward(map); // [batch, m, 4, 4]
-        self.mix().forward(map)
+        self.mix().forward_parts(map, parts)
     }
 
     fn mix(&self) -> Step<'_, Conv2d> {

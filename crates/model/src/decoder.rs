@@ -10,6 +10,7 @@ use context_encoder_ops::{Activation, Prepared, tanh};
 use crate::{
     config::{ModelConfig, channels},
     layer::{HALVING, Step},
+    parts::Parts,
     stage::{UpStage, up_conv},
 };
 
@@ -35,7 +36,11 @@ impl Decoder {
     /// - input: `[batch, 8 width, 4, 4]`
     /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        let x = self.stages.iter().fold(map, |x, stage| stage.forward(x));
+        self.forward_parts(map, Parts::ONE)
+    }
+
+    pub(crate) fn forward_parts(&self, map: Tensor<4>, parts: Parts) -> Tensor<4> {
+        let x = self.stages.iter().fold(map, |x, stage| stage.forward(x, parts));
         tanh(self.to_rgb().forward(x))
     }
 

@@ -12,6 +12,7 @@ use crate::{
     config::{channels, stages},
     init::initialise,
     layer::{Step, WHOLE_MAP},
+    parts::Parts,
     stage::{DownStage, conv, down_stages},
 };
 
@@ -60,7 +61,19 @@ impl Discriminator {
     /// - input: `[batch, 3, predicted, predicted]` in `[-1, 1]`
     /// - output: `[batch]` logits
     pub fn forward(&self, patches: Tensor<4>) -> Tensor<1> {
-        self.forward_parts(patches, 1)
+        self.forward_shares(patches, 1)
+    }
+
+    /// The same in training with the batch in equal shares, each normalised by its own statistics: what so many devices
+    /// compute that have a share each.
+    ///
+    /// # Shapes
+    /// As for [`forward`](Self::forward).
+    ///
+    /// # Panics
+    /// When the batch has no such shares.
+    pub fn forward_shares(&self, patches: Tensor<4>, shares: usize) -> Tensor<1> {
+        self.forward_parts(patches, Parts { batches: 1, shares })
     }
 
     /// Scores several batches of one size in one pass.
@@ -76,6 +89,21 @@ impl Discriminator {
     /// # Panics
     /// When the batches differ in size.
     pub fn forward_each<const N: usize>(&self, batches: [Tensor<4>; N]) -> [Tensor<1>; N] {
+        self.forward_each_shares(batches, 1)
+    }
+
+    /// The same with each batch in equal shares, as in [`forward_shares`](Self::forward_shares).
+    ///
+    /// # Shapes
+    /// As for [`forward_each`](Self::forward_each).
+    ///
+    /// # Panics
+    /// When the batches differ in size, or have no such shares.
+    pub fn forward_each_shares<const N: usize>(
+        &self,
+        batches: [Tensor<4>; N],
+        shares: usize,
+    ) -> [Tensor<1>; N] {
         const { assert!(N > 0, "at least one batch") };
         let dims = batches[0].dims();
         assert!(
@@ -84,12 +112,12 @@ impl Discriminator {
             batches.each_ref().map(Tensor::dims)
         );
         let [batch, _, _, _] = dims;
-        let logits = self.forward_parts(Tensor::cat(batches.into(), 0), N); // [N batch]
+        let logits = self.forward_parts(Tensor::cat(batches.into(), 0), Parts { batches: N, shares }); // [N batch]
         std::array::from_fn(|part| logits.clone().narrow(0, part * batch, batch))
     }
 
-    fn forward_parts(&self, patches: Tensor<4>, parts: usize) -> Tensor<1> {
-        let map = self.stages.iter().fold(patches, |x, stage| stage.forward_parts(x, parts)); // [batch, 8 width, 4, 4]
+    fn forward_parts(&self, patches: Tensor<4>, parts: Parts) -> Tensor<1> {
+        let map = self.stages.iter().fold(patches, |x, stage| stage.forward(x, parts)); // [batch, 8 width, 4, 4]
         let logits = Step::new(&self.to_logit, None, WHOLE_MAP, Activation::Identity).forward(map); // [batch, 1, 1, 1]
         let [batch, _, _, _] = logits.dims();
         logits.reshape([batch])

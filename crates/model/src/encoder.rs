@@ -8,6 +8,7 @@ use context_encoder_ops::Prepared;
 
 use crate::{
     config::{ModelConfig, channels},
+    parts::Parts,
     stage::{DownStage, down_stages},
 };
 
@@ -31,7 +32,11 @@ impl Encoder {
     /// - input: `[batch, 3, size, size]` in `[-1, 1]`
     /// - output: `[batch, 8 width, 4, 4]`
     pub fn forward(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.stages.iter().fold(masked, |x, stage| stage.forward(x))
+        self.forward_parts(masked, Parts::ONE)
+    }
+
+    pub(crate) fn forward_parts(&self, masked: Tensor<4>, parts: Parts) -> Tensor<4> {
+        self.stages.iter().fold(masked, |x, stage| stage.forward(x, parts))
     }
 
     /// The stages for inference.

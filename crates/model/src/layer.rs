@@ -12,8 +12,10 @@ use burn::{
     tensor::Tensor,
 };
 use context_encoder_ops::{
-    Activation, Convolution, Layer, Normalisation, Prepared, Storage, UpConvolution, Window,
+    Activation, Convolution, Layer, Normalisation, Prepared, Statistics, Storage, UpConvolution, Window,
 };
+
+use crate::parts::Parts;
 
 /// Slope of the leaky rectifier below zero, in encoder and discriminator (DCGAN; the paper's
 /// supplementary material).
@@ -75,11 +77,11 @@ impl<'a, L: Linear> Step<'a, L> {
     }
 
     pub(crate) fn forward(self, x: Tensor<4>) -> Tensor<4> {
-        self.forward_parts(x, 1)
+        self.forward_parts(x, Parts::ONE)
     }
 
     /// Equal parts of a batch, each normalised by its own statistics as if it came by itself.
-    pub(crate) fn forward_parts(self, x: Tensor<4>, parts: usize) -> Tensor<4> {
+    pub(crate) fn forward_parts(self, x: Tensor<4>, parts: Parts) -> Tensor<4> {
         let Self { linear, norm, window, activation } = self;
         let (weight, bias) = linear.parameters();
         if !x.device().is_autodiff() {
@@ -108,16 +110,17 @@ impl<'a, L: Linear> Step<'a, L> {
 }
 
 /// Batch norm and activation where gradients are recorded: by each part's statistics, which enter
-/// the running ones part by part; by the running ones where the layer is frozen.
-fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>, parts: usize) -> Tensor<4> {
+/// the running ones batch by batch; by the running ones where the layer is frozen.
+fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>, parts: Parts) -> Tensor<4> {
     if !norm.training.is_enabled() {
         return activation.apply(norm.forward(x));
     }
     let device = x.device();
-    let normalisation = Normalisation { parts, epsilon: norm.epsilon, activation };
+    let normalisation = Normalisation { parts: parts.count(), epsilon: norm.epsilon, activation };
     let result = normalisation.forward(x, norm.gamma.val(), norm.beta.val());
-    for part in result.statistics {
-        for (running, new) in [(&norm.running_mean, part.mean), (&norm.running_var, part.variance)] {
+    for batch in result.statistics.chunks(parts.shares) {
+        let Statistics { mean, variance } = Statistics::mean_of(batch);
+        for (running, new) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
             let old = running.value_sync().to_device(&device);
             let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
             running.update(moved.detach());

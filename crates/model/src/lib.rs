@@ -26,6 +26,7 @@ mod layer;
 mod mix;
 mod model;
 mod parameter_count;
+mod parts;
 mod predictor;
 mod preset;
 mod stage;

@@ -5,7 +5,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use crate::{Bottleneck, Decoder, Encoder, ModelConfig, Prediction, init::initialise};
+use crate::{Bottleneck, Decoder, Encoder, ModelConfig, Prediction, init::initialise, parts::Parts};
 
 /// A context encoder: sees a picture with a hole and predicts what was there (paper, section 3).
 ///
@@ -69,7 +69,19 @@ impl Model {
     /// # Panics
     /// When the pictures are not of the configured size.
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        self.predict(self.config.fill.hide(images, masks))
+        self.forward_shares(images, masks, 1)
+    }
+
+    /// The same in training with the batch in equal shares, each normalised by its own statistics: what so many devices
+    /// compute that have a share each. Running statistics take the mean of the shares'.
+    ///
+    /// # Shapes
+    /// As for [`forward`](Self::forward).
+    ///
+    /// # Panics
+    /// When the batch has no such shares.
+    pub fn forward_shares(&self, images: Tensor<4>, masks: Tensor<4>, shares: usize) -> Tensor<4> {
+        self.predict_parts(self.config.fill.hide(images, masks), Parts { batches: 1, shares })
     }
 
     /// Predicts from pictures whose hidden part already holds the fill.
@@ -77,9 +89,14 @@ impl Model {
     /// # Shapes
     /// As for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
-        let map = self.encode(masked.clone()); // [batch, m, 4, 4]
-        let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
-        let answer = self.decoder.forward(map); // [batch, 3, predicted, predicted]
+        self.predict_parts(masked, Parts::ONE)
+    }
+
+    fn predict_parts(&self, masked: Tensor<4>, parts: Parts) -> Tensor<4> {
+        self.config.expect_pictures(&masked);
+        let map = self.encoder.forward_parts(masked.clone(), parts); // [batch, m, 4, 4]
+        let map = self.bottleneck.forward_parts(map, parts); // [batch, m, 4, 4]
+        let answer = self.decoder.forward_parts(map, parts); // [batch, 3, predicted, predicted]
         self.config.fill.complete(|| self.target(masked), answer)
     }
 
@@ -133,6 +150,7 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
+    use crate::BottleneckConfig;
 
     #[test]
     fn target_is_the_central_quarter() {
@@ -160,6 +178,25 @@ mod tests {
             let values: Vec<f32> = pasted.into_data().try_to_vec().expect("f32");
             assert_eq!(values.iter().filter(|&&v| v == -1.0).count(), 3 * 40);
             assert_eq!(values.iter().filter(|&&v| v == 0.25).count(), 3 * (64 * 64 - 40));
+        }
+    }
+
+    #[test]
+    fn shares_of_a_batch_are_batches_by_themselves() {
+        let device = Device::flex().autodiff();
+        for bottleneck in [BottleneckConfig::ChannelWise, BottleneckConfig::Dense(7)] {
+            let config = ModelConfig::default().with_size(64).with_width(2).with_bottleneck(bottleneck);
+            let model = || config.init(&device).expect("valid");
+            let pixels =
+                (0..4 * 3 * 64 * 64).map(|i| ((i * 37 + i / 9000) % 101) as f32 / 50.5 - 1.0).collect();
+            let images = Tensor::<4>::from_data(TensorData::new::<f32, _>(pixels, [4, 3, 64, 64]), &device);
+            let masks = Tensor::zeros([4, 1, 64, 64], &device);
+            let together = model().forward_shares(images.clone(), masks.clone(), 2);
+            let halves = images.clone().chunk(2, 0).into_iter().zip(masks.clone().chunk(2, 0));
+            let halves = halves.map(|(images, masks)| model().forward(images, masks)).collect();
+            let apart = |other: Tensor<4>| (together.clone() - other).abs().max().into_scalar::<f32>();
+            assert!(apart(Tensor::cat(halves, 0)) < 1e-6);
+            assert!(apart(model().forward(images, masks)) > 1e-4, "the whole batch has other statistics");
         }
     }
 

@@ -10,7 +10,10 @@ use burn::{
 };
 use context_encoder_ops::{Activation, Prepared, Window};
 
-use crate::layer::{HALVING, LEAKY, Step};
+use crate::{
+    layer::{HALVING, LEAKY, Step},
+    parts::Parts,
+};
 
 /// A convolution without bias; weights are zero until [`crate::init`] fills them.
 pub(crate) fn conv(channels: [usize; 2], window: Window, device: &Device) -> Conv2d {
@@ -56,13 +59,8 @@ impl DownStage {
         }
     }
 
-    /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward_parts(x, 1)
-    }
-
-    /// The same for equal parts of a batch, each normalised by its own statistics.
-    pub(crate) fn forward_parts(&self, x: Tensor<4>, parts: usize) -> Tensor<4> {
+    /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`, each part normalised by its own statistics.
+    pub(crate) fn forward(&self, x: Tensor<4>, parts: Parts) -> Tensor<4> {
         self.step().forward_parts(x, parts)
     }
 
@@ -89,9 +87,9 @@ impl UpStage {
         Self { conv: up_conv(channels, HALVING, device), norm: batch_norm(channels[1], device) }
     }
 
-    /// `[batch, in, h, w]` to `[batch, out, 2h, 2w]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.step().forward(x)
+    /// `[batch, in, h, w]` to `[batch, out, 2h, 2w]`, each part normalised by its own statistics.
+    pub(crate) fn forward(&self, x: Tensor<4>, parts: Parts) -> Tensor<4> {
+        self.step().forward_parts(x, parts)
     }
 
     /// The stage for inference.
@@ -123,9 +121,9 @@ mod tests {
     fn stages_halve_and_double() {
         let device = Device::flex();
         let x = Tensor::<4>::zeros([2, 3, 8, 12], &device);
-        let down = DownStage::new([3, 5], true, &device).forward(x);
+        let down = DownStage::new([3, 5], true, &device).forward(x, Parts::ONE);
         assert_eq!(down.dims(), [2, 5, 4, 6]);
-        assert_eq!(UpStage::new([5, 7], &device).forward(down).dims(), [2, 7, 8, 12]);
+        assert_eq!(UpStage::new([5, 7], &device).forward(down, Parts::ONE).dims(), [2, 7, 8, 12]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Activation, Convolution, UpConvolution, Window, form::Form, plain};
+use crate::{Activation, Convolution, UpConvolution, Window, arithmetic, form::Form, plain};
 
 /// Which of the two maps of a convolution is computed from the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,11 +66,27 @@ impl Layer {
     /// When the shapes do not belong together.
     pub fn forward(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         self.expect(x.dims(), weight.dims());
+        if !arithmetic::in_full() {
+            return self.forward_cast(x, weight, bias);
+        }
         match Form::of(&x) {
             #[cfg(feature = "flex")]
             Form::Fast => crate::flex::convolve(self, x, weight, bias),
             _ => plain::convolve(self, x, weight, bias),
         }
+    }
+
+    /// Products in another type than 32 bits; bias and activation in 32.
+    fn forward_cast(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+        let linear = Self { activation: Activation::Identity, ..self };
+        let y = arithmetic::product(x, weight, |x, weight| plain::convolve(linear, x, weight, None));
+        self.activation.apply(match bias {
+            Some(bias) => {
+                let [channels] = bias.dims();
+                y + bias.reshape([1, channels, 1, 1])
+            }
+            None => y,
+        })
     }
 
     /// The same followed by `scale y + shift` of every channel before the activation, for inference: what

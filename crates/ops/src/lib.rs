@@ -27,6 +27,7 @@
 
 mod activation;
 mod adam;
+mod arithmetic;
 mod conceal;
 mod convolution;
 pub mod form;
@@ -52,6 +53,7 @@ mod kernel;
 
 pub use activation::Activation;
 pub use adam::{AdamStep, adam};
+pub use arithmetic::{multiplying_in, product};
 pub use conceal::conceal;
 pub use convolution::{Convolution, UpConvolution, Window};
 pub use layer::{Layer, Way};

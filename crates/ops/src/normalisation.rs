@@ -43,11 +43,30 @@ pub struct Normalised {
 }
 
 /// Moments of every channel, `[channels]`, without gradients.
+#[derive(Clone, Debug)]
 pub struct Statistics {
     /// Mean.
     pub mean: Tensor<1>,
     /// Variance, divided by the count.
     pub variance: Tensor<1>,
+}
+
+impl Statistics {
+    /// The mean of several parts' moments.
+    ///
+    /// # Panics
+    /// When there is no part.
+    pub fn mean_of(parts: &[Self]) -> Self {
+        let mean = |moment: fn(&Self) -> &Tensor<1>| match parts {
+            [] => panic!("moments of no part have no mean"),
+            [one] => moment(one).clone(),
+            [first, others @ ..] => {
+                let sum = others.iter().fold(moment(first).clone(), |sum, part| sum + moment(part).clone());
+                sum.div_scalar(parts.len() as f64)
+            }
+        };
+        Self { mean: mean(|part| &part.mean), variance: mean(|part| &part.variance) }
+    }
 }
 
 impl Normalisation {
@@ -165,6 +184,18 @@ mod tests {
         for (together, apart) in together.slopes.into_iter().zip(apart.slopes) {
             assert!(difference(together, apart) < limit);
         }
+    }
+
+    #[test]
+    fn moments_of_several_parts_have_means() {
+        let device = Device::flex();
+        let part = |mean: f32, variance: f32| Statistics {
+            mean: Tensor::full([2], mean, &device),
+            variance: Tensor::full([2], variance, &device),
+        };
+        let mean = Statistics::mean_of(&[part(1.0, 4.0), part(2.0, 5.0), part(6.0, 0.0)]);
+        assert_eq!(mean.mean.into_data().try_to_vec::<f32>().expect("f32"), [3.0, 3.0]);
+        assert_eq!(mean.variance.into_data().try_to_vec::<f32>().expect("f32"), [3.0, 3.0]);
     }
 
     #[test]

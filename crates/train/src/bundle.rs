@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     TrainError,
+    loss_scale::LossScale,
     player::Player,
     recipe::{Learn, Recipe},
 };
@@ -43,6 +44,9 @@ pub(crate) struct Header<C> {
     pub(crate) pictures: u64,
     /// Tensors in each optimiser's state, to tell whether all came back.
     optimizer_tensors: Vec<usize>,
+    /// Of each player, where they have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    loss_scales: Vec<LossScale>,
     pub(crate) config: C,
 }
 
@@ -68,10 +72,12 @@ pub(crate) fn save<C: Recipe>(
     path: &Path,
 ) -> Result<(), TrainError> {
     let &State { config, step, epoch, pictures } = state;
-    let mut packing = Packing { step, path, tensors: Vec::new(), optimizer_tensors: Vec::new() };
+    let mut packing =
+        Packing { step, path, tensors: Vec::new(), optimizer_tensors: Vec::new(), loss_scales: Vec::new() };
     learner.pack(&mut packing)?;
-    let Packing { tensors, optimizer_tensors, .. } = packing;
-    let header = Header { format: FORMAT, step, epoch, pictures, optimizer_tensors, config: config.clone() };
+    let Packing { tensors, optimizer_tensors, loss_scales, .. } = packing;
+    let config = config.clone();
+    let header = Header { format: FORMAT, step, epoch, pictures, optimizer_tensors, loss_scales, config };
     let header = serde_json::to_string(&header).map_err(|error| failed(path, &error))?;
     let newest = path.with_extension("next.bpk");
     Writer::new(tensors)
@@ -142,7 +148,8 @@ pub(crate) fn load<C: Recipe>(path: &Path, device: &Device) -> Result<(C::Learne
     let (reader, header) = open::<C>(path)?;
     let tensors = reader.into_tensors().map_err(|error| refuse(damage(&error)))?;
     let counts = header.optimizer_tensors.clone().into_iter();
-    let mut unpacking = Unpacking { path, tensors, counts };
+    let loss_scales = header.loss_scales.clone().into_iter();
+    let mut unpacking = Unpacking { path, tensors, counts, loss_scales };
     let mut learner = C::Learner::new(&header.config, device)?.unpack(&mut unpacking)?;
     learner.set_step(header.step);
     match unpacking.tensors.first() {
@@ -157,6 +164,7 @@ pub struct Packing<'a> {
     path: &'a Path,
     tensors: Vec<Tensor>,
     optimizer_tensors: Vec<usize>,
+    loss_scales: Vec<LossScale>,
 }
 
 impl Packing<'_> {
@@ -164,6 +172,7 @@ impl Packing<'_> {
     pub(crate) fn player<M: Module>(&mut self, name: &str, player: &Player<M>) -> Result<(), TrainError> {
         // In inference, so that batch norm's statistics include the last step.
         self.network(name, &player.network.valid())?;
+        self.loss_scales.extend(player.scale);
         let record = player.optimizer.to_record();
         self.optimizer_tensors.push(record.len());
         let bytes = record.into_bytes().map_err(|error| failed(self.path, &error))?;
@@ -193,6 +202,8 @@ pub struct Unpacking<'a> {
     tensors: Vec<Tensor>,
     /// Tensors of each optimiser, in the order of the players.
     counts: std::vec::IntoIter<usize>,
+    /// Loss scale of each player that has one, in the same order.
+    loss_scales: std::vec::IntoIter<LossScale>,
 }
 
 impl Unpacking<'_> {
@@ -210,6 +221,7 @@ impl Unpacking<'_> {
             .ok_or_else(|| refuse(format!("the {name}'s optimiser is missing")))?
             .into_bytes()
             .map_err(|error| refuse(format!("the {name}'s optimiser is damaged ({error})")))?;
+        player.scale = player.scale.map(|scale| self.loss_scales.next().unwrap_or(scale));
         let count = self.counts.next();
         player.optimizer = restore_optimizer(player.optimizer, bytes)
             .filter(|optimizer| Some(optimizer.to_record().len()) == count)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use context_encoder_data::MaskSharing;
 use context_encoder_loss::{Average, Objective, Reconstruction};
 use context_encoder_mask::MaskKind;
-use context_encoder_model::{ModelConfig, Prediction, Preset};
+use context_encoder_model::{ModelConfig, Precision, Prediction, Preset};
 use serde::{Deserialize, Serialize};
 
 use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
@@ -27,6 +27,8 @@ use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
 /// | `averaging` | memory of the generator's running average, 0 for none | 0 | 0 | 0 |
 /// | `augmentation` | what is varied beside place and side | nothing | nothing | nothing |
 /// | `batch_size` | pictures a step | 64 | 64 | 64 |
+/// | `shares` | parts of a batch that batch norm takes each by itself, 0 for one on each device | 0 | 0 | 0 |
+/// | `precision` | in how many bits layers multiply: `f32`, `bf16`, `f16` | f32 | f32 | f32 |
 /// | `begin_with` | the generator's first weights, a file | fresh | fresh | fresh |
 ///
 /// ```
@@ -70,6 +72,13 @@ pub struct TrainConfig {
     pub validation_pictures: usize,
     /// Which pictures of a batch share a mask.
     pub mask_sharing: MaskSharing,
+    /// Equal parts of a batch that batch norm takes each by itself, as that many devices do; 0 for one on each device.
+    /// With it, a run learns the same on any number of devices.
+    #[serde(default)]
+    pub shares: usize,
+    /// In how many bits layers multiply; weights, batch norm, losses and Adam have 32 whatever it is.
+    #[serde(default)]
+    pub precision: Precision,
     /// Architecture.
     pub model: ModelConfig,
     /// Weights that the generator begins with, of the same architecture; fresh ones without it.
@@ -147,6 +156,8 @@ impl TrainConfig {
             checkpoint_every: 500,
             validation_pictures: 64,
             mask_sharing,
+            shares: 0,
+            precision: Precision::F32,
             model: ModelConfig::preset(preset),
             begin_with: None,
             masks: MaskKind::Central { overlap },
@@ -175,6 +186,14 @@ impl TrainConfig {
         }
         if !(0.0..1.0).contains(&self.averaging) {
             return refuse(format!("averaging is {}; write 0 for none, or such as 0.999", self.averaging));
+        }
+        let (batch, shares) = (self.batch_size, self.shares);
+        if shares > 0 && !(batch.is_multiple_of(shares) && batch / shares >= 2) {
+            return refuse(format!(
+                "shares is {shares}, and a batch of {batch} has no such equal parts of 2 pictures or more; write 0 or a \
+                 divisor of {batch} up to {}",
+                batch / 2
+            ));
         }
         let weights = match self.objective {
             Objective::Joint { reconstruction, adversarial } => [reconstruction, adversarial],
@@ -236,6 +255,7 @@ mod tests {
         );
         assert!(refusal(|c| c.generator_rate = f64::NAN).contains("generator_rate is NaN"));
         assert!(refusal(|c| c.masks = MaskKind::RandomBlock).contains("model.prediction = \"whole\""));
+        assert!(refusal(|c| c.shares = 3).contains("a divisor of 64 up to 32"));
         assert!(refusal(|c| c.averaging = 1.0).contains("averaging is 1"));
         assert!(refusal(|c| c.augmentation.smallest = 100).contains("shorter sides from 100 to 160"));
         assert!(refusal(|c| c.log_every = 0).contains("log_every"));

@@ -11,12 +11,14 @@ use context_encoder_eval::{Blend, Fill, Inpainter};
 use context_encoder_loss::{
     DiscriminatorLoss, GeneratorLoss, Objective, Reconstruction, Region, discriminator_loss,
 };
-use context_encoder_model::{Discriminator, Model, Prediction, SaveOptions, parameter_count};
+use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
+use context_encoder_ops::multiplying_in;
 
 use crate::{
     Schedule, TrainConfig, TrainError,
     average::Average,
     bundle::{Packing, Unpacking},
+    parallel::Seat,
     player::Player,
     recipe::Learn,
 };
@@ -39,6 +41,12 @@ pub struct Learner {
     schedule: Schedule,
     objective: Objective,
     reconstruction: Reconstruction,
+    /// Parts of its batch that are normalised each by its own statistics.
+    shares: usize,
+    /// In what layers multiply.
+    precision: Precision,
+    /// Its place among replicas, where there are several.
+    seat: Option<Seat>,
 }
 
 /// The optimised numbers of one step, still on the device.
@@ -59,19 +67,22 @@ impl Learner {
         let model = config.model.init_seeded(config.seed, &device)?;
         let discriminator = if config.objective.is_adversarial() {
             let critic = Discriminator::new(&config.model, config.seed, &device)?;
-            Some(Player::new(critic, config.discriminator_rate))
+            Some(Player::new(critic, config.discriminator_rate, config.precision))
         } else {
             None
         };
         Ok(Self {
             average: (config.averaging > 0.0).then(|| Average::new(&model, config.averaging)),
-            generator: Player::new(model, config.generator_rate),
+            generator: Player::new(model, config.generator_rate, config.precision),
             discriminator,
             step: 0,
             steps: config.steps,
             schedule: config.schedule,
             objective: config.objective,
             reconstruction: config.reconstruction,
+            shares: config.shares.max(1),
+            precision: config.precision,
+            seat: None,
         })
     }
 
@@ -131,36 +142,66 @@ impl Learner {
     /// # Ok::<(), context_encoder_train::TrainError>(())
     /// ```
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
-        let Self { generator, discriminator, average, step, steps, schedule, objective, reconstruction } =
-            self;
+        multiplying_in(self.precision.dtype(), || self.play(batch))
+    }
+
+    fn play(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
+        let Self {
+            generator,
+            discriminator,
+            average,
+            step,
+            steps,
+            schedule,
+            objective,
+            reconstruction,
+            shares,
+            precision,
+            seat,
+        } = self;
+        let place = seat.as_ref();
         let pace = schedule.factor(step, steps);
         let model = &generator.network;
         let truth = model.target(batch.images.clone()); // [batch, 3, predicted, predicted]
         let hidden = model.target(batch.masks.clone()); // [batch, 1, predicted, predicted]
         let region = match model.config().prediction {
             Prediction::Centre => Region::Overlapping(hidden),
-            _ => Region::Hidden(hidden),
+            _ => hidden_region(hidden, place),
         };
-        let prediction = model.forward(batch.images.clone(), batch.masks.clone());
+        let prediction = model.forward_shares(batch.images.clone(), batch.masks.clone(), shares);
 
         let (discriminator, discriminator_terms) = match discriminator {
             Some(player) => {
-                let (player, terms) = teach(player, pace, truth.clone(), prediction.clone().detach());
+                let patches = [truth.clone(), prediction.clone().detach()];
+                let (player, terms) = teach(player, pace, patches, shares, place);
                 (Some(player), Some(terms))
             }
             None => (None, None),
         };
 
         let judge = |patches: Tensor<4>| match &discriminator {
-            Some(player) => judgement(&player.network, patches),
+            Some(player) => judgement(&player.network, patches, shares),
             None => unreachable!("an objective without discriminator asks for no judgement"),
         };
         let loss = objective.generator_loss(&reconstruction, prediction, truth, region, judge);
         let terms = StepTerms { generator: detached(&loss), discriminator: discriminator_terms };
-        let generator = generator.descend(&loss.total, pace);
+        let generator = generator.descend(&loss.total, pace, place).agree(place);
+        let discriminator = discriminator.map(|player| player.agree(place));
         let average = average.map(|average| average.take_in(&generator.network, step));
-        let step = step + 1;
-        (Self { generator, discriminator, average, step, steps, schedule, objective, reconstruction }, terms)
+        let learner = Self {
+            generator,
+            discriminator,
+            average,
+            step: step + 1,
+            steps,
+            schedule,
+            objective,
+            reconstruction,
+            shares,
+            precision,
+            seat,
+        };
+        (learner, terms)
     }
 }
 
@@ -181,14 +222,22 @@ impl Learn for Learner {
 
     fn set_rates(&mut self, config: &TrainConfig) {
         self.steps = config.steps;
-        self.generator.rate = config.generator_rate;
+        self.precision = config.precision;
+        self.generator.set(config.generator_rate, config.precision);
         if let Some(player) = &mut self.discriminator {
-            player.rate = config.discriminator_rate;
+            player.set(config.discriminator_rate, config.precision);
         }
     }
 
     fn set_step(&mut self, step: u64) {
         self.step = step;
+    }
+
+    fn join(self, seat: Seat) -> Self {
+        // The first replica is the one that is saved.
+        let average = self.average.filter(|_| seat.rank() == 0);
+        let shares = (self.shares / seat.seats()).max(1);
+        Self { average, shares, seat: Some(seat), ..self }
     }
 
     fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
@@ -231,28 +280,41 @@ impl Learn for Learner {
     }
 }
 
+/// Pixels that count, by their masks `[batch, 1, height, width]`, 1 = hidden; where the batch is a share of a larger one,
+/// together with those of the other shares.
+pub(crate) fn hidden_region(masks: Tensor<4>, seat: Option<&Seat>) -> Region {
+    match seat {
+        None => Region::Hidden(masks),
+        Some(seat) => {
+            let hidden = seat.mean(vec![masks.clone().inner().sum()]).swap_remove(0);
+            Region::Share { masks, hidden: Tensor::from_inner(hidden) }
+        }
+    }
+}
+
 /// What the discriminator thinks of patches: a slope for the patches, but none for its own weights, which
 /// the generator's step does not move.
-fn judgement(critic: &Discriminator, patches: Tensor<4>) -> Tensor<1> {
-    critic.clone().no_grad().forward(patches)
+fn judgement(critic: &Discriminator, patches: Tensor<4>, shares: usize) -> Tensor<1> {
+    critic.clone().no_grad().forward_shares(patches, shares)
 }
 
 /// The discriminator's step on true patches and on predictions that carry no gradient.
 fn teach(
     player: Player<Discriminator>,
     pace: f64,
-    truth: Tensor<4>,
-    prediction: Tensor<4>,
+    patches: [Tensor<4>; 2],
+    shares: usize,
+    seat: Option<&Seat>,
 ) -> (Player<Discriminator>, DiscriminatorLoss) {
     // One pass, but each half is normalised by its own statistics, as in two.
-    let [real, fake] = player.network.forward_each([truth, prediction]); // [batch] each
+    let [real, fake] = player.network.forward_each_shares(patches, shares); // [batch] each
     let loss = discriminator_loss(real, fake);
     let terms = DiscriminatorLoss {
         real: loss.real.clone().detach(),
         fake: loss.fake.clone().detach(),
         total: loss.total.clone().detach(),
     };
-    (player.descend(&loss.total, pace), terms)
+    (player.descend(&loss.total, pace, seat), terms)
 }
 
 /// The numbers alone, so that a report does not keep a step's whole graph alive.
@@ -353,7 +415,7 @@ mod tests {
         let learner = Learner::new(&config(Objective::joint()), &Device::flex()).expect("usable");
         let critic = learner.critic().expect("joint");
         let patches = batch(Prediction::Centre).images.slice([0..4, 0..3, 0..32, 0..32]).require_grad();
-        let slopes = judgement(critic, patches.clone()).sum().backward();
+        let slopes = judgement(critic, patches.clone(), 1).sum().backward();
         assert!(patches.grad(&slopes).is_some());
         assert!(GradientsParams::from_grads(slopes, critic).is_empty());
         let slopes = critic.forward(patches).sum().backward();
@@ -369,11 +431,11 @@ mod tests {
         let fresh = || Learner::new(&config, &Device::flex()).expect("usable").discriminator.expect("joint");
         let (mut together, mut apart) = (fresh(), fresh());
         for step in 0..10 {
-            let (next, terms) = teach(together, 1.0, truth.clone(), prediction.clone());
+            let (next, terms) = teach(together, 1.0, [truth.clone(), prediction.clone()], 1, None);
             together = next;
             let [real, fake] = [&truth, &prediction].map(|half| apart.network.forward(half.clone()));
             let loss = discriminator_loss(real, fake);
-            apart = apart.descend(&loss.total, 1.0);
+            apart = apart.descend(&loss.total, 1.0, None);
             let (together, apart) = (number(terms.total), number(loss.total));
             assert!((together - apart).abs() < 1e-4 * apart, "step {step}: {together} is not {apart}");
         }

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use burn::tensor::Device;
 use context_encoder_data::{Loader, LoaderConfig, Position, Refused};
 use context_encoder_eval::Fill;
 use context_encoder_mask::MaskGenerator;
@@ -14,6 +13,7 @@ use crate::{
     DataConfig, Progress, TrainConfig, TrainError, Validation, bundle,
     dataset::Dataset,
     overrides,
+    parallel::{Devices, Replicas},
     progress::Plan,
     recipe::{Course, Learn, Recipe},
     run_folder::RunFolder,
@@ -45,11 +45,11 @@ pub type Run = Training<TrainConfig>;
 pub struct Training<C: Recipe> {
     config: C,
     folder: PathBuf,
-    learner: C::Learner,
+    learners: Replicas<C::Learner>,
     step: u64,
     /// The pictures that it learned from so far, by fingerprint.
     pictures: Option<u64>,
-    device: Device,
+    devices: Devices,
 }
 
 /// What a run left behind.
@@ -82,36 +82,46 @@ impl<C: Recipe> Training<C> {
         RunFolder::weights(folder.as_ref())
     }
 
-    /// Prepares a new run in a folder that holds none yet.
+    /// Prepares a new run in a folder that holds none yet, on one device (`&Device`) or on several [`Devices`].
     ///
     /// # Errors
     /// [`TrainError::Occupied`] when the folder holds a run, [`TrainError::Config`] when the configuration makes
-    /// no run or its first weights are of another network, [`TrainError::Io`] when the folder cannot be made.
-    pub fn start(mut config: C, folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
-        let folder = folder.as_ref().to_owned();
+    /// no run, its first weights are of another network or the devices cannot share a batch, [`TrainError::Io`] when
+    /// the folder cannot be made.
+    pub fn start(
+        mut config: C,
+        folder: impl AsRef<Path>,
+        devices: impl Into<Devices>,
+    ) -> Result<Self, TrainError> {
+        let (folder, devices) = (folder.as_ref().to_owned(), devices.into());
         config.make_absolute();
         config.validate()?;
+        devices.validate(config.course())?;
         // A run that was stopped before its first checkpoint left nothing to lose.
         if RunFolder::holds_a_run(&folder) {
             return Err(TrainError::Occupied { folder });
         }
-        let learner = C::Learner::begin(&config, device)?;
-        Ok(Self { config, folder, learner, step: 0, pictures: None, device: device.clone() })
+        let learners = Replicas::new(&devices, |device| C::Learner::begin(&config, device))?;
+        Ok(Self { config, folder, learners, step: 0, pictures: None, devices })
     }
 
-    /// Continues a run from its checkpoint, as if it had never stopped.
+    /// Continues a run from its checkpoint, as if it had never stopped; on as many devices as before, or on others.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when there is no checkpoint, [`TrainError::Checkpoint`] when it cannot be used.
-    pub fn resume(folder: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
-        let folder = folder.as_ref().to_owned();
-        let (learner, header) = bundle::load::<C>(&RunFolder::newest_checkpoint(&folder), device)?;
+    /// [`TrainError::Io`] when there is no checkpoint, [`TrainError::Checkpoint`] when it cannot be used,
+    /// [`TrainError::Config`] when the devices cannot share a batch.
+    pub fn resume(folder: impl AsRef<Path>, devices: impl Into<Devices>) -> Result<Self, TrainError> {
+        let (folder, devices) = (folder.as_ref().to_owned(), devices.into());
+        let checkpoint = RunFolder::newest_checkpoint(&folder);
+        let (_, header) = bundle::open::<C>(&checkpoint)?;
+        devices.validate(header.config.course())?;
+        let learners = Replicas::new(&devices, |device| Ok(bundle::load::<C>(&checkpoint, device)?.0))?;
         let (step, pictures) = (header.step, Some(header.pictures));
-        Ok(Self { config: header.config, folder, learner, step, pictures, device: device.clone() })
+        Ok(Self { config: header.config, folder, learners, step, pictures, devices })
     }
 
-    /// Changes a setting that leaves what was learned as it is: steps, learning rates, intervals, workers, the
-    /// pictures' cache; written as for [`TrainConfig::with_override`].
+    /// Changes a setting that leaves what was learned as it is: steps, learning rates, precision, intervals, workers,
+    /// the pictures' cache; written as for [`TrainConfig::with_override`].
     ///
     /// # Errors
     /// [`TrainError::Config`] for any other key.
@@ -125,14 +135,14 @@ impl<C: Recipe> Training<C> {
         }
         self.config = overrides::overridden(&self.config, assignment)?;
         self.config.validate()?;
-        self.learner.set_rates(&self.config);
+        self.learners.each(|learner| learner.set_rates(&self.config));
         Ok(self)
     }
 
     /// Sets the steps at which the run is complete, to go on longer than was planned.
     pub fn with_steps(mut self, steps: u64) -> Self {
         self.config.set_steps(steps);
-        self.learner.set_rates(&self.config);
+        self.learners.each(|learner| learner.set_rates(&self.config));
         self
     }
 
@@ -146,9 +156,9 @@ impl<C: Recipe> Training<C> {
         self.step
     }
 
-    /// What learns.
+    /// What learns; on several devices the first one's, like which all others are.
     pub fn learner(&self) -> &C::Learner {
-        &self.learner
+        self.learners.first()
     }
 
     /// Trains to the last step, or until `progress` asks to stop; the checkpoint is written either way.
@@ -158,14 +168,13 @@ impl<C: Recipe> Training<C> {
     /// refuse. The last good checkpoint is kept.
     pub fn train(mut self, progress: &mut dyn Progress) -> Result<Summary, TrainError> {
         let (loader, mut session) = self.open(progress)?;
-        let device = self.device.clone().without_autodiff().autodiff();
         let mut batches = loader.run(Position { epoch: 0, step: self.step });
         let Course { steps, log_every, sheet_every, validate_every, checkpoint_every, .. } =
             self.config.course();
         while self.step < steps && !session.should_stop() {
             let Some(batch) = session.wait(|| batches.next()) else { break };
-            let (learner, terms) = self.learner.step(&batch?.to_device(&device));
-            self.learner = learner;
+            let (learners, terms) = self.learners.step(batch?);
+            self.learners = learners;
             self.step += 1;
             session.stepped(self.step, terms);
             if self.step == steps {
@@ -183,13 +192,13 @@ impl<C: Recipe> Training<C> {
                 session.validate(&*self.filler())?;
             }
             if due(checkpoint_every) {
-                session.checkpoint(&self.learner, &self.config)?;
+                session.checkpoint(self.learners.first(), &self.config)?;
             }
         }
         drop(batches);
 
         session.report()?;
-        session.checkpoint(&self.learner, &self.config)?;
+        session.checkpoint(self.learners.first(), &self.config)?;
         if sheet_every > 0 {
             session.sheet(&*self.filler())?;
         }
@@ -200,7 +209,8 @@ impl<C: Recipe> Training<C> {
     /// Opens data and folder; everything that can be refused is refused here, before the first step.
     fn open<'a>(&self, progress: &'a mut dyn Progress) -> Result<(Loader, Session<'a>), TrainError> {
         let (done, config) = (self.step, &self.config);
-        let Course { steps, sheet_every, .. } = config.course();
+        let Course { steps, sheet_every, precision, .. } = config.course();
+        self.devices.validate_precision(precision)?;
         if steps < done {
             return Err(TrainError::config(format!(
                 "steps is {steps}, but the run has done {done}; write more"
@@ -256,7 +266,7 @@ impl<C: Recipe> Training<C> {
             steps,
             steps_per_epoch: loader.steps_per_epoch(),
             batch_size,
-            parameters: self.learner.parameters(),
+            parameters: self.learners.first().parameters(),
             data: format!(
                 "{}, {} pictures and {} to validate on",
                 self.config.data().describe(),
@@ -264,20 +274,20 @@ impl<C: Recipe> Training<C> {
                 pictures.1
             ),
             masks: self.config.hidden(),
-            device: format!("{:?}", self.device),
+            device: self.devices.describe(),
             folder: self.folder.clone(),
         }
     }
 
     /// The network as it stands, ready to be measured.
     fn filler(&self) -> Box<dyn Fill> {
-        self.learner.filler(&self.device)
+        self.learners.first().filler(self.devices.first())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::module::Module;
+    use burn::{module::Module, tensor::Device};
     use context_encoder_model::Model;
 
     use super::*;

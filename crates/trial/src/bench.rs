@@ -8,7 +8,8 @@ use burn::{
 };
 use context_encoder_data::InpaintingBatch;
 use context_encoder_mask::MaskKind;
-use context_encoder_model::{FeatureModel, FeatureModelConfig, Predictor, Preset, Storage};
+use context_encoder_model::{FeatureModel, FeatureModelConfig, Precision, Predictor, Preset, Storage};
+use context_encoder_ops::multiplying_in;
 use context_encoder_train::{Learner, TrainConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,6 +24,7 @@ use crate::TrialError;
 /// | `task` | training or filling | train |
 /// | `batch` | pictures at a time | 64 |
 /// | `size` | side of the square pictures: 64, 128 or 256; feature networks take 227 only | 128 |
+/// | `precision` | in how many bits layers multiply in training | 32 |
 /// | `storage` | how a dense bottleneck's weights are kept while filling | 32 bits |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -34,13 +36,22 @@ pub struct Settings {
     pub batch: usize,
     /// Side of the square pictures.
     pub size: usize,
+    /// In how many bits layers multiply in training.
+    pub precision: Precision,
     /// How a dense bottleneck's weights are kept while filling.
     pub storage: Storage,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { preset: Preset::Recommended, task: Task::Train, batch: 64, size: 128, storage: Storage::F32 }
+        Self {
+            preset: Preset::Recommended,
+            task: Task::Train,
+            batch: 64,
+            size: 128,
+            precision: Precision::F32,
+            storage: Storage::F32,
+        }
     }
 }
 
@@ -96,6 +107,7 @@ pub struct Bench {
     batch: InpaintingBatch,
     pictures: usize,
     work: Work,
+    precision: Precision,
     device: Device,
 }
 
@@ -131,8 +143,8 @@ impl Bench {
     /// # Errors
     /// [`TrialError::Model`] when there is no such network, such as of another size.
     pub fn warm(settings: Settings, device: &Device) -> Result<Self, TrialError> {
-        let Settings { preset, task, batch: pictures, size, storage } = settings;
-        let mut config = TrainConfig::preset(preset);
+        let Settings { preset, task, batch: pictures, size, precision, storage } = settings;
+        let mut config = TrainConfig { precision, ..TrainConfig::preset(preset) };
         config.model.size = size;
         let plain = device.clone().without_autodiff();
         let device = if task.learns() { plain.autodiff() } else { plain };
@@ -148,7 +160,7 @@ impl Bench {
         };
         config.model.size = task.side(size);
         let batch = random_batch(&config, pictures, &device);
-        let mut bench = Self { batch, pictures, work, device };
+        let mut bench = Self { batch, pictures, work, precision, device };
         for _ in 0..WARM_UP_STEPS {
             bench.measure(0.0);
         }
@@ -187,7 +199,8 @@ impl Bench {
             }
             Work::FeatureTrain(state) => {
                 let (network, mut optimiser) = state.take()?;
-                let apart = network.forward(images.clone(), masks.clone()) - images.clone();
+                let forward = || network.forward(images.clone(), masks.clone());
+                let apart = multiplying_in(self.precision.dtype(), forward) - images.clone();
                 let loss = (apart.square() * masks.clone()).sum() / masks.clone().sum().mul_scalar(3.0);
                 let gradients = GradientsParams::from_grads(loss.backward(), &network);
                 let network = optimiser.step(FEATURE_RATE, network, gradients);

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
-use context_encoder_train::{Progress, Run, StepRecord, TrainConfig, progress::Pace};
+use context_encoder_train::{Devices, Progress, Run, StepRecord, TrainConfig, progress::Pace};
 
 use crate::TrialError;
 
@@ -22,11 +21,12 @@ pub struct Fed {
 const FOREVER: u64 = 1_000_000_000;
 
 /// Trains by a configuration in a folder that is removed afterwards, for at least so many seconds after the first
-/// interval (`log_every` steps), in which kernels are compiled and chosen. Nothing but steps is timed.
+/// interval (`log_every` steps), in which kernels are compiled and chosen; on one device or on several. Nothing but
+/// steps is timed.
 ///
 /// # Errors
 /// Whatever data and configuration can refuse.
-pub fn fed(config: TrainConfig, seconds: f64, device: &Device) -> Result<Fed, TrialError> {
+pub fn fed(config: TrainConfig, seconds: f64, devices: impl Into<Devices>) -> Result<Fed, TrialError> {
     let folder = tempfile::tempdir()?;
     let config = TrainConfig {
         steps: FOREVER,
@@ -37,7 +37,7 @@ pub fn fed(config: TrainConfig, seconds: f64, device: &Device) -> Result<Fed, Tr
         ..config
     };
     let mut watch = Watch { seconds: Duration::from_secs_f64(seconds), last: None, timed: Timed::default() };
-    Run::start(config, folder.path().join("run"), device)?.train(&mut watch)?;
+    Run::start(config, folder.path().join("run"), devices)?.train(&mut watch)?;
     let Timed { pictures, waited, elapsed, steps } = watch.timed;
     let elapsed = elapsed.as_secs_f64().max(f64::EPSILON);
     Ok(Fed { pictures_per_second: pictures as f64 / elapsed, waiting: 100.0 * waited / elapsed, steps })
@@ -79,6 +79,8 @@ impl Progress for Watch {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     #[test]

@@ -8,14 +8,14 @@ use std::{
 use clap::{Args, ValueEnum};
 use context_encoder::{
     Device, device_name,
-    model::{Preset, Storage},
-    train::TrainConfig,
+    model::{Precision, Preset, Storage},
+    train::{Devices, TrainConfig},
     trial::{Bench as Trial, Fed, Settings, device_memory, fed, held_memory, peak_memory},
 };
-use miette::{IntoDiagnostic, Result};
+use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
 
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output, table::Table};
+use crate::{device::DevicesChoice, outcome::Outcome, output::Output, table::Table};
 
 const MIB: f64 = 1_048_576.0;
 
@@ -36,7 +36,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 128)]
     size: usize,
     #[command(flatten)]
-    device: DeviceChoice,
+    devices: DevicesChoice,
     /// How long each of them is measured, after a warm-up
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
@@ -112,23 +112,27 @@ struct Row {
 
 impl Bench {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let device = self.device.open()?;
+        let devices = self.devices.open()?;
+        devices.validate_precision(self.precision()).into_diagnostic()?;
         if self.worker {
-            return self.serve(&device);
+            return self.serve(devices.first());
         }
-        let name = device_name(&device);
+        let name = names(&devices);
         output.note(format_args!("{name}, pictures of {} pixels", self.size));
         let tasks = match self.tasks.as_slice() {
             [] => &[Task::Train, Task::Infer, Task::Run],
             asked => asked,
         };
+        if devices.count() > 1 && tasks.iter().any(|task| *task != Task::Run) {
+            return Err(miette!("several devices are measured in a run only; ask for --task run"));
+        }
         let head = ["preset", "task", "batch", "pictures/s", "waiting", "peak MiB", "card MiB"];
         let mut table = Table::new(&head);
         for &preset in &self.presets {
             for &task in tasks {
                 let batches = if self.batches.is_empty() { task.batches() } else { &self.batches };
                 for &batch in batches {
-                    let row = self.measure(preset, task, batch, &device)?;
+                    let row = self.measure(preset, task, batch, &devices)?;
                     output.record(&row.record(&name, self.size));
                     output.detail(format_args!("{}", row.cells().join("  ")));
                     table.push(row.cells());
@@ -141,7 +145,8 @@ impl Bench {
         Ok(Outcome::Complete)
     }
 
-    fn measure(&self, preset: Preset, task: Task, batch: usize, device: &Device) -> Result<Row> {
+    fn measure(&self, preset: Preset, task: Task, batch: usize, devices: &Devices) -> Result<Row> {
+        let device = devices.first();
         let (pictures_per_second, waiting) = match task.on_device() {
             Some(task) => {
                 let mut trial = Trial::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
@@ -149,7 +154,8 @@ impl Bench {
             }
             None => {
                 let Fed { pictures_per_second, waiting, .. } =
-                    fed(self.configuration(preset, batch), self.seconds, device).into_diagnostic()?;
+                    fed(self.configuration(preset, batch), self.seconds, devices.clone())
+                        .into_diagnostic()?;
                 (pictures_per_second, Some(waiting))
             }
         };
@@ -159,13 +165,18 @@ impl Bench {
 
     fn settings(&self, preset: Preset, task: context_encoder::trial::Task, batch: usize) -> Settings {
         let storage = if self.bf16 { Storage::Bf16 } else { Storage::F32 };
-        Settings { preset, task, batch, size: self.size, storage }
+        Settings { preset, task, batch, size: self.size, precision: self.precision(), storage }
+    }
+
+    fn precision(&self) -> Precision {
+        self.devices.precision.unwrap_or_default()
     }
 
     /// That of the run, which reads its numbers from the device once in ten steps as any run does.
     fn configuration(&self, preset: Preset, batch: usize) -> TrainConfig {
         let mut config =
             TrainConfig { batch_size: batch, workers: self.workers, ..TrainConfig::preset(preset) };
+        config.precision = self.precision();
         config.model.size = self.size;
         if let Some(path) = &self.data {
             config.data = config.data.in_folder(path, None, false);
@@ -176,7 +187,7 @@ impl Bench {
     /// Answers each line of the standard input, a number of seconds, with a measurement.
     fn serve(&self, device: &Device) -> Result<Outcome> {
         let (preset, task, batch) = (self.presets[0], self.tasks[0], self.batches[0]);
-        let task = task.on_device().ok_or_else(|| miette::miette!("a run cannot be measured in turns"))?;
+        let task = task.on_device().ok_or_else(|| miette!("a run cannot be measured in turns"))?;
         let base = held_memory();
         let mut trial = Trial::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
         let versions = json!({ "context-encoder": env!("CARGO_PKG_VERSION") });
@@ -199,6 +210,12 @@ fn say(record: &Value) {
     let mut out = std::io::stdout().lock();
     let _ = std::io::Write::write_fmt(&mut out, format_args!("{record}\n"));
     let _ = std::io::Write::flush(&mut out);
+}
+
+/// What the devices are called.
+fn names(devices: &Devices) -> String {
+    let names: Vec<String> = devices.iter().map(device_name).collect();
+    names.join(" + ")
 }
 
 impl Row {

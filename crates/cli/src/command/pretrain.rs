@@ -7,7 +7,7 @@ use context_encoder::train::{Pretext, PretrainConfig};
 use miette::{IntoDiagnostic, Result};
 
 use crate::{
-    device::DeviceChoice,
+    device::DevicesChoice,
     mask_choice::Kind,
     outcome::Outcome,
     output::Output,
@@ -43,15 +43,15 @@ pub struct Pretrain {
     /// TOML file of settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.size=99`; may be repeated. With --resume: rate, steps, intervals, workers,
-    /// data.cache_mib
+    /// One more setting, such as `model.size=99`; may be repeated. With --resume: rate, precision, steps,
+    /// intervals, workers, data.cache_mib
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Steps in all; 0 for random weights, the last of the paper's baselines
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     #[command(flatten)]
-    device: DeviceChoice,
+    devices: DevicesChoice,
     /// The run's folder
     #[arg(long, default_value = "runs/features", value_name = "DIR")]
     run: PathBuf,
@@ -65,14 +65,15 @@ pub struct Pretrain {
 
 impl Pretrain {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let device = self.device.open()?;
-        let new = if self.resume { None } else { Some(self.configuration()?) };
-        let order = Order { folder: &self.run, settings: &self.settings, steps: self.steps };
-        carry_out(new, &order, &device, output)
+        let devices = self.devices.open()?;
+        let settings = self.devices.settings(&self.settings);
+        let new = if self.resume { None } else { Some(self.configuration(&settings)?) };
+        let order = Order { folder: &self.run, settings: &settings, steps: self.steps };
+        carry_out(new, &order, devices, output)
     }
 
     /// Settings from the file, then from arguments.
-    fn configuration(&self) -> Result<PretrainConfig> {
+    fn configuration(&self, settings: &[String]) -> Result<PretrainConfig> {
         let mut config = match &self.config {
             Some(file) => PretrainConfig::load(file).into_diagnostic()?,
             None if self.paper => PretrainConfig::default(),
@@ -90,9 +91,6 @@ impl Pretrain {
         if self.smoke {
             config = config.smoke();
         }
-        self.settings
-            .iter()
-            .try_fold(config, |config, setting| config.with_override(setting))
-            .into_diagnostic()
+        settings.iter().try_fold(config, |config, setting| config.with_override(setting)).into_diagnostic()
     }
 }

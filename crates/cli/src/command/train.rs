@@ -7,7 +7,7 @@ use context_encoder::{model::Preset, train::TrainConfig};
 use miette::{IntoDiagnostic, Result};
 
 use crate::{
-    device::DeviceChoice,
+    device::DevicesChoice,
     outcome::Outcome,
     output::Output,
     training::{Order, carry_out},
@@ -34,15 +34,15 @@ pub struct Train {
     /// TOML file of settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.width=32`; may be repeated. With --resume: rates, steps, intervals, workers,
-    /// data.cache_mib
+    /// One more setting, such as `model.width=32`; may be repeated. With --resume: rates, precision, steps,
+    /// intervals, workers, data.cache_mib
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Steps in all
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     #[command(flatten)]
-    device: DeviceChoice,
+    devices: DevicesChoice,
     /// The run's folder
     #[arg(long, default_value = "runs/paris", value_name = "DIR")]
     run: PathBuf,
@@ -56,14 +56,15 @@ pub struct Train {
 
 impl Train {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let device = self.device.open()?;
-        let new = if self.resume { None } else { Some(self.configuration()?) };
-        let order = Order { folder: &self.run, settings: &self.settings, steps: self.steps };
-        carry_out(new, &order, &device, output)
+        let devices = self.devices.open()?;
+        let settings = self.devices.settings(&self.settings);
+        let new = if self.resume { None } else { Some(self.configuration(&settings)?) };
+        let order = Order { folder: &self.run, settings: &settings, steps: self.steps };
+        carry_out(new, &order, devices, output)
     }
 
     /// Settings from preset or file, then from arguments.
-    fn configuration(&self) -> Result<TrainConfig> {
+    fn configuration(&self, settings: &[String]) -> Result<TrainConfig> {
         let mut config = match (&self.config, self.preset) {
             (Some(file), _) => TrainConfig::load(file).into_diagnostic()?,
             (None, Some(preset)) => TrainConfig::preset(preset),
@@ -76,9 +77,6 @@ impl Train {
         if self.smoke {
             config = config.smoke();
         }
-        self.settings
-            .iter()
-            .try_fold(config, |config, setting| config.with_override(setting))
-            .into_diagnostic()
+        settings.iter().try_fold(config, |config, setting| config.with_override(setting)).into_diagnostic()
     }
 }

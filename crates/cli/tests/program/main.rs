@@ -1,6 +1,7 @@
 //! The program as a user runs it: files it leaves, what it says, how it ends.
 
 mod data;
+mod devices;
 mod documents;
 mod errors;
 mod folder;

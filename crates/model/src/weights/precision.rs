@@ -5,8 +5,9 @@ use std::{fmt, path::Path, str::FromStr};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     store::{BurnToPyTorchAdapter, ChainAdapter, FloatCastAdapter},
-    tensor::{DType, Tensor},
+    tensor::{DType, FloatDType, Tensor},
 };
+use serde::{Deserialize, Serialize};
 
 use super::TrainingRecord;
 use crate::ModelError;
@@ -14,14 +15,16 @@ use crate::ModelError;
 /// The largest finite number of 16 bits in IEEE 754's format.
 const LARGEST_F16: f32 = 65_504.0;
 
-/// How numbers are stored in a weights file. They are read back into 32 bits, whatever they were stored in.
+/// How numbers are stored in a weights file, and how layers multiply in training. Files are read back into 32 bits,
+/// whatever they were stored in.
 ///
 /// | | bytes | largest | relative error |
 /// |---|---|---|---|
 /// | `f32` | 4 | 3e38 | none |
 /// | `f16` | 2 | 65504 | 2^-11 at most (numbers below 6e-5: 3e-8 absolute) |
 /// | `bf16` | 2 | 3e38 | 2^-8 at most |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Precision {
     /// 32 bits, as trained.
@@ -67,6 +70,15 @@ impl SaveOptions {
 impl Precision {
     /// Every precision.
     pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
+    /// Burn's type of such numbers.
+    pub fn dtype(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::F16 => FloatDType::F16,
+            Self::Bf16 => FloatDType::BF16,
+        }
+    }
 
     /// The name used on command lines.
     pub fn name(self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use context_encoder_mask::MaskKind;
-use context_encoder_model::FeatureModelConfig;
+use context_encoder_model::{FeatureModelConfig, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::Pretext;
@@ -30,6 +30,7 @@ const RESIZE: u32 = 256;
 /// | `schedule` | how it changes | constant |
 /// | `batch_size` | pictures a step | 64 |
 /// | `steps` | optimiser steps in all; 0 for random weights | 100 000 |
+/// | `precision` | in how many bits layers multiply: `f32`, `bf16`, `f16` | f32 |
 /// | `data`, `augmentation` | pictures, and what is varied in them | built-in facades, nothing |
 ///
 /// `steps`, masks, rates and loss are the paper's; it does not give its batch size.
@@ -68,6 +69,9 @@ pub struct PretrainConfig {
     pub checkpoint_every: u64,
     /// Pictures of the validation part that are used, at most.
     pub validation_pictures: usize,
+    /// In how many bits layers multiply; weights, losses and Adam have 32 whatever it is.
+    #[serde(default)]
+    pub precision: Precision,
     /// Architecture.
     pub model: FeatureModelConfig,
     /// What the network does.
@@ -95,6 +99,7 @@ impl Default for PretrainConfig {
             validate_every: 500,
             checkpoint_every: 500,
             validation_pictures: 64,
+            precision: Precision::F32,
             model: FeatureModelConfig::alexnet(),
             pretext: Pretext::Context,
             masks: MaskKind::RandomRegion { silhouettes: None },

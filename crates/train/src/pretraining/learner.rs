@@ -8,14 +8,16 @@ use burn::{
 };
 use context_encoder_data::{InpaintingBatch, Purpose, coins, stream};
 use context_encoder_eval::Fill;
-use context_encoder_loss::{Objective, Reconstruction, Region};
-use context_encoder_model::{FeatureModel, SaveOptions, parameter_count};
+use context_encoder_loss::{Objective, Reconstruction};
+use context_encoder_model::{FeatureModel, Precision, SaveOptions, parameter_count};
+use context_encoder_ops::multiplying_in;
 
 use super::{PretrainConfig, reconstructor::Reconstructor};
 use crate::{
     Schedule, StepTerms, TrainError,
     bundle::{Packing, Unpacking},
-    learner::detached,
+    learner::{detached, hidden_region},
+    parallel::Seat,
     player::Player,
     recipe::{Asked, Learn},
 };
@@ -32,6 +34,10 @@ pub struct FeatureLearner {
     step: u64,
     steps: u64,
     schedule: Schedule,
+    /// In what layers multiply.
+    precision: Precision,
+    /// Its place among replicas, where there are several.
+    seat: Option<Seat>,
 }
 
 impl FeatureLearner {
@@ -42,12 +48,18 @@ impl FeatureLearner {
     pub fn new(config: &PretrainConfig, device: &Device) -> Result<Self, TrainError> {
         let device = device.clone().without_autodiff().autodiff();
         Ok(Self {
-            player: Player::new(config.model.init_seeded(config.seed, &device)?, config.rate()),
+            player: Player::new(
+                config.model.init_seeded(config.seed, &device)?,
+                config.rate(),
+                config.precision,
+            ),
             asked: config.pretext.asked(),
             seed: config.seed,
             step: 0,
             steps: config.steps,
             schedule: config.schedule,
+            precision: config.precision,
+            seat: None,
         })
     }
 
@@ -64,7 +76,12 @@ impl FeatureLearner {
     /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`; `masks`: `[batch, 1, size, size]`, 1 = hidden; both
     ///   on the learner's autodiff device
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
-        let Self { player, asked, seed, step, steps, schedule } = self;
+        multiplying_in(self.precision.dtype(), || self.learn(batch))
+    }
+
+    fn learn(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
+        let Self { player, asked, seed, step, steps, schedule, precision, seat } = self;
+        let place = seat.as_ref();
         let (truth, masks) = (batch.images.clone(), batch.masks.clone());
         let counted = match asked {
             Asked::Hidden => masks.clone(),
@@ -72,28 +89,37 @@ impl FeatureLearner {
         };
         let model = &player.network;
         let masked = model.config().fill.hide(truth.clone(), masks);
-        let kept = kept(model, batch.len(), seed, step, &truth.device());
+        let kept = kept(model, batch.len(), (seed, step), place, &truth.device());
         let prediction = model.predict_keeping(masked, kept); // [batch, 3, size, size]
 
         let loss = Objective::Reconstruction.generator_loss(
             &Reconstruction::default(),
             prediction,
             truth,
-            Region::Hidden(counted),
+            hidden_region(counted, place),
             |_| unreachable!("reconstruction alone asks for no judgement"),
         );
         let terms = StepTerms { generator: detached(&loss), discriminator: None };
-        let player = player.descend(&loss.total, schedule.factor(step, steps));
-        (Self { player, asked, seed, step: step + 1, steps, schedule }, terms)
+        let player = player.descend(&loss.total, schedule.factor(step, steps), place);
+        (Self { player, asked, seed, step: step + 1, steps, schedule, precision, seat }, terms)
     }
 }
 
-/// What dropout keeps in a step: `[batch, channels, n, n]`, 1 = kept, 0 = silenced, each with probability 1/2.
-fn kept(model: &FeatureModel, batch: usize, seed: u64, step: u64, device: &Device) -> Tensor<4> {
+/// What dropout keeps in a step: `[batch, channels, n, n]`, 1 = kept, 0 = silenced, each with probability 1/2. It is drawn
+/// for the whole batch, of which a replica takes its share.
+fn kept(
+    model: &FeatureModel,
+    batch: usize,
+    (seed, step): (u64, u64),
+    seat: Option<&Seat>,
+    device: &Device,
+) -> Tensor<4> {
     let config = model.config();
     let shape = [batch, 4 * config.width, config.map_side(), config.map_side()];
-    let coins = coins(stream(seed, Purpose::Dropout, 0, step));
-    let values: Vec<f32> = coins.take(shape.iter().product()).map(|kept| f32::from(u8::from(kept))).collect();
+    let count: usize = shape.iter().product();
+    let others = seat.map_or(0, |seat| seat.rank() * count);
+    let coins = coins(stream(seed, Purpose::Dropout, 0, step)).skip(others);
+    let values: Vec<f32> = coins.take(count).map(|kept| f32::from(u8::from(kept))).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -106,11 +132,16 @@ impl Learn for FeatureLearner {
 
     fn set_rates(&mut self, config: &PretrainConfig) {
         self.steps = config.steps;
-        self.player.rate = config.rate();
+        self.precision = config.precision;
+        self.player.set(config.rate(), config.precision);
     }
 
     fn set_step(&mut self, step: u64) {
         self.step = step;
+    }
+
+    fn join(self, seat: Seat) -> Self {
+        Self { seat: Some(seat), ..self }
     }
 
     fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
@@ -140,6 +171,8 @@ impl Learn for FeatureLearner {
 
 #[cfg(test)]
 mod tests {
+    use context_encoder_loss::Region;
+
     use super::*;
     use crate::Pretext;
 
@@ -178,7 +211,7 @@ mod tests {
             let learner = FeatureLearner::new(&config(pretext), &Device::flex()).expect("usable");
             let model = learner.model();
             let masked = model.config().fill.hide(batch.images.clone(), batch.masks.clone());
-            let kept = kept(model, 2, 0, 0, &batch.images.device());
+            let kept = kept(model, 2, (0, 0), None, &batch.images.device());
             let prediction = numbers(model.predict_keeping(masked, kept));
             let (truth, masks) = (numbers(batch.images.clone()), numbers(batch.masks.clone()));
             let (mut sum, mut count) = (0.0_f64, 0.0_f64);
@@ -227,7 +260,7 @@ mod tests {
     fn dropout_follows_from_seed_and_step_and_keeps_half() {
         let learner = FeatureLearner::new(&config(Pretext::Context), &Device::flex()).expect("usable");
         let draw = |seed, step| {
-            let kept = kept(learner.model(), 64, seed, step, &Device::flex());
+            let kept = kept(learner.model(), 64, (seed, step), None, &Device::flex());
             assert_eq!(kept.dims(), [64, 32, 2, 2]);
             kept.into_data().try_to_vec::<f32>().expect("f32")
         };

@@ -15,6 +15,7 @@ impl Recipe for PretrainConfig {
     const CHANGEABLE: &'static [&'static str] = &[
         "steps",
         "rate",
+        "precision",
         "workers",
         "data.cache_mib",
         "log_every",
@@ -27,6 +28,8 @@ impl Recipe for PretrainConfig {
         Course {
             steps: self.steps,
             batch_size: self.batch_size,
+            shares: 0, // no batch norm
+            precision: self.precision,
             seed: self.seed,
             workers: self.workers,
             log_every: self.log_every,

@@ -15,6 +15,7 @@ impl Recipe for TrainConfig {
         "steps",
         "generator_rate",
         "discriminator_rate",
+        "precision",
         "workers",
         "data.cache_mib",
         "log_every",
@@ -27,6 +28,8 @@ impl Recipe for TrainConfig {
         Course {
             steps: self.steps,
             batch_size: self.batch_size,
+            shares: self.shares,
+            precision: self.precision,
             seed: self.seed,
             workers: self.workers,
             log_every: self.log_every,

@@ -13,18 +13,19 @@ use burn::tensor::Device;
 use context_encoder_data::{InpaintingBatch, MaskSharing};
 use context_encoder_eval::Fill;
 use context_encoder_mask::{MaskGenerator, MaskKind};
-use context_encoder_model::{InitialFill, SaveOptions};
+use context_encoder_model::{InitialFill, Precision, SaveOptions};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Augmentation, DataConfig, StepTerms, TrainError,
     bundle::{Packing, Unpacking},
+    parallel::Seat,
 };
 
 /// Everything that a run depends on. Implemented by this crate's configurations only.
 pub trait Recipe: Clone + Serialize + DeserializeOwned {
     /// What is trained.
-    type Learner: Learn<Recipe = Self>;
+    type Learner: Learn<Recipe = Self> + Send + 'static;
 
     /// Key of the header in this recipe's checkpoints.
     const CHECKPOINT: &'static str;
@@ -75,6 +76,10 @@ pub struct Course {
     pub steps: u64,
     /// Pictures a step.
     pub batch_size: usize,
+    /// Parts of a batch that are normalised each by its own statistics; 0 for one on each device.
+    pub shares: usize,
+    /// In how many bits layers multiply.
+    pub precision: Precision,
     /// Decides everything that is drawn.
     pub seed: u64,
     /// Threads that prepare pictures.
@@ -117,11 +122,14 @@ pub trait Learn: Sized {
         Self::new(config, device)
     }
 
-    /// Takes the learning rates of a configuration, and the steps over which they change.
+    /// Takes the learning rates of a configuration, the steps over which they change, and the precision.
     fn set_rates(&mut self, config: &Self::Recipe);
 
     /// Says how many steps were done, after weights have been read.
     fn set_step(&mut self, step: u64);
+
+    /// Becomes one of several replicas: from now on a batch is its share of a larger one.
+    fn join(self, seat: Seat) -> Self;
 
     /// One step: state and batch in, state and report out.
     fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms);

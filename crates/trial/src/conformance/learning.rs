@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::Objective;
-use context_encoder_model::ModelConfig;
+use context_encoder_model::{ModelConfig, Precision};
 use context_encoder_train::{Learner, StepTerms, TrainConfig};
 
 use super::{
@@ -28,12 +28,17 @@ const GENTLE_RATE: f64 = 1e-4;
 /// by twice the rate. So losses may be further apart than what led to them.
 const AFTER_STEPS: f64 = 2e-3;
 
+/// Losses of layers that multiply in 16 bits: 2^-8 is what `bf16` rounds a number by at most, and of many numbers the
+/// errors of both signs are added up.
+const IN_16_BITS: f64 = 2e-2;
+
 pub(super) fn parts(scale: Scale) -> Vec<Part> {
     let [compact, dense] = configs(scale);
-    let longer = compact.clone();
+    let [longer, short] = [compact.clone(), compact.clone()];
     vec![
         Part::new("training, channel-wise", move |device| two_steps(&compact, device)),
         Part::new("training, dense", move |device| two_steps(&dense, device)),
+        Part::new("training in 16 bits", move |device| in_16_bits(&short, device)),
         Part::new("ten steps of training", move |device| ten_steps(&longer, device)),
     ]
 }
@@ -47,6 +52,23 @@ fn two_steps(model: &ModelConfig, device: &Device) -> Answers {
         Answer::new("losses of the first step", FORWARD).with_values("losses", first),
         Answer::new("losses of the second step", AFTER_STEPS).with_values("losses", second),
     ])
+}
+
+/// The losses of one step with layers that multiply in `f16` and `bf16`; in 32 bits where a device has no such numbers. With
+/// `f16` of reconstruction alone: the discriminator's first step may overflow, and is left out then, by which the
+/// judgement of the prediction becomes another.
+fn in_16_bits(model: &ModelConfig, device: &Device) -> Answers {
+    let answer = |(what, precision, objective): (&'static str, Precision, Objective)| {
+        let precision = if device.supports_dtype(precision.dtype()) { precision } else { Precision::F32 };
+        let config = TrainConfig { model: model.clone(), precision, objective, ..TrainConfig::default() };
+        let losses = losses(&config, 1, device)?.remove(0);
+        Ok(Answer::new(what, IN_16_BITS).with_values("losses", losses))
+    };
+    let parts = [
+        ("losses, f16", Precision::F16, Objective::Reconstruction),
+        ("losses, bf16", Precision::Bf16, Objective::joint()),
+    ];
+    parts.into_iter().map(answer).collect()
 }
 
 /// Reconstruction alone: a game of two follows its own path on each device, as the comment on `AFTER_STEPS` explains.

@@ -1,0 +1,136 @@
+//! Where a run computes.
+
+use burn::tensor::Device;
+use context_encoder_model::Precision;
+
+use crate::{TrainError, recipe::Course};
+
+/// Fewest pictures of a share: batch norm learns nothing from one value a channel.
+const FEWEST: usize = 2;
+
+/// Where a run computes: one device, or several that share every batch equally.
+///
+/// Several may be of different kinds, and one may be named more than once: two replicas on one processor share its
+/// cores.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use context_encoder_train::Devices;
+///
+/// let one = Devices::from(&Device::flex());
+/// let two = Devices::try_from(vec![Device::flex(), Device::flex()])?;
+/// assert_eq!((one.count(), two.count()), (1, 2));
+/// # Ok::<(), context_encoder_train::TrainError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Devices {
+    first: Device,
+    others: Vec<Device>,
+}
+
+impl From<&Device> for Devices {
+    fn from(device: &Device) -> Self {
+        Self { first: device.clone(), others: Vec::new() }
+    }
+}
+
+impl TryFrom<Vec<Device>> for Devices {
+    type Error = TrainError;
+
+    fn try_from(devices: Vec<Device>) -> Result<Self, TrainError> {
+        let mut devices = devices.into_iter();
+        match devices.next() {
+            Some(first) => Ok(Self { first, others: devices.collect() }),
+            None => Err(TrainError::config("no device is given; name one")),
+        }
+    }
+}
+
+impl Devices {
+    /// How many there are, at least 1.
+    pub fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// The one that validates and saves.
+    pub fn first(&self) -> &Device {
+        &self.first
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Device> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Checks that a batch can be shared.
+    pub(crate) fn validate(&self, Course { batch_size, shares, .. }: Course) -> Result<(), TrainError> {
+        let count = self.count();
+        if !shares.is_multiple_of(count) {
+            return Err(TrainError::config(format!(
+                "shares is {shares}, of which {count} devices cannot have equally many; write 0, {count} or {}, or name \
+                 as many devices as divide it",
+                2 * count
+            )));
+        }
+        if count == 1 || (batch_size.is_multiple_of(count) && batch_size / count >= FEWEST) {
+            return Ok(());
+        }
+        let below = (batch_size / count).max(FEWEST) * count;
+        Err(TrainError::config(format!(
+            "batch_size is {batch_size}, which {count} devices cannot share equally, {FEWEST} pictures or more each; \
+             write {below} or {}",
+            below + count
+        )))
+    }
+
+    /// Checks that all of them multiply in so many bits.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the device that does not, and what it does.
+    pub fn validate_precision(&self, precision: Precision) -> Result<(), TrainError> {
+        let Some(device) = self.iter().find(|device| !device.supports_dtype(precision.dtype())) else {
+            return Ok(());
+        };
+        let able = Precision::ALL.into_iter().filter(|able| device.supports_dtype(able.dtype()));
+        let able: Vec<&str> = able.map(Precision::name).collect();
+        Err(TrainError::config(format!(
+            "precision is {precision}, in which {device:?} does not compute; write {}",
+            able.join(" or ")
+        )))
+    }
+
+    /// In words.
+    pub(crate) fn describe(&self) -> String {
+        let names: Vec<String> = self.iter().map(|device| format!("{device:?}")).collect();
+        match names.as_slice() {
+            [one] => one.clone(),
+            several => format!("{} devices: {}", several.len(), several.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Recipe, TrainConfig};
+
+    #[test]
+    fn batches_that_cannot_be_shared_are_refused_with_those_that_can() {
+        let devices = |count| Devices::try_from(vec![Device::flex(); count]);
+        assert!(devices(0).expect_err("none").to_string().contains("name one"));
+        let course =
+            |batch_size, shares| TrainConfig { batch_size, shares, ..TrainConfig::default() }.course();
+        for (count, batch, shares) in [(1, 3, 0), (2, 4, 0), (3, 9, 3), (4, 64, 8)] {
+            devices(count).expect("some").validate(course(batch, shares)).expect("shared equally");
+        }
+        for (count, batch, advice) in
+            [(4, 10, "write 8 or 12"), (2, 2, "write 4 or 6"), (8, 3, "write 16 or 24")]
+        {
+            let error =
+                devices(count).expect("some").validate(course(batch, 0)).expect_err("unequal").to_string();
+            assert!(error.contains(advice) && error.contains("batch_size is"), "{error}");
+        }
+        let error = devices(2).expect("two").validate(course(12, 3)).expect_err("three shares").to_string();
+        assert!(error.contains("shares is 3") && error.contains("write 0, 2 or 4"), "{error}");
+    }
+}
