@@ -34,8 +34,8 @@ pub(crate) fn convolve(
 /// Burn's graphics devices compute convolutions with channels last and hand back a permuted view, so that a single
 /// channel has stride 1 like the columns. Nothing is wrong with that, until a fused kernel of Burn 0.22.1 overwrites such
 /// a tensor in place, as Adam does with a gradient: it reads wrong places (`z + 1000 t` of a `t` that is
-/// `[3, 2, 2, 1]` permuted to `[3, 1, 2, 2]`; docs/backends.md). In here that befell the discriminator's last layer, whose one logit is a
-/// channel. Two reshapes move nothing and set the strides right.
+/// `[3, 2, 2, 1]` permuted to `[3, 1, 2, 2]`; docs/backends.md). In here that befell the discriminator's last layer, whose
+/// one logit is a channel. Two reshapes move nothing and set the strides right.
 fn upright(tensor: Tensor<4>, axes: &[usize]) -> Tensor<4> {
     let dims = tensor.dims();
     if axes.iter().all(|&axis| dims[axis] > 1) {
