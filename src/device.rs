@@ -1,6 +1,10 @@
 //! From a device's name to the device.
 
 use burn::tensor::Device;
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+use burn::tensor::DeviceKind;
+#[cfg(any(feature = "cuda", feature = "rocm", feature = "wgpu", feature = "vulkan", feature = "metal"))]
+use burn::tensor::DeviceType;
 
 /// A device that cannot be used, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +26,14 @@ pub enum DeviceError {
         /// The feature that adds it.
         feature: &'static str,
     },
+    /// A card that is not in this machine, or whose driver is not.
+    #[error("this machine has no device `{name}`: {found}")]
+    Missing {
+        /// The name as it was given.
+        name: String,
+        /// What there is instead.
+        found: String,
+    },
 }
 
 /// The device of a name: where tensors live and where networks compute.
@@ -39,7 +51,7 @@ pub enum DeviceError {
 /// | `metal`, `metal:1` | the same through Metal | `metal` |
 ///
 /// # Errors
-/// [`DeviceError`] says what is wrong with the name, or which feature to add.
+/// [`DeviceError`] says what is wrong with the name, which feature to add, or that the card is not there.
 ///
 /// ```
 /// let device = context_encoder::device("cpu")?;
@@ -53,43 +65,62 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
         Some((backend, index)) => (backend, Some(index.parse::<usize>().map_err(|_| unknown())?)),
         None => (name, None),
     };
-    match (backend, index) {
-        ("cpu", None) => cpu().ok_or(("flex", name)),
-        ("flex", None) => flex().ok_or(("flex", name)),
-        ("ndarray", None) => ndarray().ok_or(("ndarray", name)),
-        ("cubecl-cpu", None) => cubecl_cpu().ok_or(("cpu", name)),
-        ("cuda", index) => cuda(index).ok_or(("cuda", name)),
-        ("rocm", index) => rocm(index).ok_or(("rocm", name)),
-        ("wgpu", index) => wgpu(index).ok_or(("wgpu", name)),
-        ("vulkan", index) => vulkan(index).ok_or(("vulkan", name)),
-        ("metal", index) => metal(index).ok_or(("metal", name)),
+    let found = match (backend, index) {
+        ("cpu", None) => cpu(),
+        ("flex", None) => flex(),
+        ("ndarray", None) => ndarray(),
+        ("cubecl-cpu", None) => cubecl_cpu(),
+        ("cuda", index) => cuda(index),
+        ("rocm", index) => rocm(index),
+        ("wgpu", index) => wgpu(index),
+        ("vulkan", index) => vulkan(index),
+        ("metal", index) => metal(index),
         _ => return Err(unknown()),
-    }
-    .map_err(|(feature, name)| DeviceError::NotCompiledIn { name: name.to_owned(), feature })
+    };
+    found.map_err(|absent| match absent {
+        Absent::Feature(feature) => DeviceError::NotCompiledIn { name: name.to_owned(), feature },
+        #[cfg(any(
+            feature = "cuda",
+            feature = "rocm",
+            feature = "wgpu",
+            feature = "vulkan",
+            feature = "metal"
+        ))]
+        Absent::Card(found) => DeviceError::Missing { name: name.to_owned(), found },
+    })
 }
 
-fn cpu() -> Option<Device> {
-    flex().or_else(ndarray).or_else(cubecl_cpu)
+/// Why there is no device.
+enum Absent {
+    /// This feature is off.
+    Feature(&'static str),
+    /// The feature is on, and this is what the machine has.
+    #[cfg(any(feature = "cuda", feature = "rocm", feature = "wgpu", feature = "vulkan", feature = "metal"))]
+    Card(String),
 }
 
-/// One function for a backend: its device when its feature is on, nothing otherwise.
+fn cpu() -> Result<Device, Absent> {
+    flex().or_else(|_| ndarray()).or_else(|_| cubecl_cpu()).map_err(|_| Absent::Feature("flex"))
+}
+
+/// One function for a backend: its device when its feature is on.
 macro_rules! backend {
     ($name:ident, $feature:literal, $device:expr) => {
-        fn $name() -> Option<Device> {
+        fn $name() -> Result<Device, Absent> {
             #[cfg(feature = $feature)]
-            return Some($device);
+            return Ok($device);
             #[cfg(not(feature = $feature))]
-            None
+            Err(Absent::Feature($feature))
         }
     };
     ($name:ident($index:ident), $feature:literal, $device:expr) => {
-        fn $name($index: Option<usize>) -> Option<Device> {
+        fn $name($index: Option<usize>) -> Result<Device, Absent> {
             #[cfg(feature = $feature)]
-            return Some($device);
+            return $device;
             #[cfg(not(feature = $feature))]
             {
                 let _ = $index;
-                None
+                Err(Absent::Feature($feature))
             }
         }
     };
@@ -101,16 +132,45 @@ backend!(ndarray, "ndarray", {
     Device::ndarray()
 });
 backend!(cubecl_cpu, "cpu", Device::cpu());
-backend!(cuda(index), "cuda", Device::cuda(index.unwrap_or(0)));
-backend!(rocm(index), "rocm", Device::rocm(index.unwrap_or(0)));
-backend!(wgpu(index), "wgpu", Device::wgpu(graphics_card(index)));
-backend!(vulkan(index), "vulkan", Device::vulkan(graphics_card(index)));
-backend!(metal(index), "metal", Device::metal(graphics_card(index)));
+backend!(cuda(index), "cuda", numbered(DeviceType::Cuda, Device::cuda(index.unwrap_or(0))));
+backend!(rocm(index), "rocm", numbered(DeviceType::Rocm, Device::rocm(index.unwrap_or(0))));
+backend!(wgpu(index), "wgpu", graphics(DeviceType::Wgpu, index, Device::wgpu));
+backend!(vulkan(index), "vulkan", graphics(DeviceType::Vulkan, index, Device::vulkan));
+backend!(metal(index), "metal", graphics(DeviceType::Metal, index, Device::metal));
 
-/// The numbered discrete card, or the one that the driver prefers.
+/// A card by its number, if it is there: asked here, since Burn panics at the first tensor on one that is not.
+#[cfg(any(feature = "cuda", feature = "rocm"))]
+fn numbered(kind: DeviceType, device: Device) -> Result<Device, Absent> {
+    let cards = Device::enumerate(kind);
+    if cards.contains(&device) {
+        return Ok(device);
+    }
+    Err(Absent::Card(match cards.len() {
+        0 => "no card was found, or its driver is not installed".to_owned(),
+        found => format!("its cards are numbered from 0 to {}", found - 1),
+    }))
+}
+
+/// The numbered discrete card, or the one that the driver prefers, if it is there.
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
-fn graphics_card(index: Option<usize>) -> burn::tensor::DeviceKind {
-    index.map_or(burn::tensor::DeviceKind::DefaultDevice, burn::tensor::DeviceKind::DiscreteGpu)
+fn graphics(
+    kind: DeviceType,
+    index: Option<usize>,
+    open: fn(DeviceKind) -> Device,
+) -> Result<Device, Absent> {
+    let found = Device::enumerate(kind);
+    if found.is_empty() {
+        return Err(Absent::Card("no graphics driver was found".to_owned()));
+    }
+    let Some(index) = index else { return Ok(open(DeviceKind::DefaultDevice)) };
+    let card = |index| open(DeviceKind::DiscreteGpu(index));
+    let cards = (0..).take_while(|&index| found.contains(&card(index))).count();
+    match cards {
+        0 => Err("no discrete card was found; the name without a number takes what there is".to_owned()),
+        _ if index < cards => Ok(card(index)),
+        _ => Err(format!("its discrete cards are numbered from 0 to {}", cards - 1)),
+    }
+    .map_err(Absent::Card)
 }
 
 #[cfg(test)]
@@ -136,5 +196,14 @@ mod tests {
     fn a_backend_that_was_left_out_names_its_feature() {
         let error = device("cuda:1").expect_err("not compiled in").to_string();
         assert_eq!(error, "device `cuda:1` was not compiled in; build with `--features cuda`");
+    }
+
+    #[test]
+    #[cfg(any(feature = "cuda", feature = "wgpu", feature = "vulkan"))]
+    fn a_card_that_is_not_there_is_an_error_and_no_panic() {
+        for name in ["cuda:63", "wgpu:63", "vulkan:63"] {
+            let error = device(name).expect_err("so many cards are in no machine");
+            assert!(!matches!(error, DeviceError::Unknown { .. }), "{error}");
+        }
     }
 }

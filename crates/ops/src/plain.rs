@@ -15,7 +15,8 @@ pub(crate) fn convolve(
     bias: Option<Tensor<1>>,
 ) -> Tensor<4> {
     let Window { stride, padding, .. } = window;
-    activation.apply(match way {
+    let (x, weight) = (upright(x, &[1]), upright(weight, &[0, 1]));
+    let y = match way {
         Way::Down => {
             let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
             conv2d(x, weight, bias, options)
@@ -24,7 +25,24 @@ pub(crate) fn convolve(
             let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], groups);
             conv_transpose2d(x, weight, bias, options)
         }
-    })
+    };
+    activation.apply(upright(y, &[1]))
+}
+
+/// Where one of `axes` has length one: gives it the stride of its place, to the tensor and to its gradient.
+///
+/// Burn's graphics devices compute convolutions with channels last and hand back a permuted view, so that a single
+/// channel has stride 1 like the columns. Nothing is wrong with that, until a fused kernel of Burn 0.22.1 overwrites such
+/// a tensor in place, as Adam does with a gradient: it reads wrong places (`z + 1000 t` of a `t` that is
+/// `[3, 2, 2, 1]` permuted to `[3, 1, 2, 2]`; docs/backends.md). In here that befell the discriminator's last layer, whose
+/// one logit is a channel. Two reshapes move nothing and set the strides right.
+fn upright(tensor: Tensor<4>, axes: &[usize]) -> Tensor<4> {
+    let dims = tensor.dims();
+    if axes.iter().all(|&axis| dims[axis] > 1) {
+        return tensor;
+    }
+    let line: Tensor<1> = tensor.reshape([dims.iter().product::<usize>()]);
+    line.reshape(dims)
 }
 
 /// Weights times scale, and the shift.

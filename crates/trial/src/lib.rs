@@ -15,7 +15,7 @@ mod memory;
 mod waiting;
 
 pub use bench::{Bench, Measured, Settings, Task};
-pub use conformance::{Check, Scale, conformance};
+pub use conformance::{Check, Scale, conformance, part_names};
 pub use error::TrialError;
 pub use memory::{device_memory, held_memory, peak_memory};
 pub use waiting::{Fed, fed};

@@ -3,7 +3,7 @@
 use clap::Args;
 use context_encoder::{
     device_name,
-    trial::{Check, Scale, conformance, conformance::Verdict},
+    trial::{Check, Scale, conformance, conformance::Verdict, part_names},
 };
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
@@ -22,6 +22,9 @@ pub struct Conformance {
     /// The networks of the presets as they are trained, instead of narrow ones: for graphics cards, or minutes
     #[arg(long)]
     full: bool,
+    /// Only the parts with this in their names; can be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
     /// Do everything so often: kernels are chosen and compiled the first time, and used as they are the next
     #[arg(long, value_name = "N", default_value_t = 1)]
     passes: usize,
@@ -35,11 +38,19 @@ impl Conformance {
         let device = self.device.open()?;
         let reference = context_encoder::device(REFERENCE).into_diagnostic()?;
         let scale = if self.full { Scale::Full } else { Scale::Small };
+        let wanted = |part: &str| self.only.is_empty() || self.only.iter().any(|only| part.contains(only));
+        let parts = part_names(scale);
+        if !parts.iter().any(|part| wanted(part)) {
+            return Err(miette!(
+                help = format!("the parts are: {}", parts.join(" | ")),
+                "no part is called so"
+            ));
+        }
         let (name, against) = (device_name(&device), device_name(&reference));
         output.note(format_args!("{name}, against plain operations on {against}"));
         let mut checks = Vec::new();
         for pass in 1..=self.passes {
-            let found = conformance(&device, &reference, scale, &mut |check| {
+            let found = conformance(&device, &reference, scale, &wanted, &mut |check| {
                 if !self.markdown {
                     output.result(check);
                 }

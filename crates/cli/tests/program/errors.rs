@@ -55,6 +55,7 @@ fn each_mistake_is_named_with_what_to_do() {
     assert!(said(&["check", "absent"]).contains("no folder absent"));
     assert!(said(&["convert", "model.safetensors", "out.pth"]).contains(".safetensors"));
     assert!(said(&["evaluate", "absent", "--weights", "model.safetensors"]).contains("no folder absent"));
+    assert!(said(&["conformance", "--only", "nothing of that name"]).contains("| tanh |"));
     assert!(!folder.join("out.png").exists());
 }
 

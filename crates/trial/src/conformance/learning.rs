@@ -1,6 +1,6 @@
 //! Training: one step, and ten.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::Objective;
 use context_encoder_model::{ModelConfig, Precision};
@@ -47,10 +47,13 @@ pub(super) fn parts(scale: Scale) -> Vec<Part> {
 fn two_steps(model: &ModelConfig, device: &Device) -> Answers {
     let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
     let losses = losses(&config, 2, device)?;
-    let [first, second] = [0, 1].map(|step| losses[step].clone());
+    let named = |what, bound, step: &Losses| {
+        step.iter()
+            .fold(Answer::new(what, bound), |answer, (name, loss)| answer.with_values(*name, vec![*loss]))
+    };
     Ok(vec![
-        Answer::new("losses of the first step", FORWARD).with_values("losses", first),
-        Answer::new("losses of the second step", AFTER_STEPS).with_values("losses", second),
+        named("losses of the first step", FORWARD, &losses[0]),
+        named("losses of the second step", AFTER_STEPS, &losses[1]),
     ])
 }
 
@@ -80,12 +83,15 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Answers {
         ..TrainConfig::default()
     };
     let losses = losses(&config, STEPS, device)?;
-    let totals = losses.into_iter().flatten().collect();
+    let totals = losses.into_iter().flatten().map(|(_, loss)| loss).collect();
     Ok(vec![Answer::new("losses", AFTER_STEPS).with_values("total", totals)])
 }
 
+/// What a step optimises, by name.
+type Losses = Vec<(&'static str, f32)>;
+
 /// All terms of each step.
-fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Vec<f32>>, TrialError> {
+fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Losses>, TrialError> {
     let device = device.clone().autodiff();
     let side = config.model.size;
     let batch = InpaintingBatch {
@@ -98,9 +104,14 @@ fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Vec
     for _ in 0..steps {
         let (next, StepTerms { generator, discriminator }) = learner.step(&batch);
         learner = next;
-        let judged = discriminator.map(|terms| terms.total);
-        let terms = [generator.reconstruction, generator.adversarial, Some(generator.total), judged];
-        losses.push(terms.into_iter().flatten().map(|term| term.into_scalar::<f32>()).collect());
+        let terms = [
+            ("discriminator", discriminator.map(|terms| terms.total)),
+            ("reconstruction", generator.reconstruction),
+            ("adversarial", generator.adversarial),
+            ("total", Some(generator.total)),
+        ];
+        let value = |(name, term): (_, Option<Tensor<1>>)| Some((name, term?.into_scalar::<f32>()));
+        losses.push(terms.into_iter().filter_map(value).collect());
     }
     Ok(losses)
 }

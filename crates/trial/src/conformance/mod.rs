@@ -52,8 +52,13 @@ fn parts(scale: Scale) -> Vec<Part> {
         .collect()
 }
 
-/// Computes every part of the library on `device` and on `reference` and compares; `told` hears of each comparison as
-/// it is made. A device conforms when all of them [pass](Check::passes).
+/// The names of all parts, in the order in which [`conformance`] takes them.
+pub fn part_names(scale: Scale) -> Vec<&'static str> {
+    parts(scale).iter().map(|part| part.name).collect()
+}
+
+/// Computes the `wanted` parts of the library on `device` and on `reference` and compares; `told` hears of each
+/// comparison as it is made. A device conforms when all parts are wanted and all checks [pass](Check::passes).
 ///
 /// On `reference` everything is computed in its plain form ([`plainly`]), which is what the library means; on `device`
 /// as anybody would have it. So a processor's kernels are on trial against that processor's own plain operations. A
@@ -64,16 +69,18 @@ fn parts(scale: Scale) -> Vec<Part> {
 /// use context_encoder_trial::{Scale, conformance};
 ///
 /// let (device, reference) = (Device::default(), Device::flex());
-/// let checks = conformance(&device, &reference, Scale::Small, &mut |check| println!("{check}"));
+/// let checks = conformance(&device, &reference, Scale::Small, &|_| true, &mut |check| println!("{check}"));
 /// assert!(checks.iter().all(|check| check.passes()));
 /// ```
 pub fn conformance(
     device: &Device,
     reference: &Device,
     scale: Scale,
+    wanted: &dyn Fn(&str) -> bool,
     told: &mut dyn FnMut(&Check),
 ) -> Vec<Check> {
-    compare(&parts(scale), device, reference, &|answers| answers, told)
+    let parts: Vec<Part> = parts(scale).into_iter().filter(|part| wanted(part.name)).collect();
+    compare(&parts, device, reference, &|answers| answers, told)
 }
 
 /// `altered` is what tests do to the device's answers.

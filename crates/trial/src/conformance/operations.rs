@@ -7,8 +7,8 @@ use burn::{
 use context_encoder_loss::{Average, Distance, Reconstruction, Region, adversarial_loss, discriminator_loss};
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
-    Activation, AdamStep, Convolution, Layer, Normalisation, Prepared, ResponseNorm, UpConvolution, Window,
-    adam, conceal, max_pool, resize, smooth, tanh,
+    Activation, AdamStep, Convolution, Layer, Normalisation, Prepared, ResponseNorm, UpConvolution, Way,
+    Window, adam, conceal, max_pool, resize, smooth, tanh,
 };
 
 use super::{
@@ -25,6 +25,10 @@ pub(super) fn parts() -> Vec<Part> {
         let layer = Convolution { window, groups, activation: LEAKY };
         Part::new(name, move |device| linear(layer.into(), x, outputs, device))
     };
+    let moved_down = |name, window, x, outputs| {
+        let layer = Convolution { window, groups: 1, activation: LEAKY };
+        Part::new(name, move |device| moved(layer.into(), x, outputs, device))
+    };
     let up = |name, window, x, outputs| {
         let layer = UpConvolution { window, activation: Activation::Relu };
         Part::new(name, move |device| linear(layer.into(), x, outputs, device))
@@ -39,6 +43,13 @@ pub(super) fn parts() -> Vec<Part> {
         up("up-convolution 4x4 /2", Window::new(4, 2, 1), [4, 40, 8, 8], 24),
         up("up-convolution 4x4 of 1x1", Window::new(4, 1, 0), [6, 50, 1, 1], 64),
         up("up-convolution 5x5 /2", Window::new(5, 2, 2), [2, 32, 11, 11], 16),
+        moved_down("one logit, moved", Window::new(4, 1, 0), [16, 128, 4, 4], 1),
+        moved_down("one channel, moved", Window::new(1, 1, 0), [3, 2, 2, 2], 1),
+        Part::new("up to one channel, moved", |device| {
+            let layer = UpConvolution { window: Window::new(4, 2, 1), activation: Activation::Relu };
+            moved(layer.into(), [3, 8, 4, 4], 1, device)
+        }),
+        moved_down("convolution, moved", Window::new(4, 2, 1), [4, 24, 16, 16], 40),
         Part::new("batch norm", |device| batch_norm(1, device)),
         Part::new("batch norm of halves", |device| batch_norm(2, device)),
         Part::new("channel-wise layer", channel_wise),
@@ -70,12 +81,7 @@ pub(super) fn parts() -> Vec<Part> {
 
 /// Output and all gradients of a layer, and the layer laid out for inference.
 fn linear(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
-    let kernel = layer.window.kernel;
-    let [_, inputs, _, _] = dims;
-    let weights = match layer.way {
-        context_encoder_ops::Way::Down => [outputs, inputs / layer.groups, kernel, kernel],
-        context_encoder_ops::Way::Up => [inputs, outputs, kernel, kernel],
-    };
+    let weights = weights_of(layer, dims, outputs);
     let learning = device.clone().autodiff();
     let [x, weight] =
         [(dims, 1), (weights, 2)].map(|(dims, seed)| noise(dims, seed, &learning).require_grad());
@@ -93,6 +99,36 @@ fn linear(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> An
             .with("weight", weight.grad(&gradients).ok_or_else(missing)?)?
             .with("bias", bias.grad(&gradients).ok_or_else(missing)?)?,
         Answer::forward("prepared", prepared.forward(inference))?,
+    ])
+}
+
+fn weights_of(layer: Layer, [_, inputs, _, _]: [usize; 4], outputs: usize) -> [usize; 4] {
+    let kernel = layer.window.kernel;
+    match layer.way {
+        Way::Down => [outputs, inputs / layer.groups, kernel, kernel],
+        Way::Up => [inputs, outputs, kernel, kernel],
+    }
+}
+
+/// What is made of a layer's output and gradients by operations that may overwrite them: nobody else holds them. A device
+/// that fuses operations is on trial here; tensors that are only read, as in `linear`, can be right all the same.
+fn moved(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
+    let device = device.clone().autodiff();
+    let [x, weight] = [(dims, 1), (weights_of(layer, dims, outputs), 2)]
+        .map(|(dims, seed)| noise(dims, seed, &device).require_grad());
+    let y = layer.forward(x.clone(), weight.clone(), None);
+    let mut gradients = slope(y.clone(), 4).backward();
+    let mut taken = |tensor: &Tensor<4>| {
+        let gradient = tensor.grad_remove(&mut gradients);
+        gradient.ok_or_else(|| TrialError::Unreadable("a gradient is missing".to_owned()))
+    };
+    let [dx, dw] = [taken(&x)?, taken(&weight)?];
+    let (y, x, weight) = (y.inner(), x.inner(), weight.inner());
+    Ok(vec![
+        Answer::forward("output", noise(y.dims(), 5, &y.device()) + y.mul_scalar(2.0))?,
+        Answer::new("by gradients", GRADIENT)
+            .with("x", x - dx.mul_scalar(0.5))?
+            .with("weight", weight - dw.mul_scalar(0.5))?,
     ])
 }
 
