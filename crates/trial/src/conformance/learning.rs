@@ -47,13 +47,9 @@ pub(super) fn parts(scale: Scale) -> Vec<Part> {
 fn two_steps(model: &ModelConfig, device: &Device) -> Answers {
     let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
     let losses = losses(&config, 2, device)?;
-    let named = |what, bound, step: &Losses| {
-        step.iter()
-            .fold(Answer::new(what, bound), |answer, (name, loss)| answer.with_values(*name, vec![*loss]))
-    };
     Ok(vec![
-        named("losses of the first step", FORWARD, &losses[0]),
-        named("losses of the second step", AFTER_STEPS, &losses[1]),
+        judged("losses of the first step", FORWARD, &losses[0]),
+        judged("losses of the second step", AFTER_STEPS, &losses[1]),
     ])
 }
 
@@ -64,8 +60,7 @@ fn in_16_bits(model: &ModelConfig, device: &Device) -> Answers {
     let answer = |(what, precision, objective): (&'static str, Precision, Objective)| {
         let precision = if device.supports_dtype(precision.dtype()) { precision } else { Precision::F32 };
         let config = TrainConfig { model: model.clone(), precision, objective, ..TrainConfig::default() };
-        let losses = losses(&config, 1, device)?.remove(0);
-        Ok(Answer::new(what, IN_16_BITS).with_values("losses", losses))
+        Ok(judged(what, IN_16_BITS, &losses(&config, 1, device)?[0]))
     };
     let parts = [
         ("losses, f16", Precision::F16, Objective::Reconstruction),
@@ -89,6 +84,11 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Answers {
 
 /// What a step optimises, by name.
 type Losses = Vec<(&'static str, f32)>;
+
+/// A step's losses, each by itself.
+fn judged(what: &'static str, bound: f64, step: &Losses) -> Answer {
+    step.iter().fold(Answer::new(what, bound), |answer, (name, loss)| answer.with_values(*name, vec![*loss]))
+}
 
 /// All terms of each step.
 fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Losses>, TrialError> {
