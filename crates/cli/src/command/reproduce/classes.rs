@@ -6,7 +6,7 @@ use miette::Result;
 
 use super::baselines::Baselines;
 use crate::{
-    command::transfer::{Attempt, Classes as FineTuned, Learning, Pictures, Probes, Table, TrialFolder},
+    command::transfer::{Attempt, Classes as FineTuned, Learning, Pictures, Probes, Scoreboard, TrialFolder},
     device::DeviceChoice,
     outcome::Outcome,
     output::Output,
@@ -49,7 +49,7 @@ impl Classes {
             None => (self.pictures.clone(), self.baselines.clone(), self.learning.clone()),
         };
         let own = pictures.to_pretrain_on()?;
-        let mut table = Table::new(
+        let mut table = Scoreboard::new(
             ["fine-tuned".to_owned()]
                 .into_iter()
                 .chain(self.layers.iter().map(|layer| format!("{layer} linear"))),

@@ -8,10 +8,13 @@ use miette::{IntoDiagnostic, Result, miette};
 
 use super::baselines::Baselines;
 use crate::{
-    command::transfer::{Attempt, Classes, Learning, Look, Masks, Objects, Pictures, Table, TrialFolder},
+    command::transfer::{
+        Attempt, Classes, Learning, Look, Masks, Objects, Pictures, Scoreboard, TrialFolder,
+    },
     device::DeviceChoice,
     outcome::Outcome,
     output::Output,
+    table::Table,
 };
 
 /// Classification and detection on VOC 2007, segmentation on VOC 2012.
@@ -65,7 +68,7 @@ impl Table2 {
         let masks = Masks::load(&root, ["train", "val"], Stride::S32, reach)?;
         let objects = Objects::load(&root, ["trainval", "test"], &look)?;
         let mut classes = Classes::new(Pictures::of_voc(&root, ["trainval", "test"]));
-        let mut table = Table::new(COLUMNS);
+        let mut table = Scoreboard::new(COLUMNS);
         let pictures = Voc::of_year(&root, 2012).into_diagnostic()?.pictures();
         for named in baselines.ready(&pictures, &device, output)? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
@@ -85,11 +88,13 @@ impl Table2 {
         output.result(if self.smoke { "ours, a trial on pictures drawn by the program" } else { "ours" });
         table.show(output);
         output.result("\nthe paper");
-        output.result(format_args!("| pretraining | {} |\n|---|---|---|---|", COLUMNS.join(" | ")));
+        let [classification, detection, segmentation] = COLUMNS;
+        let mut paper = Table::new(&["pretraining", classification, detection, segmentation]);
         for (name, scores) in PAPER {
             let cells = scores.map(|score| score.map_or("-".to_owned(), |score| format!("{score:.1}")));
-            output.result(format_args!("| {name} | {} |", cells.join(" | ")));
+            paper.push(std::iter::once(name.to_owned()).chain(cells));
         }
+        output.result(paper.markdown().trim_end());
         Ok(Outcome::Complete)
     }
 }

@@ -13,7 +13,7 @@ use context_encoder::{
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{Attempt, EncoderChoice, Learning, Table, TrialFolder, sets};
+use super::{Attempt, EncoderChoice, Learning, Scoreboard, TrialFolder, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune AlexNet's classifier and test it on ten crops of each picture.
@@ -135,7 +135,7 @@ impl Classify {
             Question::WhichOne => "fine-tuned, accuracy",
             Question::WhichAll => "fine-tuned, mAP (11 points)",
         };
-        let mut table = Table::new([column]);
+        let mut table = Scoreboard::new([column]);
         let mut classes = Classes::new(pictures);
         for named in encoders.all()? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };

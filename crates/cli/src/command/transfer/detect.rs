@@ -11,7 +11,7 @@ use context_encoder::transfer::{
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{Attempt, EncoderChoice, Learning, Table, TrialFolder, sets};
+use super::{Attempt, EncoderChoice, Learning, Scoreboard, TrialFolder, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune Fast R-CNN on boxes.
@@ -110,7 +110,7 @@ impl Detect {
                 self.learning.clone(),
             ),
         };
-        let mut table = Table::new(["mAP (11 points)", "mAP (all points)"]);
+        let mut table = Scoreboard::new(["mAP (11 points)", "mAP (all points)"]);
         for named in encoders.all()? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
             let scores = objects.try_one(&attempt)?;

@@ -5,9 +5,9 @@ mod detect;
 mod encoders;
 mod learning;
 mod probe;
+mod scoreboard;
 mod segment;
 mod sets;
-mod table;
 mod tiny;
 mod trial;
 
@@ -18,7 +18,7 @@ use crate::{outcome::Outcome, output::Output};
 
 pub use encoders::{EncoderChoice, Named};
 pub use learning::{Attempt, Learning};
-pub use table::Table;
+pub use scoreboard::Scoreboard;
 pub use trial::TrialFolder;
 pub use {
     classify::{CROP, Classes, Pictures},

@@ -11,7 +11,7 @@ use context_encoder::{
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Named, Table, TrialFolder, classify::Pictures};
+use super::{EncoderChoice, Named, Scoreboard, TrialFolder, classify::Pictures};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Judge frozen features: a linear classifier and nearest neighbours on each layer.
@@ -46,7 +46,7 @@ impl ProbeCommand {
         };
         let columns =
             self.layers.iter().flat_map(|layer| [format!("{layer} linear"), format!("{layer} neighbours")]);
-        let mut table = Table::new(columns);
+        let mut table = Scoreboard::new(columns);
         let mut all = Probes::new(pictures);
         for named in encoders.all()? {
             let probes = all.try_one(&named, &self.layers, &device, output)?;

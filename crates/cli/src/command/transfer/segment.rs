@@ -10,7 +10,7 @@ use context_encoder::transfer::{
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{Attempt, EncoderChoice, Learning, Table, TrialFolder, sets};
+use super::{Attempt, EncoderChoice, Learning, Scoreboard, TrialFolder, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune a fully convolutional network on class masks.
@@ -110,7 +110,7 @@ impl Segment {
                 self.learning.clone(),
             ),
         };
-        let mut table = Table::new(["mean IU"]);
+        let mut table = Scoreboard::new(["mean IU"]);
         for named in encoders.all()? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
             let score = masks.try_one(&attempt)?;

@@ -1,19 +1,19 @@
-//! Scores of several encoders and seeds, as a table.
+//! Scores of several encoders and seeds.
 
 use context_encoder::transfer::metric::mean;
 use serde_json::json;
 
 use super::Named;
-use crate::output::Output;
+use crate::{output::Output, table::Table};
 
 /// Scores in percent, a row for each encoder, a column for each thing measured.
-pub struct Table {
+pub struct Scoreboard {
     columns: Vec<String>,
     /// Name, and for each column the seeds' scores.
     rows: Vec<(String, Vec<Vec<f64>>)>,
 }
 
-impl Table {
+impl Scoreboard {
     pub fn new(columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
@@ -40,12 +40,13 @@ impl Table {
 
     /// As Markdown: the mean over seeds, and their standard deviation where there are several.
     pub fn show(&self, output: &Output) {
-        output.result(format_args!("| encoder | {} |", self.columns.join(" | ")));
-        output.result(format_args!("|---|{}", "---|".repeat(self.columns.len())));
+        let head: Vec<&str> =
+            std::iter::once("encoder").chain(self.columns.iter().map(String::as_str)).collect();
+        let mut table = Table::new(&head);
         for (name, scores) in &self.rows {
-            let cells: Vec<String> = scores.iter().map(|scores| cell(scores)).collect();
-            output.result(format_args!("| {name} | {} |", cells.join(" | ")));
+            table.push(std::iter::once(name.clone()).chain(scores.iter().map(|scores| cell(scores))));
         }
+        output.result(table.markdown().trim_end());
     }
 }
 
