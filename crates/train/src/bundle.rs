@@ -221,7 +221,11 @@ impl Unpacking<'_> {
             .ok_or_else(|| refuse(format!("the {name}'s optimiser is missing")))?
             .into_bytes()
             .map_err(|error| refuse(format!("the {name}'s optimiser is damaged ({error})")))?;
+        // A run that learned in 32 bits so far begins with a fresh one.
         player.scale = player.scale.map(|scale| self.loss_scales.next().unwrap_or(scale));
+        if player.scale.is_some_and(|scale| !scale.is_usable()) {
+            return Err(refuse(format!("the {name}'s loss scale is none")));
+        }
         let count = self.counts.next();
         player.optimizer = restore_optimizer(player.optimizer, bytes)
             .filter(|optimizer| Some(optimizer.to_record().len()) == count)

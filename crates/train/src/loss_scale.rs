@@ -35,6 +35,11 @@ impl Default for LossScale {
 }
 
 impl LossScale {
+    /// Whether it is one that a run can have come to.
+    pub(crate) fn is_usable(&self) -> bool {
+        (1.0..=LARGEST).contains(&self.scale)
+    }
+
     /// The loss to go back from.
     pub(crate) fn scaled(&self, loss: &Tensor<1>) -> Tensor<1> {
         loss.clone().mul_scalar(self.scale)
@@ -120,6 +125,15 @@ mod tests {
         assert_eq!(scale, LossScale { scale: FIRST / 2.0, good: 0 });
         let mut least = LossScale { scale: 1.0, good: 0 };
         assert!(slope(&mut least, 3e38).is_some_and(|slope| slope[1].is_infinite()), "the loss will tell");
+    }
+
+    #[test]
+    fn scales_from_damaged_files_are_told() {
+        let scale = |scale| LossScale { scale, good: 0 };
+        assert!(LossScale::default().is_usable() && scale(1.0).is_usable() && scale(LARGEST).is_usable());
+        for wrong in [0.0, -4.0, 0.5, 2.0 * LARGEST, f64::NAN, f64::INFINITY] {
+            assert!(!scale(wrong).is_usable(), "{wrong}");
+        }
     }
 
     #[test]

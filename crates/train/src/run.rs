@@ -77,9 +77,9 @@ impl<C: Recipe> Training<C> {
         RunFolder::holds_a_run(folder.as_ref())
     }
 
-    /// Where a folder's run leaves its weights.
-    pub fn weights_in(folder: impl AsRef<Path>) -> PathBuf {
-        RunFolder::weights(folder.as_ref())
+    /// The weights that a folder's run left, where they are those of its newest checkpoint.
+    pub fn weights_in(folder: impl AsRef<Path>) -> Option<PathBuf> {
+        RunFolder::newest_weights(folder.as_ref())
     }
 
     /// Prepares a new run in a folder that holds none yet, on one device (`&Device`) or on several [`Devices`].
@@ -115,7 +115,15 @@ impl<C: Recipe> Training<C> {
         let checkpoint = RunFolder::newest_checkpoint(&folder);
         let (_, header) = bundle::open::<C>(&checkpoint)?;
         devices.validate(header.config.course())?;
-        let learners = Replicas::new(&devices, |device| Ok(bundle::load::<C>(&checkpoint, device)?.0))?;
+        let learners = Replicas::new(&devices, |device| {
+            let (learner, found) = bundle::load::<C>(&checkpoint, device)?;
+            if found.step == header.step {
+                return Ok(learner);
+            }
+            let reason = "it changed while it was read: a run is under way in this folder; wait for its end"
+                .to_owned();
+            Err(TrainError::Checkpoint { path: checkpoint.clone(), reason })
+        })?;
         let (step, pictures) = (header.step, Some(header.pictures));
         Ok(Self { config: header.config, folder, learners, step, pictures, devices })
     }

@@ -44,8 +44,15 @@ impl RunFolder {
     }
 
     /// The weights that the run is for.
-    pub(crate) fn weights(folder: &Path) -> PathBuf {
+    fn weights(folder: &Path) -> PathBuf {
         folder.join(WEIGHTS)
+    }
+
+    /// The weights, where they are those of the newest checkpoint: they are written after it.
+    pub(crate) fn newest_weights(folder: &Path) -> Option<PathBuf> {
+        let written = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+        let weights = Self::weights(folder);
+        (written(&weights)? >= written(&Self::newest_checkpoint(folder))?).then_some(weights)
     }
 
     /// The checkpoint to continue from.
@@ -77,6 +84,11 @@ impl RunFolder {
             sheets: Vec::new(),
             _lock: lock,
         })
+    }
+
+    /// Whether checkpoint and weights are there, and of the same step.
+    pub(crate) fn is_written(&self) -> bool {
+        self.weights.parent().is_some_and(|folder| Self::newest_weights(folder).is_some())
     }
 
     /// Writes the sheet of a step and returns its path.

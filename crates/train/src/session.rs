@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
         config: &C,
     ) -> Result<(), TrainError> {
         let Place { done: step, steps_per_epoch, pictures } = self.place;
-        if step == self.first_step && self.folder.checkpoint.exists() && self.folder.weights.exists() {
+        if step == self.first_step && self.folder.is_written() {
             return Ok(());
         }
         let state = State { config, step, epoch: step / steps_per_epoch, pictures };

@@ -28,9 +28,13 @@ pub fn rescaled<'a>(
     pictures: impl ExactSizeIterator<Item = &'a RgbImage>,
 ) -> FeatureEncoder {
     let side = encoder.config().size as u32;
-    let apart = pictures.len().div_ceil(LOOKED_AT).max(1);
-    let squares: Vec<RgbImage> =
-        pictures.step_by(apart).map(|picture| resize::resize(picture, side, side)).collect();
+    let (all, some) = (pictures.len(), pictures.len().min(LOOKED_AT));
+    let chosen: Vec<usize> = (0..some).map(|number| number * all / some).collect();
+    let squares: Vec<RgbImage> = pictures
+        .enumerate()
+        .filter(|(number, _)| chosen.binary_search(number).is_ok())
+        .map(|(_, picture)| resize::resize(picture, side, side))
+        .collect();
     if squares.is_empty() {
         return encoder;
     }

@@ -133,7 +133,11 @@ impl Bench {
                 let batches = if self.batches.is_empty() { task.batches() } else { &self.batches };
                 for &batch in batches {
                     let row = self.measure(preset, task, batch, &devices)?;
-                    output.record(&row.record(&name, self.size));
+                    let mut record = row.record(&name, self.size);
+                    if matches!(task, Task::Train | Task::Run | Task::FeatureTrain) {
+                        record["precision"] = json!(self.precision().name());
+                    }
+                    output.record(&record);
                     output.detail(format_args!("{}", row.cells().join("  ")));
                     table.push(row.cells());
                 }

@@ -67,9 +67,8 @@ impl Devices {
         let count = self.count();
         if !shares.is_multiple_of(count) {
             return Err(TrainError::config(format!(
-                "shares is {shares}, of which {count} devices cannot have equally many; write 0, {count} or {}, or name \
-                 as many devices as divide it",
-                2 * count
+                "shares is {shares}, of which {count} devices cannot have equally many; write 0 or {count}, or name as \
+                 many devices as divide it"
             )));
         }
         if count == 1 || (batch_size.is_multiple_of(count) && batch_size / count >= FEWEST) {
@@ -78,7 +77,7 @@ impl Devices {
         let below = (batch_size / count).max(FEWEST) * count;
         Err(TrainError::config(format!(
             "batch_size is {batch_size}, which {count} devices cannot share equally, {FEWEST} pictures or more each; \
-             write {below} or {}",
+             write {below} or {}, or name as many devices as divide it",
             below + count
         )))
     }
@@ -131,6 +130,6 @@ mod tests {
             assert!(error.contains(advice) && error.contains("batch_size is"), "{error}");
         }
         let error = devices(2).expect("two").validate(course(12, 3)).expect_err("three shares").to_string();
-        assert!(error.contains("shares is 3") && error.contains("write 0, 2 or 4"), "{error}");
+        assert!(error.contains("shares is 3") && error.contains("write 0 or 2"), "{error}");
     }
 }

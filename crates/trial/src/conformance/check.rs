@@ -42,7 +42,7 @@ impl Check {
         }
         let check = |(got, expected): (&Answer, &Answer)| Self {
             part,
-            what: expected.what,
+            what: got.what,
             verdict: got.against(expected),
         };
         got.iter().zip(expected).map(check).collect()

@@ -57,14 +57,17 @@ fn two_steps(model: &ModelConfig, device: &Device) -> Answers {
 /// `f16` of reconstruction alone: the discriminator's first step may overflow, and is left out then, by which the
 /// judgement of the prediction becomes another.
 fn in_16_bits(model: &ModelConfig, device: &Device) -> Answers {
-    let answer = |(what, precision, objective): (&'static str, Precision, Objective)| {
-        let precision = if device.supports_dtype(precision.dtype()) { precision } else { Precision::F32 };
+    let answer = |([what, otherwise], precision, objective): ([&'static str; 2], Precision, Objective)| {
+        let (what, precision) = match device.supports_dtype(precision.dtype()) {
+            true => (what, precision),
+            false => (otherwise, Precision::F32),
+        };
         let config = TrainConfig { model: model.clone(), precision, objective, ..TrainConfig::default() };
         Ok(judged(what, IN_16_BITS, &losses(&config, 1, device)?[0]))
     };
     let parts = [
-        ("losses, f16", Precision::F16, Objective::Reconstruction),
-        ("losses, bf16", Precision::Bf16, Objective::joint()),
+        (["losses, f16", "losses, f32 for f16"], Precision::F16, Objective::Reconstruction),
+        (["losses, bf16", "losses, f32 for bf16"], Precision::Bf16, Objective::joint()),
     ];
     parts.into_iter().map(answer).collect()
 }

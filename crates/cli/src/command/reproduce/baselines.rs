@@ -13,7 +13,7 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 use crate::{
-    command::transfer::{CROP, EncoderChoice, Named},
+    command::transfer::{EncoderChoice, Named, shorter_side},
     mask_choice::Kind,
     output::Output,
     training::onlooker,
@@ -24,7 +24,8 @@ use crate::{
 pub struct Baselines {
     #[command(flatten)]
     encoders: EncoderChoice,
-    /// Folder of pictures to pretrain on, without labels; those that the heads learn from unless it is given
+    /// Folder of pictures to pretrain on, without labels; otherwise those of DIR/train, or all of the devkit's year, those
+    /// to test on among them
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
     /// What is hidden from the context encoder
@@ -54,6 +55,11 @@ impl Baselines {
         }
     }
 
+    /// Side of the pictures that encoders pretrained here see, pixels.
+    pub fn size(&self) -> Result<usize> {
+        Ok(self.encoders.random()?.size)
+    }
+
     /// The encoders that were named; without any, each pretext and random weights, with every seed. `own` are the
     /// pictures of the task.
     pub fn ready(&self, own: &Path, device: &Device, output: &Output) -> Result<Vec<Named>> {
@@ -80,8 +86,7 @@ impl Baselines {
 
     fn configuration(&self, pretext: Pretext, seed: u64, pictures: &Path) -> Result<PretrainConfig> {
         let model: FeatureModelConfig = self.encoders.random()?;
-        let resize = (model.size as f64 / CROP).round() as u32;
-        let all = PretrainConfig::default().with_folder(pictures, Some(resize), false);
+        let all = PretrainConfig::default().with_folder(pictures, Some(shorter_side(model.size)), false);
         let context = PretrainConfig { seed, model, masks: self.masks.with(0, None), ..all.clone() };
         // All learn at the rate for these masks; but autoencoders hide nothing of the kind, and serve for any masks.
         let rate = Some(context.rate());
@@ -99,6 +104,7 @@ impl Baselines {
 
 /// The weights of a run, which is begun, continued, or found complete.
 fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, output: &Output) -> Result<PathBuf> {
+    let steps = config.steps;
     let run = if Pretraining::is_in(folder) {
         let run = Pretraining::resume(folder, device).into_diagnostic()?;
         if *run.config() != config {
@@ -107,12 +113,17 @@ fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, output: &O
                 "the folder holds a run with other settings"
             ));
         }
-        if run.step() == config.steps {
-            return Ok(Pretraining::weights_in(folder));
+        match Pretraining::weights_in(folder) {
+            Some(weights) if run.step() == steps => return Ok(weights),
+            _ => run,
         }
-        run
     } else {
         Pretraining::start(config, folder, device).into_diagnostic()?
     };
-    Ok(run.train(&mut *onlooker(output)).into_diagnostic()?.weights)
+    let summary = run.train(&mut *onlooker(output)).into_diagnostic()?;
+    if summary.step < steps {
+        let step = summary.step;
+        return Err(miette!("stopped at step {step} of {steps}; the same command goes on from there"));
+    }
+    Ok(summary.weights)
 }

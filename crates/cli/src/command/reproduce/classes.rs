@@ -55,6 +55,10 @@ impl Classes {
                 .chain(self.layers.iter().map(|layer| format!("{layer} linear"))),
         );
         let (mut classes, mut probes) = (FineTuned::new(pictures.clone()), Probes::new(pictures));
+        // Everything is looked for before anything is computed.
+        let size = baselines.size()?;
+        classes.load(size)?;
+        probes.load(size)?;
         for named in baselines.ready(&own, &device, output)? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
             let mut scores = vec![classes.try_one(&attempt)?];

@@ -68,6 +68,7 @@ impl Table2 {
         let masks = Masks::load(&root, ["train", "val"], Stride::S32, reach)?;
         let objects = Objects::load(&root, ["trainval", "test"], &look)?;
         let mut classes = Classes::new(Pictures::of_voc(&root, ["trainval", "test"]));
+        classes.load(baselines.size()?)?;
         let mut table = Scoreboard::new(COLUMNS);
         let pictures = Voc::of_year(&root, 2012).into_diagnostic()?.pictures();
         for named in baselines.ready(&pictures, &device, output)? {

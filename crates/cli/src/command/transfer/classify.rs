@@ -91,26 +91,38 @@ pub struct Classes {
 }
 
 /// Crops are this part of the shorter side (AlexNet: 227 of 256).
-pub const CROP: f64 = 227.0 / 256.0;
+const CROP: f64 = 227.0 / 256.0;
+
+/// Shorter side of the pictures that crops of `size` are cut from.
+pub fn shorter_side(size: usize) -> u32 {
+    (size as f64 / CROP).round() as u32
+}
 
 impl Classes {
     pub fn new(pictures: Pictures) -> Self {
         Self { pictures, loaded: None }
     }
 
+    /// The pictures for encoders of a size, read unless they are there.
+    pub fn load(&mut self, size: usize) -> Result<&[Album; 2]> {
+        let resize = shorter_side(size);
+        let albums = match self.loaded.take().filter(|(kept, _)| *kept == resize) {
+            Some((_, albums)) => albums,
+            None => self.pictures.load(Keep::ShorterSide(resize))?,
+        };
+        Ok(&self.loaded.insert((resize, albums)).1)
+    }
+
     /// Fine-tunes one encoder and returns its score, 0 to 1.
     pub fn try_one(&mut self, attempt: &Attempt<'_>) -> Result<f64> {
         let encoder = attempt.encoder()?;
-        let size = encoder.config().size as u32;
-        let resize = (f64::from(size) / CROP).round() as u32;
-        if self.loaded.as_ref().is_none_or(|(kept, _)| *kept != resize) {
-            self.loaded = Some((resize, self.pictures.load(Keep::ShorterSide(resize))?));
-        }
-        let Some((_, [train, test])) = &self.loaded else { unreachable!("loaded just now") };
+        let size = encoder.config().size;
+        let question = self.pictures.question();
+        let [train, test] = self.load(size)?;
+        let (size, resize) = (size as u32, shorter_side(size));
         let view = View::RandomCrop { resize, size };
         let encoder = attempt.named.suited(encoder, train.pictures.iter());
-        let classifier =
-            Classifier::new(encoder, train.classes.len(), self.pictures.question(), attempt.named.seed);
+        let classifier = Classifier::new(encoder, train.classes.len(), question, attempt.named.seed);
         let own = Fit { rate: 2e-4, ..Fit::default() };
         let lessons = CropLessons { album: train, view };
         let judge = |classifier: &Classifier| Ok(Exam::sit(classifier, test, view).score());

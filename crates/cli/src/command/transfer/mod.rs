@@ -21,7 +21,7 @@ pub use learning::{Attempt, Learning};
 pub use scoreboard::Scoreboard;
 pub use trial::TrialFolder;
 pub use {
-    classify::{CROP, Classes, Pictures},
+    classify::{Classes, Pictures, shorter_side},
     detect::{Look, Objects},
     probe::Probes,
     segment::Masks,

@@ -70,6 +70,16 @@ impl Probes {
         Self { pictures, loaded: None }
     }
 
+    /// The pictures for encoders of a size, read unless they are there.
+    pub fn load(&mut self, size: usize) -> Result<&[Album; 2]> {
+        let side = size as u32;
+        let albums = match self.loaded.take().filter(|(kept, _)| *kept == side) {
+            Some((_, albums)) => albums,
+            None => self.pictures.load(Keep::Square(side))?,
+        };
+        Ok(&self.loaded.insert((side, albums)).1)
+    }
+
     /// Probes layers of one encoder, frozen, and tells their scores.
     pub fn try_one(
         &mut self,
@@ -80,14 +90,10 @@ impl Probes {
     ) -> Result<Vec<Probe>> {
         let device = &device.clone().without_autodiff();
         let encoder = named.load(device)?;
-        let side = encoder.config().size as u32;
-        if self.loaded.as_ref().is_none_or(|(kept, _)| *kept != side) {
-            self.loaded = Some((side, self.pictures.load(Keep::Square(side))?));
-        }
-        let Some((_, [train, test])) = &self.loaded else { unreachable!("loaded just now") };
+        let question = self.pictures.question();
+        let [train, test] = self.load(encoder.config().size)?;
         let encoder = named.suited(encoder, train.pictures.iter());
-        let probes =
-            probe(&encoder, [train, test], self.pictures.question(), layers, device).into_diagnostic()?;
+        let probes = probe(&encoder, [train, test], question, layers, device).into_diagnostic()?;
         for Probe { layer, numbers, linear, decay, neighbours } in &probes {
             output.note(format_args!(
                 "{} {} {layer}: linear {:.1} %, neighbours {:.1} % ({numbers} numbers, decay {decay})",
