@@ -20,7 +20,7 @@ use context_encoder::{
 #[derive(Parser)]
 #[command(about = "Pretrain encoders by inpainting and by the baselines of the paper's Table 2")]
 struct Arguments {
-    /// Folder of pictures, with subfolders; without it, facades are drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
     #[arg(long)]
     data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels

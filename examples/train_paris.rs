@@ -17,7 +17,7 @@ use context_encoder::train::{Summary, TrainError, progress};
 #[derive(Parser)]
 #[command(about = "Train a context encoder; without arguments, a few minutes on the CPU")]
 struct Arguments {
-    /// Folder of pictures, with subfolders; without it, facades are drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
     #[arg(long)]
     data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels

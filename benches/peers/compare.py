@@ -128,7 +128,7 @@ def speed(measured):
 
 def ours(case, arguments):
     options = case | {"preset": OUR_PRESETS[case["preset"]], "device": arguments.device}
-    return start([str(arguments.ours), "bench"], options, ("preset", "task", "batch", "size", "device"), case, arguments)
+    return start([str(arguments.ours.resolve()), "bench"], options, ("preset", "task", "batch", "size", "device"), case, arguments)
 
 
 def theirs(case, mode, arguments):

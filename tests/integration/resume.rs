@@ -1,6 +1,6 @@
 //! A run that stops and resumes is the run that never stopped.
 
-use std::{fs, path::Path};
+use std::{fs, io::Cursor, path::Path};
 
 use context_encoder::{
     Device,
@@ -128,6 +128,43 @@ fn weights_do_not_depend_on_the_cache() {
     for workers in [0, 2] {
         assert_eq!(trained(1024, workers), expected, "{workers} workers");
     }
+}
+
+#[test]
+fn a_run_on_shards_resumes() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let shards = folder.path().join("shards");
+    fs::create_dir(&shards).expect("created");
+    for number in 0..3 {
+        let file = fs::File::create(shards.join(format!("{number}.tar"))).expect("a file");
+        let mut shard = tar::Builder::new(file);
+        for index in 0..4 {
+            let picture = Facades::new(number).with_size(110, 90).picture(index);
+            let mut png = Cursor::new(Vec::new());
+            picture.write_to(&mut png, image::ImageFormat::Png).expect("in memory");
+            let mut header = tar::Header::new_gnu();
+            header.set_size(png.get_ref().len() as u64);
+            let name = format!("{index}.png");
+            shard.append_data(&mut header, name, png.get_ref().as_slice()).expect("written");
+        }
+        shard.finish().expect("written");
+    }
+    let base = config(5, Objective::Reconstruction);
+    let data = base.data.clone().in_folder(&shards, Some(70), true);
+    assert!(matches!(data, DataConfig::Shards { resize: 70, strict: true, .. }));
+    assert!(data.clone().without(Some(&shards)).is_err());
+    // Epochs of two steps: three shards keep three of four samples each to learn from.
+    let whole = TrainConfig { data, workers: 2, ..base };
+    let train = |run: Run| tensors(&run.train(&mut ()).expect("trained").weights);
+    let expected = train(Run::start(whole.clone(), folder.path().join("whole"), &device).expect("run"));
+
+    let parts = folder.path().join("parts");
+    train(Run::start(TrainConfig { steps: 3, workers: 0, ..whole }, &parts, &device).expect("run"));
+    assert_eq!(train(Run::resume(&parts, &device).expect("checkpoint").with_steps(5)), expected);
+
+    fs::remove_file(shards.join("1.tar")).expect("removed");
+    let error = Run::resume(&parts, &device).expect("checkpoint").with_steps(6).train(&mut ());
+    assert!(error.expect_err("other pictures").to_string().contains("other pictures"));
 }
 
 #[test]

@@ -60,7 +60,11 @@ impl Default for Limits {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn decode(path: &Path, limits: &Limits) -> Result<RgbImage, DataError> {
-    let bytes = read(path, limits)?;
+    decode_bytes(read(path, limits)?, path, limits)
+}
+
+/// [`decode`] of a file's content; `path` is what errors call it.
+pub(crate) fn decode_bytes(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<RgbImage, DataError> {
     let format =
         sniff::readable(&bytes).map_err(|reason| DataError::NotAPicture { path: path.to_owned(), reason })?;
     if format == ImageFormat::Jpeg && !jpeg::is_complete(&bytes) {

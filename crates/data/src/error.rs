@@ -42,6 +42,15 @@ pub enum DataError {
         source: io::Error,
     },
 
+    /// A tar file of pictures, or the index beside it, is damaged.
+    #[error("cannot use the shard {path}: {reason}")]
+    Shard {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+
     /// A file that is named or used like a picture holds something else.
     #[error("{path} is not a usable picture: {reason}")]
     NotAPicture {

@@ -2,7 +2,7 @@
 //!
 //! | step | module | what it does |
 //! |---|---|---|
-//! | 1 | `folder`, `sniff` | lists pictures by content, sorted, with a fixed split |
+//! | 1 | `folder`, `shards`, `sniff` | lists pictures by content, sorted, with a fixed split |
 //! | 2 | `decode`, `jpeg` | a file becomes 8-bit RGB, upright, within limits |
 //! | 3 | `view`, `crop`, `tint` | training views (random crop, flip, scale, light) and the evaluation view |
 //! | 4 | [`pixel`] | bytes to `[-1, 1]` and back: the one place that knows ranges |
@@ -10,7 +10,7 @@
 //! | 6 | `batch` | a batch on the host, and on a device |
 //!
 //! Randomness is explicit: each decision has its own [`stream`], keyed by seed, purpose, epoch and picture. Masks
-//! are 1 where a picture is hidden. Pictures come from a [`Folder`], from [`facades`] drawn on the fly, or from any
+//! are 1 where a picture is hidden. Pictures come from a [`Folder`], from [`Shards`], from [`facades`] drawn on the fly, or from any
 //! other [`PictureSource`].
 
 mod batch;
@@ -26,6 +26,7 @@ mod loader_config;
 mod order;
 mod prefetch;
 mod refused;
+mod shards;
 mod sniff;
 mod source;
 mod stream;
@@ -46,6 +47,7 @@ pub use loader::{Batches, Loader};
 pub use loader_config::{LastBatch, LoaderConfig, MaskSharing};
 pub use order::{Order, Position};
 pub use refused::Refused;
+pub use shards::Shards;
 pub use source::PictureSource;
 pub use stream::{Purpose, coins, stream};
 pub use tint::Tint;

@@ -169,10 +169,10 @@ impl Loader {
             MaskSharing::EachPicture => None,
             MaskSharing::EachBatch => Some(self.mask(Purpose::BatchMask, position.epoch, position.step)),
         };
-        let indices = order.indices(seed, position.epoch, self.source.len());
         let first = position.step as usize * batch_size;
+        let places = first..(first + batch_size).min(self.source.len());
         let mut samples = Vec::with_capacity(batch_size);
-        for &index in indices.iter().skip(first).take(batch_size) {
+        for index in order.at(places, seed, position.epoch, self.source.as_ref()) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }

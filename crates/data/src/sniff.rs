@@ -18,7 +18,7 @@ const PICTURE_ENDINGS: [&str; 14] =
 const BMP_HEADER_SIZES: [u32; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
 
 /// Bytes that tell all formats apart.
-const HEAD: usize = 32;
+pub(crate) const HEAD: usize = 32;
 
 /// What a file is to a folder of pictures.
 #[derive(Debug, PartialEq, Eq)]

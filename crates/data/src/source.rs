@@ -27,6 +27,18 @@ pub trait PictureSource: Send + Sync {
         false
     }
 
+    /// The number of the first picture of each shard, ascending, where pictures lie together in shards and are
+    /// had faster one shard after the other: a shuffled [`Order`](crate::Order) then keeps shards together. Empty
+    /// where no order is better than another.
+    fn shards(&self) -> &[usize] {
+        &[]
+    }
+
+    /// A number that changes when the pictures do, as far as their names and their count tell.
+    fn fingerprint(&self) -> u64 {
+        fingerprint((0..self.len()).map(|index| self.name(index)))
+    }
+
     /// What to call picture `index` in reports.
     ///
     /// # Panics
@@ -37,4 +49,12 @@ pub trait PictureSource: Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// FNV-1a over all names.
+pub(crate) fn fingerprint(names: impl Iterator<Item = String>) -> u64 {
+    names.fold(0xcbf2_9ce4_8422_2325, |hash, name| {
+        let bytes = name.bytes().chain([0]);
+        bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    })
 }

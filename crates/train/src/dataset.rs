@@ -6,7 +6,7 @@ use std::{
 };
 
 use context_encoder_data::{
-    FacadeSource, Facades, Folder, FolderOptions, OnBadPicture, PictureSource, Refused, View,
+    FacadeSource, Facades, Folder, FolderOptions, Limits, OnBadPicture, PictureSource, Refused, Shards, View,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,16 @@ pub enum DataConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         without: Option<PathBuf>,
     },
+    /// Tar files in a folder, as WebDataset packs them ([`Shards`]); every 20th sample of each is kept for validation.
+    Shards {
+        /// The folder, or one tar file.
+        path: PathBuf,
+        /// As of a folder.
+        resize: u32,
+        /// As of a folder.
+        #[serde(default)]
+        strict: bool,
+    },
 }
 
 /// What is varied in the pictures to learn from, beside place and side.
@@ -66,6 +76,22 @@ pub struct Augmentation {
     pub smallest: u32,
     /// How far light and colours vary, percent.
     pub colour: u8,
+}
+
+/// That there are pictures for both parts.
+fn enough(
+    path: &Path,
+    training: &dyn PictureSource,
+    validation: &dyn PictureSource,
+) -> Result<(), TrainError> {
+    if training.is_empty() || validation.is_empty() {
+        return Err(TrainError::config(format!(
+            "{} holds {} usable picture, but a run needs at least two: every 20th is kept to validate on",
+            path.display(),
+            training.len() + validation.len()
+        )));
+    }
+    Ok(())
 }
 
 impl Augmentation {
@@ -109,40 +135,44 @@ fn cache_mib() -> u64 {
     CACHE_MIB
 }
 
-impl Dataset {
-    /// A number that changes when the pictures to learn from do (their names or their count): FNV-1a over all names.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        let names = (0..self.training.len()).map(|index| self.training.name(index));
-        names.fold(0xcbf2_9ce4_8422_2325, |hash, name| {
-            let bytes = name.bytes().chain([0]);
-            bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-        })
-    }
-}
-
 impl DataConfig {
     /// A folder with the paper's resizing.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
         Self::Folder { path: path.into(), resize: 350, strict: false, cache_mib: CACHE_MIB, without: None }
     }
 
-    /// These pictures' settings, for a folder: `resize` where it is given, else the one there was.
+    /// These pictures' settings, for a folder, or for shards where tar files lie right in it: `resize` where it is
+    /// given, else the one there was.
     pub fn in_folder(self, path: impl Into<PathBuf>, resize: Option<u32>, strict: bool) -> Self {
+        let path = path.into();
         let (old_resize, old_strict, cache_mib, without) = match self {
             Self::Folder { resize, strict, cache_mib, without, .. } => (resize, strict, cache_mib, without),
+            Self::Shards { resize, strict, .. } => (resize, strict, CACHE_MIB, None),
             Self::Facades { .. } => (350, false, CACHE_MIB, None),
         };
         let (resize, strict) = (resize.unwrap_or(old_resize), strict || old_strict);
-        Self::Folder { path: path.into(), resize, strict, cache_mib, without }
+        if Shards::are_in(&path) {
+            Self::Shards { path, resize, strict }
+        } else {
+            Self::Folder { path, resize, strict, cache_mib, without }
+        }
     }
 
     /// Leaves out what is, byte for byte, in a folder to test on too; for `None`, and for drawn facades, changes nothing.
-    pub fn without(self, tested: Option<&Path>) -> Self {
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for shards, which are not searched.
+    pub fn without(self, tested: Option<&Path>) -> Result<Self, TrainError> {
         match (self, tested) {
             (Self::Folder { path, resize, strict, cache_mib, .. }, Some(tested)) => {
-                Self::Folder { path, resize, strict, cache_mib, without: Some(tested.to_owned()) }
+                Ok(Self::Folder { path, resize, strict, cache_mib, without: Some(tested.to_owned()) })
             }
-            (other, _) => other,
+            (Self::Shards { path, .. }, Some(tested)) => Err(TrainError::config(format!(
+                "{} holds shards, in which the pictures of {} are not looked for; unpack them into a folder",
+                path.display(),
+                tested.display()
+            ))),
+            (other, _) => Ok(other),
         }
     }
 
@@ -183,14 +213,7 @@ impl DataConfig {
                     )));
                 }
                 let (training, validation) = folder.split();
-                if training.is_empty() || validation.is_empty() {
-                    let reason = format!(
-                        "{} holds {} usable picture, but a run needs at least two: every 20th is kept to validate on",
-                        path.display(),
-                        training.len() + validation.len()
-                    );
-                    return Err(TrainError::config(reason));
-                }
+                enough(path, &training, &validation)?;
                 Ok(Dataset {
                     training: Arc::new(training),
                     validation: Arc::new(validation),
@@ -201,6 +224,19 @@ impl DataConfig {
                     refused,
                 })
             }
+            Self::Shards { path, strict, .. } => {
+                let (training, validation) = Shards::open(path, Limits::default())?.split();
+                enough(path, &training, &validation)?;
+                Ok(Dataset {
+                    training: Arc::new(training),
+                    validation: Arc::new(validation),
+                    view,
+                    validation_view,
+                    on_bad_picture: if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip },
+                    cache_mib: 0, // made for sets of which no memory holds a part worth keeping
+                    refused: Vec::new(),
+                })
+            }
         }
     }
 
@@ -209,7 +245,7 @@ impl DataConfig {
         match self {
             // Pictures of 3:2.5 around the crop leave it room to move by a quarter of its side.
             Self::Facades { .. } => side * 5 / 4,
-            Self::Folder { resize, .. } => *resize,
+            Self::Folder { resize, .. } | Self::Shards { resize, .. } => *resize,
         }
     }
 
@@ -219,7 +255,9 @@ impl DataConfig {
             Self::Facades { pictures: 0 } => {
                 Err(TrainError::config("data.pictures is 0; write at least batch_size"))
             }
-            Self::Folder { resize, .. } if !(side..=MAX_RESIZE).contains(resize) => {
+            Self::Folder { resize, .. } | Self::Shards { resize, .. }
+                if !(side..=MAX_RESIZE).contains(resize) =>
+            {
                 Err(TrainError::config(format!(
                     "data.resize is {resize}; write the shorter side in pixels, from model.size ({side}) to {MAX_RESIZE}"
                 )))
@@ -235,17 +273,20 @@ impl DataConfig {
                 let (path, without) = (absolute(path), without.map(absolute));
                 Self::Folder { path, resize, strict, cache_mib, without }
             }
-            other => other,
+            Self::Shards { path, resize, strict } => Self::Shards { path: absolute(path), resize, strict },
+            Self::Facades { pictures } => Self::Facades { pictures },
         }
     }
 
     /// In words, for the weights file.
     pub(crate) fn describe(&self) -> String {
+        let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         match self {
             Self::Facades { .. } => "built-in facades".to_owned(),
+            Self::Shards { path, resize, .. } => {
+                format!("shards {}, shorter side {resize} px", name(path))
+            }
             Self::Folder { path, resize, without, .. } => {
-                let name =
-                    |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
                 let without = without.as_ref().map(|other| format!(" without what is in {}", name(other)));
                 format!("folder {}{}, shorter side {resize} px", name(path), without.unwrap_or_default())
             }

@@ -225,7 +225,7 @@ impl<C: Recipe> Training<C> {
             )));
         }
         let dataset = DataConfig::open(config)?;
-        let pictures = dataset.fingerprint();
+        let pictures = dataset.training.fingerprint();
         if self.pictures.is_some_and(|before| before != pictures) {
             return Err(TrainError::config(
                 "the data folder holds other pictures than when the run began; bring them back, or start a new run",
@@ -355,7 +355,7 @@ mod tests {
             dataset.training.len() + dataset.validation.len()
         };
         assert_eq!(pictures(&config), 6);
-        config.data = config.data.without(Some(&test));
+        config.data = config.data.without(Some(&test)).expect("a folder");
         assert_eq!(pictures(&config), 5);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// on built-in facades, in about a minute on a processor.
 #[derive(Args)]
 pub struct Pretrain {
-    /// Folder of pictures, with subfolders; without it, facades are drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels; 256 unless --config says otherwise

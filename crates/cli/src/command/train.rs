@@ -16,7 +16,7 @@ use crate::{
 /// Train a network; without arguments, a compact one on built-in facades, in a few minutes on a processor.
 #[derive(Args)]
 pub struct Train {
-    /// Folder of pictures, with subfolders; without it, facades are drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels
@@ -71,8 +71,8 @@ impl Train {
             (None, None) => TrainConfig::first_run(),
         };
         if let Some(path) = &self.data {
-            config.data =
-                config.data.in_folder(path, self.resize, self.strict).without(self.without.as_deref());
+            let data = config.data.in_folder(path, self.resize, self.strict);
+            config.data = data.without(self.without.as_deref()).into_diagnostic()?;
         }
         if self.smoke {
             config = config.smoke();

@@ -182,7 +182,7 @@ impl PretrainConfig {
     pub fn with_folder(mut self, path: impl AsRef<Path>, resize: Option<u32>, strict: bool) -> Self {
         let resize = match &self.data {
             DataConfig::Facades { .. } => resize.or(Some(RESIZE)),
-            DataConfig::Folder { .. } => resize,
+            DataConfig::Folder { .. } | DataConfig::Shards { .. } => resize,
         };
         self.data = self.data.in_folder(path.as_ref(), resize, strict);
         self
