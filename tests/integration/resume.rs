@@ -152,8 +152,15 @@ fn a_run_on_shards_resumes() {
     let base = config(5, Objective::Reconstruction);
     let data = base.data.clone().in_folder(&shards, Some(70), true);
     assert!(matches!(data, DataConfig::Shards { resize: 70, strict: true, .. }));
-    assert!(data.clone().without(Some(&shards)).is_err());
-    // Epochs of two steps: three shards keep three of four samples each to learn from.
+    // Not searched for pictures to test on, and never silently so.
+    for without in [
+        data.clone().without(Some(&shards)),
+        DataConfig::folder("p").without(Some(&shards)).in_folder(&shards, Some(70), false),
+    ] {
+        let error = TrainConfig { data: without, ..base.clone() }.validate().expect_err("not searched");
+        assert!(error.to_string().contains("(data.without); unpack them"), "{error}");
+    }
+    // Epochs of two steps: of twelve samples the first is kept to validate on.
     let whole = TrainConfig { data, workers: 2, ..base };
     let train = |run: Run| tensors(&run.train(&mut ()).expect("trained").weights);
     let expected = train(Run::start(whole.clone(), folder.path().join("whole"), &device).expect("run"));
@@ -162,7 +169,7 @@ fn a_run_on_shards_resumes() {
     train(Run::start(TrainConfig { steps: 3, workers: 0, ..whole }, &parts, &device).expect("run"));
     assert_eq!(train(Run::resume(&parts, &device).expect("checkpoint").with_steps(5)), expected);
 
-    fs::remove_file(shards.join("1.tar")).expect("removed");
+    fs::copy(shards.join("0.tar"), shards.join("1.tar")).expect("other pictures");
     let error = Run::resume(&parts, &device).expect("checkpoint").with_steps(6).train(&mut ());
     assert!(error.expect_err("other pictures").to_string().contains("other pictures"));
 }

@@ -1,5 +1,6 @@
 //! The `context-encoder` program: arguments and wiring; what it does is in the library.
 
+mod breakdown;
 mod command;
 mod crew;
 mod description;
@@ -48,7 +49,7 @@ struct Program {
 fn main() -> ExitCode {
     let program = Program::parse();
     let output = Output::new(program.json, program.quiet, program.verbose);
-    match program.command.run(&output) {
+    match breakdown::told(|| program.command.run(&output)) {
         Ok(outcome) => outcome.into(),
         Err(report) => {
             output.error(&report);

@@ -6,8 +6,8 @@ use rand::seq::SliceRandom;
 
 use crate::{PictureSource, Purpose, stream};
 
-/// How many shards are read from at a time, their pictures mixed.
-const TOGETHER: usize = 16;
+/// How many shards at most are read from at a time, their pictures mixed.
+pub(crate) const TOGETHER: usize = 16;
 
 /// A place in a run: step `step` of epoch `epoch`, both counted from 0.
 ///
@@ -44,7 +44,7 @@ impl Position {
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// A new random order for every epoch: for training. Where pictures lie in
-    /// [shards](crate::PictureSource::shards) the shards are in random order, and the pictures of sixteen at a time.
+    /// [shards](crate::PictureSource::shards) the shards are in random order, and the pictures of up to sixteen at a time.
     #[default]
     Shuffled,
     /// The order of the source: for evaluation.
@@ -76,7 +76,7 @@ impl Order {
     }
 }
 
-/// Shards in random order, and the pictures of each [`TOGETHER`] of them in random order.
+/// Shards in random order, and the pictures of each group of them in random order; groups are as large as one another.
 fn shuffled_by_shards(
     places: Range<usize>,
     seed: u64,
@@ -89,7 +89,8 @@ fn shuffled_by_shards(
     shards.shuffle(&mut stream(seed, Purpose::Order, epoch, 0));
     let mut shown = Vec::with_capacity(places.len());
     let mut end = 0;
-    for (number, together) in (1..).zip(shards.chunks(TOGETHER)) {
+    let group = shards.len().div_ceil(shards.len().div_ceil(TOGETHER));
+    for (number, together) in (1..).zip(shards.chunks(group)) {
         let first = end;
         end += together.iter().map(|shard| pictures(shard).len()).sum::<usize>();
         if end <= places.start {
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_shards_are_mixed_at_a_time() {
+    fn groups_of_shards_are_mixed() {
         let source = Sizes::new(&[10; 40]);
         let shown = source.epoch(Order::Shuffled, 3, 0);
         let shards = |pictures: &[usize]| {
@@ -171,7 +172,7 @@ mod tests {
             shards.dedup();
             (shards.len(), changes)
         };
-        for (part, count) in [(0..160, 16), (160..320, 16), (320..400, 8)] {
+        for (part, count) in [(0..140, 14), (140..280, 14), (280..400, 12)] {
             let (different, changes) = shards(&shown[part.clone()]);
             assert_eq!(different, count, "{part:?}");
             assert!(changes > part.len() / 2, "{changes} changes of shard among {part:?}");

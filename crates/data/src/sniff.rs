@@ -67,7 +67,7 @@ fn announced(head: &[u8]) -> Option<ImageFormat> {
     Some(format)
 }
 
-fn claims_to_be_a_picture(path: &Path) -> bool {
+pub(crate) fn claims_to_be_a_picture(path: &Path) -> bool {
     path.extension()
         .and_then(|ending| ending.to_str())
         .is_some_and(|ending| PICTURE_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))

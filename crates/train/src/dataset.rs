@@ -51,7 +51,7 @@ pub enum DataConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         without: Option<PathBuf>,
     },
-    /// Tar files in a folder, as WebDataset packs them ([`Shards`]); every 20th sample of each is kept for validation.
+    /// Tar files in a folder, as WebDataset packs them ([`Shards`]); every 20th sample is kept for validation.
     Shards {
         /// The folder, or one tar file.
         path: PathBuf,
@@ -60,6 +60,9 @@ pub enum DataConfig {
         /// As of a folder.
         #[serde(default)]
         strict: bool,
+        /// Not built: refused where it is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<PathBuf>,
     },
 }
 
@@ -141,39 +144,32 @@ impl DataConfig {
         Self::Folder { path: path.into(), resize: 350, strict: false, cache_mib: CACHE_MIB, without: None }
     }
 
-    /// These pictures' settings, for a folder, or for shards where tar files lie right in it: `resize` where it is
+    /// These pictures' settings, for a folder, or for [shards](Shards::are_in) where it holds tar files alone: `resize` where it is
     /// given, else the one there was.
     pub fn in_folder(self, path: impl Into<PathBuf>, resize: Option<u32>, strict: bool) -> Self {
         let path = path.into();
         let (old_resize, old_strict, cache_mib, without) = match self {
             Self::Folder { resize, strict, cache_mib, without, .. } => (resize, strict, cache_mib, without),
-            Self::Shards { resize, strict, .. } => (resize, strict, CACHE_MIB, None),
+            Self::Shards { resize, strict, without, .. } => (resize, strict, CACHE_MIB, without),
             Self::Facades { .. } => (350, false, CACHE_MIB, None),
         };
         let (resize, strict) = (resize.unwrap_or(old_resize), strict || old_strict);
         if Shards::are_in(&path) {
-            Self::Shards { path, resize, strict }
+            Self::Shards { path, resize, strict, without }
         } else {
             Self::Folder { path, resize, strict, cache_mib, without }
         }
     }
 
     /// Leaves out what is, byte for byte, in a folder to test on too; for `None`, and for drawn facades, changes nothing.
-    ///
-    /// # Errors
-    /// [`TrainError::Config`] for shards, which are not searched.
-    pub fn without(self, tested: Option<&Path>) -> Result<Self, TrainError> {
-        match (self, tested) {
-            (Self::Folder { path, resize, strict, cache_mib, .. }, Some(tested)) => {
-                Ok(Self::Folder { path, resize, strict, cache_mib, without: Some(tested.to_owned()) })
-            }
-            (Self::Shards { path, .. }, Some(tested)) => Err(TrainError::config(format!(
-                "{} holds shards, in which the pictures of {} are not looked for; unpack them into a folder",
-                path.display(),
-                tested.display()
-            ))),
-            (other, _) => Ok(other),
+    /// Shards are not searched: with them, [`TrainConfig::validate`](crate::TrainConfig::validate) refuses it.
+    pub fn without(mut self, tested: Option<&Path>) -> Self {
+        if let (Self::Folder { without, .. } | Self::Shards { without, .. }, Some(tested)) =
+            (&mut self, tested)
+        {
+            *without = Some(tested.to_owned());
         }
+        self
     }
 
     /// Opens the source for a run.
@@ -255,6 +251,11 @@ impl DataConfig {
             Self::Facades { pictures: 0 } => {
                 Err(TrainError::config("data.pictures is 0; write at least batch_size"))
             }
+            Self::Shards { path, without: Some(tested), .. } => Err(TrainError::config(format!(
+                "{} holds shards, which are not searched for the pictures of {} (data.without); unpack them into a folder",
+                path.display(),
+                tested.display()
+            ))),
             Self::Folder { resize, .. } | Self::Shards { resize, .. }
                 if !(side..=MAX_RESIZE).contains(resize) =>
             {
@@ -273,7 +274,9 @@ impl DataConfig {
                 let (path, without) = (absolute(path), without.map(absolute));
                 Self::Folder { path, resize, strict, cache_mib, without }
             }
-            Self::Shards { path, resize, strict } => Self::Shards { path: absolute(path), resize, strict },
+            Self::Shards { path, resize, strict, without } => {
+                Self::Shards { path: absolute(path), resize, strict, without }
+            }
             Self::Facades { pictures } => Self::Facades { pictures },
         }
     }

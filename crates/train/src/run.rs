@@ -355,7 +355,7 @@ mod tests {
             dataset.training.len() + dataset.validation.len()
         };
         assert_eq!(pictures(&config), 6);
-        config.data = config.data.without(Some(&test)).expect("a folder");
+        config.data = config.data.without(Some(&test));
         assert_eq!(pictures(&config), 5);
     }
 }

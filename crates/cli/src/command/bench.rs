@@ -103,6 +103,8 @@ struct Row {
     preset: Preset,
     task: Task,
     batch: usize,
+    /// Where something is learned.
+    precision: Option<Precision>,
     pictures_per_second: f64,
     /// Percent; in runs only.
     waiting: Option<f64>,
@@ -126,18 +128,14 @@ impl Bench {
         if devices.count() > 1 && tasks.iter().any(|task| *task != Task::Run) {
             return Err(miette!("several devices are measured in a run only; ask for --task run"));
         }
-        let head = ["preset", "task", "batch", "pictures/s", "waiting", "peak MiB", "card MiB"];
+        let head = ["preset", "task", "batch", "precision", "pictures/s", "waiting", "peak MiB", "card MiB"];
         let mut table = Table::new(&head);
         for &preset in &self.presets {
             for &task in tasks {
                 let batches = if self.batches.is_empty() { task.batches() } else { &self.batches };
                 for &batch in batches {
                     let row = self.measure(preset, task, batch, &devices)?;
-                    let mut record = row.record(&name, self.size);
-                    if matches!(task, Task::Train | Task::Run | Task::FeatureTrain) {
-                        record["precision"] = json!(self.precision().name());
-                    }
-                    output.record(&record);
+                    output.record(&row.record(&name, self.size));
                     output.detail(format_args!("{}", row.cells().join("  ")));
                     table.push(row.cells());
                 }
@@ -164,7 +162,9 @@ impl Bench {
             }
         };
         let (peak, on_card) = (peak_memory(), device_memory(device));
-        Ok(Row { preset, task, batch, pictures_per_second, waiting, peak, on_card })
+        let learns = matches!(task, Task::Train | Task::Run | Task::FeatureTrain);
+        let precision = learns.then(|| self.precision());
+        Ok(Row { preset, task, batch, precision, pictures_per_second, waiting, peak, on_card })
     }
 
     fn settings(&self, preset: Preset, task: context_encoder::trial::Task, batch: usize) -> Settings {
@@ -223,14 +223,15 @@ fn names(devices: &Devices) -> String {
 }
 
 impl Row {
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 8] {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let mib = |bytes: Option<u64>| or_dash(bytes.map(|bytes| format!("{:.0}", bytes as f64 / MIB)));
-        let Self { preset, task, batch, pictures_per_second, waiting, peak, on_card } = self;
+        let Self { preset, task, batch, precision, pictures_per_second, waiting, peak, on_card } = self;
         [
             preset.to_string(),
             task.name(),
             batch.to_string(),
+            or_dash(precision.map(|precision| precision.name().to_owned())),
             format!("{pictures_per_second:.1}"),
             or_dash(waiting.map(|percent| format!("{percent:.1} %"))),
             mib(*peak),
@@ -241,7 +242,8 @@ impl Row {
     fn record(&self, device: &str, size: usize) -> Value {
         json!({
             "event": "measured", "device": device, "preset": self.preset.name(), "task": self.task.name(),
-            "batch": self.batch, "size": size, "pictures_per_second": self.pictures_per_second,
+            "batch": self.batch, "size": size,
+            "precision": self.precision.map(Precision::name), "pictures_per_second": self.pictures_per_second,
             "waiting_percent": self.waiting, "peak_bytes": self.peak, "card_bytes": self.on_card,
         })
     }

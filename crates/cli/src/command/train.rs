@@ -71,8 +71,8 @@ impl Train {
             (None, None) => TrainConfig::first_run(),
         };
         if let Some(path) = &self.data {
-            let data = config.data.in_folder(path, self.resize, self.strict);
-            config.data = data.without(self.without.as_deref()).into_diagnostic()?;
+            config.data =
+                config.data.in_folder(path, self.resize, self.strict).without(self.without.as_deref());
         }
         if self.smoke {
             config = config.smoke();

@@ -1,6 +1,10 @@
 //! The counts that WIDS keeps beside shards.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fs, io,
+    path::Path,
+};
 
 use serde::Deserialize;
 
@@ -9,32 +13,81 @@ use crate::DataError;
 /// The index's name.
 pub(super) const FILE: &str = "index.json";
 
-/// The number of samples of a shard, by the shard's file name.
-pub(super) type Counts = BTreeMap<String, usize>;
+/// Bytes of a member's header: no sample takes less.
+const HEADER: u64 = 512;
 
-#[derive(Deserialize)]
-struct Index {
-    shardlist: Vec<Entry>,
+/// What is told of shards, by their files' names.
+#[derive(Default)]
+pub(super) struct Index(BTreeMap<String, Told>);
+
+/// What is told of one.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Told {
+    nsamples: usize,
+    filesize: Option<u64>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct File {
+    shardlist: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
     /// A path or an address, which ends in the file's name.
     url: String,
-    nsamples: usize,
+    #[serde(flatten)]
+    told: Told,
 }
 
-/// What an index tells; nothing where there is none.
-pub(super) fn read(path: &Path) -> Result<Counts, DataError> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Counts::new()),
-        Err(source) => return Err(DataError::Io { path: path.to_owned(), source }),
-    };
-    let index: Index = serde_json::from_slice(&text).map_err(|error| DataError::Shard {
-        path: path.to_owned(),
-        reason: format!("it is no index of shards ({error}); make it anew or remove it"),
-    })?;
-    let name = |url: &str| url.rsplit('/').next().unwrap_or(url).to_owned();
-    Ok(index.shardlist.into_iter().map(|entry| (name(&entry.url), entry.nsamples)).collect())
+impl Index {
+    /// What a file tells; nothing where there is none.
+    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
+        let fail = |reason: String| DataError::Shard {
+            path: path.to_owned(),
+            reason: format!("{reason}; make the index anew or remove it"),
+        };
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(DataError::Io { path: path.to_owned(), source }),
+        };
+        let file: File = serde_json::from_slice(&text)
+            .map_err(|error| fail(format!("it is no index of shards ({error})")))?;
+        let mut index = BTreeMap::new();
+        for Listed { url, told } in file.shardlist {
+            let name = url.rsplit('/').next().unwrap_or(&url).to_owned();
+            match index.entry(name) {
+                Entry::Vacant(entry) => _ = entry.insert(told),
+                Entry::Occupied(entry) if *entry.get() == told => {}
+                Entry::Occupied(entry) => {
+                    return Err(fail(format!("it tells two different things of {}", entry.key())));
+                }
+            }
+        }
+        Ok(Self(index))
+    }
+
+    /// What is told of a shard. That one were empty is not believed: nobody would ever look.
+    pub(super) fn of(&self, name: &str) -> Option<Told> {
+        self.0.get(name).copied().filter(|told| told.nsamples > 0)
+    }
+}
+
+impl Told {
+    /// How many samples a file of so many bytes has, or why it cannot be.
+    pub(super) fn samples(self, bytes: u64) -> Result<usize, String> {
+        let Self { nsamples, filesize } = self;
+        if let Some(filesize) = filesize.filter(|&filesize| filesize != bytes) {
+            return Err(format!(
+                "it has {bytes} bytes and {FILE} says {filesize}; make the index anew or remove it"
+            ));
+        }
+        if nsamples as u64 > bytes / HEADER {
+            return Err(format!(
+                "its {bytes} bytes cannot hold the {nsamples} samples of {FILE}; make the index anew or remove it"
+            ));
+        }
+        Ok(nsamples)
+    }
 }

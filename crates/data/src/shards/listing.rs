@@ -12,8 +12,8 @@ pub(super) type Listing = Vec<Sample>;
 pub(super) enum Sample {
     /// The one that is a picture.
     Picture(Member),
-    /// None is: the sample's key and why.
-    Bad { key: Box<str>, reason: Box<str> },
+    /// None is.
+    Bad { key: Box<str> },
 }
 
 /// A file in a tar file.
@@ -31,66 +31,71 @@ impl Sample {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Picture(member) => &member.name,
-            Self::Bad { key, .. } => key,
-        }
-    }
-
-    fn key(&self) -> &str {
-        match self {
-            Self::Picture(member) => split(&member.name).map_or("", |(key, _)| key),
-            Self::Bad { key, .. } => key,
-        }
-    }
-
-    /// Whether another picture of the same sample is rather meant.
-    fn gives_way_to(&self, ending: &str) -> bool {
-        match self {
-            Self::Picture(member) => {
-                split(&member.name).is_some_and(|(_, own)| own.contains('.')) && !ending.contains('.')
-            }
-            Self::Bad { .. } => true,
+            Self::Bad { key } => key,
         }
     }
 }
 
-/// Reads the headers of a tar file, and the first bytes of each member.
-pub(super) fn list(file: impl Read + Seek) -> io::Result<Listing> {
+/// Bytes read at a time: what a member takes to be listed, a header and the first bytes of its content.
+const HEADER_AND_HEAD: usize = 1024;
+
+/// Reads the headers of a tar file of so many bytes, and the first bytes of each member.
+pub(super) fn list(file: impl Read + Seek, bytes: u64) -> io::Result<Listing> {
+    let cut_off = |after: &str| {
+        let message = format!("it was cut off {after}");
+        io::Error::new(io::ErrorKind::UnexpectedEof, message)
+    };
+    if bytes == 0 {
+        return Err(cut_off("before its beginning"));
+    }
     let mut archive = tar::Archive::new(BufReader::with_capacity(HEADER_AND_HEAD, file));
     let mut samples = Listing::new();
+    // Of the last sample: its key, and whether its picture has a single ending.
+    let (mut last, mut settled) = (None, false);
     for entry in archive.entries_with_seek()? {
         let mut entry = entry?;
+        let name = text(&entry.path_bytes());
+        let (offset, size) = (entry.raw_file_position(), entry.size());
+        if offset.checked_add(size).is_none_or(|end| end > bytes) {
+            return Err(cut_off(&format!("within {name}")));
+        }
         if !entry.header().entry_type().is_file() {
             continue;
         }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let Some((key, ending)) = split(&name) else { continue };
-        let continued = samples.last().is_some_and(|last| last.key() == key);
-        if continued && !samples.last().is_some_and(|last| last.gives_way_to(ending)) {
+        let continued = last.as_deref() == Some(key);
+        if continued && settled {
             continue;
         }
-        let (offset, size) = (entry.raw_file_position(), entry.size());
         let mut head = Vec::with_capacity(sniff::HEAD);
         (&mut entry).take(sniff::HEAD as u64).read_to_end(&mut head)?;
-        match sniff::readable(&head) {
-            Ok(_) => {
-                let member = Member { name: name.as_str().into(), offset, size };
-                if continued {
-                    samples.pop();
-                }
-                samples.push(Sample::Picture(member));
-            }
-            Err(_) if continued => {}
-            Err(_) => {
-                let reason = "none of the sample's members is a JPEG, PNG, WebP, BMP or TIFF".into();
-                samples.push(Sample::Bad { key: key.into(), reason });
-            }
+        let picture = sniff::readable(&head).is_ok();
+        let single = !ending.contains('.');
+        if !continued {
+            last = Some(key.to_owned());
+            settled = false;
+            samples.push(Sample::Bad { key: without_controls(key).into() });
+        }
+        if let Some(sample) = samples.last_mut()
+            && picture
+            && (single || matches!(sample, Sample::Bad { .. }))
+        {
+            *sample = Sample::Picture(Member { name: without_controls(&name).into(), offset, size });
+            settled = single;
         }
     }
     Ok(samples)
 }
 
-/// Bytes read at a time: what a member takes to be listed, a header and the first bytes of its content.
-const HEADER_AND_HEAD: usize = 1024;
+/// A member's name: bytes that are no text are written so that two names stay two.
+fn text(name: &[u8]) -> String {
+    std::str::from_utf8(name).map_or_else(|_| name.escape_ascii().to_string(), str::to_owned)
+}
+
+/// Text that can be shown: no line breaks, nothing that a terminal obeys.
+pub(super) fn without_controls(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
 
 /// A member's name as key and ending, at the first dot of its last part; `None` for names without either, and for
 /// those that WebDataset keeps for itself, `__NAME__` and what is in a folder called so.
