@@ -12,7 +12,7 @@ use burn::tensor::DeviceType;
 pub enum DeviceError {
     /// A name that no device has.
     #[error(
-        "there is no device `{name}`; choose cpu, flex, ndarray, cubecl-cpu, cuda, cuda:1, rocm, wgpu, vulkan or metal"
+        "there is no device `{name}`; choose cpu, flex, ndarray, cubecl-cpu, cuda, cuda:1, rocm, wgpu, vulkan, metal or remote:HOST:PORT"
     )]
     Unknown {
         /// The name as it was given.
@@ -25,6 +25,14 @@ pub enum DeviceError {
         name: String,
         /// The feature that adds it.
         feature: &'static str,
+    },
+    /// Another machine's device that cannot be reached.
+    #[error("no device at `{name}`: {reason}; start `context-encoder serve` there, with the same token")]
+    Unreachable {
+        /// The name as it was given.
+        name: String,
+        /// What went wrong.
+        reason: String,
     },
     /// A card that is not in this machine, or whose driver is not.
     #[error("this machine has no device `{name}`: {found}")]
@@ -49,6 +57,9 @@ pub enum DeviceError {
 /// | `wgpu`, `wgpu:1` | a discrete graphics card, by number; `wgpu` alone takes the best | `wgpu` |
 /// | `vulkan`, `vulkan:1` | the same through Vulkan | `vulkan` |
 /// | `metal`, `metal:1` | the same through Metal | `metal` |
+/// | `remote:HOST:PORT`, `remote:HOST:PORT/1` | a device that another machine serves, by number | `remote` |
+///
+/// Another machine's device is asked for with the token in the environment variable [`TOKEN`], if there is one.
 ///
 /// # Errors
 /// [`DeviceError`] says what is wrong with the name, which feature to add, or that the card is not there.
@@ -60,6 +71,9 @@ pub enum DeviceError {
 /// # Ok::<(), context_encoder::DeviceError>(())
 /// ```
 pub fn device(name: &str) -> Result<Device, DeviceError> {
+    if let Some(address) = name.strip_prefix("remote:") {
+        return remote(name, address);
+    }
     let unknown = || DeviceError::Unknown { name: name.to_owned() };
     let (backend, index) = match name.split_once(':') {
         Some((backend, index)) => (backend, Some(index.parse::<usize>().map_err(|_| unknown())?)),
@@ -88,6 +102,35 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
         ))]
         Absent::Card(found) => DeviceError::Missing { name: name.to_owned(), found },
     })
+}
+
+/// The environment variable with the word that a server and its clients share.
+pub const TOKEN: &str = "CONTEXT_ENCODER_TOKEN";
+
+/// The device of an address, `HOST:PORT` or `HOST:PORT/NUMBER`.
+#[cfg(feature = "remote")]
+fn remote(name: &str, address: &str) -> Result<Device, DeviceError> {
+    use burn::tensor::remote::{Credential, RemoteHost};
+
+    let unknown = || DeviceError::Unknown { name: name.to_owned() };
+    let (host, number) = address.split_once('/').unwrap_or((address, "0"));
+    let number: usize = number.parse().map_err(|_| unknown())?;
+    if !host.contains(':') {
+        return Err(unknown());
+    }
+    let mut server = RemoteHost::websocket(&format!("ws://{host}"));
+    if let Ok(token) = std::env::var(TOKEN) {
+        server = server.with_credential(Credential::from(token.as_bytes()));
+    }
+    Device::remote_options(&server)
+        .device_index(number)
+        .init()
+        .map_err(|error| DeviceError::Unreachable { name: name.to_owned(), reason: error.to_string() })
+}
+
+#[cfg(not(feature = "remote"))]
+fn remote(name: &str, _: &str) -> Result<Device, DeviceError> {
+    Err(DeviceError::NotCompiledIn { name: name.to_owned(), feature: "remote" })
 }
 
 /// Why there is no device.

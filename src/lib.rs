@@ -36,9 +36,13 @@ pub use context_encoder_model::{Discriminator, Model, ModelConfig, Predictor};
 mod device;
 mod device_name;
 pub mod prelude;
+#[cfg(feature = "remote")]
+mod serve;
 
-pub use device::{DeviceError, device};
+pub use device::{DeviceError, TOKEN, device};
 pub use device_name::device_name;
+#[cfg(feature = "remote")]
+pub use serve::{ServeError, serve};
 
 /// The documents' code, compiled and run as tests.
 #[cfg(doctest)]

@@ -16,6 +16,8 @@ mod pretrain;
 mod reproduce;
 mod retrieve;
 mod sample;
+#[cfg(feature = "remote")]
+mod serve;
 mod train;
 mod transfer;
 
@@ -59,6 +61,9 @@ pub enum Command {
     Conformance(conformance::Conformance),
     /// Measure how many pictures a second a device trains on and fills, and the memory that takes
     Bench(bench::Bench),
+    /// Compute for programs on other machines
+    #[cfg(feature = "remote")]
+    Serve(serve::Serve),
     /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command into a folder
@@ -84,6 +89,8 @@ impl Command {
             Self::Reproduce(command) => command.run(output),
             Self::Conformance(command) => command.run(output),
             Self::Bench(command) => command.run(output),
+            #[cfg(feature = "remote")]
+            Self::Serve(command) => command.run(output),
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(output),
         }
