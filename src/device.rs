@@ -235,6 +235,13 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "remote"))]
+    fn another_machines_device_names_its_feature() {
+        let error = device("remote:one:3000/1").expect_err("not compiled in").to_string();
+        assert_eq!(error, "device `remote:one:3000/1` was not compiled in; build with `--features remote`");
+    }
+
+    #[test]
     #[cfg(not(feature = "cuda"))]
     fn a_backend_that_was_left_out_names_its_feature() {
         let error = device("cuda:1").expect_err("not compiled in").to_string();

@@ -11,7 +11,20 @@ use burn::tensor::Device;
 /// # Ok::<(), context_encoder::DeviceError>(())
 /// ```
 pub fn device_name(device: &Device) -> String {
+    if is_elsewhere(device) {
+        return "another machine's device".to_owned();
+    }
     card(device).unwrap_or_else(processor)
+}
+
+#[cfg(feature = "remote")]
+fn is_elsewhere(device: &Device) -> bool {
+    matches!(device.clone().without_autodiff().as_dispatch(), burn::backend::DispatchDevice::Remote(_))
+}
+
+#[cfg(not(feature = "remote"))]
+fn is_elsewhere(_: &Device) -> bool {
+    false
 }
 
 #[cfg(any(

@@ -1,6 +1,7 @@
 //! What a user sees when something below this program breaks down: one line, as of any error.
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook},
     sync::{Mutex, PoisonError},
 };
@@ -12,8 +13,8 @@ use crate::outcome::Outcome;
 /// Setting it asks for the whole story, from Rust itself.
 const STORY: &str = "RUST_BACKTRACE";
 
-/// What broke down last, in whatever thread.
-static LAST: Mutex<Option<String>> = Mutex::new(None);
+/// What panicked so far, in whatever thread, and where: many that are met and dealt with, and the one that is not.
+static PANICS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 /// Does `work`, and makes an error of a panic in it: Burn panics when a device is lost or its memory is full.
 pub fn told(work: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
@@ -27,42 +28,73 @@ pub fn told(work: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
     }));
     let done = catch_unwind(AssertUnwindSafe(work));
     drop(take_hook()); // and Rust's own is back
-    done.unwrap_or_else(|_| {
-        let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    done.unwrap_or_else(|panic| {
         Err(miette!(
             "{}; if a device was lost or its memory is full, mend that, and a run goes on with --resume from its last \
              checkpoint; else this is a bug, and {STORY}=1 shows where",
-            last.as_deref().unwrap_or("something broke down")
+            what(&*panic)
         ))
     })
 }
 
 fn remember(panic: &PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("something broke down");
-    // One line of it: the first that says something.
-    let line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(message);
-    let place = panic.location().map(|place| format!(" (in {}:{})", file(place.file()), place.line()));
-    let told = format!("{line}{}", place.unwrap_or_default());
-    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+    let place = panic.location().map(|place| format!("in {}:{}", file(place.file()), place.line()));
+    let happened = (message(panic.payload()), place.unwrap_or_default());
+    PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(happened);
 }
 
-/// A source file below the folder of its crate's sources.
+/// A panic's first line that says something, and where it was.
+fn what(panic: &(dyn Any + Send)) -> String {
+    let message = message(panic);
+    let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+    match panics.iter().rev().find(|(other, _)| *other == message) {
+        Some((_, place)) => format!("{message} ({place})"),
+        None => message,
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref().copied()).unwrap_or_default();
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    line.unwrap_or("something broke down").to_owned()
+}
+
+/// A source file, from the folder that its crate lies in.
 fn file(path: &str) -> &str {
-    let parts: Vec<_> = path.rmatch_indices(['/', '\\']).map(|(place, _)| place + 1).collect();
-    parts.get(2).map_or(path, |&start| &path[start..])
+    path.rmatch_indices(['/', '\\']).nth(2).map_or(path, |(slash, _)| &path[slash + 1..])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::resume_unwind;
+
     use super::*;
+
+    fn error(work: impl FnOnce() -> Result<Outcome>) -> String {
+        told(work).err().map(|error| error.to_string()).unwrap_or_default()
+    }
 
     #[test]
     fn a_panic_becomes_an_error_of_one_line() {
-        let error = told(|| panic!("\n Cannot read: the card is gone\nand more"));
-        let error = error.err().map(|error| error.to_string()).unwrap_or_default();
-        let place = "(in cli/src/breakdown.rs:";
-        assert!(error.starts_with("Cannot read: the card is gone (in") && error.contains(place), "{error}");
-        assert!(error.contains("--resume") && !error.contains('\n'), "{error}");
-        assert!(told(|| Ok(Outcome::Complete)).is_ok());
+        let error = error(|| panic!("\n Cannot read: the card is gone\nand more"));
+        let start = "Cannot read: the card is gone (in cli/src/breakdown.rs:";
+        assert!(error.starts_with(start) && error.contains("--resume") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn the_panic_that_ended_the_work_is_told_not_the_last_one() {
+        let error = error(|| {
+            let first = catch_unwind(|| panic!("the card is {}", "full")).expect_err("a panic");
+            let _ = catch_unwind(|| panic!("another is left alone"));
+            resume_unwind(first)
+        });
+        assert!(error.starts_with("the card is full (in cli/src/"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_panic_is_as_it_was() {
+        assert_eq!(told(|| Ok(Outcome::Partial)).ok(), Some(Outcome::Partial));
+        assert_eq!(error(|| Err(miette!("no such file"))), "no such file");
     }
 }
