@@ -27,15 +27,17 @@ pub enum DeviceError {
         feature: &'static str,
     },
     /// Another machine's device that cannot be reached.
-    #[error("no device at `{name}`: {reason}; start `context-encoder serve` there, with the same token")]
+    #[error(
+        "no device at `{name}`: {reason}; start `context-encoder serve` of the same version there, with the same word in {TOKEN}"
+    )]
     Unreachable {
         /// The name as it was given.
         name: String,
         /// What went wrong.
         reason: String,
     },
-    /// A card that is not in this machine, or whose driver is not.
-    #[error("this machine has no device `{name}`: {found}")]
+    /// A card that is not in this machine, or whose driver is not, or a number that another machine's devices do not have.
+    #[error("there is no device `{name}`: {found}")]
     Missing {
         /// The name as it was given.
         name: String,
@@ -110,22 +112,28 @@ pub const TOKEN: &str = "CONTEXT_ENCODER_TOKEN";
 /// The device of an address, `HOST:PORT` or `HOST:PORT/NUMBER`.
 #[cfg(feature = "remote")]
 fn remote(name: &str, address: &str) -> Result<Device, DeviceError> {
-    use burn::tensor::remote::{Credential, RemoteHost};
+    use burn::tensor::remote::{ConnectError, Credential, RemoteHost};
 
-    let unknown = || DeviceError::Unknown { name: name.to_owned() };
     let (host, number) = address.split_once('/').unwrap_or((address, "0"));
-    let number: usize = number.parse().map_err(|_| unknown())?;
-    if !host.contains(':') {
-        return Err(unknown());
-    }
+    let port = host.rsplit_once(':').filter(|(machine, _)| !machine.is_empty());
+    let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
+    let (Some(_), Ok(number)) = (port, number.parse::<u16>()) else {
+        return Err(DeviceError::Unknown { name: name.to_owned() });
+    };
     let mut server = RemoteHost::websocket(&format!("ws://{host}"));
-    if let Ok(token) = std::env::var(TOKEN) {
-        server = server.with_credential(Credential::from(token.as_bytes()));
+    if let Some(token) = std::env::var_os(TOKEN) {
+        server = server.with_credential(Credential::from(token.as_encoded_bytes()));
     }
-    Device::remote_options(&server)
-        .device_index(number)
-        .init()
-        .map_err(|error| DeviceError::Unreachable { name: name.to_owned(), reason: error.to_string() })
+    Device::remote_options(&server).device_index(usize::from(number)).init().map_err(|error| {
+        let name = name.to_owned();
+        match error {
+            ConnectError::NoSuchDevice { device_count } => {
+                let found = format!("{host} serves {device_count}, numbered from 0");
+                DeviceError::Missing { name, found }
+            }
+            error => DeviceError::Unreachable { name, reason: error.to_string() },
+        }
+    })
 }
 
 #[cfg(not(feature = "remote"))]
@@ -230,6 +238,16 @@ mod tests {
     #[test]
     fn names_that_are_none_are_refused_with_a_choice() {
         for name in ["", "gpu", "cuda:", "cuda:x", "cpu:1", "flex:0", "CUDA"] {
+            assert_eq!(device(name), Err(DeviceError::Unknown { name: name.to_owned() }), "{name}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "remote")]
+    fn addresses_that_are_none_are_refused() {
+        for name in
+            ["remote:", "remote:one", "remote::3000", "remote:one:x", "remote:one:3000/x", "remote:one:70000"]
+        {
             assert_eq!(device(name), Err(DeviceError::Unknown { name: name.to_owned() }), "{name}");
         }
     }

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 
 /// The name of the part behind a device, for tables: a graphics card's as its driver tells it, a processor's with its
-/// threads.
+/// threads; of another machine's no more than that it is one.
 ///
 /// ```
 /// let name = context_encoder::device_name(&context_encoder::device("cpu")?);

@@ -11,6 +11,7 @@ use image::RgbImage;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::refused::Refused;
+use crate::shards::is_named_as_tar;
 use crate::sniff::{Kind, sniff};
 use crate::{DataError, Limits, OnBadPicture, PictureSource, decode};
 
@@ -42,6 +43,8 @@ pub struct Folder {
     pictures: Vec<Entry>,
     refused: Vec<Refused>,
     limits: Limits,
+    /// Whether tar files were passed over, which are shards where they are alone.
+    passed_tar_files: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +81,9 @@ impl Folder {
         if !root.is_dir() {
             return Err(DataError::FolderMissing { path: root });
         }
-        let mut folder = Self { root, pictures: Vec::new(), refused: Vec::new(), limits: options.limits };
+        let limits = options.limits;
+        let mut folder =
+            Self { root, pictures: Vec::new(), refused: Vec::new(), limits, passed_tar_files: false };
         folder.list(options.on_bad_picture)?;
         if folder.pictures.is_empty() {
             return Err(folder.no_pictures());
@@ -203,7 +208,7 @@ impl Folder {
                     let entry = Entry::new(&self.root, entry.into_path());
                     match entry.verdict() {
                         Verdict::Use => self.pictures.push(entry),
-                        Verdict::PassOver => {}
+                        Verdict::PassOver => self.passed_tar_files |= is_named_as_tar(&entry.path),
                         Verdict::Refuse(error) => refused.push((entry, error)),
                     }
                 }
@@ -233,6 +238,10 @@ impl Folder {
         let shown: Vec<_> = self.refused.iter().take(SHOWN).map(ToString::to_string).collect();
         let more = if self.refused.len() > SHOWN { "; ..." } else { "" };
         let reasons = match shown.as_slice() {
+            [] if self.passed_tar_files => {
+                "; tar files are there, but not alone: name the folder that holds them and nothing else"
+                    .to_owned()
+            }
             [] => String::new(),
             shown => format!(" ({}{more})", shown.join("; ")),
         };
@@ -245,6 +254,7 @@ impl Folder {
             pictures: indices.iter().map(|&index| self.pictures[index].clone()).collect(),
             refused: Vec::new(),
             limits: self.limits,
+            passed_tar_files: self.passed_tar_files,
         }
     }
 }

@@ -89,8 +89,10 @@ fn shuffled_by_shards(
     shards.shuffle(&mut stream(seed, Purpose::Order, epoch, 0));
     let mut shown = Vec::with_capacity(places.len());
     let mut end = 0;
-    let group = shards.len().div_ceil(shards.len().div_ceil(TOGETHER));
-    for (number, together) in (1..).zip(shards.chunks(group)) {
+    let groups = shards.len().div_ceil(TOGETHER);
+    let border = |number: usize| number * shards.len() / groups;
+    for number in 0..groups {
+        let together = &shards[border(number)..border(number + 1)];
         let first = end;
         end += together.iter().map(|shard| pictures(shard).len()).sum::<usize>();
         if end <= places.start {
@@ -100,7 +102,7 @@ fn shuffled_by_shards(
             break;
         }
         let mut mixed: Vec<_> = together.iter().flat_map(pictures).collect();
-        mixed.shuffle(&mut stream(seed, Purpose::Order, epoch, number));
+        mixed.shuffle(&mut stream(seed, Purpose::Order, epoch, number as u64 + 1));
         shown.extend(&mixed[places.start.max(first) - first..places.end.min(end) - first]);
     }
     shown
@@ -163,8 +165,8 @@ mod tests {
 
     #[test]
     fn groups_of_shards_are_mixed() {
-        let source = Sizes::new(&[10; 40]);
-        let shown = source.epoch(Order::Shuffled, 3, 0);
+        let shown = |shards: usize| Sizes::new(&vec![10; shards]).epoch(Order::Shuffled, 3, 0);
+        let forty = shown(40);
         let shards = |pictures: &[usize]| {
             let mut shards: Vec<_> = pictures.iter().map(|picture| picture / 10).collect();
             let changes = shards.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -172,11 +174,13 @@ mod tests {
             shards.dedup();
             (shards.len(), changes)
         };
-        for (part, count) in [(0..140, 14), (140..280, 14), (280..400, 12)] {
-            let (different, changes) = shards(&shown[part.clone()]);
+        for (part, count) in [(0..130, 13), (130..260, 13), (260..400, 14)] {
+            let (different, changes) = shards(&forty[part.clone()]);
             assert_eq!(different, count, "{part:?}");
             assert!(changes > part.len() / 2, "{changes} changes of shard among {part:?}");
         }
+        // One shard more than fifteen groups of sixteen hold: no group is of one.
+        assert_eq!(shards(&shown(241)[2410 - 160..]).0, 16);
     }
 
     proptest! {

@@ -10,11 +10,11 @@ use crate::{outcome::Outcome, output::Output};
 
 /// Compute for other machines, which name this one's devices `remote:HOST:PORT`; ends with Ctrl+C.
 ///
-/// Nothing is encrypted: listen only where a trusted network reaches. The word in the environment variable
-/// `CONTEXT_ENCODER_TOKEN` must be the same on both machines.
+/// Nothing is encrypted: listen only where a trusted network reaches. Clients must have the same word in the environment
+/// variable `CONTEXT_ENCODER_TOKEN`. Burn's server logs to standard output.
 #[derive(Args)]
 pub struct Serve {
-    /// Where to listen; `0.0.0.0:PORT` for every network that this machine is in, which takes a token
+    /// Where to listen; `0.0.0.0:PORT` for every network that this machine is in
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
     /// The devices, of one kind: `flex`, or `cuda:0,cuda:1`; clients number them from 0
@@ -24,10 +24,10 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let token = std::env::var(TOKEN).unwrap_or_default();
-        if token.is_empty() && !self.listen.ip().is_loopback() {
+        let token = std::env::var_os(TOKEN).unwrap_or_default();
+        if token.is_empty() {
             return Err(miette!(
-                "{} is reached from other machines: set {TOKEN} to a word of your own, here and there",
+                "whoever reaches {} could use this machine: set {TOKEN} to a word of your own, here and where runs are",
                 self.listen
             ));
         }
@@ -38,7 +38,7 @@ impl Serve {
             .wrap_err_with(|| format!("cannot listen at {}; name another port", self.listen))?;
         let address = listener.local_addr().into_diagnostic()?;
         output.note(&format!("serving {} at remote:{address}", self.devices.join(",")));
-        context_encoder::serve(devices, listener, &token).into_diagnostic()?;
+        context_encoder::serve(devices, listener, token.as_encoded_bytes()).into_diagnostic()?;
         Ok(Outcome::Complete)
     }
 }

@@ -36,6 +36,9 @@ impl Sample {
     }
 }
 
+/// Bytes in which tar counts.
+const BLOCK: u64 = 512;
+
 /// Bytes read at a time: what a member takes to be listed, a header and the first bytes of its content.
 const HEADER_AND_HEAD: usize = 1024;
 
@@ -50,17 +53,19 @@ pub(super) fn list(file: impl Read + Seek, bytes: u64) -> io::Result<Listing> {
     }
     let mut archive = tar::Archive::new(BufReader::with_capacity(HEADER_AND_HEAD, file));
     let mut samples = Listing::new();
+    let mut end = 0;
     // Of the last sample: its key, and whether its picture has a single ending.
     let (mut last, mut settled) = (None, false);
     for entry in archive.entries_with_seek()? {
         let mut entry = entry?;
-        let name = text(&entry.path_bytes());
-        let (offset, size) = (entry.raw_file_position(), entry.size());
-        if offset.checked_add(size).is_none_or(|end| end > bytes) {
-            return Err(cut_off(&format!("within {name}")));
-        }
         if !entry.header().entry_type().is_file() {
             continue;
+        }
+        let name = text(&entry.path_bytes());
+        let (offset, size) = (entry.raw_file_position(), entry.size());
+        end = offset.saturating_add(size);
+        if end > bytes {
+            return Err(cut_off(&format!("within {name}")));
         }
         let Some((key, ending)) = split(&name) else { continue };
         let continued = last.as_deref() == Some(key);
@@ -83,6 +88,10 @@ pub(super) fn list(file: impl Read + Seek, bytes: u64) -> io::Result<Listing> {
             *sample = Sample::Picture(Member { name: without_controls(&name).into(), offset, size });
             settled = single;
         }
+    }
+    // A tar file ends in blocks of zeros; without one, more was to come.
+    if end.next_multiple_of(BLOCK) + BLOCK > bytes {
+        return Err(cut_off("between two members"));
     }
     Ok(samples)
 }

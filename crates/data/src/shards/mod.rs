@@ -5,7 +5,7 @@ mod listing;
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, ErrorKind, Read, Seek, SeekFrom},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -138,7 +138,9 @@ impl Shards {
         let besides = |entry: fs::DirEntry| {
             let path = entry.path();
             let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            !hidden && (claims_to_be_a_picture(&path) || path.is_dir())
+            let is_folder =
+                || entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && path.is_dir()));
+            !hidden && (claims_to_be_a_picture(&path) || (!is_named_as_tar(&path) && is_folder()))
         };
         let alone = || fs::read_dir(path).is_ok_and(|mut entries| !entries.any(|e| e.is_ok_and(besides)));
         tar_files(path).is_ok_and(|files| !files.is_empty()) && (path.is_file() || alone())
@@ -285,9 +287,7 @@ impl Part {
 fn tar_files(path: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let tar_file = |path: PathBuf| {
         let name = path.file_name()?.to_string_lossy().into_owned();
-        let small = name.to_ascii_lowercase();
-        let named = small.ends_with(PLAIN) || COMPRESSED.iter().any(|ending| small.ends_with(ending));
-        (named && !name.starts_with('.') && !path.is_dir()).then_some((name, path))
+        is_named_as_tar(&path).then_some((name, path))
     };
     let missing = || DataError::FolderMissing { path: path.to_owned() };
     if path.is_file() {
@@ -304,12 +304,22 @@ fn tar_files(path: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     Ok(files)
 }
 
+/// Whether a file is called as tar files are, compressed ones too.
+pub(crate) fn is_named_as_tar(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let named = |ending: &&str| name.ends_with(*ending);
+    !name.starts_with('.') && [PLAIN].iter().chain(&COMPRESSED).any(named)
+}
+
 /// What a shard holds.
 fn list(path: &Path) -> Result<Listing, DataError> {
     let fail = |source| DataError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(fail)?;
     let bytes = file.metadata().map_err(fail)?.len();
     listing::list(file, bytes).map_err(|error| {
+        if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::Other) {
+            return fail(error);
+        }
         let reason = format!("{}; copy or download it again", listing::without_controls(&error.to_string()));
         DataError::Shard { path: path.to_owned(), reason }
     })
@@ -414,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_are_sorted_and_each_is_split() {
+    fn shards_are_sorted_and_split() {
         let folder = tempfile::tempdir().expect("a folder");
         pack_pictures(&folder, "b.tar", 50, 21);
         pack_pictures(&folder, "a.tar", 0, 41);
@@ -536,8 +546,8 @@ mod tests {
         let path = folder.path().join("a.tar");
         let whole = fs::read(&path).expect("the shard");
         let refused = || open(&folder).expect_err("no shard").to_string();
-        // Within a header, within the last picture, before anything; then what is no tar file.
-        for content in [&whole[..1500], &whole[..whole.len() - 1024 - 512 + 10], &[]] {
+        // Within a header, between two members, within the last picture, before anything; then what is no tar file.
+        for content in [&whole[..1500], &whole[..2048], &whole[..whole.len() - 1024 - 512 + 10], &[]] {
             fs::write(&path, content).expect("a file");
             let error = refused();
             assert!(error.contains("a.tar: ") && error.ends_with("copy or download it again"), "{error}");
