@@ -8,7 +8,7 @@
 use std::{env, hint::black_box, path::PathBuf, sync::Arc};
 
 use context_encoder::{
-    data::{FacadeSource, Limits, PictureSource, Position, Purpose, View, decode, stream},
+    data::{FacadeSource, Limits, PictureSource, Position, Purpose, Transform, decode, rng_for},
     mask::RandomBlock,
     prelude::*,
 };
@@ -23,7 +23,7 @@ const BATCH: usize = 16;
 const FILES: u64 = 64;
 
 /// The view of the paper's code, and one that shrinks pictures of 400 pixels before they are kept.
-const VIEWS: [View; 2] = [View::training(), View::RandomCrop { resize: 192, size: 128 }];
+const VIEWS: [Transform; 2] = [Transform::training(), Transform::RandomCrop { resize: 192, size: 128 }];
 
 /// The folder named by `PICTURES`, or one of drawn pictures, which lasts as long as the second value.
 fn pictures() -> (Folder, TempDir) {
@@ -58,13 +58,13 @@ fn stages(criterion: &mut Criterion) {
         });
     });
     for view in VIEWS {
-        let View::RandomCrop { resize, .. } = view else { continue };
+        let Transform::RandomCrop { resize, .. } = view else { continue };
         let mut draw = 0;
         group.bench_function(format!("prepare and cut, resize {resize}"), |bencher| {
             bencher.iter(|| {
                 for picture in &pictures {
                     draw += 1;
-                    black_box(view.apply(picture, &mut stream(1, Purpose::Crop, 0, draw)));
+                    black_box(view.apply(picture, &mut rng_for(1, Purpose::Crop, 0, draw)));
                 }
             });
         });
@@ -73,7 +73,7 @@ fn stages(criterion: &mut Criterion) {
             bencher.iter(|| {
                 for picture in &prepared {
                     draw += 1;
-                    black_box(view.cut(picture, &mut stream(1, Purpose::Crop, 0, draw)));
+                    black_box(view.cut(picture, &mut rng_for(1, Purpose::Crop, 0, draw)));
                 }
             });
         });
@@ -99,7 +99,7 @@ fn stages(criterion: &mut Criterion) {
             bencher.iter(|| {
                 for _ in 0..BATCH {
                     draw += 1;
-                    black_box(masks.generate(128, 128, &mut stream(1, Purpose::Mask, 0, draw)));
+                    black_box(masks.generate(128, 128, &mut rng_for(1, Purpose::Mask, 0, draw)));
                 }
             });
         });
@@ -136,13 +136,13 @@ fn loader(criterion: &mut Criterion) {
     };
     let alone = LoaderConfig { batch_size: BATCH, workers: 0, ..LoaderConfig::default() };
     for view in VIEWS {
-        let View::RandomCrop { resize, .. } = view else { continue };
+        let Transform::RandomCrop { resize, .. } = view else { continue };
         for (name, cache_mib) in [("cold", 0), ("warm", 4096)] {
             let config = LoaderConfig { cache_mib, view, ..alone };
             measure(format!("files {name}, resize {resize}"), files.clone(), config);
         }
     }
-    let view = View::RandomCrop { resize: Facades::HEIGHT, size: 128 };
+    let view = Transform::RandomCrop { resize: Facades::HEIGHT, size: 128 };
     let facades = FacadeSource::training(Facades::new(1), 1 << 14);
     measure("facades".to_owned(), Arc::new(facades), LoaderConfig { cache_mib: 0, view, ..alone });
     group.finish();

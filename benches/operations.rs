@@ -7,16 +7,16 @@
 use burn::tensor::{Distribution, Tensor};
 use context_encoder::{
     Device, device,
-    ops::{Activation, AdamStep, Convolution, Normalisation, UpConvolution, Window, adam},
+    ops::{Activation, AdamStep, BatchNorm, Conv2d, ConvGeometry, ConvTranspose2d, adam},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const BATCH: usize = 16;
-const HALVING: Window = Window::new(4, 2, 1);
-const WHOLE_MAP: Window = Window::new(4, 1, 0);
+const HALVING: ConvGeometry = ConvGeometry::new(4, 2, 1);
+const WHOLE_MAP: ConvGeometry = ConvGeometry::new(4, 1, 0);
 
 /// Channels of the large map and of the small one, side of the large map, window: from the picture inwards.
-const LAYERS: [(usize, usize, usize, Window); 6] = [
+const LAYERS: [(usize, usize, usize, ConvGeometry); 6] = [
     (3, 64, 128, HALVING),
     (64, 64, 64, HALVING),
     (64, 128, 32, HALVING),
@@ -56,8 +56,8 @@ fn layers(criterion: &mut Criterion) {
         let down = window.down(side);
         let products = BATCH * small * large * window.kernel * window.kernel * down * down;
         let name = format!("{large}x{side}x{side} and {small}x{down}x{down}");
-        let convolution = Convolution { window, groups: 1, activation: Activation::Identity };
-        let up = UpConvolution { window, activation: Activation::Identity };
+        let convolution = Conv2d { window, groups: 1, activation: Activation::Identity };
+        let up = ConvTranspose2d { window, activation: Activation::Identity };
         let weight = [small, large, window.kernel, window.kernel];
         let (outside, inside) = ([BATCH, large, side, side], [BATCH, small, down, down]);
 
@@ -94,7 +94,7 @@ fn others(criterion: &mut Criterion) {
     let recording = device.clone().autodiff();
     let mut group = criterion.benchmark_group("batch norm and rectifier");
     let dims = [BATCH, 64, 32, 32];
-    let norm = Normalisation { parts: 1, epsilon: 1e-5, activation: Activation::Relu };
+    let norm = BatchNorm { parts: 1, epsilon: 1e-5, activation: Activation::Relu };
     let (x, one) = (map(dims, &recording).require_grad(), Tensor::<1>::ones([64], &recording).require_grad());
     group.throughput(Throughput::Elements(dims.iter().product::<usize>() as u64)).sample_size(20);
     group.bench_function("forward and gradients", |bencher| {

@@ -8,7 +8,7 @@
 use std::{io::Write, process::ExitCode};
 
 use context_encoder::{
-    data::{Purpose, stream},
+    data::{Purpose, rng_for},
     eval::sheet,
     prelude::*,
 };
@@ -50,11 +50,11 @@ fn draw() -> Result<(), Box<dyn std::error::Error>> {
     let mut columns = Vec::new();
     for index in 0..8 {
         let picture = facades.picture(index);
-        let mask = bars.generate(128, 128, &mut stream(7, Purpose::Mask, 0, index));
+        let mask = bars.generate(128, 128, &mut rng_for(7, Purpose::Mask, 0, index));
         writeln!(out, "{:.1} % hidden", 100.0 * mask.hidden_fraction())?;
-        columns.push(vec![sheet::with_hole(&picture, &mask, Rgb([255, 0, 255])), picture]);
+        columns.push(vec![image_grid::with_hole(&picture, &mask, Rgb([255, 0, 255])), picture]);
     }
-    sheet::save(&sheet::lay_out(&columns), "custom_masks.png")?;
+    image_grid::save(&image_grid::lay_out(&columns), "custom_masks.png")?;
     writeln!(out, "wrote custom_masks.png")?;
     Ok(())
 }

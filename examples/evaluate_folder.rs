@@ -9,7 +9,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::{
-    data::{PictureSource, Purpose, View, stream},
+    data::{PictureSource, Purpose, Transform, rng_for},
     eval::{Blend, BorderMean, EvalError, Harmonic, Seam, sheet},
     prelude::*,
 };
@@ -60,15 +60,15 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     });
     let side = none.side();
     let folder = Folder::open(&arguments.folder, FolderOptions::default())?;
-    for refused in folder.refused() {
+    for refused in folder.skipped() {
         eprintln!("skipped {refused}");
     }
-    let view = View::Whole { size: side };
+    let view = Transform::Whole { size: side };
     let mut pictures: Vec<RgbImage> = Vec::with_capacity(folder.len());
     for index in 0..folder.len() {
         match folder.picture(0, index) {
             Ok(picture) => {
-                pictures.push(view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)));
+                pictures.push(view.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)));
             }
             Err(error) => eprintln!("skipped {error}"),
         }
@@ -91,7 +91,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let (Some(path), Some(protocol)) = (&arguments.sheet, protocols.last()) {
         let mask = protocol.mask(side);
         let column = |truth: &RgbImage| {
-            let mut column = vec![sheet::with_hole(truth, &mask, Rgb([128; 3]))];
+            let mut column = vec![image_grid::with_hole(truth, &mask, Rgb([128; 3]))];
             for fill in fills {
                 column.push(fill.fill(truth, &mask)?);
             }
@@ -99,7 +99,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             Ok(column)
         };
         let columns: Result<Vec<_>, EvalError> = pictures.iter().take(SAMPLES).map(column).collect();
-        sheet::save(&sheet::lay_out(&columns?), path)?;
+        image_grid::save(&image_grid::lay_out(&columns?), path)?;
         writeln!(out, "wrote {}", path.display())?;
     }
     Ok(())

@@ -49,8 +49,8 @@ fn main() -> ExitCode {
 fn fill(arguments: &Arguments) -> Result<usize, Box<dyn std::error::Error>> {
     let inpainter = Inpainter::load(&arguments.weights, &device(&arguments.device)?)?;
     let folder = Folder::open(&arguments.pictures, FolderOptions::default())?;
-    let mut failed = folder.refused().len();
-    for refused in folder.refused() {
+    let mut failed = folder.skipped().len();
+    for refused in folder.skipped() {
         eprintln!("skipped {refused}");
     }
     let indices: Vec<usize> = (0..folder.len()).collect();
@@ -82,7 +82,7 @@ fn fill(arguments: &Arguments) -> Result<usize, Box<dyn std::error::Error>> {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
-            sheet::save(&filled, path)?;
+            image_grid::save(&filled, path)?;
         }
     }
     Ok(failed)

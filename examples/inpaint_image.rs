@@ -80,7 +80,7 @@ fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let filled = inpainter.fill(&picture, &mask)?;
     let seconds = start.elapsed().as_secs_f64();
-    sheet::save(&filled, &arguments.output)?;
+    image_grid::save(&filled, &arguments.output)?;
 
     let mut out = std::io::stdout().lock();
     writeln!(out, "filled {} pixels in {seconds:.2} s", mask.hidden_count())?;

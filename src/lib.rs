@@ -5,7 +5,7 @@
 //! | module | what it holds | paper |
 //! |---|---|---|
 //! | [`mask`] | what is hidden: central, random block, random region, files | section 3.3 |
-//! | [`photo`] | picture files in and out, with nothing lost | |
+//! | [`files`] | picture files in and out, with nothing lost | |
 //! | [`model`] | encoder, channel-wise fully connected layer, decoder, discriminator | section 3.1 |
 //! | [`loss`] | reconstruction, adversarial, joint | section 3.2 |
 //! | [`data`] | from picture files to batches; built-in facades | section 5.1 |
@@ -16,11 +16,11 @@
 
 pub use context_encoder_data as data;
 pub use context_encoder_eval as eval;
+pub use context_encoder_files as files;
 pub use context_encoder_loss as loss;
 pub use context_encoder_mask as mask;
 pub use context_encoder_model as model;
 pub use context_encoder_ops as ops;
-pub use context_encoder_photo as photo;
 #[cfg(feature = "train")]
 pub use context_encoder_train as train;
 #[cfg(feature = "train")]

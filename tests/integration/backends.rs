@@ -8,7 +8,7 @@ use context_encoder::{
     device,
     loss::Objective,
     model::{BottleneckConfig, FeatureModelConfig, Prediction},
-    ops::form::plainly,
+    ops::implementation::with_reference,
     train::{Learner, Run, TrainConfig},
 };
 
@@ -94,7 +94,7 @@ fn ten_steps_of_kernels_are_ten_steps_of_plain_operations() {
         }
         losses
     };
-    let (kernels, plain) = (train(), plainly(train));
+    let (kernels, plain) = (train(), with_reference(train));
     assert!(kernels[9] < 0.9 * kernels[0], "{kernels:?}");
     assert!(kernels != plain, "two forms were computed");
     assert_close(&kernels, &plain, 1e-4);

@@ -8,21 +8,21 @@ use serde_json::Value;
 const ALLOWED: [(&str, &[&str]); 12] = [
     ("ops", &[]),
     ("mask", &[]),
-    ("photo", &[]),
+    ("files", &[]),
     ("model", &["ops"]),
     ("loss", &[]),
     ("data", &["mask"]),
     ("eval", &["mask", "model", "data"]),
     ("train", &["ops", "mask", "model", "loss", "data", "eval"]),
-    ("transfer", &["ops", "photo", "model", "data", "train"]),
+    ("transfer", &["ops", "files", "model", "data", "train"]),
     ("trial", &["ops", "mask", "model", "loss", "data", "eval", "train"]),
-    ("", &["ops", "mask", "photo", "model", "loss", "data", "eval", "train", "transfer", "trial"]),
+    ("", &["ops", "mask", "files", "model", "loss", "data", "eval", "train", "transfer", "trial"]),
     // As a stranger would: everything through the facade.
     ("cli", &[""]),
 ];
 
 /// Crates that know nothing of Burn.
-const WITHOUT_BURN: [&str; 3] = ["mask", "photo", "cli"];
+const WITHOUT_BURN: [&str; 3] = ["mask", "files", "cli"];
 
 const PREFIX: &str = "context-encoder";
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use context_encoder::{
     Device, Discriminator, Inpainter, Model, ModelConfig,
-    data::Refused,
+    data::Skipped,
     train::{DataConfig, Progress, Run, StepRecord, TrainConfig, TrainError, progress::Pace},
 };
 use image::RgbImage;
@@ -37,7 +37,7 @@ struct Ears(Vec<String>);
 impl Progress for Ears {
     fn steps(&mut self, _records: &[StepRecord], _pace: &Pace) {}
 
-    fn refused(&mut self, picture: &Refused) {
+    fn skipped(&mut self, picture: &Skipped) {
         self.0.push(picture.to_string());
     }
 }
@@ -64,7 +64,7 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
     for name in ["03.png", "05.jpg"] {
         assert_eq!(ears.0.iter().filter(|line| line.contains(name)).count(), 1, "{name}: {:?}", ears.0);
     }
-    assert_eq!(summary.refused.len(), 2);
+    assert_eq!(summary.skipped.len(), 2);
 
     config.data = DataConfig::Folder { path: data, resize: 70, strict: true, cache_mib: 64, without: None };
     let strict =

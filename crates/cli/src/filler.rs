@@ -3,8 +3,8 @@
 use clap::Args;
 use context_encoder::{
     Inpainter,
-    eval::{Blend, Picture, Sample},
-    photo::{Photograph, Pixels},
+    eval::{Blend, Channel, Image},
+    files::{Photograph, Pixels},
 };
 use miette::{IntoDiagnostic, Result};
 
@@ -52,7 +52,7 @@ impl Filler {
         Ok(())
     }
 
-    fn filled<S: Sample>(&self, picture: &Picture<S>, hole: &Hole) -> Result<Picture<S>> {
+    fn filled<S: Channel>(&self, picture: &Image<S>, hole: &Hole) -> Result<Image<S>> {
         match hole {
             Hole::Hard(mask) => self.inpainter.fill(picture, mask),
             Hole::Soft(coverage) => self.inpainter.fill_soft(picture, coverage),

@@ -8,8 +8,8 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use context_encoder::{
+    files::{Photograph, Pixels},
     mask::Mask,
-    photo::{Photograph, Pixels},
 };
 use image::GrayImage;
 use miette::{IntoDiagnostic, Result, miette};

@@ -25,7 +25,7 @@ pub struct Job {
 pub struct Jobs {
     pub jobs: Vec<Job>,
     /// File and reason of each.
-    pub refused: Vec<(PathBuf, String)>,
+    pub skipped: Vec<(PathBuf, String)>,
 }
 
 impl Jobs {
@@ -42,7 +42,7 @@ impl Jobs {
                 output.display()
             ));
         }
-        let mut all = Self { jobs: Vec::new(), refused: Vec::new() };
+        let mut all = Self { jobs: Vec::new(), skipped: Vec::new() };
         for input in inputs {
             if input.is_dir() {
                 all.add_folder(input, output)?;
@@ -63,8 +63,8 @@ impl Jobs {
             let (input, output) = (folder.path(index).to_owned(), output.join(&name));
             self.jobs.push(Job { input, name, output, keeps_format: true });
         }
-        let refused = folder.refused().iter();
-        self.refused.extend(refused.map(|refused| (root.join(&refused.name), refused.error.to_string())));
+        let refused = folder.skipped().iter();
+        self.skipped.extend(refused.map(|refused| (root.join(&refused.name), refused.error.to_string())));
         Ok(())
     }
 

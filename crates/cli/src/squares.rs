@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Mutex};
 
-use context_encoder::data::{DataError, Folder, FolderOptions, PictureSource, Purpose, View, stream};
+use context_encoder::data::{DataError, Folder, FolderOptions, PictureSource, Purpose, Transform, rng_for};
 use image::RgbImage;
 use miette::{IntoDiagnostic, Result, miette};
 
@@ -14,17 +14,17 @@ use crate::{
 /// A folder whose pictures are read when they are needed, each resized whole to one square.
 pub struct SquareFolder {
     folder: Folder,
-    view: View,
+    view: Transform,
 }
 
 impl SquareFolder {
     /// Lists a folder; files that claim to be pictures and are none are named.
     pub fn open(path: &Path, side: u32, output: &Output) -> Result<Self> {
         let folder = Folder::open(path, FolderOptions::default()).into_diagnostic()?;
-        for refused in folder.refused() {
+        for refused in folder.skipped() {
             output.failure(&refused.name, &refused.error.to_string());
         }
-        Ok(Self { folder, view: View::Whole { size: side } })
+        Ok(Self { folder, view: Transform::Whole { size: side } })
     }
 
     /// How many pictures it lists.
@@ -33,8 +33,8 @@ impl SquareFolder {
     }
 
     /// How many files it refused when it was opened.
-    pub fn refused(&self) -> usize {
-        self.folder.refused().len()
+    pub fn skipped(&self) -> usize {
+        self.folder.skipped().len()
     }
 
     /// A picture's name below the folder.
@@ -50,7 +50,7 @@ impl SquareFolder {
     /// Reads one picture.
     pub fn read(&self, index: usize) -> Result<RgbImage, DataError> {
         let picture = self.folder.picture(0, index)?;
-        Ok(self.view.apply(&picture, &mut stream(0, Purpose::Crop, 0, index as u64)))
+        Ok(self.view.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)))
     }
 
     /// Reads some pictures on several threads; those that cannot be read are named and left out.
@@ -89,7 +89,7 @@ impl Squares {
         if pictures.is_empty() {
             return Err(miette!("no picture in {} can be read", path.display()));
         }
-        let failed = folder.refused() + folder.len() - pictures.len();
+        let failed = folder.skipped() + folder.len() - pictures.len();
         Ok(Self { pictures, failed })
     }
 }

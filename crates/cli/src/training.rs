@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use context_encoder::{
-    data::Refused,
+    data::Skipped,
     train::{
         Devices, Lines, Progress, Recipe, StepRecord, Summary, Terminal, Training, Validation,
         progress::{Pace, Plan},
@@ -78,7 +78,7 @@ fn report(summary: &Summary, output: &Output) {
     output.record(&json!({
         "event": "done", "step": summary.step, "weights": summary.weights.display().to_string(),
         "checkpoint": summary.checkpoint.display().to_string(), "scores": scores(network),
-        "refused": summary.refused.len(),
+        "refused": summary.skipped.len(),
     }));
 }
 
@@ -123,7 +123,7 @@ impl Progress for Records {
         Self::record(&json!({ "event": "written", "file": file.display().to_string() }));
     }
 
-    fn refused(&mut self, picture: &Refused) {
+    fn skipped(&mut self, picture: &Skipped) {
         Self::record(
             &json!({ "event": "failed", "file": picture.name, "reason": picture.error.to_string() }),
         );

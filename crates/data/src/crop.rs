@@ -75,11 +75,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Purpose, stream};
+    use crate::{Purpose, rng_for};
 
     /// A picture without symmetry and with detail at every scale.
     fn picture(width: u32, height: u32) -> RgbImage {
-        let mut rng = stream(5, Purpose::Picture, 0, 0);
+        let mut rng = rng_for(5, Purpose::Picture, 0, 0);
         RgbImage::from_fn(width, height, |x, y| {
             let wave = (f64::from(x) / 9.0).sin() + (f64::from(y) / 23.0).cos();
             let noise = rng.random_range(0..40);
@@ -105,7 +105,7 @@ mod tests {
         for (width, height) in [(700, 400), (400, 701), (350, 350), (97, 130), (1500, 361)] {
             let picture = picture(width, height);
             for draw in 0..8 {
-                let rng = || stream(3, Purpose::Crop, 0, draw);
+                let rng = || rng_for(3, Purpose::Crop, 0, draw);
                 let part = CropBox::random(picture.dimensions(), 350, 128, &mut rng());
                 let one = resample(&picture, &part, (128, 128));
                 let two = two_steps(&picture, 350, 128, &mut rng());
@@ -141,7 +141,7 @@ mod tests {
             (resize, size) in (1..2_000_u32).prop_flat_map(|resize| (Just(resize), 1..=resize)),
             draw: u64,
         ) {
-            let part = CropBox::random((width, height), resize, size, &mut stream(draw, Purpose::Crop, 0, 0));
+            let part = CropBox::random((width, height), resize, size, &mut rng_for(draw, Purpose::Crop, 0, 0));
             prop_assert!(part.left >= 0.0 && part.top >= 0.0);
             prop_assert!(part.width > 0.0 && part.height > 0.0);
             prop_assert!(part.left + part.width <= f64::from(width));

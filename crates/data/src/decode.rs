@@ -16,7 +16,7 @@ use crate::{DataError, jpeg, sniff};
 /// | `max_side` | 20 000 px | stops absurd pictures early |
 /// | `max_bytes` | 512 MiB | memory for one decoded picture, and the size of its file |
 ///
-/// A picture of at least `min_side` that is smaller than a crop is upscaled by the [`View`](crate::View).
+/// A picture of at least `min_side` that is smaller than a crop is upscaled by the [`Transform`](crate::Transform).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {

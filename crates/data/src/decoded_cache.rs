@@ -24,7 +24,7 @@ pub(crate) struct DecodedCache {
 
 /// What a loader keeps in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Kept {
+pub struct CacheStats {
     /// How many decoded pictures.
     pub pictures: usize,
     /// How many bytes their pixels take.
@@ -67,9 +67,9 @@ impl DecodedCache {
     }
 
     /// What is kept at the moment.
-    pub(crate) fn kept(&self) -> Kept {
+    pub(crate) fn kept(&self) -> CacheStats {
         let pictures = self.slots.iter().filter(|slot| slot.get().is_some()).count();
-        Kept { pictures, bytes: self.held.load(Ordering::Relaxed) }
+        CacheStats { pictures, bytes: self.held.load(Ordering::Relaxed) }
     }
 
     /// Sets memory aside, if there is so much.
@@ -107,7 +107,7 @@ mod tests {
             }
         }
         // Three of 6 bytes fit into 20; the other two were made in each of three epochs.
-        assert_eq!(cache.kept(), Kept { pictures: 3, bytes: 18 });
+        assert_eq!(cache.kept(), CacheStats { pictures: 3, bytes: 18 });
         assert_eq!(made.into_inner(), 3 + 2 * 3);
     }
 
@@ -117,14 +117,14 @@ mod tests {
         let large = || Ok(RgbImage::new(10, 10));
         assert!(matches!(cache.get_or(0, large), Ok(Cow::Owned(_))));
         assert!(matches!(cache.get_or(1, || Ok(picture(1))), Ok(Cow::Borrowed(_))));
-        assert_eq!(cache.kept(), Kept { pictures: 1, bytes: 6 });
+        assert_eq!(cache.kept(), CacheStats { pictures: 1, bytes: 6 });
     }
 
     #[test]
     fn without_memory_nothing_is_kept() {
         let cache = DecodedCache::new(3, 0);
         assert!(matches!(cache.get_or(1, || Ok(picture(1))), Ok(Cow::Owned(_))));
-        assert_eq!(cache.kept(), Kept::default());
+        assert_eq!(cache.kept(), CacheStats::default());
     }
 
     #[test]
@@ -152,6 +152,6 @@ mod tests {
             }
         });
         // Sixteen of 6 bytes fit into 100.
-        assert_eq!(cache.kept(), Kept { pictures: 16, bytes: 96 });
+        assert_eq!(cache.kept(), CacheStats { pictures: 16, bytes: 96 });
     }
 }

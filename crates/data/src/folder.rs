@@ -10,8 +10,8 @@ use std::{
 use image::RgbImage;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::refused::Refused;
 use crate::shards::is_named_as_tar;
+use crate::skipped::Skipped;
 use crate::sniff::{Kind, sniff};
 use crate::{DataError, Limits, OnBadPicture, PictureSource, decode};
 
@@ -41,7 +41,7 @@ pub struct FolderOptions {
 pub struct Folder {
     root: PathBuf,
     pictures: Vec<Entry>,
-    refused: Vec<Refused>,
+    skipped: Vec<Skipped>,
     limits: Limits,
     /// Whether tar files were passed over, which are shards where they are alone.
     passed_tar_files: bool,
@@ -83,7 +83,7 @@ impl Folder {
         }
         let limits = options.limits;
         let mut folder =
-            Self { root, pictures: Vec::new(), refused: Vec::new(), limits, passed_tar_files: false };
+            Self { root, pictures: Vec::new(), skipped: Vec::new(), limits, passed_tar_files: false };
         folder.list(options.on_bad_picture)?;
         if folder.pictures.is_empty() {
             return Err(folder.no_pictures());
@@ -105,8 +105,8 @@ impl Folder {
 
     /// The files that were left out when the folder was opened, sorted by name. Empty for the parts of a split.
     #[must_use]
-    pub fn refused(&self) -> &[Refused] {
-        &self.refused
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
     }
 
     /// The path of a picture.
@@ -188,12 +188,12 @@ impl Folder {
 
     /// Decodes every picture and returns those that fail, in order. Takes as long as one epoch of reading.
     #[must_use]
-    pub fn check(&self) -> Vec<Refused> {
+    pub fn check(&self) -> Vec<Skipped> {
         self.pictures
             .iter()
             .filter_map(|Entry { name, path }| {
                 let error = decode(path, &self.limits).err()?;
-                Some(Refused::new(name.clone(), error))
+                Some(Skipped::new(name.clone(), error))
             })
             .collect()
     }
@@ -229,14 +229,14 @@ impl Folder {
         {
             return Err(error);
         }
-        self.refused = refused.map(|(name, error)| Refused::new(name, error)).collect();
+        self.skipped = refused.map(|(name, error)| Skipped::new(name, error)).collect();
         Ok(())
     }
 
     fn no_pictures(&self) -> DataError {
         const SHOWN: usize = 3;
-        let shown: Vec<_> = self.refused.iter().take(SHOWN).map(ToString::to_string).collect();
-        let more = if self.refused.len() > SHOWN { "; ..." } else { "" };
+        let shown: Vec<_> = self.skipped.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = if self.skipped.len() > SHOWN { "; ..." } else { "" };
         let reasons = match shown.as_slice() {
             [] if self.passed_tar_files => {
                 "; tar files are there, but not alone: name the folder that holds them and nothing else"
@@ -245,14 +245,14 @@ impl Folder {
             [] => String::new(),
             shown => format!(" ({}{more})", shown.join("; ")),
         };
-        DataError::NoPictures { path: self.root.clone(), refused: self.refused.len(), reasons }
+        DataError::NoPictures { path: self.root.clone(), skipped: self.skipped.len(), reasons }
     }
 
     fn part(&self, indices: &[usize]) -> Self {
         Self {
             root: self.root.clone(),
             pictures: indices.iter().map(|&index| self.pictures[index].clone()).collect(),
-            refused: Vec::new(),
+            skipped: Vec::new(),
             limits: self.limits,
             passed_tar_files: self.passed_tar_files,
         }
@@ -295,7 +295,7 @@ impl Entry {
         match sniff(&self.path) {
             Ok(Kind::Picture(_)) => Verdict::Use,
             Ok(Kind::Other) => Verdict::PassOver,
-            Ok(Kind::Refused(reason)) => Verdict::Refuse(DataError::NotAPicture { path: path(), reason }),
+            Ok(Kind::Skipped(reason)) => Verdict::Refuse(DataError::NotAPicture { path: path(), reason }),
             Err(source) => Verdict::Refuse(DataError::Io { path: path(), source }),
         }
     }

@@ -14,6 +14,7 @@
 //! other [`PictureSource`].
 
 mod batch;
+mod color_jitter;
 mod crop;
 mod decode;
 mod decoded_cache;
@@ -25,20 +26,20 @@ mod loader;
 mod loader_config;
 mod order;
 mod prefetch;
-mod refused;
+mod rng_for;
 mod shards;
+mod skipped;
 mod sniff;
 mod source;
-mod stream;
-mod tint;
-mod view;
+mod transform;
 
 pub mod facades;
 pub mod pixel;
 
 pub use batch::{HostBatch, InpaintingBatch, Sample};
+pub use color_jitter::ColorJitter;
 pub use decode::{Limits, decode};
-pub use decoded_cache::Kept;
+pub use decoded_cache::CacheStats;
 pub use error::{DataError, OnBadPicture};
 pub use facade_source::FacadeSource;
 pub use facades::Facades;
@@ -46,9 +47,8 @@ pub use folder::{Folder, FolderOptions, VALIDATION_EVERY};
 pub use loader::{Batches, Loader};
 pub use loader_config::{LastBatch, LoaderConfig, MaskSharing};
 pub use order::{Order, Position};
-pub use refused::Refused;
+pub use rng_for::{Purpose, coin_flips, rng_for};
 pub use shards::Shards;
+pub use skipped::Skipped;
 pub use source::PictureSource;
-pub use stream::{Purpose, coins, stream};
-pub use tint::Tint;
-pub use view::View;
+pub use transform::Transform;

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use context_encoder_mask::{Mask, MaskGenerator};
 use image::RgbImage;
 
-use crate::decoded_cache::{DecodedCache, Kept};
+use crate::decoded_cache::{CacheStats, DecodedCache};
 use crate::prefetch::Prefetch;
-use crate::refused::{Refusals, Refused};
+use crate::skipped::{Skipped, SkippedLog};
 use crate::{
     DataError, HostBatch, LastBatch, LoaderConfig, MaskSharing, OnBadPicture, PictureSource, Position,
-    Purpose, Sample, stream,
+    Purpose, Sample, rng_for,
 };
 
 /// How many other pictures are tried in the place of a bad one.
@@ -55,7 +55,7 @@ pub struct Loader {
     masks: Arc<dyn MaskGenerator>,
     config: LoaderConfig,
     decoded: Arc<DecodedCache>,
-    refusals: Arc<Refusals>,
+    skipped_log: Arc<SkippedLog>,
 }
 
 impl Loader {
@@ -84,15 +84,15 @@ impl Loader {
         }
         let memory = if source.same_every_epoch() { config.cache_mib.saturating_mul(1 << 20) } else { 0 };
         let decoded = Arc::new(DecodedCache::new(pictures, memory));
-        Ok(Self { source, masks, config, decoded, refusals: Arc::default() })
+        Ok(Self { source, masks, config, decoded, skipped_log: Arc::default() })
     }
 
     /// Calls `listener` for each bad picture when it is met for the first time, in whatever thread meets it.
     ///
     /// Forgets what was reported before, so call it right after [`new`](Self::new).
     #[must_use]
-    pub fn on_refused(mut self, listener: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
-        self.refusals = Arc::new(Refusals::with_listener(listener));
+    pub fn on_skipped(mut self, listener: impl Fn(&Skipped) + Send + Sync + 'static) -> Self {
+        self.skipped_log = Arc::new(SkippedLog::with_listener(listener));
         self
     }
 
@@ -115,14 +115,14 @@ impl Loader {
 
     /// The bad pictures met so far, each once, in the order of the source.
     #[must_use]
-    pub fn refused(&self) -> Vec<Refused> {
-        self.refusals.list()
+    pub fn skipped(&self) -> Vec<Skipped> {
+        self.skipped_log.list()
     }
 
     /// The decoded pictures in memory, shared by the loader's clones and iterators; their bytes never exceed
     /// [`cache_mib`](LoaderConfig::cache_mib).
     #[must_use]
-    pub fn kept(&self) -> Kept {
+    pub fn kept(&self) -> CacheStats {
         self.decoded.kept()
     }
 
@@ -184,7 +184,7 @@ impl Loader {
     fn sample(&self, epoch: u64, index: usize, shared: Option<&Mask>) -> Result<Sample, DataError> {
         let LoaderConfig { seed, view, .. } = self.config;
         let (name, picture) = self.good_picture(epoch, index)?;
-        let image = view.cut(&picture, &mut stream(seed, Purpose::Crop, epoch, index as u64));
+        let image = view.cut(&picture, &mut rng_for(seed, Purpose::Crop, epoch, index as u64));
         let mask = match shared {
             Some(mask) => mask.clone(),
             None => self.mask(Purpose::Mask, epoch, index as u64),
@@ -194,7 +194,7 @@ impl Loader {
 
     fn mask(&self, purpose: Purpose, epoch: u64, index: u64) -> Mask {
         let size = self.config.view.size();
-        self.masks.generate(size, size, &mut stream(self.config.seed, purpose, epoch, index))
+        self.masks.generate(size, size, &mut rng_for(self.config.seed, purpose, epoch, index))
     }
 
     /// Picture `index`, ready to be cut; decoded only if it is not kept from before.
@@ -211,8 +211,8 @@ impl Loader {
             Err(error) => error,
         };
         let name = self.source.name(index);
-        let wanted = Refused::new(name.clone(), error);
-        self.refusals.add(index, &wanted);
+        let wanted = Skipped::new(name.clone(), error);
+        self.skipped_log.add(index, &wanted);
 
         let candidates = self.replacements(epoch, index);
         let tries = candidates.len();
@@ -220,7 +220,7 @@ impl Loader {
             let name = self.source.name(candidate);
             match self.prepared(epoch, candidate) {
                 Ok(picture) => return Ok((name, picture)),
-                Err(error) => self.refusals.add(candidate, &Refused::new(name, error)),
+                Err(error) => self.skipped_log.add(candidate, &Skipped::new(name, error)),
             }
         }
         Err(DataError::NoGoodPicture { name, tries, source: wanted.error })
@@ -229,7 +229,7 @@ impl Loader {
     /// Other pictures in a random order that depends on (seed, epoch, index), at most [`REPLACEMENTS`].
     fn replacements(&self, epoch: u64, index: usize) -> Vec<usize> {
         let len = self.source.len();
-        let mut rng = stream(self.config.seed, Purpose::Replacement, epoch, index as u64);
+        let mut rng = rng_for(self.config.seed, Purpose::Replacement, epoch, index as u64);
         let drawn = rand::seq::index::sample(&mut rng, len, len.min(REPLACEMENTS + 1));
         drawn.into_iter().filter(|&candidate| candidate != index).take(REPLACEMENTS).collect()
     }

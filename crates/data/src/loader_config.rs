@@ -1,6 +1,6 @@
 //! Settings of the loader.
 
-use crate::{OnBadPicture, Order, View};
+use crate::{OnBadPicture, Order, Transform};
 
 /// How pictures become batches.
 ///
@@ -32,7 +32,7 @@ pub struct LoaderConfig {
     /// first are kept.
     pub cache_mib: u64,
     /// What the network sees of a picture.
-    pub view: View,
+    pub view: Transform,
     /// The order of the pictures in an epoch.
     pub order: Order,
     /// What to do with a last batch that is not full.
@@ -74,7 +74,7 @@ impl Default for LoaderConfig {
             workers: 2,
             ahead: 4,
             cache_mib: 1024,
-            view: View::training(),
+            view: Transform::training(),
             order: Order::default(),
             last_batch: LastBatch::default(),
             sharing: MaskSharing::default(),
@@ -89,7 +89,7 @@ impl LoaderConfig {
     pub fn evaluation() -> Self {
         Self {
             cache_mib: 0,
-            view: View::evaluation(),
+            view: Transform::evaluation(),
             order: Order::Sequential,
             last_batch: LastBatch::Keep,
             on_bad_picture: OnBadPicture::Stop,

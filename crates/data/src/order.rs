@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rand::seq::SliceRandom;
 
-use crate::{PictureSource, Purpose, stream};
+use crate::{PictureSource, Purpose, rng_for};
 
 /// How many shards at most are read from at a time, their pictures mixed.
 pub(crate) const TOGETHER: usize = 16;
@@ -68,7 +68,7 @@ impl Order {
             (Self::Sequential, _) => places.collect(),
             (Self::Shuffled, []) => {
                 let mut indices: Vec<_> = (0..source.len()).collect();
-                indices.shuffle(&mut stream(seed, Purpose::Order, epoch, 0));
+                indices.shuffle(&mut rng_for(seed, Purpose::Order, epoch, 0));
                 indices[places].to_vec()
             }
             (Self::Shuffled, starts) => shuffled_by_shards(places, seed, epoch, starts, source.len()),
@@ -86,7 +86,7 @@ fn shuffled_by_shards(
 ) -> Vec<usize> {
     let pictures = |&shard: &usize| starts[shard]..starts.get(shard + 1).copied().unwrap_or(len);
     let mut shards: Vec<_> = (0..starts.len()).collect();
-    shards.shuffle(&mut stream(seed, Purpose::Order, epoch, 0));
+    shards.shuffle(&mut rng_for(seed, Purpose::Order, epoch, 0));
     let mut shown = Vec::with_capacity(places.len());
     let mut end = 0;
     let groups = shards.len().div_ceil(TOGETHER);
@@ -102,7 +102,7 @@ fn shuffled_by_shards(
             break;
         }
         let mut mixed: Vec<_> = together.iter().flat_map(pictures).collect();
-        mixed.shuffle(&mut stream(seed, Purpose::Order, epoch, number as u64 + 1));
+        mixed.shuffle(&mut rng_for(seed, Purpose::Order, epoch, number as u64 + 1));
         shown.extend(&mixed[places.start.max(first) - first..places.end.min(end) - first]);
     }
     shown

@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     /// A picture in a format that is decoded.
     Picture(ImageFormat),
     /// A picture in another format, or something else with a picture's ending: what is wrong with it.
-    Refused(String),
+    Skipped(String),
     /// No picture, and it does not claim to be one.
     Other,
 }
@@ -53,7 +53,7 @@ fn kind(head: &[u8], claims_to_be_a_picture: bool) -> Kind {
     let strong = !matches!(announced(head), None | Some(ImageFormat::Pnm | ImageFormat::Ico));
     match readable(head) {
         Ok(format) => Kind::Picture(format),
-        Err(reason) if claims_to_be_a_picture || strong => Kind::Refused(reason),
+        Err(reason) if claims_to_be_a_picture || strong => Kind::Skipped(reason),
         Err(_) => Kind::Other,
     }
 }
@@ -90,9 +90,9 @@ mod tests {
     fn text_is_no_picture_unless_it_is_named_like_one() {
         for text in [&b"BMW drives by a facade, slowly"[..], b"P1 is a road", b"", b"plain"] {
             assert_eq!(kind(text, false), Kind::Other);
-            assert!(matches!(kind(text, true), Kind::Refused(_)));
+            assert!(matches!(kind(text, true), Kind::Skipped(_)));
         }
-        assert_eq!(kind(b"", true), Kind::Refused("it is empty; remove it".to_owned()));
+        assert_eq!(kind(b"", true), Kind::Skipped("it is empty; remove it".to_owned()));
     }
 
     #[test]
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_picture_format_that_is_not_read_is_refused_with_advice() {
-        let Kind::Refused(reason) = kind(b"GIF89a....", false) else { panic!("a GIF must be refused") };
+        let Kind::Skipped(reason) = kind(b"GIF89a....", false) else { panic!("a GIF must be refused") };
         assert_eq!(reason, "it holds Gif, which is not read; convert it to PNG or JPEG");
     }
 

@@ -44,7 +44,7 @@ fn pictures_are_found_by_content_and_sorted_by_path() {
         names(&found),
         ["B.png", "a-b/x.png", "a.png", "a/deep/q.png", "a/z.jpg", "b.png", "no_ending"],
     );
-    assert!(found.refused().is_empty());
+    assert!(found.skipped().is_empty());
     assert_eq!(found.picture(3, 2).expect("decodes").get_pixel(0, 0).0, [5; 3]);
     assert_eq!(found.path(2), root.path().join("a.png"));
 }
@@ -58,9 +58,9 @@ fn files_that_only_claim_to_be_pictures_are_refused_once_each() {
     fs::write(root.path().join("empty.png"), "").expect("write");
     let found = open(root.path()).expect("opens");
     assert_eq!(names(&found), ["good.png"]);
-    let refused: Vec<_> = found.refused().iter().map(|refused| refused.name.as_str()).collect();
+    let skipped: Vec<_> = found.skipped().iter().map(|refused| refused.name.as_str()).collect();
     assert_eq!(refused, ["empty.png", "moving.gif", "web_page.jpg"]);
-    let line = found.refused()[2].to_string();
+    let line = found.skipped()[2].to_string();
     assert!(line.contains("web_page.jpg") && line.contains("its content is no picture"), "{line}");
 
     let strict = FolderOptions { on_bad_picture: OnBadPicture::Stop, ..FolderOptions::default() };
@@ -97,8 +97,8 @@ fn links_are_followed_but_not_in_circles() {
     std::os::unix::fs::symlink(root.path().join("gone.png"), root.path().join("broken.png")).expect("link");
     let found = open(root.path()).expect("opens");
     assert_eq!(names(&found), ["a/picture.png", "b/linked.png"]);
-    assert_eq!(found.refused().len(), 1);
-    assert_eq!(found.refused()[0].name, "broken.png");
+    assert_eq!(found.skipped().len(), 1);
+    assert_eq!(found.skipped()[0].name, "broken.png");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use context_encoder_data::{
     DataError, HostBatch, LastBatch, Loader, LoaderConfig, MaskSharing, OnBadPicture, Order, PictureSource,
-    Position, View,
+    Position, Transform,
 };
 use context_encoder_mask::{Central, Mask, MaskGenerator};
 use image::{Rgb, RgbImage};
@@ -67,7 +67,7 @@ impl MaskGenerator for Salt {
 }
 
 fn config() -> LoaderConfig {
-    let view = View::RandomCrop { resize: 20, size: 8 };
+    let view = Transform::RandomCrop { resize: 20, size: 8 };
     LoaderConfig { batch_size: 4, seed: 11, workers: 0, ahead: 2, view, ..LoaderConfig::default() }
 }
 
@@ -162,14 +162,14 @@ fn a_bad_picture_is_replaced_by_a_good_one_and_reported_once() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ear = Arc::clone(&heard);
         let loader = loader(Numbered::with_bad(16, &[2, 7]), LoaderConfig { workers, ..config() })
-            .on_refused(move |refused| ear.lock().expect("no panic").push(refused.to_string()));
+            .on_skipped(move |refused| ear.lock().expect("no panic").push(refused.to_string()));
         let batches = take(&loader, Position::default(), 12);
         assert_eq!(numbers(&batches).len(), 48);
         for sample in batches.iter().flat_map(|batch| &batch.samples) {
             assert_eq!(sample.name, format!("picture {}", sample.image.get_pixel(0, 0)[0]));
             assert!(sample.name != "picture 2" && sample.name != "picture 7");
         }
-        let refused: Vec<_> = loader.refused().iter().map(ToString::to_string).collect();
+        let skipped: Vec<_> = loader.skipped().iter().map(ToString::to_string).collect();
         assert_eq!(
             refused,
             [
@@ -249,7 +249,7 @@ fn settings_that_give_no_batch_say_what_to_change() {
     assert!(error(3, config()).contains("lower `batch_size`"));
     assert!(error(0, LoaderConfig { last_batch: LastBatch::Keep, ..config() }).contains("no pictures"));
     assert!(error(9, LoaderConfig { batch_size: 0, ..config() }).contains("`batch_size` is 0"));
-    let view = View::RandomCrop { resize: 64, size: 128 };
+    let view = Transform::RandomCrop { resize: 64, size: 128 };
     assert!(error(9, LoaderConfig { view, ..config() }).contains("raise `resize`"));
 }
 
@@ -285,7 +285,7 @@ impl PictureSource for Large {
 #[test]
 fn a_cache_of_any_size_changes_no_batch() {
     // Three epochs. Shorter side to 190: of 400 pixels it is shrunk first, of 200 it is not.
-    let view = View::RandomCrop { resize: 190, size: 64 };
+    let view = Transform::RandomCrop { resize: 190, size: 64 };
     let loader = |cache_mib, workers| {
         let config = LoaderConfig { cache_mib, workers, view, ..config() };
         Loader::new(Arc::new(Large), Arc::new(Salt), config).expect("settings that fit")

@@ -5,7 +5,7 @@
 //! - [`fill`]: fills that need no network, [`BorderMean`] and [`Harmonic`], to hold a result against.
 //! - [`Scores`]: L1, L2, PSNR and SSIM of a filled picture (paper, Table 1).
 //! - [`evaluate`]: any number of fills over any number of pictures, as a [`Table`].
-//! - [`sheet`]: pictures of pictures: input, filled, truth.
+//! - [`image_grid`]: pictures of pictures: input, filled, truth.
 //!
 //! Whatever fills is a [`Fill`]. Masks have 1 = hidden; visible pixels come back as they were.
 
@@ -14,6 +14,7 @@ mod error;
 mod evaluation;
 pub mod fill;
 mod hole;
+pub mod image_grid;
 mod inpainter;
 mod interval;
 #[cfg(feature = "pretrained")]
@@ -23,14 +24,13 @@ mod published;
 pub mod retrieval;
 mod scores;
 mod seam;
-pub mod sheet;
 mod ssim;
 
 pub use blend::Blend;
 pub use error::EvalError;
 pub use evaluation::{Entry, Table, evaluate};
 pub use fill::{BorderMean, Fill, Harmonic, NearestNeighbour, Telea};
-pub use inpainter::{Inpainter, Picture, Sample};
+pub use inpainter::{Channel, Image, Inpainter};
 pub use interval::Interval;
 #[cfg(feature = "pretrained")]
 pub use pretrained::{pretrained, pretrained_weights};

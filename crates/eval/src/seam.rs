@@ -5,7 +5,7 @@ use std::fmt;
 use context_encoder_mask::Mask;
 use image::Pixel;
 
-use crate::{EvalError, Picture, Sample, fill::check};
+use crate::{Channel, EvalError, Image, fill::check};
 
 /// The gradient's jump across a hole's boundary, beside the same figure inside the picture.
 ///
@@ -47,7 +47,7 @@ impl Seam {
     ///
     /// # Errors
     /// [`EvalError::MaskSize`], [`EvalError::NothingHidden`] and [`EvalError::NothingVisible`].
-    pub fn measure<S: Sample>(filled: &Picture<S>, mask: &Mask) -> Result<Self, EvalError> {
+    pub fn measure<S: Channel>(filled: &Image<S>, mask: &Mask) -> Result<Self, EvalError> {
         let (width, height) = filled.dimensions();
         check((width, height), mask)?;
         let (mut boundary, mut picture) = (Mean::default(), Mean::default());

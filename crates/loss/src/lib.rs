@@ -12,4 +12,4 @@ mod reconstruction;
 
 pub use adversarial::{DiscriminatorLoss, adversarial_loss, discriminator_loss};
 pub use objective::{GeneratorLoss, Objective};
-pub use reconstruction::{Average, Distance, Reconstruction, Region};
+pub use reconstruction::{Average, Distance, LossMask, Reconstruction};

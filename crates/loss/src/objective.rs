@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Reconstruction, Region, adversarial_loss};
+use crate::{LossMask, Reconstruction, adversarial_loss};
 
 /// The generator's objective (paper, section 3.2 "Joint loss", and Figure 6, which compares all
 /// three).
@@ -73,12 +73,12 @@ impl Objective {
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
-    /// use context_encoder_loss::{Objective, Reconstruction, Region};
+    /// use context_encoder_loss::{Objective, Reconstruction, LossMask};
     ///
     /// let device = Device::flex();
     /// let prediction = Tensor::<4>::zeros([1, 3, 4, 4], &device);
     /// let truth = Tensor::<4>::ones([1, 3, 4, 4], &device);
-    /// let everywhere = Region::Hidden(Tensor::ones([1, 1, 4, 4], &device));
+    /// let everywhere = LossMask::Hidden(Tensor::ones([1, 1, 4, 4], &device));
     /// let undecided = |_| Tensor::<1>::zeros([1], &device);
     ///
     /// let loss =
@@ -91,7 +91,7 @@ impl Objective {
         reconstruction: &Reconstruction,
         prediction: Tensor<4>,
         truth: Tensor<4>,
-        region: Region,
+        region: LossMask,
         judge: impl FnOnce(Tensor<4>) -> Tensor<1>,
     ) -> GeneratorLoss {
         match *self {
@@ -125,7 +125,7 @@ mod tests {
         let prediction =
             Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 1, 2, 2]), &device).require_grad();
         let truth = Tensor::from_data(TensorData::new(vec![0.5_f32, -0.5, 0.25, 0.0], [1, 1, 2, 2]), &device);
-        let region = Region::Hidden(Tensor::from_data(
+        let region = LossMask::Hidden(Tensor::from_data(
             TensorData::new(vec![1.0_f32, 0.0, 1.0, 1.0], [1, 1, 2, 2]),
             &device,
         ));

@@ -30,11 +30,11 @@ pub enum Average {
 /// Which pixels of a prediction count. Masks have 1 = hidden, 0 = visible.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one is made a step; its numbers are elsewhere either way")]
-pub enum Region {
+pub enum LossMask {
     /// Hidden pixels only: `[batch, 1, height, width]`. For predictions of the whole picture.
     Hidden(Tensor<4>),
     /// Hidden pixels of a share of a batch, where all shares together are to be divided by what all of them hide.
-    Share {
+    HiddenShard {
         /// `[batch, 1, height, width]` of this share.
         masks: Tensor<4>,
         /// Mean over the shares of how many pixels each hides, `[1]`: the mean of the shares' losses is then the whole
@@ -47,7 +47,7 @@ pub enum Region {
 }
 
 /// Masked reconstruction loss: `sum(w M d(x, F)) / sum(M)` over pictures, channels and pixels,
-/// with `M` the [`Region`], `d` the [`Distance`] and `w` the weight of the overlap band.
+/// with `M` the [`LossMask`], `d` the [`Distance`] and `w` the weight of the overlap band.
 ///
 /// | field | meaning | default |
 /// |---|---|---|
@@ -57,7 +57,7 @@ pub enum Region {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_loss::{Reconstruction, Region};
+/// use context_encoder_loss::{Reconstruction, LossMask};
 ///
 /// let device = Device::flex();
 /// let prediction = Tensor::<4>::zeros([1, 3, 2, 2], &device);
@@ -65,9 +65,9 @@ pub enum Region {
 /// let hidden = Tensor::<4>::from_floats([[[[1.0, 0.0], [0.0, 0.0]]]], &device);
 ///
 /// let loss = Reconstruction::default();
-/// let masked = loss.forward(prediction.clone(), truth.clone(), Region::Hidden(hidden.clone()));
+/// let masked = loss.forward(prediction.clone(), truth.clone(), LossMask::Hidden(hidden.clone()));
 /// assert_eq!(masked.into_scalar::<f32>(), 0.25);
-/// let overlapping = loss.forward(prediction, truth, Region::Overlapping(hidden));
+/// let overlapping = loss.forward(prediction, truth, LossMask::Overlapping(hidden));
 /// assert_eq!(overlapping.into_scalar::<f32>(), 0.25 * (1.0 + 3.0 * 10.0) / 4.0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub struct Reconstruction {
     pub distance: Distance,
     /// What the sum is divided by.
     pub average: Average,
-    /// Weight of visible pixels in [`Region::Overlapping`]; hidden ones weigh 1.
+    /// Weight of visible pixels in [`LossMask::Overlapping`]; hidden ones weigh 1.
     pub overlap_weight: f64,
 }
 
@@ -95,7 +95,7 @@ impl Reconstruction {
     ///
     /// # Panics
     /// When the shapes do not agree.
-    pub fn forward(&self, prediction: Tensor<4>, truth: Tensor<4>, region: Region) -> Tensor<1> {
+    pub fn forward(&self, prediction: Tensor<4>, truth: Tensor<4>, region: LossMask) -> Tensor<1> {
         let [batch, channels, height, width] = prediction.dims();
         let difference = prediction - truth;
         let distance = match self.distance {
@@ -104,10 +104,10 @@ impl Reconstruction {
         };
         let patch = (batch * channels * height * width) as f64;
         let (weights, counted) = match region {
-            Region::Hidden(masks) => (masks.clone(), Some(masks.sum())),
-            Region::Share { masks, hidden } => (masks, Some(hidden)),
+            LossMask::Hidden(masks) => (masks.clone(), Some(masks.sum())),
+            LossMask::HiddenShard { masks, hidden } => (masks, Some(hidden)),
             // 1 where hidden, the overlap's weight where visible
-            Region::Overlapping(masks) => {
+            LossMask::Overlapping(masks) => {
                 let weights = masks.mul_scalar(1.0 - self.overlap_weight).add_scalar(self.overlap_weight);
                 (weights, None) // every pixel counts
             }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     /// One picture of one channel and 2x2 pixels: differences 1, -2, 3, -4; the last two hidden.
-    fn loss(config: Reconstruction, region: fn(Tensor<4>) -> Region) -> f32 {
+    fn loss(config: Reconstruction, region: fn(Tensor<4>) -> LossMask) -> f32 {
         let device = Device::flex();
         let prediction = tensor(&[1.0, -2.0, 3.0, -4.0], [1, 1, 2, 2], &device);
         let truth = tensor(&[0.0; 4], [1, 1, 2, 2], &device);
@@ -144,13 +144,13 @@ mod tests {
         let l2 = Reconstruction::default();
         let l1 = Reconstruction { distance: Distance::L1, ..l2 };
         let patch = Reconstruction { average: Average::Patch, ..l2 };
-        assert_eq!(loss(l2, Region::Hidden), (9.0 + 16.0) / 2.0);
-        assert_eq!(loss(l1, Region::Hidden), (3.0 + 4.0) / 2.0);
-        assert_eq!(loss(patch, Region::Hidden), (9.0 + 16.0) / 4.0);
-        assert_eq!(loss(l2, Region::Overlapping), (10.0 * (1.0 + 4.0) + 9.0 + 16.0) / 4.0);
-        assert_eq!(loss(patch, Region::Overlapping), loss(l2, Region::Overlapping));
+        assert_eq!(loss(l2, LossMask::Hidden), (9.0 + 16.0) / 2.0);
+        assert_eq!(loss(l1, LossMask::Hidden), (3.0 + 4.0) / 2.0);
+        assert_eq!(loss(patch, LossMask::Hidden), (9.0 + 16.0) / 4.0);
+        assert_eq!(loss(l2, LossMask::Overlapping), (10.0 * (1.0 + 4.0) + 9.0 + 16.0) / 4.0);
+        assert_eq!(loss(patch, LossMask::Overlapping), loss(l2, LossMask::Overlapping));
         let even = Reconstruction { overlap_weight: 1.0, ..l2 };
-        assert_eq!(loss(even, Region::Overlapping), (1.0 + 4.0 + 9.0 + 16.0) / 4.0);
+        assert_eq!(loss(even, LossMask::Overlapping), (1.0 + 4.0 + 9.0 + 16.0) / 4.0);
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
         let prediction = tensor(&[1.0, 1.0, 2.0, 2.0], [2, 1, 1, 2], &device);
         let truth = tensor(&[0.0; 4], [2, 1, 1, 2], &device);
         let hidden = tensor(&[1.0, 0.0, 1.0, 1.0], [2, 1, 1, 2], &device);
-        let loss = Reconstruction::default().forward(prediction, truth, Region::Hidden(hidden));
+        let loss = Reconstruction::default().forward(prediction, truth, LossMask::Hidden(hidden));
         assert_eq!(loss.into_scalar::<f32>(), (1.0 + 4.0 + 4.0) / 3.0);
     }
 
@@ -172,7 +172,7 @@ mod tests {
             let [prediction, masks] =
                 [prediction, hidden].map(|values| tensor(&values, [1, 1, 1, 2], &device));
             let truth = prediction.zeros_like();
-            let region = Region::Share { masks, hidden: mean.clone() };
+            let region = LossMask::HiddenShard { masks, hidden: mean.clone() };
             Reconstruction::default().forward(prediction, truth, region).into_scalar::<f32>()
         });
         assert!(((losses[0] + losses[1]) / 2.0 - (1.0 + 4.0 + 9.0) / 3.0).abs() < 1e-6, "{losses:?}");
@@ -188,7 +188,7 @@ mod tests {
         let mut cases = 0;
         for distance in [Distance::L2, Distance::L1] {
             for average in [Average::Region, Average::Patch] {
-                for region in [Region::Hidden as fn(Tensor<4>) -> Region, Region::Overlapping] {
+                for region in [LossMask::Hidden as fn(Tensor<4>) -> LossMask, LossMask::Overlapping] {
                     let config = Reconstruction { distance, average, ..Reconstruction::default() };
                     let loss = |values: &[f32]| {
                         let prediction = tensor(values, shape, &device).require_grad();

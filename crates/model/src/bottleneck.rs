@@ -8,7 +8,7 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Prepared, Storage};
+use context_encoder_ops::{Activation, InferenceLayer, Storage};
 
 use crate::{
     ChannelWise,
@@ -54,8 +54,8 @@ impl Bottleneck {
 /// A bottleneck for inference.
 #[derive(Clone, Debug)]
 pub(crate) enum PreparedBottleneck {
-    Dense { down: Prepared, up: Prepared },
-    ChannelWise { channel_wise: ChannelWise, mix: Prepared },
+    Dense { down: InferenceLayer, up: InferenceLayer },
+    ChannelWise { channel_wise: ChannelWise, mix: InferenceLayer },
 }
 
 impl Bottleneck {

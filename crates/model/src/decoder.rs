@@ -5,7 +5,7 @@ use burn::{
     nn::conv::ConvTranspose2d,
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Prepared, tanh};
+use context_encoder_ops::{Activation, InferenceLayer, tanh};
 
 use crate::{
     config::{ModelConfig, channels},
@@ -45,7 +45,7 @@ impl Decoder {
     }
 
     /// The stages for inference; tanh follows the last.
-    pub(crate) fn prepare(&self) -> Vec<Prepared> {
+    pub(crate) fn prepare(&self) -> Vec<InferenceLayer> {
         let last = self.to_rgb().prepare();
         self.stages.iter().map(UpStage::prepare).chain([last]).collect()
     }

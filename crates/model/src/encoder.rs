@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::Prepared;
+use context_encoder_ops::InferenceLayer;
 
 use crate::{
     config::{ModelConfig, channels},
@@ -40,7 +40,7 @@ impl Encoder {
     }
 
     /// The stages for inference.
-    pub(crate) fn prepare(&self) -> Vec<Prepared> {
+    pub(crate) fn prepare(&self) -> Vec<InferenceLayer> {
         self.stages.iter().map(DownStage::prepare).collect()
     }
 }

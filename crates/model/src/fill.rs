@@ -1,7 +1,7 @@
 //! What stands in for hidden pixels before the network sees a picture.
 
 use burn::tensor::Tensor;
-use context_encoder_ops::{conceal, smooth};
+use context_encoder_ops::{apply_mask, smooth};
 use serde::{Deserialize, Serialize};
 
 /// The ImageNet mean colour, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean
@@ -60,7 +60,7 @@ impl InitialFill {
     /// - output: `[batch, 3, height, width]`
     pub fn hide(self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Mean | Self::Authors => conceal(images, masks, self.rgb()),
+            Self::Mean | Self::Authors => apply_mask(images, masks, self.rgb()),
             Self::Smooth => smooth(images, masks),
         }
     }

@@ -12,7 +12,7 @@ use burn::{
     tensor::Tensor,
 };
 use context_encoder_ops::{
-    Activation, Convolution, Layer, Normalisation, Prepared, Statistics, Storage, UpConvolution, Window,
+    self as ops, Activation, BatchStats, ConvGeometry, ConvLayer, InferenceLayer, Storage,
 };
 
 use crate::parts::Parts;
@@ -22,25 +22,25 @@ use crate::parts::Parts;
 pub(crate) const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
 /// Halves a map, or doubles it as an up-convolution.
-pub(crate) const HALVING: Window = Window::new(4, 2, 1);
+pub(crate) const HALVING: ConvGeometry = ConvGeometry::new(4, 2, 1);
 
 /// Between a map of 4x4 and one position.
-pub(crate) const WHOLE_MAP: Window = Window::new(4, 1, 0);
+pub(crate) const WHOLE_MAP: ConvGeometry = ConvGeometry::new(4, 1, 0);
 
 /// Mixes channels only.
-pub(crate) const POINT: Window = Window::new(1, 1, 0);
+pub(crate) const POINT: ConvGeometry = ConvGeometry::new(1, 1, 0);
 
 /// Burn's layers that hold a linear map's parameters.
 pub(crate) trait Linear {
     /// What is computed with the parameters.
-    fn layer(&self, window: Window, activation: Activation) -> Layer;
+    fn layer(&self, window: ConvGeometry, activation: Activation) -> ConvLayer;
 
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>);
 }
 
 impl Linear for Conv2d {
-    fn layer(&self, window: Window, activation: Activation) -> Layer {
-        Convolution { window, groups: self.groups, activation }.into()
+    fn layer(&self, window: ConvGeometry, activation: Activation) -> ConvLayer {
+        ops::Conv2d { window, groups: self.groups, activation }.into()
     }
 
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -49,8 +49,8 @@ impl Linear for Conv2d {
 }
 
 impl Linear for ConvTranspose2d {
-    fn layer(&self, window: Window, activation: Activation) -> Layer {
-        UpConvolution { window, activation }.into()
+    fn layer(&self, window: ConvGeometry, activation: Activation) -> ConvLayer {
+        ops::ConvTranspose2d { window, activation }.into()
     }
 
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -62,7 +62,7 @@ impl Linear for ConvTranspose2d {
 pub(crate) struct Step<'a, L> {
     linear: &'a L,
     norm: Option<&'a BatchNorm>,
-    window: Window,
+    window: ConvGeometry,
     activation: Activation,
 }
 
@@ -70,7 +70,7 @@ impl<'a, L: Linear> Step<'a, L> {
     pub(crate) fn new(
         linear: &'a L,
         norm: Option<&'a BatchNorm>,
-        window: Window,
+        window: ConvGeometry,
         activation: Activation,
     ) -> Self {
         Self { linear, norm, window, activation }
@@ -97,15 +97,15 @@ impl<'a, L: Linear> Step<'a, L> {
     }
 
     /// For inference: weights laid out, batch norm folded in.
-    pub(crate) fn prepare(self) -> Prepared {
+    pub(crate) fn prepare(self) -> InferenceLayer {
         self.prepare_with(Storage::F32)
     }
 
     /// The same with weights in a storage.
-    pub(crate) fn prepare_with(self, storage: Storage) -> Prepared {
+    pub(crate) fn prepare_with(self, storage: Storage) -> InferenceLayer {
         let Self { linear, norm, window, activation } = self;
         let (weight, bias) = linear.parameters();
-        Prepared::stored(storage, linear.layer(window, activation), weight, affine(norm, bias))
+        InferenceLayer::stored(storage, linear.layer(window, activation), weight, affine(norm, bias))
     }
 }
 
@@ -116,10 +116,10 @@ fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>, parts: Par
         return activation.apply(norm.forward(x));
     }
     let device = x.device();
-    let normalisation = Normalisation { parts: parts.count(), epsilon: norm.epsilon, activation };
+    let normalisation = ops::BatchNorm { parts: parts.count(), epsilon: norm.epsilon, activation };
     let result = normalisation.forward(x, norm.gamma.val(), norm.beta.val());
     for batch in result.statistics.chunks(parts.shares) {
-        let Statistics { mean, variance } = Statistics::mean_of(batch);
+        let BatchStats { mean, variance } = BatchStats::mean_of(batch);
         for (running, new) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
             let old = running.value_sync().to_device(&device);
             let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);

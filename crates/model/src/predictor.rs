@@ -1,7 +1,7 @@
 //! A context encoder for use rather than for learning.
 
 use burn::tensor::Tensor;
-use context_encoder_ops::{Prepared, Storage, tanh};
+use context_encoder_ops::{InferenceLayer, Storage, tanh};
 
 use crate::{Model, ModelConfig, bottleneck::PreparedBottleneck};
 
@@ -23,17 +23,17 @@ use crate::{Model, ModelConfig, bottleneck::PreparedBottleneck};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Predictor {
-    encoder: Vec<Prepared>,
+    encoder: Vec<InferenceLayer>,
     bottleneck: PreparedBottleneck,
-    decoder: Vec<Prepared>,
+    decoder: Vec<InferenceLayer>,
     config: ModelConfig,
 }
 
 impl Predictor {
     pub(crate) fn new(
-        encoder: Vec<Prepared>,
+        encoder: Vec<InferenceLayer>,
         bottleneck: PreparedBottleneck,
-        decoder: Vec<Prepared>,
+        decoder: Vec<InferenceLayer>,
         config: &ModelConfig,
     ) -> Self {
         Self { encoder, bottleneck, decoder, config: config.clone() }
@@ -55,7 +55,7 @@ impl Predictor {
     /// When the pictures are not of the configured size.
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         self.config.expect_pictures(&masked);
-        let through = |x, layers: &[Prepared]| layers.iter().fold(x, |x, layer| layer.forward(x));
+        let through = |x, layers: &[InferenceLayer]| layers.iter().fold(x, |x, layer| layer.forward(x));
         let map = through(masked.clone(), &self.encoder); // [batch, m, 4, 4]
         let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
         let answer = tanh(through(map, &self.decoder)); // [batch, 3, predicted, predicted]
@@ -97,7 +97,7 @@ mod tests {
         module::{Module, ModuleMapper, Param},
         tensor::{Device, TensorData},
     };
-    use context_encoder_ops::form::plainly;
+    use context_encoder_ops::implementation::with_reference;
 
     use super::*;
     use crate::BottleneckConfig;
@@ -130,7 +130,7 @@ mod tests {
             assert!(largest > 0.05, "{largest}: too quiet to tell");
             assert!(apart(&model.prepare().predict(pictures.clone()), &exact) < 1e-5 * largest);
             let half = model.prepare_with(Storage::Bf16).predict(pictures.clone());
-            let plain = plainly(|| model.prepare_with(Storage::Bf16).predict(pictures));
+            let plain = with_reference(|| model.prepare_with(Storage::Bf16).predict(pictures));
             assert!(apart(&half, &plain) < 1e-5 * largest);
             // each weight is off by 2^-8 at most, which bounds terms (as `context-encoder-ops` tests), not
             // their sums: terms of both signs cancel in two layers, and the decoder is not linear

@@ -8,7 +8,7 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Prepared, Window};
+use context_encoder_ops::{Activation, ConvGeometry, InferenceLayer};
 
 use crate::{
     layer::{HALVING, LEAKY, Step},
@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// A convolution without bias; weights are zero until [`crate::init`] fills them.
-pub(crate) fn conv(channels: [usize; 2], window: Window, device: &Device) -> Conv2d {
-    let Window { kernel, stride, padding } = window;
+pub(crate) fn conv(channels: [usize; 2], window: ConvGeometry, device: &Device) -> Conv2d {
+    let ConvGeometry { kernel, stride, padding } = window;
     Conv2dConfig::new(channels, [kernel, kernel])
         .with_stride([stride, stride])
         .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
@@ -27,8 +27,8 @@ pub(crate) fn conv(channels: [usize; 2], window: Window, device: &Device) -> Con
 }
 
 /// An up-convolution without bias; weights are zero until [`crate::init`] fills them.
-pub(crate) fn up_conv(channels: [usize; 2], window: Window, device: &Device) -> ConvTranspose2d {
-    let Window { kernel, stride, padding } = window;
+pub(crate) fn up_conv(channels: [usize; 2], window: ConvGeometry, device: &Device) -> ConvTranspose2d {
+    let ConvGeometry { kernel, stride, padding } = window;
     ConvTranspose2dConfig::new(channels, [kernel, kernel])
         .with_stride([stride, stride])
         .with_padding([padding, padding])
@@ -65,7 +65,7 @@ impl DownStage {
     }
 
     /// The stage for inference.
-    pub(crate) fn prepare(&self) -> Prepared {
+    pub(crate) fn prepare(&self) -> InferenceLayer {
         self.step().prepare()
     }
 
@@ -93,7 +93,7 @@ impl UpStage {
     }
 
     /// The stage for inference.
-    pub(crate) fn prepare(&self) -> Prepared {
+    pub(crate) fn prepare(&self) -> InferenceLayer {
         self.step().prepare()
     }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{form::Form, plain};
+use crate::{implementation::Implementation, plain};
 
 /// Constants of one step (Kingma and Ba, 2015, algorithm 1, with PyTorch's placing of epsilon).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,9 +52,9 @@ pub fn adam<const D: usize>(
     gradient: Tensor<D>,
     moments: [Tensor<D>; 2],
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
-    match Form::of(&weights) {
+    match Implementation::of(&weights) {
         #[cfg(feature = "flex")]
-        Form::Fast => crate::flex::adam(step, weights, gradient, moments),
+        Implementation::Optimized => crate::flex::adam(step, weights, gradient, moments),
         _ => plain::adam(step, weights, gradient, moments),
     }
 }

@@ -2,11 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Activation, Layer};
+use crate::{Activation, ConvLayer};
 
 /// A square kernel and how it moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
+pub struct ConvGeometry {
     /// Side in pixels.
     pub kernel: usize,
     /// Pixels from one position to the next.
@@ -15,7 +15,7 @@ pub struct Window {
     pub padding: usize,
 }
 
-impl Window {
+impl ConvGeometry {
     /// A window of this side, stride and padding.
     pub const fn new(kernel: usize, stride: usize, padding: usize) -> Self {
         Self { kernel, stride, padding }
@@ -42,35 +42,35 @@ impl Window {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_ops::{Activation, Convolution, Window};
+/// use context_encoder_ops::{Activation, Conv2d, ConvGeometry};
 ///
 /// let device = Device::default();
-/// let halve = Convolution { window: Window::new(4, 2, 1), groups: 1, activation: Activation::Relu };
+/// let halve = Conv2d { window: ConvGeometry::new(4, 2, 1), groups: 1, activation: Activation::Relu };
 /// let x = Tensor::ones([1, 3, 8, 8], &device);
 /// let y = halve.forward(x, Tensor::ones([5, 3, 4, 4], &device), None);
 /// assert_eq!(y.dims(), [1, 5, 4, 4]);
 /// assert_eq!(y.max().into_scalar::<f32>(), 48.0); // 3 channels of 4x4 ones
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Convolution {
+pub struct Conv2d {
     /// Kernel, stride and padding.
-    pub window: Window,
+    pub window: ConvGeometry,
     /// Groups of channels that do not hear of each other.
     pub groups: usize,
     /// What is applied to the result.
     pub activation: Activation,
 }
 
-impl Convolution {
+impl Conv2d {
     /// # Shapes
     /// - `x`: `[batch, in, height, width]`
     /// - `weight`: `[out, in / groups, kernel, kernel]`, `bias`: `[out]`
-    /// - output: `[batch, out, down(height), down(width)]`, see [`Window::down`]
+    /// - output: `[batch, out, down(height), down(width)]`, see [`ConvGeometry::down`]
     ///
     /// # Panics
     /// When the shapes do not belong together.
     pub fn forward(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        Layer::from(self).forward(x, weight, bias)
+        ConvLayer::from(self).forward(x, weight, bias)
     }
 }
 
@@ -78,32 +78,32 @@ impl Convolution {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_ops::{Activation, UpConvolution, Window};
+/// use context_encoder_ops::{Activation, ConvTranspose2d, ConvGeometry};
 ///
 /// let device = Device::default();
-/// let double = UpConvolution { window: Window::new(4, 2, 1), activation: Activation::Identity };
+/// let double = ConvTranspose2d { window: ConvGeometry::new(4, 2, 1), activation: Activation::Identity };
 /// let y = double.forward(Tensor::ones([1, 5, 4, 4], &device), Tensor::ones([5, 3, 4, 4], &device), None);
 /// assert_eq!(y.dims(), [1, 3, 8, 8]);
 /// assert_eq!(y.max().into_scalar::<f32>(), 20.0); // 5 channels, 4 overlapping kernels
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct UpConvolution {
+pub struct ConvTranspose2d {
     /// Kernel, stride and padding.
-    pub window: Window,
+    pub window: ConvGeometry,
     /// What is applied to the result.
     pub activation: Activation,
 }
 
-impl UpConvolution {
+impl ConvTranspose2d {
     /// # Shapes
     /// - `x`: `[batch, in, height, width]`
     /// - `weight`: `[in, out, kernel, kernel]`, `bias`: `[out]`
-    /// - output: `[batch, out, up(height), up(width)]`, see [`Window::up`]
+    /// - output: `[batch, out, up(height), up(width)]`, see [`ConvGeometry::up`]
     ///
     /// # Panics
     /// When the shapes do not belong together.
     pub fn forward(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        Layer::from(self).forward(x, weight, bias)
+        ConvLayer::from(self).forward(x, weight, bias)
     }
 }
 
@@ -161,24 +161,24 @@ mod tests {
         #[rustfmt::skip]
         let cases = [
             // window, groups, batch, in, out, height, width
-            (Window::new(4, 2, 1), 1, 3, 37, 19, 10, 14), // Winograd, odd channels and odd numbers of tiles
-            (Window::new(4, 2, 1), 1, 2, 64, 32, 16, 16),
-            (Window::new(4, 2, 1), 1, 5, 16, 130, 12, 4),
-            (Window::new(4, 2, 1), 1, 2, 3, 64, 8, 8),    // few channels
-            (Window::new(4, 2, 1), 1, 1, 32, 48, 8, 8),   // few tiles
-            (Window::new(4, 2, 1), 1, 2, 20, 20, 9, 11),  // odd sides
-            (Window::new(4, 1, 0), 1, 3, 35, 50, 4, 4),   // the whole map
-            (Window::new(4, 1, 0), 1, 3, 33, 1, 4, 4),
-            (Window::new(4, 1, 0), 1, 1, 35, 50, 4, 4),   // of one picture
-            (Window::new(1, 1, 0), 1, 2, 40, 24, 4, 4),
-            (Window::new(11, 4, 0), 1, 2, 3, 24, 35, 27), // AlexNet's
-            (Window::new(5, 1, 2), 2, 2, 24, 64, 7, 9),
-            (Window::new(3, 1, 1), 2, 2, 96, 64, 6, 6),
-            (Window::new(3, 2, 0), 1, 2, 17, 17, 13, 13),
+            (ConvGeometry::new(4, 2, 1), 1, 3, 37, 19, 10, 14), // Winograd, odd channels and odd numbers of tiles
+            (ConvGeometry::new(4, 2, 1), 1, 2, 64, 32, 16, 16),
+            (ConvGeometry::new(4, 2, 1), 1, 5, 16, 130, 12, 4),
+            (ConvGeometry::new(4, 2, 1), 1, 2, 3, 64, 8, 8),    // few channels
+            (ConvGeometry::new(4, 2, 1), 1, 1, 32, 48, 8, 8),   // few tiles
+            (ConvGeometry::new(4, 2, 1), 1, 2, 20, 20, 9, 11),  // odd sides
+            (ConvGeometry::new(4, 1, 0), 1, 3, 35, 50, 4, 4),   // the whole map
+            (ConvGeometry::new(4, 1, 0), 1, 3, 33, 1, 4, 4),
+            (ConvGeometry::new(4, 1, 0), 1, 1, 35, 50, 4, 4),   // of one picture
+            (ConvGeometry::new(1, 1, 0), 1, 2, 40, 24, 4, 4),
+            (ConvGeometry::new(11, 4, 0), 1, 2, 3, 24, 35, 27), // AlexNet's
+            (ConvGeometry::new(5, 1, 2), 2, 2, 24, 64, 7, 9),
+            (ConvGeometry::new(3, 1, 1), 2, 2, 96, 64, 6, 6),
+            (ConvGeometry::new(3, 2, 0), 1, 2, 17, 17, 13, 13),
         ];
         for (index, (window, groups, batch, inputs, outputs, height, width)) in cases.into_iter().enumerate()
         {
-            let layer = Convolution { window, groups, activation: ACTIVATIONS[index % 3] };
+            let layer = Conv2d { window, groups, activation: ACTIVATIONS[index % 3] };
             let weight = [outputs, inputs / groups, window.kernel, window.kernel];
             compare(
                 &format!("{layer:?} {inputs} to {outputs} at {height}x{width}"),
@@ -194,17 +194,17 @@ mod tests {
     fn an_up_convolution_is_its_plain_form() {
         #[rustfmt::skip]
         let cases = [
-            (Window::new(4, 2, 1), 3, 37, 19, 5, 7),
-            (Window::new(4, 2, 1), 2, 64, 32, 8, 8),
-            (Window::new(4, 2, 1), 1, 32, 16, 4, 4),
-            (Window::new(4, 2, 1), 2, 64, 3, 8, 8),
-            (Window::new(4, 1, 0), 3, 35, 50, 1, 1),
-            (Window::new(4, 1, 0), 1, 35, 83, 1, 1),
-            (Window::new(1, 1, 0), 2, 24, 40, 4, 4),
-            (Window::new(5, 2, 2), 2, 24, 17, 6, 6), // the feature decoder's
+            (ConvGeometry::new(4, 2, 1), 3, 37, 19, 5, 7),
+            (ConvGeometry::new(4, 2, 1), 2, 64, 32, 8, 8),
+            (ConvGeometry::new(4, 2, 1), 1, 32, 16, 4, 4),
+            (ConvGeometry::new(4, 2, 1), 2, 64, 3, 8, 8),
+            (ConvGeometry::new(4, 1, 0), 3, 35, 50, 1, 1),
+            (ConvGeometry::new(4, 1, 0), 1, 35, 83, 1, 1),
+            (ConvGeometry::new(1, 1, 0), 2, 24, 40, 4, 4),
+            (ConvGeometry::new(5, 2, 2), 2, 24, 17, 6, 6), // the feature decoder's
         ];
         for (index, (window, batch, inputs, outputs, height, width)) in cases.into_iter().enumerate() {
-            let layer = UpConvolution { window, activation: ACTIVATIONS[index % 3] };
+            let layer = ConvTranspose2d { window, activation: ACTIVATIONS[index % 3] };
             compare(
                 &format!("{layer:?} {inputs} to {outputs} at {height}x{width}"),
                 [[batch, inputs, height, width], [inputs, outputs, window.kernel, window.kernel]],
@@ -219,7 +219,8 @@ mod tests {
     #[should_panic(expected = "does not take [1, 3, 8, 8] with weights [5, 4, 4, 4]")]
     fn weights_of_other_channels_are_refused() {
         let device = Device::flex();
-        let layer = Convolution { window: Window::new(4, 2, 1), groups: 1, activation: Activation::Identity };
+        let layer =
+            Conv2d { window: ConvGeometry::new(4, 2, 1), groups: 1, activation: Activation::Identity };
         layer.forward(Tensor::ones([1, 3, 8, 8], &device), Tensor::ones([5, 4, 4, 4], &device), None);
     }
 }

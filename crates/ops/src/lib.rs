@@ -4,19 +4,19 @@
 //! what is computed, runs on every device, and is what the fast form is tested against. The **fast**
 //! form runs on Burn's processor backend (`flex`): one pass over memory for what is several plain
 //! operations, on every core, with the processor's widest vectors, found when the program runs.
-//! [`form`] decides which one runs, and is the only place that does.
+//! [`implementation`] decides which one runs, and is the only place that does.
 //!
 //! | operation | is | plain form |
 //! |---|---|---|
-//! | [`Convolution`] | convolution, bias, activation | `conv2d` |
-//! | [`UpConvolution`] | transposed convolution, bias, activation | `conv_transpose2d` |
-//! | [`Normalisation`] | batch norm over the batch or parts of it, activation | `batch_norm_train` |
-//! | [`Layer`] | one of the first two | as above |
-//! | [`Prepared`] | a layer with weights laid out beforehand, for inference | as above |
+//! | [`Conv2d`] | convolution, bias, activation | `conv2d` |
+//! | [`ConvTranspose2d`] | transposed convolution, bias, activation | `conv_transpose2d` |
+//! | [`BatchNorm`] | batch norm over the batch or parts of it, activation | `batch_norm_train` |
+//! | [`ConvLayer`] | one of the first two | as above |
+//! | [`InferenceLayer`] | a layer with weights laid out beforehand, for inference | as above |
 //! | [`max_pool`] | the largest value of each window | `max_pool2d` |
-//! | [`ResponseNorm`] | AlexNet's competition of channels | tensor arithmetic |
+//! | [`LocalResponseNorm`] | AlexNet's competition of channels | tensor arithmetic |
 //! | [`resize`] | bilinear interpolation | products with fixed weights, its only form |
-//! | [`conceal`] | a picture with its hidden part in one colour | tensor arithmetic |
+//! | [`apply_mask`] | a picture with its hidden part in one colour | tensor arithmetic |
 //! | [`smooth`] | a picture with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
 //! | [`adam`] | one step of Adam | tensor arithmetic |
@@ -27,10 +27,10 @@
 
 mod activation;
 mod adam;
-mod arithmetic;
-mod conceal;
+mod apply_mask;
+mod autocast;
 mod convolution;
-pub mod form;
+pub mod implementation;
 mod layer;
 #[cfg(test)]
 mod noise;
@@ -53,15 +53,15 @@ mod kernel;
 
 pub use activation::Activation;
 pub use adam::{AdamStep, adam};
-pub use arithmetic::{multiplying_in, product};
-pub use conceal::conceal;
-pub use convolution::{Convolution, UpConvolution, Window};
-pub use layer::{Layer, Way};
-pub use normalisation::{Normalisation, Normalised, Statistics};
+pub use apply_mask::apply_mask;
+pub use autocast::{autocast, product};
+pub use convolution::{Conv2d, ConvGeometry, ConvTranspose2d};
+pub use layer::{ConvKind, ConvLayer};
+pub use normalisation::{BatchNorm, BatchNormOutput, BatchStats};
 pub use pooling::max_pool;
-pub use prepared::Prepared;
+pub use prepared::InferenceLayer;
 pub use resize::resize;
-pub use response_norm::ResponseNorm;
+pub use response_norm::LocalResponseNorm;
 pub use smooth::smooth;
 pub use storage::Storage;
 pub use tanh::tanh;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Activation, form::Form, plain};
+use crate::{Activation, implementation::Implementation, plain};
 
 /// Batch norm over equal parts of a batch, with the activation behind it:
 /// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)`, the moments taken over the part's
@@ -13,19 +13,19 @@ use crate::{Activation, form::Form, plain};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_ops::{Activation, Normalisation};
+/// use context_encoder_ops::{Activation, BatchNorm};
 ///
 /// let device = Device::default();
 /// let x = Tensor::<4>::from_floats([[[[1.0]]], [[[3.0]]], [[[10.0]]], [[[30.0]]]], &device);
 /// let ones = Tensor::<1>::ones([1], &device);
-/// let norm = Normalisation { parts: 2, epsilon: 0.0, activation: Activation::Relu };
+/// let norm = BatchNorm { parts: 2, epsilon: 0.0, activation: Activation::Relu };
 /// let y = norm.forward(x, ones.clone(), ones.zeros_like());
 /// let means = y.statistics.into_iter().map(|part| part.mean.into_scalar::<f32>());
 /// assert_eq!(means.collect::<Vec<_>>(), [2.0, 20.0]);
 /// assert_eq!(y.output.into_data().try_to_vec::<f32>().expect("f32"), [0.0, 1.0, 0.0, 1.0]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Normalisation {
+pub struct BatchNorm {
     /// Parts of the batch that are normalised each by its own moments.
     pub parts: usize,
     /// Added to variances.
@@ -35,23 +35,23 @@ pub struct Normalisation {
 }
 
 /// A normalised map, and the statistics it was normalised with.
-pub struct Normalised {
+pub struct BatchNormOutput {
     /// `[batch, channels, height, width]`
     pub output: Tensor<4>,
     /// Those of each part of the batch, in order.
-    pub statistics: Vec<Statistics>,
+    pub statistics: Vec<BatchStats>,
 }
 
 /// Moments of every channel, `[channels]`, without gradients.
 #[derive(Clone, Debug)]
-pub struct Statistics {
+pub struct BatchStats {
     /// Mean.
     pub mean: Tensor<1>,
     /// Variance, divided by the count.
     pub variance: Tensor<1>,
 }
 
-impl Statistics {
+impl BatchStats {
     /// The mean of several parts' moments.
     ///
     /// # Panics
@@ -69,13 +69,13 @@ impl Statistics {
     }
 }
 
-impl Normalisation {
+impl BatchNorm {
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`; `gamma`, `beta`: `[channels]`
     ///
     /// # Panics
     /// When the shapes do not belong together, or the batch has no equal parts.
-    pub fn forward(self, x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>) -> Normalised {
+    pub fn forward(self, x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>) -> BatchNormOutput {
         let [batch, channels, _, _] = x.dims();
         assert!(
             gamma.dims() == [channels] && beta.dims() == [channels],
@@ -88,9 +88,9 @@ impl Normalisation {
             "a batch of {batch} has no {} equal parts",
             self.parts
         );
-        match Form::of(&x) {
+        match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Form::Fast => crate::flex::normalise(self, x, gamma, beta),
+            Implementation::Optimized => crate::flex::normalise(self, x, gamma, beta),
             _ => plain::normalise(self, x, &gamma, &beta),
         }
     }
@@ -106,7 +106,7 @@ mod tests {
     /// Everything that a normalisation computes.
     struct Everything {
         output: Tensor<4>,
-        statistics: Vec<Statistics>,
+        statistics: Vec<BatchStats>,
         dx: Tensor<4>,
         slopes: [Tensor<1>; 2],
     }
@@ -114,7 +114,7 @@ mod tests {
     /// The same numbers each time, far from zero, where a careless variance would cancel.
     fn everything(
         dims: [usize; 4],
-        form: impl Fn(Tensor<4>, Tensor<1>, Tensor<1>) -> Normalised,
+        form: impl Fn(Tensor<4>, Tensor<1>, Tensor<1>) -> BatchNormOutput,
     ) -> Everything {
         let device = Device::flex().autodiff();
         let channels = dims[1];
@@ -122,7 +122,7 @@ mod tests {
         let gamma = (noise([channels], 2, &device) + 1.0).detach().require_grad();
         let beta = noise([channels], 3, &device).require_grad();
         let dy = noise(dims, 4, &device);
-        let Normalised { output, statistics } = form(x.clone(), gamma.clone(), beta.clone());
+        let BatchNormOutput { output, statistics } = form(x.clone(), gamma.clone(), beta.clone());
         let grads = (output.clone() * dy).sum().backward();
         let dx = x.grad(&grads).expect("tracked");
         let slopes = [gamma, beta].map(|slope| slope.grad(&grads).expect("tracked"));
@@ -139,7 +139,7 @@ mod tests {
             (2, [6, 37, 5, 7], Activation::LeakyRelu(0.2)),
             (3, [3, 64, 8, 8], Activation::Relu),
         ] {
-            let norm = Normalisation { parts, epsilon: 1e-5, activation };
+            let norm = BatchNorm { parts, epsilon: 1e-5, activation };
             let fast = everything(dims, |x, gamma, beta| norm.forward(x, gamma, beta));
             let plain = everything(dims, |x, gamma, beta| plain::normalise(norm, x, &gamma, &beta));
             let mut apart = vec![
@@ -163,16 +163,16 @@ mod tests {
     #[test]
     fn parts_of_a_batch_are_separate_calls() {
         let dims = [6, 37, 5, 7];
-        let norm = Normalisation { parts: 2, epsilon: 1e-5, activation: Activation::LeakyRelu(0.2) };
+        let norm = BatchNorm { parts: 2, epsilon: 1e-5, activation: Activation::LeakyRelu(0.2) };
         let together = everything(dims, |x, gamma, beta| norm.forward(x, gamma, beta));
         let apart = everything(dims, |x, gamma, beta| {
             let halves = x.chunk(2, 0).into_iter();
-            let halves: Vec<Normalised> = halves
-                .map(|x| Normalisation { parts: 1, ..norm }.forward(x, gamma.clone(), beta.clone()))
+            let halves: Vec<BatchNormOutput> = halves
+                .map(|x| BatchNorm { parts: 1, ..norm }.forward(x, gamma.clone(), beta.clone()))
                 .collect();
             let output = Tensor::cat(halves.iter().map(|half| half.output.clone()).collect(), 0);
             let statistics = halves.into_iter().flat_map(|half| half.statistics).collect();
-            Normalised { output, statistics }
+            BatchNormOutput { output, statistics }
         });
         let limit = 1e-6;
         assert!(difference(together.output, apart.output) < limit);
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn moments_of_several_parts_have_means() {
         let device = Device::flex();
-        let part = |mean: f32, variance: f32| Statistics {
+        let part = |mean: f32, variance: f32| BatchStats {
             mean: Tensor::full([2], mean, &device),
             variance: Tensor::full([2], variance, &device),
         };
-        let mean = Statistics::mean_of(&[part(1.0, 4.0), part(2.0, 5.0), part(6.0, 0.0)]);
+        let mean = BatchStats::mean_of(&[part(1.0, 4.0), part(2.0, 5.0), part(6.0, 0.0)]);
         assert_eq!(mean.mean.into_data().try_to_vec::<f32>().expect("f32"), [3.0, 3.0]);
         assert_eq!(mean.variance.into_data().try_to_vec::<f32>().expect("f32"), [3.0, 3.0]);
     }
@@ -202,7 +202,7 @@ mod tests {
     #[should_panic(expected = "a batch of 3 has no 2 equal parts")]
     fn unequal_parts_are_refused() {
         let (device, norm) =
-            (Device::flex(), Normalisation { parts: 2, epsilon: 1e-5, activation: Activation::Relu });
+            (Device::flex(), BatchNorm { parts: 2, epsilon: 1e-5, activation: Activation::Relu });
         norm.forward(
             Tensor::ones([3, 1, 2, 2], &device),
             Tensor::ones([1], &device),

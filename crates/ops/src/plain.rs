@@ -6,22 +6,24 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions, MaxPoolOptions},
 };
 
-use crate::{AdamStep, Layer, Normalisation, Normalised, ResponseNorm, Statistics, Way, Window};
+use crate::{
+    AdamStep, BatchNorm, BatchNormOutput, BatchStats, ConvGeometry, ConvKind, ConvLayer, LocalResponseNorm,
+};
 
 pub(crate) fn convolve(
-    Layer { way, window, groups, activation }: Layer,
+    ConvLayer { way, window, groups, activation }: ConvLayer,
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<4> {
-    let Window { stride, padding, .. } = window;
+    let ConvGeometry { stride, padding, .. } = window;
     let (x, weight) = (upright(x, &[1]), upright(weight, &[0, 1]));
     let y = match way {
-        Way::Down => {
+        ConvKind::Conv2d => {
             let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], groups);
             conv2d(x, weight, bias, options)
         }
-        Way::Up => {
+        ConvKind::ConvTranspose2d => {
             let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], groups);
             conv_transpose2d(x, weight, bias, options)
         }
@@ -47,7 +49,7 @@ fn upright(tensor: Tensor<4>, axes: &[usize]) -> Tensor<4> {
 
 /// Weights times scale, and the shift.
 pub(crate) fn fold(
-    layer: Layer,
+    layer: ConvLayer,
     weight: Tensor<4>,
     affine: Option<(Tensor<1>, Tensor<1>)>,
 ) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -59,30 +61,30 @@ pub(crate) fn fold(
 }
 
 pub(crate) fn normalise(
-    Normalisation { parts, epsilon, activation }: Normalisation,
+    BatchNorm { parts, epsilon, activation }: BatchNorm,
     x: Tensor<4>,
     gamma: &Tensor<1>,
     beta: &Tensor<1>,
-) -> Normalised {
+) -> BatchNormOutput {
     let (outputs, statistics) = x
         .chunk(parts, 0)
         .into_iter()
         .map(|part| {
             let result = batch_norm_train(part, gamma.clone(), beta.clone(), epsilon);
             let (mean, variance) = (result.mean.detach(), result.variance.detach());
-            (activation.apply(result.output), Statistics { mean, variance })
+            (activation.apply(result.output), BatchStats { mean, variance })
         })
         .unzip();
-    Normalised { output: Tensor::cat(outputs, 0), statistics }
+    BatchNormOutput { output: Tensor::cat(outputs, 0), statistics }
 }
 
-pub(crate) fn max_pool(x: Tensor<4>, Window { kernel, stride, padding }: Window) -> Tensor<4> {
+pub(crate) fn max_pool(x: Tensor<4>, ConvGeometry { kernel, stride, padding }: ConvGeometry) -> Tensor<4> {
     let options = MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);
     max_pool2d(x, options)
 }
 
-pub(crate) fn response_norm(norm: ResponseNorm, x: Tensor<4>) -> Tensor<4> {
-    let ResponseNorm { channels: window, alpha, bias } = norm;
+pub(crate) fn response_norm(norm: LocalResponseNorm, x: Tensor<4>) -> Tensor<4> {
+    let LocalResponseNorm { channels: window, alpha, bias } = norm;
     let [batch, channels, height, width] = x.dims();
     let margin = Tensor::zeros([batch, window / 2, height, width], &x.device());
     let squares = Tensor::cat(vec![margin.clone(), x.clone().square(), margin], 1);

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{form::Form, plain};
+use crate::{implementation::Implementation, plain};
 
 /// `x / (bias + alpha / n sum x^2)^(3/4)`, the sum over the `n` channels around each one, as far as
 /// there are any (Krizhevsky et al., 2012, section 3.3, with the mean that later libraries take for
@@ -10,9 +10,9 @@ use crate::{form::Form, plain};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_ops::ResponseNorm;
+/// use context_encoder_ops::LocalResponseNorm;
 ///
-/// let norm = ResponseNorm { channels: 3, alpha: 3.0, bias: 1.0 };
+/// let norm = LocalResponseNorm { channels: 3, alpha: 3.0, bias: 1.0 };
 /// let x = Tensor::<4>::from_floats([[[[0.0]], [[1.0]], [[2.0]], [[3.0]]]], &Device::default());
 /// let y: Vec<f32> = norm.forward(x).into_data().try_to_vec().expect("f32");
 /// for (y, expected) in y.into_iter().zip([0.0, 1.0 / 6_f32.powf(0.75), 2.0 / 15_f32.powf(0.75)]) {
@@ -20,7 +20,7 @@ use crate::{form::Form, plain};
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ResponseNorm {
+pub struct LocalResponseNorm {
     /// Channels of the window, odd.
     pub channels: usize,
     /// Weight of their mean square.
@@ -29,7 +29,7 @@ pub struct ResponseNorm {
     pub bias: f64,
 }
 
-impl ResponseNorm {
+impl LocalResponseNorm {
     /// The exponent.
     pub const EXPONENT: f64 = 0.75;
 
@@ -40,9 +40,9 @@ impl ResponseNorm {
     /// When the window has no channel in its middle.
     pub fn forward(self, x: Tensor<4>) -> Tensor<4> {
         assert!(self.channels % 2 == 1, "a window of {} channels has no middle", self.channels);
-        match Form::of(&x) {
+        match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Form::Fast => crate::flex::response_norm(self, x),
+            Implementation::Optimized => crate::flex::response_norm(self, x),
             _ => plain::response_norm(self, x),
         }
     }
@@ -59,10 +59,10 @@ mod tests {
     fn response_norm_is_its_plain_form() {
         let device = Device::flex().autodiff();
         for (norm, dims) in [
-            (ResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 }, [2, 96, 9, 7]), // AlexNet's
-            (ResponseNorm { channels: 5, alpha: 3.0, bias: 2.0 }, [3, 37, 5, 7]),
-            (ResponseNorm { channels: 3, alpha: 0.7, bias: 1.0 }, [1, 2, 40, 30]), // fewer channels than the window
-            (ResponseNorm { channels: 1, alpha: 2.0, bias: 0.5 }, [2, 19, 3, 3]),
+            (LocalResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 }, [2, 96, 9, 7]), // AlexNet's
+            (LocalResponseNorm { channels: 5, alpha: 3.0, bias: 2.0 }, [3, 37, 5, 7]),
+            (LocalResponseNorm { channels: 3, alpha: 0.7, bias: 1.0 }, [1, 2, 40, 30]), // fewer channels than the window
+            (LocalResponseNorm { channels: 1, alpha: 2.0, bias: 0.5 }, [2, 19, 3, 3]),
         ] {
             let x = (noise(dims, 1, &device) * 4.0).detach().require_grad();
             let dy = noise(dims, 2, &device);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_gradient_is_the_slope() {
         let device = Device::flex().autodiff();
-        let norm = ResponseNorm { channels: 3, alpha: 2.0, bias: 1.0 };
+        let norm = LocalResponseNorm { channels: 3, alpha: 2.0, bias: 1.0 };
         let values = [0.5_f32, -1.0, 2.0, 0.7, -0.3];
         let weights = [1.0_f32, 0.3, -0.7, 2.0, -1.1];
         let map = |values: [f32; 5]| Tensor::<1>::from_floats(values, &device).reshape([1, 5, 1, 1]);

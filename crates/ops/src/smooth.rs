@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::form::Form;
+use crate::implementation::Implementation;
 
 /// Steps of relaxation on every level of the pyramid, each with its weight: Chebyshev's for Jacobi's iteration
 /// on errors between 0.02 and 2 times its step, `1 / (1.01 - 0.99 cos((2 k + 1) pi / 8))`. On a square hole of
@@ -43,9 +43,9 @@ pub fn smooth(images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
     if images.is_autodiff() {
         return smooth(images.inner(), masks.inner()).autodiff();
     }
-    match Form::of(&images) {
+    match Implementation::of(&images) {
         #[cfg(feature = "flex")]
-        Form::Fast => crate::flex::smooth(images, masks),
+        Implementation::Optimized => crate::flex::smooth(images, masks),
         _ => plain(images, masks),
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-/// How a [`Prepared`](crate::Prepared) layer keeps its weights. Computed is in 32 bits either way.
+/// How a [`InferenceLayer`](crate::InferenceLayer) layer keeps its weights. Computed is in 32 bits either way.
 ///
 /// | | bytes | relative error of a weight |
 /// |---|---|---|

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::form::Form;
+use crate::implementation::Implementation;
 
 /// `tanh(x)`, any map.
 ///
@@ -14,9 +14,9 @@ use crate::form::Form;
 /// assert!((y - 1_f32.tanh()).abs() < 1e-6);
 /// ```
 pub fn tanh(x: Tensor<4>) -> Tensor<4> {
-    match Form::of(&x) {
+    match Implementation::of(&x) {
         #[cfg(feature = "flex")]
-        Form::Fast => crate::flex::tanh(x),
+        Implementation::Optimized => crate::flex::tanh(x),
         _ => x.tanh(),
     }
 }

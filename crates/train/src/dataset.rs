@@ -6,7 +6,8 @@ use std::{
 };
 
 use context_encoder_data::{
-    FacadeSource, Facades, Folder, FolderOptions, Limits, OnBadPicture, PictureSource, Refused, Shards, View,
+    FacadeSource, Facades, Folder, FolderOptions, Limits, OnBadPicture, PictureSource, Shards, Skipped,
+    Transform,
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ pub enum DataConfig {
 /// | key | meaning | range |
 /// |---|---|---|
 /// | `smallest` | shorter sides are drawn from it to `data.resize`, pixels; 0 varies nothing | `model.size` to `data.resize` |
-/// | `colour` | how far [light and colours](context_encoder_data::Tint) vary, percent | 0 to 50 |
+/// | `colour` | how far [light and colours](context_encoder_data::ColorJitter) vary, percent | 0 to 50 |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
@@ -105,11 +106,13 @@ impl Augmentation {
     }
 
     /// The training view whose pictures have `resize` pixels on their shorter side.
-    fn view(self, resize: u32, size: u32) -> View {
+    fn view(self, resize: u32, size: u32) -> Transform {
         match self {
-            Self { smallest: 0, colour: 0 } => View::RandomCrop { resize, size },
-            Self { smallest: 0, colour } => View::Varied { smallest: resize, largest: resize, size, colour },
-            Self { smallest, colour } => View::Varied { smallest, largest: resize, size, colour },
+            Self { smallest: 0, colour: 0 } => Transform::RandomCrop { resize, size },
+            Self { smallest: 0, colour } => {
+                Transform::Varied { smallest: resize, largest: resize, size, colour }
+            }
+            Self { smallest, colour } => Transform::Varied { smallest, largest: resize, size, colour },
         }
     }
 }
@@ -118,14 +121,14 @@ impl Augmentation {
 pub(crate) struct Dataset {
     pub(crate) training: Arc<dyn PictureSource>,
     pub(crate) validation: Arc<dyn PictureSource>,
-    pub(crate) view: View,
+    pub(crate) view: Transform,
     /// The same scales, in their own colours.
-    pub(crate) validation_view: View,
+    pub(crate) validation_view: Transform,
     pub(crate) on_bad_picture: OnBadPicture,
     /// Memory for decoded pictures of the training part, MiB.
     pub(crate) cache_mib: u64,
     /// Files that were refused when the folder was opened.
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) skipped: Vec<Skipped>,
 }
 
 /// A path that does not depend on the current folder.
@@ -189,14 +192,14 @@ impl DataConfig {
                     validation_view,
                     on_bad_picture: OnBadPicture::Stop,
                     cache_mib: 0, // each epoch draws new ones
-                    refused: Vec::new(),
+                    skipped: Vec::new(),
                 })
             }
             Self::Folder { path, strict, cache_mib, without, .. } => {
                 let on_bad_picture = if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip };
                 let options = FolderOptions { on_bad_picture, ..FolderOptions::default() };
                 let folder = Folder::open(path, options)?;
-                let refused = folder.refused().to_vec();
+                let refused = folder.skipped().to_vec();
                 let folder = match without {
                     Some(other) => folder.without(&Folder::open(other, FolderOptions::default())?)?,
                     None => folder,
@@ -230,7 +233,7 @@ impl DataConfig {
                     validation_view,
                     on_bad_picture: if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip },
                     cache_mib: 0, // made for sets of which no memory holds a part worth keeping
-                    refused: Vec::new(),
+                    skipped: Vec::new(),
                 })
             }
         }

@@ -9,10 +9,10 @@ use burn::{
 use context_encoder_data::InpaintingBatch;
 use context_encoder_eval::{Blend, Fill, Inpainter};
 use context_encoder_loss::{
-    DiscriminatorLoss, GeneratorLoss, Objective, Reconstruction, Region, discriminator_loss,
+    DiscriminatorLoss, GeneratorLoss, LossMask, Objective, Reconstruction, discriminator_loss,
 };
 use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
-use context_encoder_ops::multiplying_in;
+use context_encoder_ops::autocast;
 
 use crate::{
     Schedule, TrainConfig, TrainError,
@@ -142,7 +142,7 @@ impl Learner {
     /// # Ok::<(), context_encoder_train::TrainError>(())
     /// ```
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
-        multiplying_in(self.precision.dtype(), || self.play(batch))
+        autocast(self.precision.dtype(), || self.play(batch))
     }
 
     fn play(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
@@ -165,7 +165,7 @@ impl Learner {
         let truth = model.target(batch.images.clone()); // [batch, 3, predicted, predicted]
         let hidden = model.target(batch.masks.clone()); // [batch, 1, predicted, predicted]
         let region = match model.config().prediction {
-            Prediction::Centre => Region::Overlapping(hidden),
+            Prediction::Centre => LossMask::Overlapping(hidden),
             _ => hidden_region(hidden, place),
         };
         let prediction = model.forward_shares(batch.images.clone(), batch.masks.clone(), shares);
@@ -282,12 +282,12 @@ impl Learn for Learner {
 
 /// Pixels that count, by their masks `[batch, 1, height, width]`, 1 = hidden; where the batch is a share of a larger one,
 /// together with those of the other shares.
-pub(crate) fn hidden_region(masks: Tensor<4>, seat: Option<&Seat>) -> Region {
+pub(crate) fn hidden_region(masks: Tensor<4>, seat: Option<&Seat>) -> LossMask {
     match seat {
-        None => Region::Hidden(masks),
+        None => LossMask::Hidden(masks),
         Some(seat) => {
             let hidden = seat.mean(vec![masks.clone().inner().sum()]).swap_remove(0);
-            Region::Share { masks, hidden: Tensor::from_inner(hidden) }
+            LossMask::HiddenShard { masks, hidden: Tensor::from_inner(hidden) }
         }
     }
 }

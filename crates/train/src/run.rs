@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use context_encoder_data::{Loader, LoaderConfig, Position, Refused};
+use context_encoder_data::{Loader, LoaderConfig, Position, Skipped};
 use context_encoder_eval::Fill;
 use context_encoder_mask::MaskGenerator;
 
@@ -66,7 +66,7 @@ pub struct Summary {
     /// Sheets of samples, the newest last.
     pub sheets: Vec<PathBuf>,
     /// Pictures that could not be used.
-    pub refused: Vec<Refused>,
+    pub skipped: Vec<Skipped>,
     /// Percentage of the steps' time that went by before a batch was there, 0 to 100.
     pub waiting: f32,
 }
@@ -234,7 +234,7 @@ impl<C: Recipe> Training<C> {
         let masks: Arc<dyn MaskGenerator> = config.masks()?.into();
         let (validation_set, unreadable) = ValidationSet::open(config, &dataset, &*masks)?;
         let (tell, refusals) = mpsc::channel();
-        let loader = self.loader(&dataset, masks)?.on_refused(move |picture| {
+        let loader = self.loader(&dataset, masks)?.on_skipped(move |picture| {
             // The run may have ended; then nobody needs to know.
             let _ = tell.send(picture.clone());
         });
@@ -242,7 +242,7 @@ impl<C: Recipe> Training<C> {
         progress.begin(&self.plan(&loader, &dataset));
         let place = Place { done, steps_per_epoch: loader.steps_per_epoch(), pictures };
         let mut session = Session::new(config.course(), place, folder, validation_set, refusals, progress);
-        for picture in dataset.refused.into_iter().chain(unreadable) {
+        for picture in dataset.skipped.into_iter().chain(unreadable) {
             session.refuse(picture);
         }
         if done == 0 && sheet_every > 0 {

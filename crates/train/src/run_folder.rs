@@ -94,7 +94,7 @@ impl RunFolder {
     /// Writes the sheet of a step and returns its path.
     pub(crate) fn write_sheet(&mut self, step: u64, page: &RgbImage) -> Result<PathBuf, TrainError> {
         let path = self.samples.join(format!("step_{step:06}.png"));
-        sheet::save(page, &path)?;
+        image_grid::save(page, &path)?;
         self.sheets.push(path.clone());
         Ok(path)
     }

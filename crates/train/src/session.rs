@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::Receiver;
 
-use context_encoder_data::Refused;
+use context_encoder_data::Skipped;
 use context_encoder_eval::Fill;
 use context_encoder_model::{SaveOptions, TrainingRecord};
 
@@ -38,8 +38,8 @@ pub(crate) struct Session<'a> {
     folder: RunFolder,
     validation_set: ValidationSet,
     validated: Option<Validation>,
-    refusals: Receiver<Refused>,
-    refused: Vec<Refused>,
+    refusals: Receiver<Skipped>,
+    skipped: Vec<Skipped>,
     progress: &'a mut dyn Progress,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Session<'a> {
         place: Place,
         folder: RunFolder,
         validation_set: ValidationSet,
-        refusals: Receiver<Refused>,
+        refusals: Receiver<Skipped>,
         progress: &'a mut dyn Progress,
     ) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl<'a> Session<'a> {
             validation_set,
             validated: None,
             refusals,
-            refused: Vec::new(),
+            skipped: Vec::new(),
             progress,
         }
     }
@@ -99,9 +99,9 @@ impl<'a> Session<'a> {
     }
 
     /// A picture cannot be used.
-    pub(crate) fn refuse(&mut self, picture: Refused) {
-        self.progress.refused(&picture);
-        self.refused.push(picture);
+    pub(crate) fn refuse(&mut self, picture: Skipped) {
+        self.progress.skipped(&picture);
+        self.skipped.push(picture);
     }
 
     /// Writes a sheet of samples.
@@ -156,6 +156,6 @@ impl<'a> Session<'a> {
         self.progress.end();
         let RunFolder { weights, checkpoint, sheets, .. } = self.folder;
         let (step, waiting) = (self.place.done, self.pace.waiting);
-        Summary { step, validation, weights, checkpoint, sheets, refused: self.refused, waiting }
+        Summary { step, validation, weights, checkpoint, sheets, skipped: self.skipped, waiting }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use context_encoder_data::{OnBadPicture, Purpose, Refused, pixel, stream};
+use context_encoder_data::{OnBadPicture, Purpose, Skipped, pixel, rng_for};
 use context_encoder_eval::{BorderMean, Fill, Harmonic, Scores, sheet};
 use context_encoder_mask::{Mask, MaskGenerator};
 use image::{Rgb, RgbImage};
@@ -93,7 +93,7 @@ impl ValidationSet {
         config: &impl Recipe,
         dataset: &Dataset,
         generator: &dyn MaskGenerator,
-    ) -> Result<(Self, Vec<Refused>), TrainError> {
+    ) -> Result<(Self, Vec<Skipped>), TrainError> {
         let (mut pictures, mut masks, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let source = &dataset.validation;
         for index in 0..source.len() {
@@ -104,12 +104,12 @@ impl ValidationSet {
                 Ok(picture) => {
                     let view = dataset.validation_view;
                     let side = view.size();
-                    let draw = |purpose| stream(VALIDATION_SEED, purpose, 0, index as u64);
+                    let draw = |purpose| rng_for(VALIDATION_SEED, purpose, 0, index as u64);
                     pictures.push(view.apply(&picture, &mut draw(Purpose::Crop)));
                     masks.push(generator.generate(side, side, &mut draw(Purpose::Mask)));
                 }
                 Err(error) if dataset.on_bad_picture == OnBadPicture::Stop => return Err(error.into()),
-                Err(error) => refused.push(Refused { name: source.name(index), error: Arc::new(error) }),
+                Err(error) => refused.push(Skipped { name: source.name(index), error: Arc::new(error) }),
             }
         }
         if pictures.is_empty() {
@@ -147,10 +147,10 @@ impl ValidationSet {
             .into_iter()
             .zip(pictures.iter().zip(masks))
             .map(|(filled, (truth, mask))| {
-                vec![sheet::with_hole(truth, mask, self.hole), filled, truth.clone()]
+                vec![image_grid::with_hole(truth, mask, self.hole), filled, truth.clone()]
             })
             .collect();
-        Ok(sheet::lay_out(&columns))
+        Ok(image_grid::lay_out(&columns))
     }
 
     fn scores(&self, fill: &dyn Fill) -> Result<Scores, TrainError> {

@@ -9,7 +9,7 @@ use burn::{
 use context_encoder_data::InpaintingBatch;
 use context_encoder_mask::MaskKind;
 use context_encoder_model::{FeatureModel, FeatureModelConfig, Precision, Predictor, Preset, Storage};
-use context_encoder_ops::multiplying_in;
+use context_encoder_ops::autocast;
 use context_encoder_train::{Learner, TrainConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -200,7 +200,7 @@ impl Bench {
             Work::FeatureTrain(state) => {
                 let (network, mut optimiser) = state.take()?;
                 let forward = || network.forward(images.clone(), masks.clone());
-                let apart = multiplying_in(self.precision.dtype(), forward) - images.clone();
+                let apart = autocast(self.precision.dtype(), forward) - images.clone();
                 let loss = (apart.square() * masks.clone()).sum() / masks.clone().sum().mul_scalar(3.0);
                 let gradients = GradientsParams::from_grads(loss.backward(), &network);
                 let network = optimiser.step(FEATURE_RATE, network, gradients);

@@ -4,7 +4,7 @@ use context_encoder::{
     Inpainter, ModelConfig, device,
     mask::{Mask, Rect},
     model::Prediction,
-    photo::{Photograph, Pixels},
+    files::{Photograph, Pixels},
 };
 use image::{Rgb, RgbImage};
 

@@ -70,7 +70,7 @@ impl Check {
 /// One line a file: hash, two spaces, path below the folder.
 fn write_manifest(path: &Path, survey: &Survey) -> Result<()> {
     let lines: String = survey.files.iter().map(|file| format!("{}  {}\n", file.sha256, file.name)).collect();
-    let written = context_encoder::photo::write_aside(path, lines.as_bytes());
+    let written = context_encoder::files::atomic_write(path, lines.as_bytes());
     written.into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))
 }
 

@@ -14,8 +14,8 @@ use context_encoder::{
         retrieval::{ContextFeatures, Hog},
         sheet,
     },
+    files::atomic_write,
     mask::Mask,
-    photo::write_aside,
 };
 use image::{Rgb, RgbImage};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -144,7 +144,7 @@ impl Evaluate {
         output: &Output,
     ) -> Result<()> {
         let written = |path: &PathBuf, bytes: &[u8]| {
-            write_aside(path, bytes)
+            atomic_write(path, bytes)
                 .into_diagnostic()
                 .wrap_err_with(|| format!("cannot write {}", path.display()))?;
             output.note(format_args!("wrote {}", path.display()));
@@ -160,7 +160,8 @@ impl Evaluate {
         }
         let columns = columns(fills, pictures, protocol).into_diagnostic()?;
         if let Some(path) = &self.sheet {
-            sheet::save(&sheet::lay_out(&columns[..SAMPLES.min(columns.len())]), path).into_diagnostic()?;
+            image_grid::save(&image_grid::lay_out(&columns[..SAMPLES.min(columns.len())]), path)
+                .into_diagnostic()?;
             output.note(format_args!("wrote {}", path.display()));
         }
         if let Some(path) = &self.report {
@@ -198,7 +199,8 @@ fn columns(
     protocol: Protocol,
 ) -> Result<Vec<Vec<RgbImage>>, EvalError> {
     let masks: Vec<Mask> = pictures.iter().map(|picture| protocol.mask(picture.width())).collect();
-    let holes = pictures.iter().zip(&masks).map(|(truth, mask)| sheet::with_hole(truth, mask, Rgb([128; 3])));
+    let holes =
+        pictures.iter().zip(&masks).map(|(truth, mask)| image_grid::with_hole(truth, mask, Rgb([128; 3])));
     let mut columns: Vec<Vec<RgbImage>> = holes.map(|hole| vec![hole]).collect();
     for fill in fills {
         let filled = fill.fill_all(pictures, &masks)?;

@@ -51,7 +51,7 @@ impl Features {
         let source = fs::canonicalize(&self.folder).unwrap_or_else(|_| self.folder.clone());
         let mut writer = VectorWriter::open(&self.output, self.precision, about, &source.to_string_lossy())
             .into_diagnostic()?;
-        let mut failed = folder.refused();
+        let mut failed = folder.skipped();
         let done: BTreeSet<&str> = writer.names().iter().map(String::as_str).collect();
         let mut missing = Vec::with_capacity(folder.len());
         for index in 0..folder.len() {

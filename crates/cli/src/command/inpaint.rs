@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::Args;
-use context_encoder::photo::{Photograph, is_leftover};
+use context_encoder::files::{Photograph, is_leftover};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use serde_json::json;
 

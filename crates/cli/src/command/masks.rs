@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use context_encoder::{
-    data::{Facades, Purpose, stream},
+    data::{Facades, Purpose, rng_for},
     eval::sheet,
 };
 use image::Rgb;
@@ -50,7 +50,7 @@ impl Masks {
         let PictureSize { width, height } = self.size;
         let generator = self.kind.generator()?;
         let draw =
-            |index: u64| generator.generate(width, height, &mut stream(self.seed, Purpose::Mask, 0, index));
+            |index: u64| generator.generate(width, height, &mut rng_for(self.seed, Purpose::Mask, 0, index));
         let bar = output.with_bar(self.count as usize, "masks");
         let shares: Vec<f64> = (0..self.count)
             .map(|index| {
@@ -73,11 +73,11 @@ impl Masks {
         if let Some(path) = &self.output {
             let facades = Facades::new(self.seed).with_size(width, height);
             let (columns, rows) = SHEET;
-            let picture = |index: u64| sheet::with_hole(&facades.picture(index), &draw(index), HOLE);
+            let picture = |index: u64| image_grid::with_hole(&facades.picture(index), &draw(index), HOLE);
             let columns: Vec<_> = (0..columns)
                 .map(|column| (0..rows).map(|row| picture(row * columns + column)).collect())
                 .collect();
-            sheet::save(&sheet::lay_out(&columns), path).into_diagnostic()?;
+            image_grid::save(&image_grid::lay_out(&columns), path).into_diagnostic()?;
             output.note(format_args!("wrote {}", path.display()));
         }
         Ok(Outcome::Complete)

@@ -9,7 +9,7 @@ use context_encoder::{
         retrieval::{Neighbour, Search, VectorFile},
         sheet,
     },
-    photo::write_aside,
+    files::atomic_write,
 };
 use image::{Rgb, RgbImage};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -83,7 +83,7 @@ impl Retrieve {
             return Err(miette!("no picture in {} can be read", self.queries.display()));
         }
 
-        let mut failed = folder.refused() + gallery.refused() + folder.len() - queries.len();
+        let mut failed = folder.skipped() + gallery.skipped() + folder.len() - queries.len();
         let mut found = match &self.vectors {
             Some(path) => vec![self.in_file(path, &descriptions[0], &squares, &gallery, &device, output)?],
             None => {
@@ -229,7 +229,7 @@ impl Retrieve {
         let mask = self.choice.mask(side);
         // A query with its hole, then its neighbours, whole: who looks may see what no method saw.
         let row = |found: &Found, place: usize| -> Result<Vec<RgbImage>> {
-            let mut row = vec![sheet::with_hole(&queries[place], &mask, Rgb([128; 3]))];
+            let mut row = vec![image_grid::with_hole(&queries[place], &mask, Rgb([128; 3]))];
             for neighbour in &found.neighbours[place] {
                 row.push(gallery.read(neighbour.index).into_diagnostic()?);
             }
@@ -241,7 +241,7 @@ impl Retrieve {
             (0..count).flat_map(|place| found.iter().map(move |found| row(found, place))).collect()
         };
         if let Some(path) = &self.sheet {
-            sheet::save(&sheet::lay_out(&rows(SAMPLES)?), path).into_diagnostic()?;
+            image_grid::save(&image_grid::lay_out(&rows(SAMPLES)?), path).into_diagnostic()?;
             output.note(format_args!("wrote {}", path.display()));
         }
         if let Some(path) = &self.report {
@@ -257,7 +257,7 @@ impl Retrieve {
             let headings: Vec<String> =
                 ["hole".to_owned()].into_iter().chain((1..=self.count).map(|n| n.to_string())).collect();
             page.pictures("Neighbours", &headings, &rows(queries.len())?)?;
-            write_aside(path, page.html().as_bytes())
+            atomic_write(path, page.html().as_bytes())
                 .into_diagnostic()
                 .wrap_err_with(|| format!("cannot write {}", path.display()))?;
             output.note(format_args!("wrote {}", path.display()));

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use clap::Args;
 use context_encoder::{
-    data::{Facades, Purpose, stream},
+    data::{Facades, Purpose, rng_for},
     eval::sheet,
 };
 use miette::{IntoDiagnostic, Result, WrapErr};
@@ -52,10 +52,10 @@ impl Sample {
         for index in 0..self.count {
             let name = format!("facade-{index:04}.png");
             let path = self.output.join(&name);
-            sheet::save(&facades.picture(index), &path).into_diagnostic()?;
+            image_grid::save(&facades.picture(index), &path).into_diagnostic()?;
             bar.record(&json!({ "event": "written", "file": path.display().to_string() }));
             if let Some(folder) = &self.masks {
-                let mut rng = stream(self.seed, Purpose::Mask, 0, index);
+                let mut rng = rng_for(self.seed, Purpose::Mask, 0, index);
                 let path = folder.join(&name);
                 generator.generate(width, height, &mut rng).save(&path).into_diagnostic()?;
                 bar.record(&json!({ "event": "written", "file": path.display().to_string() }));

@@ -2,8 +2,8 @@
 
 use context_encoder::{
     eval::Protocol,
+    files::{Photograph, Pixels, Rgb16Image},
     mask::Mask,
-    photo::{DeepImage, Photograph, Pixels},
 };
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba};
 use tempfile::tempdir;
@@ -132,7 +132,7 @@ fn soft_edges_mix() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     weights(folder);
-    let pixels = DeepImage::from_pixel(64, 64, Rgb([60_000, 0, 30_000]));
+    let pixels = Rgb16Image::from_pixel(64, 64, Rgb([60_000, 0, 30_000]));
     DynamicImage::ImageRgb16(pixels).save(folder.join("in.png")).expect("written");
     // Half hidden at the left of the hole, wholly at its right.
     let coverage = GrayImage::from_fn(64, 64, |x, y| match (x, y) {

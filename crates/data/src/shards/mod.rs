@@ -350,7 +350,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{Loader, LoaderConfig, OnBadPicture, Position, View};
+    use crate::{Loader, LoaderConfig, OnBadPicture, Position, Transform};
 
     /// A picture that tells its number.
     fn png(number: u8) -> Vec<u8> {
@@ -471,7 +471,7 @@ mod tests {
         pack(&folder, "bad.tar", &[("1.png", b"no picture".to_vec())]);
         let shards = Arc::new(open(&folder).expect("shards"));
         let batches = |workers, on_bad_picture| {
-            let view = View::Whole { size: 16 };
+            let view = Transform::Whole { size: 16 };
             let config =
                 LoaderConfig { batch_size: 8, workers, view, on_bad_picture, ..LoaderConfig::default() };
             let loader = Loader::new(shards.clone(), Arc::new(Central::new(0)), config).expect("a loader");

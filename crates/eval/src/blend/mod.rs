@@ -1,12 +1,12 @@
 //! How a prediction meets the picture around it.
 
 mod feather;
-mod membrane;
 pub(crate) mod multigrid;
+mod poisson;
 
 use std::{fmt, str::FromStr};
 
-pub(crate) use membrane::Correction;
+pub(crate) use poisson::Correction;
 
 /// How a prediction is put into a picture. Visible pixels stay as they are in every mode.
 ///
@@ -18,12 +18,12 @@ pub(crate) use membrane::Correction;
 /// |---|---|
 /// | `None` | the prediction |
 /// | `Feather` | the prediction, plus the rim's difference fading out over a band |
-/// | `Membrane` | the prediction, plus the rim's difference carried smoothly through the whole hole |
+/// | `Poisson` | the prediction, plus the rim's difference carried smoothly through the whole hole |
 ///
 /// ```
 /// use context_encoder_eval::Blend;
 ///
-/// assert_eq!(Blend::default(), Blend::Membrane);
+/// assert_eq!(Blend::default(), Blend::Poisson);
 /// assert_eq!("feather".parse(), Ok(Blend::Feather));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,19 +38,19 @@ pub enum Blend {
     /// form): the prediction keeps its gradients, its values follow from the picture along the rim. The rim's
     /// difference is spread over the hole by Laplace's equation; at the picture's border its gradient is zero.
     #[default]
-    Membrane,
+    Poisson,
 }
 
 impl Blend {
     /// Every mode.
-    pub const ALL: [Self; 3] = [Self::None, Self::Feather, Self::Membrane];
+    pub const ALL: [Self; 3] = [Self::None, Self::Feather, Self::Poisson];
 
     /// The name used on command lines and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Feather => "feather",
-            Self::Membrane => "membrane",
+            Self::Poisson => "membrane",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A picture and a mask in, a filled picture out.
 
 mod canvas;
+mod channel;
 mod plan;
-mod sample;
 mod tile;
 mod window;
 mod work;
@@ -16,8 +16,8 @@ use image::{GrayImage, Pixel, RgbImage};
 
 use crate::{Blend, EvalError, Fill, fill::check};
 use canvas::Coverage;
-use plan::Sight;
-pub use sample::{Picture, Sample};
+pub use channel::{Channel, Image};
+use plan::ModelInput;
 use work::{Work, predict};
 
 /// Fills pictures of any size with a trained context encoder.
@@ -33,7 +33,7 @@ use work::{Work, predict};
 ///
 /// | setting | meaning | default |
 /// |---|---|---|
-/// | [`with_blend`](Self::with_blend) | how prediction and picture meet | [`Blend::Membrane`] |
+/// | [`with_blend`](Self::with_blend) | how prediction and picture meet | [`Blend::Poisson`] |
 /// | [`with_overlap`](Self::with_overlap) | visible rim of the central square in training, pixels of the network | 0 |
 /// | [`with_mirror`](Self::with_mirror) | mean of two predictions, one of them left to right | off |
 /// | [`named`](Self::named) | name in tables | "context encoder" |
@@ -148,7 +148,7 @@ impl Inpainter {
     /// # Errors
     /// [`EvalError::MaskSize`] when the mask is not of the picture's size, [`EvalError::NothingVisible`] when it hides
     /// everything.
-    pub fn fill<S: Sample>(&self, picture: &Picture<S>, mask: &Mask) -> Result<Picture<S>, EvalError> {
+    pub fn fill<S: Channel>(&self, picture: &Image<S>, mask: &Mask) -> Result<Image<S>, EvalError> {
         let filled = self.run(&[picture], std::slice::from_ref(mask))?;
         Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))
     }
@@ -173,11 +173,11 @@ impl Inpainter {
     ///
     /// # Errors
     /// As for [`fill`](Self::fill); every coverage above 0 counts as hidden.
-    pub fn fill_soft<S: Sample>(
+    pub fn fill_soft<S: Channel>(
         &self,
-        picture: &Picture<S>,
+        picture: &Image<S>,
         coverage: &GrayImage,
-    ) -> Result<Picture<S>, EvalError> {
+    ) -> Result<Image<S>, EvalError> {
         if coverage.dimensions() != picture.dimensions() {
             return Err(EvalError::MaskSize { mask: coverage.dimensions(), picture: picture.dimensions() });
         }
@@ -203,16 +203,16 @@ impl Inpainter {
     /// # Errors
     /// As for [`fill`](Self::fill), before anything is filled; [`EvalError::Unpaired`] when there are not as many masks
     /// as pictures.
-    pub fn fill_many<S: Sample>(
+    pub fn fill_many<S: Channel>(
         &self,
-        pictures: &[Picture<S>],
+        pictures: &[Image<S>],
         masks: &[Mask],
-    ) -> Result<Vec<Picture<S>>, EvalError> {
+    ) -> Result<Vec<Image<S>>, EvalError> {
         let pictures: Vec<_> = pictures.iter().collect();
         self.run(&pictures, masks)
     }
 
-    fn run<S: Sample>(&self, pictures: &[&Picture<S>], masks: &[Mask]) -> Result<Vec<Picture<S>>, EvalError> {
+    fn run<S: Channel>(&self, pictures: &[&Image<S>], masks: &[Mask]) -> Result<Vec<Image<S>>, EvalError> {
         if pictures.len() != masks.len() {
             return Err(EvalError::Unpaired { pictures: pictures.len(), masks: masks.len() });
         }
@@ -229,12 +229,12 @@ impl Inpainter {
         Ok(work.into_iter().map(|work| work.finish(self.blend)).collect())
     }
 
-    fn sight(&self) -> Sight {
+    fn sight(&self) -> ModelInput {
         let (covers, overlap) = match self.config().prediction {
             Prediction::Centre => (Coverage::Centre, self.overlap),
             _ => (Coverage::Whole, 0),
         };
-        Sight { side: self.side(), covers, overlap, mirror: self.mirror }
+        ModelInput { side: self.side(), covers, overlap, mirror: self.mirror }
     }
 }
 

@@ -28,7 +28,7 @@ const SHOWN: f64 = 0.5;
 
 /// What a plan has to know about a network.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sight {
+pub(super) struct ModelInput {
     /// Pixels a side of what it sees.
     pub(super) side: u32,
     pub(super) covers: Coverage,
@@ -38,7 +38,7 @@ pub(super) struct Sight {
     pub(super) mirror: bool,
 }
 
-impl Sight {
+impl ModelInput {
     /// What is hidden in the middle of a window at the network's size.
     pub(super) fn hidden_square(&self) -> Rect {
         let side = self.side / 2 - 2 * self.overlap;
@@ -138,8 +138,8 @@ mod tests {
 
     const PICTURE: (u32, u32) = (1000, 800);
 
-    fn sight(covers: Coverage) -> Sight {
-        Sight { side: 128, covers, overlap: 0, mirror: false }
+    fn sight(covers: Coverage) -> ModelInput {
+        ModelInput { side: 128, covers, overlap: 0, mirror: false }
     }
 
     fn hole(is_hidden: impl FnMut(u32, u32) -> bool) -> Hole {
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_overlap_makes_the_window_larger() {
-        let authors = Sight { overlap: 4, ..sight(Coverage::Centre) };
+        let authors = ModelInput { overlap: 4, ..sight(Coverage::Centre) };
         assert_eq!(authors.hidden_square(), Rect { x: 36, y: 36, width: 56, height: 56 });
         let rounds = authors.plan(&square(300, 300, 56), PICTURE);
         assert_eq!(rounds[0][0].side, 128);

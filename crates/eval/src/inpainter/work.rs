@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::{
     canvas::{Canvas, Coverage, Patch},
-    plan::Sight,
-    sample::{Picture, Sample},
+    channel::{Channel, Image},
+    plan::ModelInput,
     tile::Tile,
     window::{Reach, Window},
 };
@@ -21,8 +21,8 @@ pub(super) const BATCH: usize = 16;
 const TOGETHER: u32 = 4;
 
 /// One picture with its holes.
-pub(super) struct Work<'a, S: Sample> {
-    picture: &'a Picture<S>,
+pub(super) struct Work<'a, S: Channel> {
+    picture: &'a Image<S>,
     mask: &'a Mask,
     holes: Vec<Filling>,
     /// The picture is of the network's size and the network can fill it as it is.
@@ -36,9 +36,9 @@ struct Filling {
     canvas: Canvas,
 }
 
-impl<'a, S: Sample> Work<'a, S> {
+impl<'a, S: Channel> Work<'a, S> {
     /// Finds the holes and plans their windows. The mask is of the picture's size and leaves something visible.
-    pub(super) fn new(picture: &'a Picture<S>, mask: &'a Mask, sight: &Sight) -> Self {
+    pub(super) fn new(picture: &'a Image<S>, mask: &'a Mask, sight: &ModelInput) -> Self {
         let size = picture.dimensions();
         let as_it_is = fits(mask, sight);
         let holes: Vec<Hole> = if as_it_is {
@@ -58,7 +58,7 @@ impl<'a, S: Sample> Work<'a, S> {
     }
 
     /// What a network sees through a window in some round.
-    fn tile(&self, sight: &Sight, hole: usize, round: usize, window: &Window) -> Tile {
+    fn tile(&self, sight: &ModelInput, hole: usize, round: usize, window: &Window) -> Tile {
         let Filling { hole, canvas, .. } = &self.holes[hole];
         let width = self.mask.width() as usize;
         let hidden = self.mask.hidden();
@@ -79,7 +79,7 @@ impl<'a, S: Sample> Work<'a, S> {
     }
 
     /// The picture with its holes filled.
-    pub(super) fn finish(self, blend: Blend) -> Picture<S> {
+    pub(super) fn finish(self, blend: Blend) -> Image<S> {
         let mut filled = self.picture.clone();
         for Filling { hole, mut canvas, .. } in self.holes {
             if let Some(correction) = Correction::new(blend, &hole) {
@@ -102,7 +102,7 @@ impl<'a, S: Sample> Work<'a, S> {
 }
 
 /// Whether the mask is of the network's size and hides only what the network predicts.
-fn fits(mask: &Mask, sight: &Sight) -> bool {
+fn fits(mask: &Mask, sight: &ModelInput) -> bool {
     let side = sight.side;
     if (mask.width(), mask.height()) != (side, side) {
         return false;
@@ -118,9 +118,9 @@ fn fits(mask: &Mask, sight: &Sight) -> bool {
 }
 
 /// Sends the windows of all pictures through the network, round after round.
-pub(super) fn predict<S: Sample>(
+pub(super) fn predict<S: Channel>(
     work: &mut [Work<'_, S>],
-    sight: &Sight,
+    sight: &ModelInput,
     predictor: &Predictor,
     device: &Device,
 ) {
@@ -155,7 +155,7 @@ pub(super) fn predict<S: Sample>(
 }
 
 /// One pass through the network.
-fn forward(tiles: &[Tile], sight: &Sight, predictor: &Predictor, device: &Device) -> Vec<Patch> {
+fn forward(tiles: &[Tile], sight: &ModelInput, predictor: &Predictor, device: &Device) -> Vec<Patch> {
     let (count, side) = (tiles.len(), sight.side as usize);
     let colours: Vec<f32> = tiles.iter().flat_map(|tile| tile.colours.iter().flatten().copied()).collect();
     let hidden: Vec<f32> =

@@ -8,13 +8,13 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, Window, resize};
+use context_encoder_ops::{Activation, ConvGeometry, resize};
 
 use super::FeatureModelConfig;
 use crate::layer::Step;
 
 /// Doubles a side, less one pixel.
-const DOUBLING: Window = Window::new(5, 2, 2);
+const DOUBLING: ConvGeometry = ConvGeometry::new(5, 2, 2);
 
 /// Five up-convolutions 5x5 of stride 2 and padding 2, each turning a side n into 2n - 1 (6, 11, 21,
 /// 41, 81, 161), with a rectifier after all but the last; then bilinear to the pictures' side, 227

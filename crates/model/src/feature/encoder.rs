@@ -9,21 +9,21 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, ResponseNorm, Window, max_pool};
+use context_encoder_ops::{Activation, ConvGeometry, LocalResponseNorm, max_pool};
 
 use super::{FeatureLayer, FeatureMaps, FeatureModelConfig, Pooling};
 use crate::layer::Step;
 
 /// AlexNet's local response normalisation.
-const RESPONSE_NORM: ResponseNorm = ResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 };
+const RESPONSE_NORM: LocalResponseNorm = LocalResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 };
 
 /// Windows of conv1, conv2, and conv3 to conv5.
-const CONV1: Window = Window::new(11, 4, 0);
-const CONV2: Window = Window::new(5, 1, 2);
-const CONV3: Window = Window::new(3, 1, 1);
+const CONV1: ConvGeometry = ConvGeometry::new(11, 4, 0);
+const CONV2: ConvGeometry = ConvGeometry::new(5, 1, 2);
+const CONV3: ConvGeometry = ConvGeometry::new(3, 1, 1);
 
-/// Window of pooling, and of the convolution in its place.
-const SHRINK: Window = Window::new(3, 2, 0);
+/// ConvGeometry of pooling, and of the convolution in its place.
+const SHRINK: ConvGeometry = ConvGeometry::new(3, 2, 0);
 
 /// The smallest side that leaves pool5 a position, pixels.
 const SMALLEST: usize = 67;
@@ -69,7 +69,7 @@ impl FeatureEncoder {
     pub(crate) fn new(config: &FeatureModelConfig, device: &Device) -> Self {
         let [c1, c2, c3, c4, c5] = config.encoder_channels();
         let groups = config.groups;
-        let conv = |channels, Window { kernel, stride, padding }, groups| {
+        let conv = |channels, ConvGeometry { kernel, stride, padding }, groups| {
             Conv2dConfig::new(channels, [kernel, kernel])
                 .with_stride([stride, stride])
                 .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
@@ -168,7 +168,7 @@ impl FeatureEncoder {
     }
 
     /// A layer's convolution, where it has one.
-    pub(super) fn convolution_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, Window)> {
+    pub(super) fn convolution_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, ConvGeometry)> {
         match layer {
             FeatureLayer::Pool1 => Some((&mut self.conv1, CONV1)),
             FeatureLayer::Pool2 => Some((&mut self.conv2, CONV2)),
@@ -180,7 +180,7 @@ impl FeatureEncoder {
     }
 
     /// The convolution that is a layer's pooling, where pooling is learned.
-    pub(super) fn pooling_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, Window)> {
+    pub(super) fn pooling_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, ConvGeometry)> {
         let pooling = match layer {
             FeatureLayer::Pool1 => &mut self.pool1,
             FeatureLayer::Pool2 => &mut self.pool2,

@@ -1,7 +1,7 @@
 //! Data-dependent rescaling: weights that suit the pictures they will see.
 
 use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
-use context_encoder_ops::{Activation, Window};
+use context_encoder_ops::{Activation, ConvGeometry};
 
 use super::{FeatureEncoder, FeatureLayer};
 use crate::layer::Step;
@@ -60,7 +60,7 @@ impl FeatureEncoder {
 }
 
 /// Gives every channel of a convolution's outputs for `x` mean 0 and deviation 1.
-fn rescale(convolution: &mut Conv2d, window: Window, x: Tensor<4>) {
+fn rescale(convolution: &mut Conv2d, window: ConvGeometry, x: Tensor<4>) {
     let outputs = Step::<Conv2d>::new(convolution, None, window, Activation::Identity).forward(x).detach();
     let [_, channels, _, _] = outputs.dims();
     let outputs = outputs.swap_dims(0, 1).flatten::<2>(1, 3); // [channels, batch * positions]

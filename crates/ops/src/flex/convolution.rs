@@ -8,7 +8,7 @@ use super::{
     operation::{Forward, Input, Operation, Takers, apply},
 };
 use crate::{
-    Activation, Layer,
+    Activation, ConvLayer,
     kernel::{
         conv::{self, Geometry},
         finish::Finish,
@@ -17,14 +17,19 @@ use crate::{
     },
 };
 
-pub(crate) fn convolve(layer: Layer, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+pub(crate) fn convolve(
+    layer: ConvLayer,
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<4> {
     // A layer without bias has one of no values.
     let bias = bias.map_or_else(|| Input::Value(map::from_buffer(Buffer::uncleared(0), [0])), Input::new);
     apply(layer, [Input::new(x), Input::new(weight), bias]).0
 }
 
 /// The maps on both sides of a layer that takes `x`.
-fn geometry(layer: Layer, x: &Map, weight: &FlexTensor) -> Geometry {
+fn geometry(layer: ConvLayer, x: &Map, weight: &FlexTensor) -> Geometry {
     let dims = weight.layout().shape();
     Geometry::of(layer, x.shape, [dims[0], dims[1]])
 }
@@ -38,7 +43,7 @@ pub(super) struct Kept {
     y: Option<Map>,
 }
 
-impl Operation<3> for Layer {
+impl Operation<3> for ConvLayer {
     type Kept = Kept;
     type Aside = ();
 

@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 
 use super::map::{Map, from_buffer, in_order, slice};
 use crate::{
-    Layer, Storage, Way,
+    ConvKind, ConvLayer, Storage,
     kernel::{
         conv::{self, Geometry, Route},
         finish::Finish,
@@ -17,7 +17,7 @@ use crate::{
 
 /// Weights, and their layouts for the algorithms that have been asked for.
 pub(crate) struct Laid {
-    layer: Layer,
+    layer: ConvLayer,
     dims: [usize; 4],
     /// For a kernel as large as the map, where weights have to be laid out for it.
     matrix: Option<Matrix>,
@@ -33,12 +33,12 @@ impl Laid {
     /// Weights that are to be used often.
     pub(crate) fn new(
         storage: Storage,
-        layer: Layer,
+        layer: ConvLayer,
         weight: Tensor<4>,
         affine: Option<(Tensor<1>, Tensor<1>)>,
     ) -> Self {
         // The rows of a convolution's weights are in order as they are.
-        if !layer.may_be_dense() || (layer.way, storage) == (Way::Down, Storage::F32) {
+        if !layer.may_be_dense() || (layer.way, storage) == (ConvKind::Conv2d, Storage::F32) {
             return Self::as_given(layer, storage.rounded(weight), affine);
         }
         let mut laid = Self::as_given(layer, weight, affine);
@@ -51,7 +51,11 @@ impl Laid {
     }
 
     /// Weights as they are.
-    pub(crate) fn as_given(layer: Layer, weight: Tensor<4>, affine: Option<(Tensor<1>, Tensor<1>)>) -> Self {
+    pub(crate) fn as_given(
+        layer: ConvLayer,
+        weight: Tensor<4>,
+        affine: Option<(Tensor<1>, Tensor<1>)>,
+    ) -> Self {
         let dims = weight.dims();
         let weight = OnceLock::from(in_order(&inner(weight)));
         let affine = affine.map(|(scale, shift)| (in_order(&inner(scale)), in_order(&inner(shift))));

@@ -23,7 +23,7 @@ pub(crate) use adam::adam;
 pub(crate) use convolution::convolve;
 pub(crate) use laid::Laid;
 pub(crate) use normalisation::normalise;
-pub(crate) use pointwise::{conceal, tanh};
+pub(crate) use pointwise::{apply_mask, tanh};
 pub(crate) use pooling::max_pool;
 pub(crate) use response_norm::response_norm;
 pub(crate) use smooth::smooth;

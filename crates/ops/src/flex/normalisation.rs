@@ -8,21 +8,21 @@ use super::{
     operation::{Forward, Input, Operation, Takers, apply},
 };
 use crate::{
-    Normalisation, Normalised, Statistics,
+    BatchNorm, BatchNormOutput, BatchStats,
     kernel::{
         norm::{self, Moments, Slopes},
         scratch::Buffer,
     },
 };
 
-pub(crate) fn normalise(norm: Normalisation, x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>) -> Normalised {
+pub(crate) fn normalise(norm: BatchNorm, x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>) -> BatchNormOutput {
     let (output, moments) = apply(norm, [Input::new(x), Input::new(gamma), Input::new(beta)]);
     let statistic = |values: &[f32]| super::like(&output, vector(values));
     let statistics = moments
         .iter()
-        .map(|Moments { mean, variance }| Statistics { mean: statistic(mean), variance: statistic(variance) })
+        .map(|Moments { mean, variance }| BatchStats { mean: statistic(mean), variance: statistic(variance) })
         .collect();
-    Normalised { output, statistics }
+    BatchNormOutput { output, statistics }
 }
 
 /// What batch norm keeps for its gradient.
@@ -35,7 +35,7 @@ pub(crate) struct Kept {
     moments: Vec<Moments>,
 }
 
-impl Operation<3> for Normalisation {
+impl Operation<3> for BatchNorm {
     type Kept = Kept;
     type Aside = Vec<Moments>;
 
@@ -66,7 +66,11 @@ impl Operation<3> for Normalisation {
         for (((x, dy), dx), moments) in parts.zip(&moments) {
             let (gamma, beta) = (slice(&gamma), slice(&beta));
             let (epsilon, slope) = (self.epsilon as f32, self.activation.slope());
-            sums.add(&norm::gradient(&norm::Normalised { x, moments, gamma, beta, epsilon, slope }, dy, dx));
+            sums.add(&norm::gradient(
+                &norm::BatchNormOutput { x, moments, gamma, beta, epsilon, slope },
+                dy,
+                dx,
+            ));
         }
         takers.give(0, || Map::from_buffer(dx, x.shape).into_tensor());
         takers.give(1, || vector(&sums.gamma));

@@ -39,13 +39,13 @@ impl Operation<1> for Tanh {
 }
 
 /// Nothing where somebody wants gradients of the pictures or the masks.
-pub(crate) fn conceal(images: &Tensor<4>, masks: &Tensor<4>, colour: [f32; 3]) -> Option<Tensor<4>> {
+pub(crate) fn apply_mask(images: &Tensor<4>, masks: &Tensor<4>, colour: [f32; 3]) -> Option<Tensor<4>> {
     let [batch, channels, height, width] = images.dims();
     let planes = in_order(&super::constant(images.clone())?);
     let hidden = in_order(&super::constant(masks.clone())?);
     let shape = Shape { batch, height, width, channels };
     let mut to = Buffer::uncleared(shape.size());
-    pointwise::conceal(slice(&planes), slice(&hidden), colour, height * width, &mut to);
+    pointwise::apply_mask(slice(&planes), slice(&hidden), colour, height * width, &mut to);
     let concealed = Map::from_buffer(to, shape).into_tensor();
     Some(super::like(images, concealed))
 }

@@ -8,7 +8,7 @@ use super::{
     operation::{Forward, Input, Operation, Takers, apply},
 };
 use crate::{
-    Window,
+    ConvGeometry,
     kernel::{
         map::{Shape, Sink},
         pool,
@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-pub(crate) fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
+pub(crate) fn max_pool(x: Tensor<4>, window: ConvGeometry) -> Tensor<4> {
     apply(MaxPool(window), [Input::new(x)]).0
 }
 
 #[derive(Debug)]
-struct MaxPool(Window);
+struct MaxPool(ConvGeometry);
 
 impl Operation<1> for MaxPool {
     /// Input and result.

@@ -8,25 +8,25 @@ use super::{
     operation::{Forward, Input, Operation, Takers, apply},
 };
 use crate::{
-    ResponseNorm,
+    LocalResponseNorm,
     kernel::{
         response::{self, Response},
         scratch::Buffer,
     },
 };
 
-pub(crate) fn response_norm(norm: ResponseNorm, x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn response_norm(norm: LocalResponseNorm, x: Tensor<4>) -> Tensor<4> {
     apply(norm, [Input::new(x)]).0
 }
 
-impl ResponseNorm {
+impl LocalResponseNorm {
     fn constants(self) -> Response {
         let scale = (self.alpha / self.channels as f64) as f32;
         Response { window: self.channels, scale, bias: self.bias as f32 }
     }
 }
 
-impl Operation<1> for ResponseNorm {
+impl Operation<1> for LocalResponseNorm {
     /// The input.
     type Kept = Map;
     type Aside = ();

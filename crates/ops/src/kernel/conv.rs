@@ -11,13 +11,13 @@ use super::{
     weights::{Kernels, KernelsMut, Packed},
     winograd::{self, Tiles},
 };
-use crate::{Layer, Way, Window};
+use crate::{ConvGeometry, ConvKind, ConvLayer};
 
 /// A pair of maps, the small one being the convolution's result and the up-convolution's input, and
 /// the window between them. Weights are `[small, large / groups, kernel, kernel]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
-    pub(crate) window: Window,
+    pub(crate) window: ConvGeometry,
     pub(crate) groups: usize,
     pub(crate) large: Shape,
     pub(crate) small: Shape,
@@ -35,21 +35,21 @@ pub(crate) enum Route {
 }
 
 /// The window of [`Route::Winograd`].
-const HALVING: Window = Window::new(4, 2, 1);
+const HALVING: ConvGeometry = ConvGeometry::new(4, 2, 1);
 
 /// Tiles below which Winograd's larger weights cost more than its products save.
 const FEW_TILES: usize = 24;
 
 impl Geometry {
     /// The maps on both sides of a layer that takes `x`, by the first two sizes of its weights.
-    pub(crate) fn of(layer: Layer, x: Shape, weight: [usize; 2]) -> Self {
-        let Layer { way, window, groups, .. } = layer;
+    pub(crate) fn of(layer: ConvLayer, x: Shape, weight: [usize; 2]) -> Self {
+        let ConvLayer { way, window, groups, .. } = layer;
         let [small, large_per_group] = weight;
         let y = match way {
-            Way::Down => {
+            ConvKind::Conv2d => {
                 Shape { height: window.down(x.height), width: window.down(x.width), channels: small, ..x }
             }
-            Way::Up => Shape {
+            ConvKind::ConvTranspose2d => Shape {
                 height: window.up(x.height),
                 width: window.up(x.width),
                 channels: large_per_group * groups,
@@ -122,7 +122,7 @@ struct Group {
 
 /// Weights as an algorithm wants them, for one way.
 pub(crate) struct Laid {
-    way: Way,
+    way: ConvKind,
     layout: Layout,
 }
 
@@ -135,7 +135,7 @@ enum Layout {
 }
 
 /// Lays weights out for [`run`].
-pub(crate) fn lay(geometry: &Geometry, way: Way, route: Route, weights: &[f32]) -> Laid {
+pub(crate) fn lay(geometry: &Geometry, way: ConvKind, route: Route, weights: &[f32]) -> Laid {
     let layout = match route {
         Route::Winograd => {
             let channels = [geometry.small.channels, geometry.large.channels];
@@ -188,7 +188,7 @@ pub(crate) fn run(
 /// The same for a kernel as large as the map, with weights that were laid out for this way.
 pub(crate) fn run_dense(
     geometry: &Geometry,
-    way: Way,
+    way: ConvKind,
     weights: matrix::Laid<'_>,
     from: &[f32],
     finish: &Finish,

@@ -20,7 +20,7 @@ use super::{
     scratch::Buffer,
     single,
 };
-use crate::Way;
+use crate::ConvKind;
 
 /// Sizes: `batch` maps `large` become as many vectors of `small` values.
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +39,13 @@ impl Sizes {
 }
 
 /// From one map to the other, channels last on both sides.
-pub(crate) fn run(way: Way, sizes: Sizes, weights: &[f32], from: &[f32], to: &mut [f32]) {
+pub(crate) fn run(way: ConvKind, sizes: Sizes, weights: &[f32], from: &[f32], to: &mut [f32]) {
     match way {
-        Way::Down => {
+        ConvKind::Conv2d => {
             let rows = Plain::new(weights, [sizes.small, sizes.plane()]);
             product(Laid::F32(rows), &channels_first(sizes.large, from), to);
         }
-        Way::Up => {
+        ConvKind::ConvTranspose2d => {
             let mut planes = Buffer::uncleared(to.len());
             up(sizes, weights, from, &mut planes);
             channels_last(sizes.large, &planes, to);
@@ -54,10 +54,10 @@ pub(crate) fn run(way: Way, sizes: Sizes, weights: &[f32], from: &[f32], to: &mu
 }
 
 /// The same with weights that were laid out for this way.
-pub(crate) fn run_laid(way: Way, sizes: Sizes, weights: Laid<'_>, from: &[f32], to: &mut [f32]) {
+pub(crate) fn run_laid(way: ConvKind, sizes: Sizes, weights: Laid<'_>, from: &[f32], to: &mut [f32]) {
     match way {
-        Way::Down => product(weights, &channels_first(sizes.large, from), to),
-        Way::Up => {
+        ConvKind::Conv2d => product(weights, &channels_first(sizes.large, from), to),
+        ConvKind::ConvTranspose2d => {
             let mut planes = Buffer::uncleared(to.len());
             product(weights, from, &mut planes);
             channels_last(sizes.large, &planes, to);

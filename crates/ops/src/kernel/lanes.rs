@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::form::switch;
+use crate::implementation::switch;
 
 /// Sizes that follow from the processor's vector unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::{
     rows::Plain,
     scratch::Buffer,
 };
-use crate::{Storage, Way};
+use crate::{ConvKind, Storage};
 
 /// `[outputs, inputs]`.
 pub(crate) struct Matrix {
@@ -29,11 +29,11 @@ pub(crate) enum Laid<'a> {
 
 impl Matrix {
     /// Lays out weights `[small, large]` for one way.
-    pub(crate) fn new(way: Way, storage: Storage, weights: &[f32], [small, large]: [usize; 2]) -> Self {
+    pub(crate) fn new(way: ConvKind, storage: Storage, weights: &[f32], [small, large]: [usize; 2]) -> Self {
         let [inputs, outputs] = way.sorted([large, small]);
         let fill = |first: usize, to: &mut [f32]| match way {
-            Way::Down => to.copy_from_slice(&weights[first * inputs..][..to.len()]),
-            Way::Up => turn(weights, [inputs, outputs], first, to),
+            ConvKind::Conv2d => to.copy_from_slice(&weights[first * inputs..][..to.len()]),
+            ConvKind::ConvTranspose2d => turn(weights, [inputs, outputs], first, to),
         };
         let values = match storage {
             Storage::F32 => {
@@ -55,7 +55,7 @@ impl Matrix {
     }
 
     /// The weights `[small, large]` again, in 32 bits.
-    pub(crate) fn weights(&self, way: Way) -> Buffer {
+    pub(crate) fn weights(&self, way: ConvKind) -> Buffer {
         let [outputs, inputs] = self.sizes;
         let mut values = Buffer::uncleared(outputs * inputs);
         match &self.values {
@@ -67,8 +67,8 @@ impl Matrix {
             }
         }
         match way {
-            Way::Down => values,
-            Way::Up => {
+            ConvKind::Conv2d => values,
+            ConvKind::ConvTranspose2d => {
                 let mut to = Buffer::uncleared(values.len());
                 turn(&values, self.sizes, 0, &mut to);
                 to

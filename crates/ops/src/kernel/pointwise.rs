@@ -80,7 +80,7 @@ pub(crate) fn tanh_gradient(y: &[f32], dy: &[f32], dx: &mut [f32]) {
 
 /// Pictures with their hidden part in one colour, channels last: `(1 - m) x + m colour`, from planes
 /// `[batch, 3, pixels]` and masks `[batch, 1, pixels]`.
-pub(crate) fn conceal(images: &[f32], masks: &[f32], colour: [f32; 3], pixels: usize, to: &mut [f32]) {
+pub(crate) fn apply_mask(images: &[f32], masks: &[f32], colour: [f32; 3], pixels: usize, to: &mut [f32]) {
     let pictures = images.par_chunks(3 * pixels).zip(masks.par_chunks(pixels));
     to.par_chunks_mut(3 * pixels).zip(pictures).for_each(|(to, (image, mask))| {
         let (red, rest) = image.split_at(pixels);

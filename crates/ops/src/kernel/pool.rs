@@ -7,10 +7,10 @@ use super::{
     lanes::{Lanes, Task, dispatch, load_first, store_first},
     map::{Sink, Source},
 };
-use crate::Window;
+use crate::ConvGeometry;
 
 /// The map `small` of the largest values of `large`.
-pub(crate) fn max(large: Source<'_>, window: Window, small: Sink) {
+pub(crate) fn max(large: Source<'_>, window: ConvGeometry, small: Sink) {
     let lines = small.shape.batch * small.shape.height;
     (0..lines).into_par_iter().for_each(|line| dispatch(Max { large, window, small, line }));
 }
@@ -18,14 +18,14 @@ pub(crate) fn max(large: Source<'_>, window: Window, small: Sink) {
 /// One line of the small map.
 struct Max<'a> {
     large: Source<'a>,
-    window: Window,
+    window: ConvGeometry,
     small: Sink,
     line: usize,
 }
 
 /// The corner of a window in the large map.
 #[inline(always)]
-fn corner(window: Window, y: usize, x: usize) -> [isize; 2] {
+fn corner(window: ConvGeometry, y: usize, x: usize) -> [isize; 2] {
     [y, x].map(|at| (at * window.stride) as isize - window.padding as isize)
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn gradient(
     large: Source<'_>,
     small: Source<'_>,
     small_gradient: Source<'_>,
-    window: Window,
+    window: ConvGeometry,
     large_gradient: Sink,
 ) {
     let share = SHARE * Lanes::detect().width;
@@ -93,7 +93,7 @@ struct Gradient<'a> {
     large: Source<'a>,
     small: Source<'a>,
     small_gradient: Source<'a>,
-    window: Window,
+    window: ConvGeometry,
     large_gradient: Sink,
     picture: usize,
     channels: (usize, usize),

@@ -153,7 +153,7 @@ impl<L: Send + 'static> Thread<L> {
 }
 
 /// The means of the devices' numbers, on one of them. Shares are equal, and a reconstruction's share is divided by the
-/// whole batch's count ([`Region::Share`](context_encoder_loss::Region::Share)), so these are the whole batch's numbers.
+/// whole batch's count ([`LossMask::HiddenShard`](context_encoder_loss::LossMask::HiddenShard)), so these are the whole batch's numbers.
 fn mean_terms(terms: &[StepTerms], device: &Device) -> StepTerms {
     let device = device.clone().without_autodiff();
     let mean = |term: &dyn Fn(&StepTerms) -> Option<&Tensor<1>>| {

@@ -6,11 +6,11 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use context_encoder_data::{InpaintingBatch, Purpose, coins, stream};
+use context_encoder_data::{InpaintingBatch, Purpose, coin_flips, rng_for};
 use context_encoder_eval::Fill;
 use context_encoder_loss::{Objective, Reconstruction};
 use context_encoder_model::{FeatureModel, Precision, SaveOptions, parameter_count};
-use context_encoder_ops::multiplying_in;
+use context_encoder_ops::autocast;
 
 use super::{PretrainConfig, reconstructor::Reconstructor};
 use crate::{
@@ -76,7 +76,7 @@ impl FeatureLearner {
     /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`; `masks`: `[batch, 1, size, size]`, 1 = hidden; both
     ///   on the learner's autodiff device
     pub fn step(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
-        multiplying_in(self.precision.dtype(), || self.learn(batch))
+        autocast(self.precision.dtype(), || self.learn(batch))
     }
 
     fn learn(self, batch: &InpaintingBatch) -> (Self, StepTerms) {
@@ -118,8 +118,8 @@ fn kept(
     let shape = [batch, 4 * config.width, config.map_side(), config.map_side()];
     let count: usize = shape.iter().product();
     let others = seat.map_or(0, |seat| seat.rank() * count);
-    let coins = coins(stream(seed, Purpose::Dropout, 0, step)).skip(others);
-    let values: Vec<f32> = coins.take(count).map(|kept| f32::from(u8::from(kept))).collect();
+    let coin_flips = coin_flips(rng_for(seed, Purpose::Dropout, 0, step)).skip(others);
+    let values: Vec<f32> = coin_flips.take(count).map(|kept| f32::from(u8::from(kept))).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -171,7 +171,7 @@ impl Learn for FeatureLearner {
 
 #[cfg(test)]
 mod tests {
-    use context_encoder_loss::Region;
+    use context_encoder_loss::LossMask;
 
     use super::*;
     use crate::Pretext;
@@ -244,7 +244,7 @@ mod tests {
                 let [images, masks] = batch;
                 let counted = if pretext == Pretext::Context { masks.clone() } else { masks.ones_like() };
                 let prediction = learner.model().valid().forward(images.clone(), masks);
-                let loss = Reconstruction::default().forward(prediction, images, Region::Hidden(counted));
+                let loss = Reconstruction::default().forward(prediction, images, LossMask::Hidden(counted));
                 number(&loss)
             };
             let first = loss(&learner);

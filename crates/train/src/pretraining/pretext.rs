@@ -111,7 +111,7 @@ impl std::str::FromStr for Pretext {
 
 #[cfg(test)]
 mod tests {
-    use context_encoder_data::{Purpose, stream};
+    use context_encoder_data::{Purpose, rng_for};
 
     use super::*;
 
@@ -120,7 +120,7 @@ mod tests {
         let region = MaskKind::RandomRegion { silhouettes: None };
         let hidden = |pretext: Pretext, masks: &MaskKind| {
             let generator = pretext.masks(masks).expect("no files are needed");
-            generator.generate(128, 128, &mut stream(2, Purpose::Mask, 0, 0)).hidden_fraction()
+            generator.generate(128, 128, &mut rng_for(2, Purpose::Mask, 0, 0)).hidden_fraction()
         };
         assert_eq!(hidden(Pretext::Context, &MaskKind::Central { overlap: 0 }), 0.25);
         assert!((0.2..=0.3).contains(&hidden(Pretext::Context, &region)));

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path};
 
-use context_encoder_data::Refused;
+use context_encoder_data::Skipped;
 
 use super::{Pace, Plan, Progress, pace::clock};
 use crate::{StepRecord, Validation};
@@ -55,7 +55,7 @@ impl<W: Write + Send> Progress for Lines<W> {
         self.line(&format!("wrote    {}", file.display()));
     }
 
-    fn refused(&mut self, picture: &Refused) {
+    fn skipped(&mut self, picture: &Skipped) {
         self.line(&format!("skipped  {picture}"));
     }
 

@@ -6,7 +6,7 @@ mod terminal;
 
 use std::path::{Path, PathBuf};
 
-use context_encoder_data::Refused;
+use context_encoder_data::Skipped;
 
 pub use lines::Lines;
 pub use pace::Pace;
@@ -52,7 +52,7 @@ pub trait Progress: Send {
     fn written(&mut self, _file: &Path) {}
 
     /// A picture cannot be used and is left out; told once for each.
-    fn refused(&mut self, _picture: &Refused) {}
+    fn skipped(&mut self, _picture: &Skipped) {}
 
     /// The run is over, complete or stopped.
     fn end(&mut self) {}

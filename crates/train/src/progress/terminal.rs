@@ -11,7 +11,7 @@ use burn::train::{
     },
     renderer::{MetricState, MetricsRenderer, MetricsRendererTraining, tui::TuiMetricsRendererWrapper},
 };
-use context_encoder_data::Refused;
+use context_encoder_data::Skipped;
 
 use super::{Pace, Plan, Progress};
 use crate::{StepRecord, Validation};
@@ -24,7 +24,7 @@ pub struct Terminal {
     display: TuiMetricsRendererWrapper,
     interrupter: Interrupter,
     known: Vec<&'static str>,
-    refused: Vec<String>,
+    skipped: Vec<String>,
 }
 
 /// Name of the text that shows speed and time left.
@@ -41,7 +41,7 @@ impl Terminal {
     pub fn new() -> Self {
         let interrupter = Interrupter::new();
         let display = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
-        Self { display, interrupter, known: Vec::new(), refused: Vec::new() }
+        Self { display, interrupter, known: Vec::new(), skipped: Vec::new() }
     }
 
     /// Announces a metric the first time it is seen.
@@ -101,9 +101,9 @@ impl Progress for Terminal {
         self.display.log_event_training("files written".to_owned());
     }
 
-    fn refused(&mut self, picture: &Refused) {
+    fn skipped(&mut self, picture: &Skipped) {
         self.display.log_event_training("pictures skipped".to_owned());
-        self.refused.push(picture.to_string());
+        self.skipped.push(picture.to_string());
     }
 
     fn end(&mut self) {
@@ -121,7 +121,7 @@ impl Progress for Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // Nothing more can be done where even standard error is closed.
-        for picture in &self.refused {
+        for picture in &self.skipped {
             let _ = writeln!(std::io::stderr(), "skipped  {picture}");
         }
     }

@@ -1,7 +1,7 @@
 //! How well classes are told, by a classifier or by any scores.
 
 use burn::tensor::Device;
-use context_encoder_data::{Purpose, View, pixel::images_to_tensor, stream};
+use context_encoder_data::{Purpose, Transform, pixel::images_to_tensor, rng_for};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -68,7 +68,7 @@ impl Exam {
 
     /// Judges a classifier by its probabilities, averaged over [`CROPS`] random crops of each picture. The crops depend
     /// on the picture's number alone.
-    pub fn sit(classifier: &Classifier, album: &Album, view: View) -> Self {
+    pub fn sit(classifier: &Classifier, album: &Album, view: Transform) -> Self {
         let device = device_of(classifier);
         let scores: Vec<Vec<f32>> = (0..album.len())
             .collect::<Vec<_>>()
@@ -90,13 +90,13 @@ impl Exam {
 fn score(
     classifier: &Classifier,
     album: &Album,
-    view: View,
+    view: Transform,
     indices: &[usize],
     device: &Device,
 ) -> Vec<Vec<f32>> {
     let crop = |number: usize| {
         let (index, crop) = (indices[number / CROPS], number % CROPS);
-        let mut rng = stream(0, Purpose::Crop, u64::MAX, (index * CROPS + crop) as u64);
+        let mut rng = rng_for(0, Purpose::Crop, u64::MAX, (index * CROPS + crop) as u64);
         view.cut(&album.pictures[index], &mut rng)
     };
     let crops: Vec<RgbImage> = (0..indices.len() * CROPS).into_par_iter().map(crop).collect();

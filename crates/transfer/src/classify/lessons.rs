@@ -1,7 +1,7 @@
 //! Random crops of an album, as batches.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use context_encoder_data::{Purpose, View, pixel::images_to_tensor, stream};
+use context_encoder_data::{Purpose, Transform, pixel::images_to_tensor, rng_for};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -29,7 +29,7 @@ pub struct CropLessons<'a> {
     /// The pictures.
     pub album: &'a Album,
     /// How a picture becomes a square.
-    pub view: View,
+    pub view: Transform,
 }
 
 impl Lessons<LabelledBatch> for CropLessons<'_> {
@@ -39,7 +39,7 @@ impl Lessons<LabelledBatch> for CropLessons<'_> {
 
     fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<LabelledBatch, TransferError> {
         let crop = |item: &Item| {
-            let mut rng = stream(seed, Purpose::Crop, item.epoch, item.index as u64);
+            let mut rng = rng_for(seed, Purpose::Crop, item.epoch, item.index as u64);
             self.view.cut(&self.album.pictures[item.index], &mut rng)
         };
         let crops: Vec<RgbImage> = items.par_iter().map(crop).collect();

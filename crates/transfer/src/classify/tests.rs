@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use context_encoder_data::View;
+use context_encoder_data::Transform;
 use context_encoder_model::{FeatureModelConfig, SaveOptions};
 use image::{Rgb, RgbImage};
 
@@ -51,7 +51,7 @@ fn album() -> Album {
 
 fn teach(question: Question, fit: &Fit) -> crate::Fitted<Classifier> {
     let album = album();
-    let view = View::RandomCrop { resize: 110, size: 99 };
+    let view = Transform::RandomCrop { resize: 110, size: 99 };
     let encoder = Source::Random { config: config(), seed: 1 }.load(&training()).expect("encoder");
     let classifier = Classifier::new(encoder, 2, question, 1);
     let lessons = CropLessons { album: &album, view };
@@ -72,7 +72,7 @@ fn few_pictures_are_memorised() {
 #[test]
 fn a_pictures_crop_depends_on_seed_epoch_and_picture_alone() {
     let (album, device) = (album(), Device::flex());
-    let lessons = CropLessons { album: &album, view: View::RandomCrop { resize: 110, size: 99 } };
+    let lessons = CropLessons { album: &album, view: Transform::RandomCrop { resize: 110, size: 99 } };
     let crop = |seed, items: &[Item]| {
         let pictures = lessons.batch(seed, items, &device).expect("in memory").pictures;
         values(pictures.narrow(0, items.len() - 1, 1))
@@ -118,7 +118,7 @@ fn a_pretrained_encoder_is_used_and_learns_on() {
     let encoder = Source::File(path).load(&training()).expect("loaded");
     assert_eq!(first_weights(&encoder), first_weights(&original));
     let album = album();
-    let view = View::RandomCrop { resize: 110, size: 99 };
+    let view = Transform::RandomCrop { resize: 110, size: 99 };
     let classifier = Classifier::new(encoder, 2, Question::WhichOne, 0);
     let fit = Fit { steps: 2, batch_size: 2, ..Fit::default() };
     let lessons = CropLessons { album: &album, view };

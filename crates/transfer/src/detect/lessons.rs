@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use context_encoder_data::{Purpose, stream};
+use context_encoder_data::{Purpose, rng_for};
 use image::{RgbImage, imageops::flip_horizontal};
 use rand::RngExt;
 use rayon::prelude::*;
@@ -116,7 +116,7 @@ impl Lessons<DetectBatch> for DetectLessons<'_> {
         let (mut regions, mut pictures) = (Vec::new(), Vec::new());
         let (mut classes, mut offsets, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for (number, item) in items.iter().enumerate() {
-            let mut rng = stream(seed, Purpose::Crop, item.epoch, item.index as u64);
+            let mut rng = rng_for(seed, Purpose::Crop, item.epoch, item.index as u64);
             let scene = self.scenes[item.index].clone();
             let scene = if rng.random() { scene.mirrored() } else { scene };
             for region in self.sampling.draw(&scene.proposals, &scene.objects, &mut rng) {

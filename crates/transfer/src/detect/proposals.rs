@@ -53,7 +53,7 @@ pub fn write(path: &Path, proposals: &BTreeMap<String, Vec<Rect>>) -> Result<(),
     let failed = TransferError::io("write", path);
     let text: Result<String, _> = proposals.iter().map(line).collect();
     text.map_err(std::io::Error::from)
-        .and_then(|text| context_encoder_photo::write_aside(path, text.as_bytes()))
+        .and_then(|text| context_encoder_files::atomic_write(path, text.as_bytes()))
         .map_err(failed)
 }
 

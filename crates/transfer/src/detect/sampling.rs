@@ -64,7 +64,7 @@ impl Sampling {
 
 #[cfg(test)]
 mod tests {
-    use context_encoder_data::{Purpose, stream};
+    use context_encoder_data::{Purpose, rng_for};
 
     use super::*;
 
@@ -75,7 +75,7 @@ mod tests {
         let slide = |x: usize| Rect::new(x as f32, 0.0, x as f32 + 20.0, 20.0);
         let proposals: Vec<Rect> = (0..80).map(slide).collect();
         let sampling = Sampling { regions: 12, ..Sampling::default() };
-        let regions = sampling.draw(&proposals, &[object, hard], &mut stream(1, Purpose::Crop, 0, 0));
+        let regions = sampling.draw(&proposals, &[object, hard], &mut rng_for(1, Purpose::Crop, 0, 0));
         assert_eq!(regions.len(), 12);
         assert_eq!(regions.iter().filter(|region| region.object.is_some()).count(), 3);
         for Region { rect, object: what } in regions {
@@ -88,7 +88,7 @@ mod tests {
                 None => assert!((0.1..0.5).contains(&overlap), "easy ones are not needed: {overlap}"),
             }
         }
-        let few = sampling.draw(&proposals[70..75], &[object], &mut stream(1, Purpose::Crop, 0, 0));
+        let few = sampling.draw(&proposals[70..75], &[object], &mut rng_for(1, Purpose::Crop, 0, 0));
         assert_eq!(few.len(), 6); // five easy ones and the object itself
     }
 }

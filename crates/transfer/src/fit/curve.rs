@@ -46,7 +46,7 @@ impl Curve {
         let bytes = rows
             .map_err(std::io::Error::from)
             .and_then(|()| writer.into_inner().map_err(csv::IntoInnerError::into_error))
-            .and_then(|bytes| context_encoder_photo::write_aside(path, &bytes));
+            .and_then(|bytes| context_encoder_files::atomic_write(path, &bytes));
         bytes.map_err(failed)
     }
 }

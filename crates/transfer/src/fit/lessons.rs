@@ -1,7 +1,7 @@
 //! Which pictures a step sees.
 
 use burn::tensor::Device;
-use context_encoder_data::{Purpose, stream};
+use context_encoder_data::{Purpose, rng_for};
 use rand::seq::SliceRandom;
 
 use crate::TransferError;
@@ -42,7 +42,7 @@ pub(super) fn items(seed: u64, step: u64, batch_size: usize, len: usize) -> Vec<
             let (epoch, place) = (number / len as u64, (number % len as u64) as usize);
             if order.0 != Some(epoch) {
                 let mut indices: Vec<usize> = (0..len).collect();
-                indices.shuffle(&mut stream(seed, Purpose::Order, epoch, 0));
+                indices.shuffle(&mut rng_for(seed, Purpose::Order, epoch, 0));
                 order = (Some(epoch), indices);
             }
             Item { epoch, index: order.1[place] }

@@ -1,7 +1,7 @@
 //! Dropout whose choices are an argument.
 
 use burn::tensor::{Tensor, TensorData};
-use context_encoder_data::{Purpose, coins, stream};
+use context_encoder_data::{Purpose, coin_flips, rng_for};
 use rand_chacha::ChaCha8Rng;
 
 /// Dropout with probability 1/2 (AlexNet): in a step of learning its choices follow from seed and step, in use there
@@ -16,15 +16,15 @@ impl Silence {
 
     /// The choices of a step.
     pub fn of_step(seed: u64, step: u64) -> Self {
-        Self(Some(stream(seed, Purpose::Dropout, 0, step)))
+        Self(Some(rng_for(seed, Purpose::Dropout, 0, step)))
     }
 
     /// Silences each value with probability 1/2 and doubles the others.
     pub fn apply<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         let Some(rng) = &mut self.0 else { return x };
         let shape = x.dims();
-        let coins = coins(rng).take(shape.iter().product());
-        let kept: Vec<f32> = coins.map(|kept| if kept { 2.0 } else { 0.0 }).collect();
+        let coin_flips = coin_flips(rng).take(shape.iter().product());
+        let kept: Vec<f32> = coin_flips.map(|kept| if kept { 2.0 } else { 0.0 }).collect();
         let device = x.device();
         x * Tensor::from_data(TensorData::new(kept, shape), &device)
     }
@@ -45,7 +45,7 @@ mod tests {
     fn half_is_silenced_and_seed_and_step_decide_which() {
         let values = silenced(Silence::of_step(3, 7));
         assert!(values.iter().all(|&value| value == 0.0 || value == 2.0));
-        // 5050 coins: six standard deviations of the mean are 0.085.
+        // 5050 coin_flips: six standard deviations of the mean are 0.085.
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         assert!((mean - 1.0).abs() < 0.085, "{mean}");
         assert_eq!(silenced(Silence::of_step(3, 7)), values);

@@ -1,7 +1,7 @@
 //! Pictures with class masks, as batches.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use context_encoder_data::{Purpose, stream};
+use context_encoder_data::{Purpose, rng_for};
 use image::{RgbImage, imageops::flip_horizontal};
 use rand::RngExt;
 use rayon::prelude::*;
@@ -77,7 +77,7 @@ impl Lessons<SegmentBatch> for MaskLessons<'_> {
     fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<SegmentBatch, TransferError> {
         let turn = |item: &Item| {
             let known = self.pictures[item.index].clone();
-            let flip: bool = stream(seed, Purpose::Crop, item.epoch, item.index as u64).random();
+            let flip: bool = rng_for(seed, Purpose::Crop, item.epoch, item.index as u64).random();
             if flip { known.mirrored() } else { known }
         };
         let known: Vec<MaskedPicture> = items.iter().map(turn).collect();

@@ -13,7 +13,7 @@ use burn::{
     tensor::{Int, Tensor, activation::log_softmax},
 };
 use context_encoder_model::FeatureEncoder;
-use context_encoder_ops::{Activation, Convolution, Window};
+use context_encoder_ops::{Activation, Conv2d, ConvGeometry};
 use image::RgbImage;
 
 use crate::{
@@ -202,8 +202,8 @@ impl Head for Segmenter {
 /// A convolution that keeps a map's sides.
 fn convolve(layer: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let [_, _, kernel, _] = layer.weight.dims();
-    let window = Window::new(kernel, 1, kernel / 2);
-    Convolution { window, groups: 1, activation }.forward(
+    let window = ConvGeometry::new(kernel, 1, kernel / 2);
+    Conv2d { window, groups: 1, activation }.forward(
         x,
         layer.weight.val(),
         layer.bias.as_ref().map(burn::module::Param::val),

@@ -2,7 +2,7 @@
 
 use std::{f32::consts::TAU, fmt::Write as _, fs, path::Path};
 
-use context_encoder_data::{Purpose, stream};
+use context_encoder_data::{Purpose, rng_for};
 use image::{Rgb, RgbImage};
 use rand::{Rng, RngExt};
 
@@ -37,7 +37,7 @@ pub fn draw(root: &Path, count: usize, seed: u64) -> Result<(), TransferError> {
         fs::create_dir_all(&path).map_err(TransferError::io("create", &path))?;
     }
     let scenes: Vec<Scene> =
-        (0..count).map(|index| Scene::draw(&mut stream(seed, Purpose::Picture, 0, index as u64))).collect();
+        (0..count).map(|index| Scene::draw(&mut rng_for(seed, Purpose::Picture, 0, index as u64))).collect();
     for (index, scene) in scenes.iter().enumerate() {
         scene.write(root, &name(index))?;
     }

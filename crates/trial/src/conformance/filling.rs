@@ -26,7 +26,7 @@ fn fill(config: &ModelConfig, device: &Device) -> Answers {
     let picture = RgbImage::from_fn(150, 110, |x, y| Rgb([x as u8, 2 * y as u8, 255 - (x * y / 70) as u8]));
     let mask = Mask::from_fn(150, 110, |x, y| x.abs_diff(60) + y.abs_diff(50) < 25 || (x > 140 && y > 90));
     let mut bytes = Answer::new("bytes", ONE_LEVEL);
-    for blend in [Blend::None, Blend::Membrane] {
+    for blend in [Blend::None, Blend::Poisson] {
         let inpainter = Inpainter::new(&config.init(&device)?, &device).with_blend(blend);
         let filled = inpainter.fill(&picture, &mask)?;
         let values = filled.as_raw().iter().map(|&byte| f32::from(byte)).collect();

@@ -12,7 +12,7 @@ mod operations;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::Device;
-use context_encoder_ops::form::plainly;
+use context_encoder_ops::implementation::with_reference;
 
 use crate::TrialError;
 use answer::Answer;
@@ -60,7 +60,7 @@ pub fn part_names(scale: Scale) -> Vec<&'static str> {
 /// Computes the `wanted` parts of the library on `device` and on `reference` and compares; `told` hears of each
 /// comparison as it is made. A device conforms when all parts are wanted and all checks [pass](Check::passes).
 ///
-/// On `reference` everything is computed in its plain form ([`plainly`]), which is what the library means; on `device`
+/// On `reference` everything is computed in its plain form ([`with_reference`]), which is what the library means; on `device`
 /// as anybody would have it. So a processor's kernels are on trial against that processor's own plain operations. A
 /// device that panics fails the part that it was computing; the others are still tried.
 ///
@@ -93,7 +93,7 @@ fn compare(
 ) -> Vec<Check> {
     let mut checks = Vec::new();
     for part in parts {
-        let expected = plainly(|| answers(part, reference));
+        let expected = with_reference(|| answers(part, reference));
         let got = answers(part, device).map(altered);
         let found = match (got, expected) {
             (Ok(got), Ok(expected)) => Check::of(part.name, &got, &expected),

@@ -7,8 +7,8 @@ use burn::{
 use context_encoder_loss::{Average, Distance, Reconstruction, Region, adversarial_loss, discriminator_loss};
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
-    Activation, AdamStep, Convolution, Layer, Normalisation, Prepared, ResponseNorm, UpConvolution, Way,
-    Window, adam, conceal, max_pool, resize, smooth, tanh,
+    Activation, AdamStep, BatchNorm, Conv2d, ConvGeometry, ConvKind, ConvLayer, ConvTranspose2d,
+    InferenceLayer, LocalResponseNorm, adam, apply_mask, max_pool, resize, smooth, tanh,
 };
 
 use super::{
@@ -22,42 +22,42 @@ const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
 pub(super) fn parts() -> Vec<Part> {
     let down = |name, window, groups, x, outputs| {
-        let layer = Convolution { window, groups, activation: LEAKY };
+        let layer = Conv2d { window, groups, activation: LEAKY };
         Part::new(name, move |device| linear(layer.into(), x, outputs, device))
     };
     let moved_down = |name, window, x, outputs| {
-        let layer = Convolution { window, groups: 1, activation: LEAKY };
+        let layer = Conv2d { window, groups: 1, activation: LEAKY };
         Part::new(name, move |device| moved(layer.into(), x, outputs, device))
     };
     let up = |name, window, x, outputs| {
-        let layer = UpConvolution { window, activation: Activation::Relu };
+        let layer = ConvTranspose2d { window, activation: Activation::Relu };
         Part::new(name, move |device| linear(layer.into(), x, outputs, device))
     };
     vec![
-        down("convolution 4x4 /2", Window::new(4, 2, 1), 1, [4, 24, 16, 16], 40),
-        down("convolution 4x4 of 4x4", Window::new(4, 1, 0), 1, [6, 64, 4, 4], 50),
-        down("convolution 1x1", Window::new(1, 1, 0), 1, [4, 64, 4, 4], 64),
-        down("convolution 11x11 /4", Window::new(11, 4, 0), 1, [2, 3, 67, 67], 24),
-        down("convolution 5x5, 2 groups", Window::new(5, 1, 2), 2, [2, 24, 13, 13], 32),
-        down("convolution 3x3", Window::new(3, 1, 1), 1, [2, 32, 13, 13], 24),
-        up("up-convolution 4x4 /2", Window::new(4, 2, 1), [4, 40, 8, 8], 24),
-        up("up-convolution 4x4 of 1x1", Window::new(4, 1, 0), [6, 50, 1, 1], 64),
-        up("up-convolution 5x5 /2", Window::new(5, 2, 2), [2, 32, 11, 11], 16),
-        moved_down("one logit, moved", Window::new(4, 1, 0), [16, 128, 4, 4], 1),
-        moved_down("one channel, moved", Window::new(1, 1, 0), [3, 2, 2, 2], 1),
+        down("convolution 4x4 /2", ConvGeometry::new(4, 2, 1), 1, [4, 24, 16, 16], 40),
+        down("convolution 4x4 of 4x4", ConvGeometry::new(4, 1, 0), 1, [6, 64, 4, 4], 50),
+        down("convolution 1x1", ConvGeometry::new(1, 1, 0), 1, [4, 64, 4, 4], 64),
+        down("convolution 11x11 /4", ConvGeometry::new(11, 4, 0), 1, [2, 3, 67, 67], 24),
+        down("convolution 5x5, 2 groups", ConvGeometry::new(5, 1, 2), 2, [2, 24, 13, 13], 32),
+        down("convolution 3x3", ConvGeometry::new(3, 1, 1), 1, [2, 32, 13, 13], 24),
+        up("up-convolution 4x4 /2", ConvGeometry::new(4, 2, 1), [4, 40, 8, 8], 24),
+        up("up-convolution 4x4 of 1x1", ConvGeometry::new(4, 1, 0), [6, 50, 1, 1], 64),
+        up("up-convolution 5x5 /2", ConvGeometry::new(5, 2, 2), [2, 32, 11, 11], 16),
+        moved_down("one logit, moved", ConvGeometry::new(4, 1, 0), [16, 128, 4, 4], 1),
+        moved_down("one channel, moved", ConvGeometry::new(1, 1, 0), [3, 2, 2, 2], 1),
         Part::new("up to one channel, moved", |device| {
-            let layer = UpConvolution { window: Window::new(4, 2, 1), activation: Activation::Relu };
+            let layer = ConvTranspose2d { window: ConvGeometry::new(4, 2, 1), activation: Activation::Relu };
             moved(layer.into(), [3, 8, 4, 4], 1, device)
         }),
-        moved_down("convolution, moved", Window::new(4, 2, 1), [4, 24, 16, 16], 40),
+        moved_down("convolution, moved", ConvGeometry::new(4, 2, 1), [4, 24, 16, 16], 40),
         Part::new("batch norm", |device| batch_norm(1, device)),
         Part::new("batch norm of halves", |device| batch_norm(2, device)),
         Part::new("channel-wise layer", channel_wise),
         Part::new("max pooling 3x3 /2", |device| {
-            map(device, [2, 24, 13, 15], |x| max_pool(x, Window::new(3, 2, 0)))
+            map(device, [2, 24, 13, 15], |x| max_pool(x, ConvGeometry::new(3, 2, 0)))
         }),
         Part::new("response normalisation", |device| {
-            let norm = ResponseNorm { channels: 5, alpha: 1.0, bias: 1.0 };
+            let norm = LocalResponseNorm { channels: 5, alpha: 1.0, bias: 1.0 };
             map(device, [2, 24, 9, 7], move |x| norm.forward(x))
         }),
         Part::new("bilinear resize", |device| map(device, [2, 3, 41, 41], |x| resize(x, 57))),
@@ -66,7 +66,7 @@ pub(super) fn parts() -> Vec<Part> {
             let masks = central(2, 32, 4, device);
             Ok(vec![Answer::forward(
                 "output",
-                conceal(noise([2, 3, 32, 32], 1, device), masks, [0.1, -0.2, 0.3]),
+                apply_mask(noise([2, 3, 32, 32], 1, device), masks, [0.1, -0.2, 0.3]),
             )?])
         }),
         Part::new("smooth fill", |device| {
@@ -80,7 +80,7 @@ pub(super) fn parts() -> Vec<Part> {
 }
 
 /// Output and all gradients of a layer, and the layer laid out for inference.
-fn linear(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
+fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
     let weights = weights_of(layer, dims, outputs);
     let learning = device.clone().autodiff();
     let [x, weight] =
@@ -91,7 +91,7 @@ fn linear(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> An
     let missing = || TrialError::Unreadable("a gradient is missing".to_owned());
     let inference = noise(dims, 1, &device.clone().without_autodiff());
     let affine = (noise([outputs], 5, &inference.device()), noise([outputs], 6, &inference.device()));
-    let prepared = Prepared::new(layer, noise(weights, 2, &inference.device()), Some(affine));
+    let prepared = InferenceLayer::new(layer, noise(weights, 2, &inference.device()), Some(affine));
     Ok(vec![
         Answer::forward("output", y)?,
         Answer::new("gradients", GRADIENT)
@@ -102,17 +102,17 @@ fn linear(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> An
     ])
 }
 
-fn weights_of(layer: Layer, [_, inputs, _, _]: [usize; 4], outputs: usize) -> [usize; 4] {
+fn weights_of(layer: ConvLayer, [_, inputs, _, _]: [usize; 4], outputs: usize) -> [usize; 4] {
     let kernel = layer.window.kernel;
     match layer.way {
-        Way::Down => [outputs, inputs / layer.groups, kernel, kernel],
-        Way::Up => [inputs, outputs, kernel, kernel],
+        ConvKind::Conv2d => [outputs, inputs / layer.groups, kernel, kernel],
+        ConvKind::ConvTranspose2d => [inputs, outputs, kernel, kernel],
     }
 }
 
 /// What is made of a layer's output and gradients by operations that may overwrite them: nobody else holds them. A device
 /// that fuses operations is on trial here; tensors that are only read, as in `linear`, can be right all the same.
-fn moved(layer: Layer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
+fn moved(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
     let device = device.clone().autodiff();
     let [x, weight] = [(dims, 1), (weights_of(layer, dims, outputs), 2)]
         .map(|(dims, seed)| noise(dims, seed, &device).require_grad());
@@ -151,7 +151,7 @@ fn batch_norm(parts: usize, device: &Device) -> Answers {
     let device = device.clone().autodiff();
     let x = noise([6, 24, 8, 8], 1, &device).require_grad();
     let [gamma, beta] = [2, 3].map(|seed| noise([24], seed, &device).require_grad());
-    let norm = Normalisation { parts, epsilon: 1e-5, activation: LEAKY };
+    let norm = BatchNorm { parts, epsilon: 1e-5, activation: LEAKY };
     let y = norm.forward(x.clone(), gamma.clone(), beta.clone());
     let gradients = slope(y.output.clone(), 4).backward();
     let missing = || TrialError::Unreadable("a gradient is missing".to_owned());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use context_encoder::{
-    data::View,
+    data::Transform,
     transfer::{
         Fit,
         classify::{Album, Classifier, CropLessons, Exam, Keep, Question},
@@ -120,7 +120,7 @@ impl Classes {
         let question = self.pictures.question();
         let [train, test] = self.load(size)?;
         let (size, resize) = (size as u32, shorter_side(size));
-        let view = View::RandomCrop { resize, size };
+        let view = Transform::RandomCrop { resize, size };
         let encoder = attempt.named.suited(encoder, train.pictures.iter());
         let classifier = Classifier::new(encoder, train.classes.len(), question, attempt.named.seed);
         let own = Fit { rate: 2e-4, ..Fit::default() };

@@ -2,7 +2,7 @@
 
 use super::{Channels, Patches, Points, pack::unpack};
 use crate::{
-    Window,
+    ConvGeometry,
     kernel::{map::Source, outer},
 };
 
@@ -10,7 +10,7 @@ use crate::{
 pub(crate) fn weight_gradient(
     large: (Source<'_>, Channels),
     small: (Source<'_>, Channels),
-    window: Window,
+    window: ConvGeometry,
     gradient: &mut [f32],
 ) {
     let patches = Patches { source: large.0, channels: large.1, window, small: small.0.shape };

@@ -21,7 +21,7 @@ use super::{
     scratch::Buffer,
     weights::Packed,
 };
-use crate::{Way, Window};
+use crate::{ConvGeometry, ConvKind};
 pub(crate) use gradient::weight_gradient;
 use overlap::Overlap;
 pub(crate) use pack::{Weights, pack};
@@ -43,23 +43,23 @@ impl Channels {
 
 /// From one map to the other, through weights that were packed for this way.
 pub(crate) fn run(
-    way: Way,
+    way: ConvKind,
     from: (Source<'_>, Channels),
-    window: Window,
+    window: ConvGeometry,
     weights: &Packed,
     to: (Sink, Channels),
     finish: &Finish,
 ) {
     match way {
-        Way::Down => down(from, window, weights, to, finish),
-        Way::Up => up(from, window, weights, to, finish),
+        ConvKind::Conv2d => down(from, window, weights, to, finish),
+        ConvKind::ConvTranspose2d => up(from, window, weights, to, finish),
     }
 }
 
-/// Convolution: patches of the large map times weights.
+/// Conv2d: patches of the large map times weights.
 fn down(
     large: (Source<'_>, Channels),
-    window: Window,
+    window: ConvGeometry,
     weights: &Packed,
     small: (Sink, Channels),
     finish: &Finish,
@@ -75,7 +75,7 @@ const PATCHES: usize = 1 << 20;
 /// Up-convolution, the transposed of [`down`]: every small pixel's patch, added where patches overlap.
 fn up(
     small: (Source<'_>, Channels),
-    window: Window,
+    window: ConvGeometry,
     weights: &Packed,
     large: (Sink, Channels),
     finish: &Finish,

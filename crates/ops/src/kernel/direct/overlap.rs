@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::Channels;
 use crate::{
-    Window,
+    ConvGeometry,
     kernel::{
         finish::Finish,
         lanes::{Task, load_first, store_first},
@@ -19,7 +19,7 @@ pub(super) struct Overlap<'a> {
     /// The picture among the products, and what to add for the picture in the large map.
     pub(super) picture: usize,
     pub(super) first: usize,
-    pub(super) window: Window,
+    pub(super) window: ConvGeometry,
     pub(super) sink: Sink,
     pub(super) channels: Channels,
     pub(super) y: usize,
@@ -33,7 +33,7 @@ impl Task for Overlap<'_> {
     fn run<S: Simd, const ROWS: usize, const HALF: usize>(self, simd: S) {
         let width = S::F32_LANES;
         let Self { product, picture, first, window, sink, channels, y, finish } = self;
-        let Window { kernel, stride, padding } = window;
+        let ConvGeometry { kernel, stride, padding } = window;
         let count = channels.count;
         // The line with a margin on both sides, so that every patch's row is one run.
         let margin = padding * count;

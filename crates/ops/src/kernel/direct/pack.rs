@@ -4,7 +4,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::{
-    Way, Window,
+    ConvGeometry, ConvKind,
     kernel::{
         lanes::{Lanes, Task, dispatch, load_first, store, store_first},
         outer::Sums,
@@ -19,20 +19,20 @@ use crate::{
 pub(crate) struct Weights<'a> {
     pub(crate) values: &'a [f32],
     pub(crate) channels: [usize; 2],
-    pub(crate) window: Window,
+    pub(crate) window: ConvGeometry,
 }
 
 /// Weights for one way.
-pub(crate) fn pack(way: Way, weights: Weights<'_>) -> Packed {
+pub(crate) fn pack(way: ConvKind, weights: Weights<'_>) -> Packed {
     match way {
-        Way::Down => pack_down(weights),
-        Way::Up => pack_up(weights),
+        ConvKind::Conv2d => pack_down(weights),
+        ConvKind::ConvTranspose2d => pack_up(weights),
     }
 }
 
 /// `[small, large]` values, read as 1x1 kernels.
 pub(crate) fn pack_matrix(values: &[f32], channels: [usize; 2]) -> Packed {
-    pack_down(Weights { values, channels, window: Window::new(1, 1, 0) })
+    pack_down(Weights { values, channels, window: ConvGeometry::new(1, 1, 0) })
 }
 
 /// Large channels that one task handles.

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::Channels;
 use crate::{
-    Window,
+    ConvGeometry,
     kernel::{
         engine::{Block, Gather, Rows},
         lanes::{load, store},
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Patches<'a> {
     pub(super) source: Source<'a>,
     pub(super) channels: Channels,
-    pub(super) window: Window,
+    pub(super) window: ConvGeometry,
     pub(super) small: Shape,
 }
 
@@ -39,7 +39,7 @@ impl Gather for Patches<'_> {
         block: Block,
     ) {
         let width = S::F32_LANES;
-        let Window { kernel, stride, padding } = self.window;
+        let ConvGeometry { kernel, stride, padding } = self.window;
         let Channels { first, count } = self.channels;
         let whole = count.is_multiple_of(width);
         let columns = self.channels();

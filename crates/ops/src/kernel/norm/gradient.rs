@@ -10,7 +10,7 @@ use crate::kernel::{
 };
 
 /// What the gradient of batch norm needs from the forward pass.
-pub(crate) struct Normalised<'a> {
+pub(crate) struct BatchNormOutput<'a> {
     /// Before normalisation.
     pub(crate) x: &'a [f32],
     pub(crate) moments: &'a Moments,
@@ -38,7 +38,7 @@ impl Slopes {
 }
 
 /// Gradients of gamma and beta, and of the input into `dx`, from the gradient of the output.
-pub(crate) fn gradient(forward: &Normalised<'_>, dy: &[f32], dx: &mut [f32]) -> Slopes {
+pub(crate) fn gradient(forward: &BatchNormOutput<'_>, dy: &[f32], dx: &mut [f32]) -> Slopes {
     let channels = forward.gamma.len();
     let cut = Cut::new(dy.len(), channels);
     let width = channels.next_multiple_of(Lanes::detect().width);

@@ -11,7 +11,7 @@ use super::{
     lanes::{Lanes, Task, dispatch, load, load_first, store_first},
     scratch::Buffer,
 };
-pub(crate) use gradient::{Normalised, Slopes, gradient};
+pub(crate) use gradient::{BatchNormOutput, Slopes, gradient};
 pub(crate) use moments::{Moments, moments};
 pub(crate) use sums::channel_sums;
 

@@ -27,7 +27,7 @@ use super::{
     map::{Shape, Sink, Source},
     weights::Packed,
 };
-use crate::Way;
+use crate::ConvKind;
 use deliver::Outputs;
 use gather::Windows;
 pub(crate) use gradient::weight_gradient;
@@ -64,14 +64,14 @@ impl Tiles {
 }
 
 /// From one map to the other, through weights that were packed for this way.
-pub(crate) fn run(way: Way, from: Source<'_>, weights: &[Packed], to: Sink, finish: &Finish) {
+pub(crate) fn run(way: ConvKind, from: Source<'_>, weights: &[Packed], to: Sink, finish: &Finish) {
     match way {
-        Way::Down => down(from, &weights[0], to, finish),
-        Way::Up => up(from, weights, to, finish),
+        ConvKind::Conv2d => down(from, &weights[0], to, finish),
+        ConvKind::ConvTranspose2d => up(from, weights, to, finish),
     }
 }
 
-/// Convolution of stride 2: the large map becomes the small one.
+/// Conv2d of stride 2: the large map becomes the small one.
 fn down(large: Source<'_>, weights: &Packed, small: Sink, finish: &Finish) {
     let tiles = Tiles::covering(small.shape);
     let outputs = Outputs { sink: small, tiles, step: 1, origin: [0, 0], finish };

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{PARITIES, PLANES, transform::filter};
 use crate::{
-    Way,
+    ConvKind,
     kernel::{
         lanes::{Lanes, Task, dispatch, store},
         weights::{Kernels, Packed, PackedMut},
@@ -14,10 +14,10 @@ use crate::{
 
 /// Weights for one way, transformed: one set for a convolution, one for each parity of an
 /// up-convolution's result.
-pub(crate) fn pack(way: Way, kernels: Kernels<'_>) -> Vec<Packed> {
+pub(crate) fn pack(way: ConvKind, kernels: Kernels<'_>) -> Vec<Packed> {
     match way {
-        Way::Down => vec![pack_down(kernels)],
-        Way::Up => pack_up(kernels).into(),
+        ConvKind::Conv2d => vec![pack_down(kernels)],
+        ConvKind::ConvTranspose2d => pack_up(kernels).into(),
     }
 }
 

@@ -6,10 +6,10 @@ use image::imageops::flip_horizontal_in_place;
 use rand::{Rng, RngExt};
 
 use crate::DataError;
+use crate::color_jitter::ColorJitter;
 use crate::crop::{CropBox, resample, resized};
-use crate::tint::Tint;
 
-/// How many times larger than needed a picture is from which on [`View::prepare`] shrinks it. Shrinking a picture from
+/// How many times larger than needed a picture is from which on [`Transform::prepare`] shrinks it. Shrinking a picture from
 /// twice the size takes a fifth of the time that decoding it took, from less more.
 const SHRINK_FROM: u32 = 2;
 
@@ -19,7 +19,7 @@ const SHRINK_FROM: u32 = 2;
 /// shrinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum View {
+pub enum Transform {
     /// The training view: shorter side to `resize`, a random square of `size`, flipped left to right with
     /// probability 1/2. A picture whose shorter side is below `resize` is enlarged.
     RandomCrop {
@@ -37,7 +37,7 @@ pub enum View {
         largest: u32,
         /// The side of the square, in pixels.
         size: u32,
-        /// How far colours vary, 0 to 50 percent: see [`Tint::draw`].
+        /// How far colours vary, 0 to 50 percent: see [`ColorJitter::draw`].
         colour: u8,
     },
     /// The evaluation view: the whole picture squeezed into the square. Nothing is random.
@@ -47,7 +47,7 @@ pub enum View {
     },
 }
 
-impl View {
+impl Transform {
     /// The training view of the paper's code: shorter side to 350, a random square of 128.
     #[must_use]
     pub const fn training() -> Self {
@@ -89,8 +89,8 @@ impl View {
                     "shorter sides from {smallest} to {largest} for squares of {size}: they must be in rising order"
                 )
             }
-            Self::Varied { colour, .. } if colour > Tint::MOST => {
-                format!("colours vary by {colour} percent; write 0 to {}", Tint::MOST)
+            Self::Varied { colour, .. } if colour > ColorJitter::MOST => {
+                format!("colours vary by {colour} percent; write 0 to {}", ColorJitter::MOST)
             }
             _ => return Ok(()),
         };
@@ -105,10 +105,10 @@ impl View {
     ///
     /// # Examples
     /// ```
-    /// use context_encoder_data::{Purpose, View, stream};
+    /// use context_encoder_data::{Purpose, Transform, rng_for};
     ///
     /// let picture = image::RgbImage::from_pixel(700, 400, image::Rgb([9, 8, 7]));
-    /// let crop = View::training().apply(&picture, &mut stream(1, Purpose::Crop, 0, 0));
+    /// let crop = Transform::training().apply(&picture, &mut rng_for(1, Purpose::Crop, 0, 0));
     /// assert_eq!(crop, image::RgbImage::from_pixel(128, 128, image::Rgb([9, 8, 7])));
     /// ```
     #[must_use]
@@ -121,7 +121,7 @@ impl View {
 
     /// The part of the view that nothing random decides, and so the part worth keeping from epoch to epoch.
     ///
-    /// [`View::Whole`] makes its square here, unless that has more pixels than the picture. [`View::RandomCrop`]
+    /// [`Transform::Whole`] makes its square here, unless that has more pixels than the picture. [`Transform::RandomCrop`]
     /// resizes here what is at least twice as large as it needs, and leaves other pictures as they are: cutting a
     /// square straight out of those takes less time than resizing all of them. What comes out is never larger than
     /// `picture`.
@@ -138,8 +138,8 @@ impl View {
 
     /// The rest of the view: a square out of a [prepared](Self::prepare) picture.
     ///
-    /// [`View::Whole`] draws nothing from `rng`. [`View::RandomCrop`] draws column, row and flip, in this order;
-    /// [`View::Varied`] the shorter side before them and the colours after them.
+    /// [`Transform::Whole`] draws nothing from `rng`. [`Transform::RandomCrop`] draws column, row and flip, in this order;
+    /// [`Transform::Varied`] the shorter side before them and the colours after them.
     ///
     /// # Panics
     /// When the picture has no pixels, or `size` is above `resize`.
@@ -153,7 +153,7 @@ impl View {
             Self::Varied { smallest, largest, size, colour } => {
                 let resize = rng.random_range(smallest..=largest);
                 let mut square = square(prepared, resize, size, rng);
-                Tint::draw(colour, rng).apply(&mut square);
+                ColorJitter::draw(colour, rng).apply(&mut square);
                 square
             }
         }
@@ -192,15 +192,15 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::{Purpose, stream};
+    use crate::{Purpose, rng_for};
 
     #[test]
     fn half_of_the_crops_are_flipped_and_the_places_differ() {
         let picture = RgbImage::from_fn(40, 20, |x, y| Rgb([x as u8, y as u8, 0]));
-        let view = View::RandomCrop { resize: 20, size: 10 };
+        let view = Transform::RandomCrop { resize: 20, size: 10 };
         let (mut flipped, mut columns) = (0, std::collections::BTreeSet::new());
         for draw in 0..400 {
-            let crop = view.apply(&picture, &mut stream(1, Purpose::Crop, 0, draw));
+            let crop = view.apply(&picture, &mut rng_for(1, Purpose::Crop, 0, draw));
             let (first, last) = (crop.get_pixel(0, 0)[0], crop.get_pixel(9, 0)[0]);
             assert_eq!(first.abs_diff(last), 9);
             flipped += u32::from(first > last);
@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn the_whole_view_is_the_whole_picture_without_chance() {
         let picture = RgbImage::from_fn(256, 16, |x, _| Rgb([x as u8; 3]));
-        let view = |draw| View::Whole { size: 8 }.apply(&picture, &mut stream(draw, Purpose::Crop, 0, 0));
+        let view =
+            |draw| Transform::Whole { size: 8 }.apply(&picture, &mut rng_for(draw, Purpose::Crop, 0, 0));
         assert_eq!(view(1), view(2));
         // Inside, a column is the symmetric average around its middle: 16, 48, 80, ... less half a pixel.
         for column in 1..7 {
@@ -224,7 +225,7 @@ mod tests {
 
     /// A picture without symmetry and with detail at every scale.
     fn picture(width: u32, height: u32) -> RgbImage {
-        let mut rng = stream(5, Purpose::Picture, 0, 0);
+        let mut rng = rng_for(5, Purpose::Picture, 0, 0);
         RgbImage::from_fn(width, height, |x, y| {
             Rgb([(x * 3 % 256) as u8, rng.random(), (x + y).wrapping_mul(y) as u8])
         })
@@ -233,8 +234,8 @@ mod tests {
     #[test]
     fn scales_and_colours_vary() {
         let picture = RgbImage::from_fn(66, 48, |x, _| Rgb([(2 * x + 60) as u8; 3]));
-        let draw = |view: View, draw| view.apply(&picture, &mut stream(2, Purpose::Crop, 0, draw));
-        let plain = |smallest, largest| View::Varied { smallest, largest, size: 16, colour: 0 };
+        let draw = |view: Transform, draw| view.apply(&picture, &mut rng_for(2, Purpose::Crop, 0, draw));
+        let plain = |smallest, largest| Transform::Varied { smallest, largest, size: 16, colour: 0 };
         // The smaller the picture became, the steeper its ramp is.
         let ramp = |view| {
             let square = draw(view, 3);
@@ -248,16 +249,16 @@ mod tests {
             })
             .collect();
         assert!(ramps.len() > 20, "{ramps:?}");
-        let tinted = draw(View::Varied { smallest: 48, largest: 48, size: 16, colour: 30 }, 3);
+        let tinted = draw(Transform::Varied { smallest: 48, largest: 48, size: 16, colour: 30 }, 3);
         assert!(tinted.pixels().any(|pixel| pixel[0] != pixel[1]));
-        assert!(View::Varied { smallest: 30, largest: 20, size: 16, colour: 0 }.validate().is_err());
-        assert!(View::Varied { smallest: 20, largest: 20, size: 16, colour: 51 }.validate().is_err());
+        assert!(Transform::Varied { smallest: 30, largest: 20, size: 16, colour: 0 }.validate().is_err());
+        assert!(Transform::Varied { smallest: 20, largest: 20, size: 16, colour: 51 }.validate().is_err());
     }
 
     #[test]
     fn preparing_shrinks_what_is_twice_as_large_as_needed() {
-        let crop = View::RandomCrop { resize: 20, size: 16 };
-        let whole = View::Whole { size: 32 };
+        let crop = Transform::RandomCrop { resize: 20, size: 16 };
+        let whole = Transform::Whole { size: 32 };
         for (view, from, to) in [
             (crop, (40, 60), (20, 30)),
             (crop, (101, 50), (40, 20)),
@@ -274,8 +275,8 @@ mod tests {
 
     #[test]
     fn preparing_and_cutting_is_the_view() {
-        let rng = |draw| stream(3, Purpose::Crop, 0, draw);
-        for view in [View::RandomCrop { resize: 20, size: 16 }, View::Whole { size: 32 }] {
+        let rng = |draw| rng_for(3, Purpose::Crop, 0, draw);
+        for view in [Transform::RandomCrop { resize: 20, size: 16 }, Transform::Whole { size: 32 }] {
             for (width, height) in [(40, 61), (70, 50), (30, 20), (20, 20), (16, 90), (32, 32), (100, 80)] {
                 let picture = picture(width, height);
                 let prepared = view.prepare(picture.clone());
@@ -294,15 +295,15 @@ mod tests {
     #[test]
     #[should_panic(expected = "at least one pixel")]
     fn a_picture_without_pixels_is_the_callers_bug() {
-        let _ = View::training().prepare(RgbImage::new(0, 7));
+        let _ = Transform::training().prepare(RgbImage::new(0, 7));
     }
 
     #[test]
     fn impossible_views_say_what_to_change() {
-        assert!(View::training().validate().is_ok());
-        assert!(View::RandomCrop { resize: 128, size: 128 }.validate().is_ok());
-        assert!(View::Whole { size: MIN_SIDE - 1 }.validate().is_err());
-        let error = View::RandomCrop { resize: 100, size: 128 }.validate().expect_err("too small");
+        assert!(Transform::training().validate().is_ok());
+        assert!(Transform::RandomCrop { resize: 128, size: 128 }.validate().is_ok());
+        assert!(Transform::Whole { size: MIN_SIDE - 1 }.validate().is_err());
+        let error = Transform::RandomCrop { resize: 100, size: 128 }.validate().expect_err("too small");
         assert!(error.to_string().contains("raise `resize`"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, Luma, LumaA, RgbImage, Rgba, RgbaImage};
 
-use crate::{DeepImage, Pixels};
+use crate::{Pixels, Rgb16Image};
 
 /// Transparency, one value a pixel, of the depth of the colours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,14 +12,14 @@ pub(crate) enum Alpha {
 }
 
 /// A picture taken apart.
-pub(crate) struct Layers {
+pub(crate) struct Channels {
     pub(crate) pixels: Pixels,
     pub(crate) alpha: Option<Alpha>,
     pub(crate) grey: bool,
 }
 
 /// Colours, transparency and greyness of a picture of 8 or 16 bits; `None` for any other.
-pub(crate) fn split(picture: DynamicImage) -> Option<Layers> {
+pub(crate) fn split(picture: DynamicImage) -> Option<Channels> {
     let (width, height) = (picture.width(), picture.height());
     let channels = usize::from(picture.color().channel_count());
     let grey = !picture.color().has_color();
@@ -29,7 +29,7 @@ pub(crate) fn split(picture: DynamicImage) -> Option<Layers> {
     };
     let sixteen = |samples: Vec<u16>| {
         let (colours, alpha) = take_apart(samples, channels);
-        Some((Pixels::Sixteen(DeepImage::from_raw(width, height, colours)?), alpha.map(Alpha::Sixteen)))
+        Some((Pixels::Sixteen(Rgb16Image::from_raw(width, height, colours)?), alpha.map(Alpha::Sixteen)))
     };
     let (pixels, alpha) = match picture {
         DynamicImage::ImageLuma8(buffer) => eight(buffer.into_raw()),
@@ -42,7 +42,7 @@ pub(crate) fn split(picture: DynamicImage) -> Option<Layers> {
         DynamicImage::ImageRgba16(buffer) => sixteen(buffer.into_raw()),
         _ => None,
     }?;
-    Some(Layers { pixels, alpha, grey })
+    Some(Channels { pixels, alpha, grey })
 }
 
 /// The picture that the layers make: grey or colour, with or without transparency, of the pixels' depth.
@@ -76,7 +76,7 @@ pub(crate) fn join(pixels: &Pixels, alpha: Option<&Alpha>, grey: bool) -> Option
             match (grey, alpha.is_some()) {
                 (true, false) => ImageBuffer::<Luma<u16>, _>::from_raw(width, height, samples)?.into(),
                 (true, true) => ImageBuffer::<LumaA<u16>, _>::from_raw(width, height, samples)?.into(),
-                (false, false) => DeepImage::from_raw(width, height, samples)?.into(),
+                (false, false) => Rgb16Image::from_raw(width, height, samples)?.into(),
                 (false, true) => ImageBuffer::<Rgba<u16>, _>::from_raw(width, height, samples)?.into(),
             }
         }
@@ -131,11 +131,11 @@ mod tests {
             RgbaImage::from_raw(5, 3, bytes(4)).expect("size").into(),
             ImageBuffer::<Luma<u16>, _>::from_raw(5, 3, words(1)).expect("size").into(),
             ImageBuffer::<LumaA<u16>, _>::from_raw(5, 3, words(2)).expect("size").into(),
-            DeepImage::from_raw(5, 3, words(3)).expect("size").into(),
+            Rgb16Image::from_raw(5, 3, words(3)).expect("size").into(),
             ImageBuffer::<Rgba<u16>, _>::from_raw(5, 3, words(4)).expect("size").into(),
         ];
         for picture in pictures {
-            let Layers { pixels, alpha, grey } = split(picture.clone()).expect("8 or 16 bits");
+            let Channels { pixels, alpha, grey } = split(picture.clone()).expect("8 or 16 bits");
             assert_eq!(pixels.dimensions(), (5, 3));
             let joined = join(&pixels, alpha.as_ref(), grey).expect("same size");
             assert_eq!((joined.color(), joined.as_bytes()), (picture.color(), picture.as_bytes()));

@@ -3,7 +3,7 @@
 use image::{ImageBuffer, Rgb, RgbImage};
 
 /// A picture of 16 bits a channel.
-pub type DeepImage = ImageBuffer<Rgb<u16>, Vec<u16>>;
+pub type Rgb16Image = ImageBuffer<Rgb<u16>, Vec<u16>>;
 
 /// The colours of a photograph, at the depth of its file. A grey picture has three equal channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Pixels {
     /// 8 bits a channel.
     Eight(RgbImage),
     /// 16 bits a channel.
-    Sixteen(DeepImage),
+    Sixteen(Rgb16Image),
 }
 
 impl Pixels {
@@ -34,8 +34,8 @@ impl Pixels {
     /// The pixels at 8 bits, rounded to the nearest.
     ///
     /// ```
-    /// use context_encoder_photo::{DeepImage, Pixels};
-    /// let deep = DeepImage::from_pixel(1, 1, image::Rgb([0, 129, 65535]));
+    /// use context_encoder_files::{Rgb16Image, Pixels};
+    /// let deep = Rgb16Image::from_pixel(1, 1, image::Rgb([0, 129, 65535]));
     /// assert_eq!(Pixels::Sixteen(deep).to_eight().get_pixel(0, 0).0, [0, 1, 255]);
     /// ```
     pub fn to_eight(&self) -> RgbImage {

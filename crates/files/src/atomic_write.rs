@@ -16,7 +16,7 @@ const ENDING: &str = ".context-encoder.part";
 ///
 /// # Errors
 /// Those of the system; nothing is left behind then.
-pub fn write_aside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = aside(path);
     let write = || {
         let mut file = fs::File::create_new(&aside)?;
@@ -31,11 +31,11 @@ pub fn write_aside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Whether a file is what a killed program left of [`write_aside`]. Such a file may be removed when no other
+/// Whether a file is what a killed program left of [`atomic_write`]. Such a file may be removed when no other
 /// program is writing in its folder.
 ///
 /// ```
-/// use context_encoder_photo::is_leftover;
+/// use context_encoder_files::is_leftover;
 /// assert!(is_leftover(".a.png.4711.0.context-encoder.part".as_ref()));
 /// assert!(!is_leftover("a.png".as_ref()));
 /// ```
@@ -64,14 +64,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("a.bin");
         for content in [&b"first"[..], b"second"] {
-            write_aside(&path, content).expect("written");
+            atomic_write(&path, content).expect("written");
             assert_eq!(fs::read(&path).expect("there"), content);
         }
         assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
         fs::create_dir(folder.path().join("taken")).expect("created");
         fs::write(folder.path().join("taken/full"), "").expect("written");
-        write_aside(&folder.path().join("taken"), b"x").expect_err("a folder is in the way");
-        write_aside(&folder.path().join("absent/a.bin"), b"x").expect_err("no such folder");
+        atomic_write(&folder.path().join("taken"), b"x").expect_err("a folder is in the way");
+        atomic_write(&folder.path().join("absent/a.bin"), b"x").expect_err("no such folder");
         assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 2);
     }
 }

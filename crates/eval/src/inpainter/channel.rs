@@ -4,12 +4,12 @@ use context_encoder_data::pixel;
 use image::{ImageBuffer, Primitive, Rgb};
 
 /// A picture of 8 or 16 bits: `RgbImage`, or `ImageBuffer<Rgb<u16>, Vec<u16>>`.
-pub type Picture<S> = ImageBuffer<<S as Sample>::Pixel, Vec<S>>;
+pub type Image<S> = ImageBuffer<<S as Channel>::Pixel, Vec<S>>;
 
 /// One colour of one pixel: `u8` or `u16`, over its whole range.
 ///
 /// Sealed: what a value means to a network is for this crate's [`pixel`] to say.
-pub trait Sample: Primitive + Send + Sync + sealed::Sealed + 'static {
+pub trait Channel: Primitive + Send + Sync + sealed::Sealed + 'static {
     /// `Rgb<Self>`.
     type Pixel: image::Pixel<Subpixel = Self> + Send + Sync;
 
@@ -39,7 +39,7 @@ pub trait Sample: Primitive + Send + Sync + sealed::Sealed + 'static {
 /// The two kinds differ in their white and in the two functions that know what a value means.
 macro_rules! sample {
     ($kind:ty, $white:literal, $from:path, $to:path) => {
-        impl Sample for $kind {
+        impl Channel for $kind {
             type Pixel = Rgb<Self>;
 
             const WHITE: f64 = $white;
@@ -80,7 +80,7 @@ fn mixture(new: u32, kept: u32, coverage: u8) -> u32 {
 }
 
 mod sealed {
-    /// Keeps [`Sample`](super::Sample) to this crate's kinds.
+    /// Keeps [`Channel`](super::Channel) to this crate's kinds.
     pub trait Sealed {}
     impl Sealed for u8 {}
     impl Sealed for u16 {}

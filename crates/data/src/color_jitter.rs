@@ -7,14 +7,14 @@ use rand::{Rng, RngExt};
 ///
 /// A value `v` of a channel becomes `127.5 + contrast * gain * (v - 127.5) + brightness`, cut off at 0 and 255.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tint {
+pub struct ColorJitter {
     /// Factor of each channel, red, green, blue: contrast times gain.
     factors: [f32; 3],
     /// Added to each channel.
     brightness: f32,
 }
 
-impl Tint {
+impl ColorJitter {
     /// The most that colours may vary, percent.
     pub const MOST: u8 = 50;
 
@@ -54,12 +54,12 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::{Purpose, stream};
+    use crate::{Purpose, rng_for};
 
     #[test]
     fn contrast_turns_around_the_middle_and_values_are_cut_off() {
         let mut picture = RgbImage::from_fn(3, 1, |x, _| Rgb([[0, 100, 250][x as usize]; 3]));
-        Tint { factors: [2.0, 0.5, 1.0], brightness: 10.0 }.apply(&mut picture);
+        ColorJitter { factors: [2.0, 0.5, 1.0], brightness: 10.0 }.apply(&mut picture);
         let values: Vec<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
         // 127.5 + 2 (100 - 127.5) + 10 = 82.5, and so on
         assert_eq!(values, [[0, 74, 10], [83, 124, 110], [255, 199, 255]]);
@@ -67,14 +67,14 @@ mod tests {
 
     #[test]
     fn draws_stay_within_their_range_and_none_draws_nothing() {
-        let mut rng = stream(1, Purpose::Crop, 0, 0);
+        let mut rng = rng_for(1, Purpose::Crop, 0, 0);
         for _ in 0..500 {
-            let tint = Tint::draw(20, &mut rng);
+            let tint = ColorJitter::draw(20, &mut rng);
             assert!(tint.brightness.abs() <= 10.0);
             assert!(tint.factors.iter().all(|factor| (0.8 * 0.95..=1.2 * 1.05).contains(factor)));
         }
         let mut untouched = rng.clone();
-        Tint::draw(0, &mut rng);
+        ColorJitter::draw(0, &mut rng);
         assert_eq!(rng.random::<u64>(), untouched.random::<u64>());
     }
 }

@@ -10,42 +10,42 @@ use crate::DataError;
 ///
 /// Its `Display` is one line with path and reason.
 #[derive(Debug, Clone)]
-pub struct Refused {
+pub struct Skipped {
     /// The picture's name in its source: for a [`Folder`](crate::Folder) the path below its root.
     pub name: String,
     /// Why it was left out.
     pub error: Arc<DataError>,
 }
 
-impl Refused {
+impl Skipped {
     pub(crate) fn new(name: String, error: DataError) -> Self {
         let error = Arc::new(error);
         Self { name, error }
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
 }
 
-type Listener = Box<dyn Fn(&Refused) + Send + Sync>;
+type Listener = Box<dyn Fn(&Skipped) + Send + Sync>;
 
-/// Collects refusals from several threads and tells a listener about each the first time it is seen.
+/// Collects skipped_log from several threads and tells a listener about each the first time it is seen.
 #[derive(Default)]
-pub(crate) struct Refusals {
-    by_index: Mutex<BTreeMap<usize, Refused>>,
+pub(crate) struct SkippedLog {
+    by_index: Mutex<BTreeMap<usize, Skipped>>,
     listener: Option<Listener>,
 }
 
-impl Refusals {
-    pub(crate) fn with_listener(listener: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
+impl SkippedLog {
+    pub(crate) fn with_listener(listener: impl Fn(&Skipped) + Send + Sync + 'static) -> Self {
         Self { by_index: Mutex::default(), listener: Some(Box::new(listener)) }
     }
 
     /// Notes that picture `index` was refused; the second and later times for one index do nothing.
-    pub(crate) fn add(&self, index: usize, refused: &Refused) {
+    pub(crate) fn add(&self, index: usize, refused: &Skipped) {
         let mut by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
         if by_index.contains_key(&index) {
             return;
@@ -57,8 +57,8 @@ impl Refusals {
         }
     }
 
-    /// All refusals so far, in the order of the pictures.
-    pub(crate) fn list(&self) -> Vec<Refused> {
+    /// All skipped_log so far, in the order of the pictures.
+    pub(crate) fn list(&self) -> Vec<Skipped> {
         let by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
         by_index.values().cloned().collect()
     }
@@ -74,15 +74,15 @@ mod tests {
     fn each_picture_is_reported_once_and_listed_in_order() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
-        let refusals = Refusals::with_listener(move |_| {
+        let skipped_log = SkippedLog::with_listener(move |_| {
             counter.fetch_add(1, Ordering::SeqCst);
         });
         for index in [7, 2, 7, 2, 2] {
             let error = DataError::Settings { reason: format!("picture {index}") };
-            refusals.add(index, &Refused::new(index.to_string(), error));
+            skipped_log.add(index, &Skipped::new(index.to_string(), error));
         }
         assert_eq!(calls.load(Ordering::SeqCst), 2);
-        let list = refusals.list();
+        let list = skipped_log.list();
         assert_eq!(list.iter().map(|refused| refused.name.as_str()).collect::<Vec<_>>(), ["2", "7"]);
         assert_eq!(list[0].to_string(), "wrong loader setting: picture 2");
     }

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use context_encoder_photo::{Loss, PhotoError, Photograph, Pixels};
+use context_encoder_files::{Loss, PhotoError, Photograph, Pixels};
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, tiff::TiffEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgb, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};

@@ -13,7 +13,7 @@ use jpeg_encoder::{
     QuantizationTableType, SamplingFactor,
 };
 
-use crate::layers::{Alpha, join};
+use crate::channels::{Alpha, join};
 use crate::pixels::shallow;
 use crate::{JpegStyle, PhotoError, Photograph, Pixels};
 

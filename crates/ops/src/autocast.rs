@@ -12,19 +12,19 @@ thread_local! {
 ///
 /// A layer's input and weights are cast to the type and its result back to 32 bits; so are the gradients on their way
 /// back. Everything between layers (batch norm, activations, losses, Adam) is 32 bits, and so are the weights
-/// themselves (Micikevicius et al., "Mixed Precision Training", ICLR 2018). What a [`Prepared`](crate::Prepared) layer
+/// themselves (Micikevicius et al., "Mixed Precision Training", ICLR 2018). What a [`InferenceLayer`](crate::InferenceLayer) layer
 /// computes is not changed.
 ///
 /// ```
 /// use burn::tensor::{Device, FloatDType, Tensor};
-/// use context_encoder_ops::{Activation, Convolution, Window, multiplying_in};
+/// use context_encoder_ops::{Activation, Conv2d, ConvGeometry, autocast};
 ///
-/// let point = Convolution { window: Window::new(1, 1, 0), groups: 1, activation: Activation::Identity };
+/// let point = Conv2d { window: ConvGeometry::new(1, 1, 0), groups: 1, activation: Activation::Identity };
 /// let x = Tensor::<4>::full([1, 1, 1, 1], 1.0 + 1.0 / 512.0, &Device::default());
-/// let y = multiplying_in(FloatDType::BF16, || point.forward(x.clone(), x.ones_like(), None));
+/// let y = autocast(FloatDType::BF16, || point.forward(x.clone(), x.ones_like(), None));
 /// assert_eq!(y.into_scalar::<f32>(), 1.0); // eight binary digits
 /// ```
-pub fn multiplying_in<T>(dtype: FloatDType, compute: impl FnOnce() -> T) -> T {
+pub fn autocast<T>(dtype: FloatDType, compute: impl FnOnce() -> T) -> T {
     /// Puts back what was, however the computation ends.
     struct Before(FloatDType);
 
@@ -43,7 +43,7 @@ pub(crate) fn in_full() -> bool {
     TYPE.get() == FloatDType::F32
 }
 
-/// A product of an input and weights, in the type that [`multiplying_in`] says.
+/// A product of an input and weights, in the type that [`autocast`] says.
 ///
 /// # Shapes
 /// Those of `multiply`.
@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Activation, Convolution, UpConvolution, Window,
+        Activation, Conv2d, ConvGeometry, ConvTranspose2d,
         noise::{difference, noise},
     };
 
@@ -75,15 +75,11 @@ mod tests {
         let x = noise([3, 8, 10, 10], 1, &device).require_grad();
         let weight = noise(if up { [8, 6, 4, 4] } else { [6, 8, 4, 4] }, 2, &device).require_grad();
         let bias = noise::<1>([6], 3, &device).require_grad();
-        let (window, activation) = (Window::new(4, 2, 1), Activation::Identity);
+        let (window, activation) = (ConvGeometry::new(4, 2, 1), Activation::Identity);
         let y = if up {
-            UpConvolution { window, activation }.forward(x.clone(), weight.clone(), Some(bias.clone()))
+            ConvTranspose2d { window, activation }.forward(x.clone(), weight.clone(), Some(bias.clone()))
         } else {
-            Convolution { window, groups: 1, activation }.forward(
-                x.clone(),
-                weight.clone(),
-                Some(bias.clone()),
-            )
+            Conv2d { window, groups: 1, activation }.forward(x.clone(), weight.clone(), Some(bias.clone()))
         };
         let slopes = (y.clone() * noise(Shape::from(y.dims()).dims(), 4, &device)).sum().backward();
         let grad = |tensor: &Tensor<4>| tensor.grad(&slopes).expect("tracked");
@@ -97,7 +93,7 @@ mod tests {
         for (dtype, bound) in [(FloatDType::BF16, 2e-2), (FloatDType::F16, 1e-2), (FloatDType::F32, 0.0)] {
             for up in [false, true] {
                 let (y, gradients, slope) = everything(up);
-                let (got_y, got_gradients, got_slope) = multiplying_in(dtype, || everything(up));
+                let (got_y, got_gradients, got_slope) = autocast(dtype, || everything(up));
                 let mut apart = vec![difference(got_y, y), difference(got_slope, slope)];
                 for (got, expected) in got_gradients.into_iter().zip(gradients) {
                     assert_eq!(got.dtype(), burn::tensor::DType::F32);

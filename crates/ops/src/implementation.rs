@@ -6,23 +6,23 @@ use burn::tensor::{DType, Tensor};
 
 /// The two forms of every operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum Implementation {
     /// Burn's tensor operations.
-    Plain,
+    Reference,
     /// Kernels of this crate.
-    Fast,
+    Optimized,
 }
 
 /// An environment variable for the whole program, to find out whether a kernel is to blame: `plain`
 /// turns the fast forms off, `scalar` and `avx2` make them use a lesser vector unit than there is.
 pub const SWITCH: &str = "CONTEXT_ENCODER_KERNELS";
 
-impl Form {
+impl Implementation {
     /// The form for this tensor: fast for `f32` on Burn's `flex` backend (with the feature `flex`, and
     /// `autodiff` where gradients are recorded without checkpointing), plain everywhere else.
     pub fn of<const D: usize>(x: &Tensor<D>) -> Self {
-        let on = !*OFF && !PLAINLY.get();
-        if on && x.dtype() == DType::F32 && on_flex(x) { Self::Fast } else { Self::Plain }
+        let on = !*OFF && !FORCE_REFERENCE.get();
+        if on && x.dtype() == DType::F32 && on_flex(x) { Self::Optimized } else { Self::Reference }
     }
 }
 
@@ -30,27 +30,27 @@ impl Form {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_ops::form::{Form, plainly};
+/// use context_encoder_ops::implementation::{Implementation, with_reference};
 ///
 /// let x = Tensor::<1>::ones([1], &Device::default());
-/// assert_eq!(plainly(|| Form::of(&x)), Form::Plain);
+/// assert_eq!(with_reference(|| Implementation::of(&x)), Implementation::Reference);
 /// ```
-pub fn plainly<T>(compute: impl FnOnce() -> T) -> T {
+pub fn with_reference<T>(compute: impl FnOnce() -> T) -> T {
     /// Puts back what was, however the computation ends.
     struct Before(bool);
 
     impl Drop for Before {
         fn drop(&mut self) {
-            PLAINLY.set(self.0);
+            FORCE_REFERENCE.set(self.0);
         }
     }
 
-    let _before = Before(PLAINLY.replace(true));
+    let _before = Before(FORCE_REFERENCE.replace(true));
     compute()
 }
 
 thread_local! {
-    static PLAINLY: Cell<bool> = const { Cell::new(false) };
+    static FORCE_REFERENCE: Cell<bool> = const { Cell::new(false) };
 }
 
 static OFF: LazyLock<bool> = LazyLock::new(|| switch().is_some_and(|value| value == "plain"));

@@ -8,7 +8,7 @@ use image::codecs::tiff::TiffDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, ImageResult};
 
-use crate::layers::{Layers, split};
+use crate::channels::{Channels, split};
 use crate::{Limits, PhotoError, Photograph, exif, jpeg};
 
 /// The formats that are read and written.
@@ -68,7 +68,7 @@ pub(crate) fn decode(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Photo
     if let Some(exif) = &mut exif {
         exif::make_upright(exif, orientation);
     }
-    let Some(Layers { pixels, alpha, grey }) = split(picture) else {
+    let Some(Channels { pixels, alpha, grey }) = split(picture) else {
         return Err(unusable(
             path,
             "its colours are floating-point numbers; save it with 8 or 16 bits a channel",

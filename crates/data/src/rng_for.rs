@@ -34,18 +34,18 @@ pub enum Purpose {
 ///
 /// # Examples
 /// ```
-/// use context_encoder_data::{Purpose, stream};
+/// use context_encoder_data::{Purpose, rng_for};
 /// use rand::Rng;
 ///
-/// let mut crop = stream(7, Purpose::Crop, 0, 12);
-/// let mut again = stream(7, Purpose::Crop, 0, 12);
-/// let mut mask = stream(7, Purpose::Mask, 0, 12);
+/// let mut crop = rng_for(7, Purpose::Crop, 0, 12);
+/// let mut again = rng_for(7, Purpose::Crop, 0, 12);
+/// let mut mask = rng_for(7, Purpose::Mask, 0, 12);
 /// let number = crop.next_u64();
 /// assert_eq!(number, again.next_u64());
 /// assert_ne!(number, mask.next_u64());
 /// ```
 #[must_use]
-pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
+pub fn rng_for(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose as u64, epoch, index]) {
         bytes.copy_from_slice(&number.to_le_bytes());
@@ -53,18 +53,18 @@ pub fn stream(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng
     ChaCha8Rng::from_seed(key)
 }
 
-/// Fair coins: the bits of a stream's numbers, highest first.
+/// Fair coin_flips: the bits of a stream's numbers, highest first.
 ///
 /// ```
-/// use context_encoder_data::{Purpose, coins, stream};
+/// use context_encoder_data::{Purpose, coin_flips, rng_for};
 /// use rand::Rng;
 ///
-/// let rng = || stream(7, Purpose::Dropout, 0, 12);
-/// let heads: Vec<bool> = coins(rng()).take(3).collect();
+/// let rng = || rng_for(7, Purpose::Dropout, 0, 12);
+/// let heads: Vec<bool> = coin_flips(rng()).take(3).collect();
 /// let number = rng().next_u64();
 /// assert_eq!(heads, [63, 62, 61].map(|bit| number >> bit & 1 == 1));
 /// ```
-pub fn coins(mut rng: impl Rng) -> impl Iterator<Item = bool> {
+pub fn coin_flips(mut rng: impl Rng) -> impl Iterator<Item = bool> {
     let numbers = std::iter::repeat_with(move || rng.next_u64());
     numbers.flat_map(|number| (0..u64::BITS).rev().map(move |bit| number >> bit & 1 == 1))
 }
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_key_is_the_four_numbers() {
-        let key = stream(0x0102, Purpose::Mask, 3, u64::MAX).get_seed();
+        let key = rng_for(0x0102, Purpose::Mask, 3, u64::MAX).get_seed();
         let mut expected = [0; 32];
         expected[0] = 2;
         expected[1] = 1;
@@ -87,9 +87,9 @@ mod tests {
 
     #[test]
     fn swapping_two_numbers_changes_the_stream() {
-        let first = stream(1, Purpose::Crop, 2, 3).next_u64();
-        assert_ne!(first, stream(1, Purpose::Crop, 3, 2).next_u64());
-        assert_ne!(first, stream(2, Purpose::Crop, 1, 3).next_u64());
-        assert_ne!(first, stream(1, Purpose::Mask, 2, 3).next_u64());
+        let first = rng_for(1, Purpose::Crop, 2, 3).next_u64();
+        assert_ne!(first, rng_for(1, Purpose::Crop, 3, 2).next_u64());
+        assert_ne!(first, rng_for(2, Purpose::Crop, 1, 3).next_u64());
+        assert_ne!(first, rng_for(1, Purpose::Mask, 2, 3).next_u64());
     }
 }

@@ -18,7 +18,7 @@
 //! An embedded thumbnail is left out, since it would show the picture as it was before it was changed.
 //!
 //! ```
-//! use context_encoder_photo::{Photograph, Pixels};
+//! use context_encoder_files::{Photograph, Pixels};
 //! # let folder = tempfile::tempdir()?;
 //! # let (input, output) = (folder.path().join("in.png"), folder.path().join("out.png"));
 //! # image::RgbaImage::from_pixel(4, 3, image::Rgba([10, 20, 30, 40])).save(&input)?;
@@ -34,22 +34,22 @@
 //!
 //! This software is based in part on the work of the Independent JPEG Group.
 
-mod aside;
+mod atomic_write;
+mod channels;
 mod decode;
 mod encode;
 mod error;
 mod exif;
 mod jpeg;
-mod layers;
 mod limits;
 mod loss;
 mod photograph;
 mod pixels;
 
-pub use aside::{is_leftover, write_aside};
+pub use atomic_write::{atomic_write, is_leftover};
 pub use error::PhotoError;
 pub use jpeg::JpegStyle;
 pub use limits::Limits;
 pub use loss::Loss;
 pub use photograph::Photograph;
-pub use pixels::{DeepImage, Pixels};
+pub use pixels::{Pixels, Rgb16Image};

@@ -16,7 +16,7 @@ impl Correction {
         let share = match blend {
             Blend::None => return None,
             Blend::Feather => Some(fade(hole)),
-            Blend::Membrane => None,
+            Blend::Poisson => None,
         };
         Some(Self { membrane: Multigrid::new(hole.frame.width as usize, &hole.inside), share })
     }
@@ -43,7 +43,7 @@ mod tests {
     fn a_constant_difference_is_added_everywhere() {
         let mask = Mask::from_fn(40, 30, |x, y| (5..25).contains(&x) && y > 12);
         let hole = Hole::whole(&mask).expect("one");
-        let correction = Correction::new(Blend::Membrane, &hole).expect("a mode").of(|_| 0.25);
+        let correction = Correction::new(Blend::Poisson, &hole).expect("a mode").of(|_| 0.25);
         for (value, inside) in correction.into_iter().zip(&hole.inside) {
             let expected = if *inside { 0.25 } else { 0.0 };
             assert!((value - expected).abs() < 1e-5);

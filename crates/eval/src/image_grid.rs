@@ -24,7 +24,7 @@ const PAPER: Rgb<u8> = Rgb([255; 3]);
 /// use image::RgbImage;
 ///
 /// let picture = RgbImage::new(64, 64);
-/// let page = sheet::lay_out(&[vec![picture.clone(), picture.clone()], vec![picture.clone(), picture]]);
+/// let page = image_grid::lay_out(&[vec![picture.clone(), picture.clone()], vec![picture.clone(), picture]]);
 /// assert_eq!(page.dimensions(), (2 * 64 + 3 * 4, 2 * 64 + 3 * 4));
 /// ```
 ///

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use image::ImageFormat;
 
-use crate::layers::Alpha;
+use crate::channels::Alpha;
 use crate::{JpegStyle, Limits, Loss, PhotoError, Pixels, aside, decode, encode};
 
 /// A picture's file, taken apart: upright pixels, and everything else as the file had it.
@@ -107,7 +107,7 @@ impl Photograph {
     /// What would be lost in a format.
     ///
     /// ```
-    /// use context_encoder_photo::{Loss, Photograph};
+    /// use context_encoder_files::{Loss, Photograph};
     /// use image::ImageFormat;
     /// # let mut png = std::io::Cursor::new(Vec::new());
     /// # image::RgbaImage::new(2, 2).write_to(&mut png, ImageFormat::Png)?;
@@ -167,7 +167,8 @@ impl Photograph {
     pub fn save_as(&self, path: impl AsRef<Path>, format: ImageFormat) -> Result<(), PhotoError> {
         let path = path.as_ref();
         let bytes = self.to_bytes(format)?;
-        aside::write_aside(path, &bytes).map_err(|source| PhotoError::Write { path: path.to_owned(), source })
+        atomic_write::atomic_write(path, &bytes)
+            .map_err(|source| PhotoError::Write { path: path.to_owned(), source })
     }
 
     /// The file's bytes in a format.
