@@ -9,7 +9,7 @@ use std::{io::Write, process::ExitCode};
 
 use context_encoder::{
     data::{Purpose, rng_for},
-    eval::sheet,
+    eval::image_grid,
     prelude::*,
 };
 use image::Rgb;

@@ -10,7 +10,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use context_encoder::{
     data::{PictureSource, Purpose, Transform, rng_for},
-    eval::{Blend, BorderMean, EvalError, Harmonic, Seam, sheet},
+    eval::{Blend, BorderMean, EvalError, Harmonic, Seam, image_grid},
     prelude::*,
 };
 use image::{Rgb, RgbImage};

@@ -9,7 +9,7 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use context_encoder::{data::PictureSource, eval::sheet, prelude::*};
+use context_encoder::{data::PictureSource, eval::image_grid, prelude::*};
 
 #[derive(Parser)]
 #[command(about = "Fill a folder of pictures, each under the mask of the same name")]

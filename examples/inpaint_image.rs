@@ -11,7 +11,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode, time::Instant};
 use clap::Parser;
 use context_encoder::{
     data::{Limits, decode},
-    eval::{Blend, Seam, sheet},
+    eval::{Blend, Seam, image_grid},
     mask::central_square,
     prelude::*,
 };

@@ -32,7 +32,7 @@ pub struct FolderOptions {
 ///
 /// - **What counts**: files whose content is JPEG, PNG, WebP, BMP or TIFF, whatever they are called. Files that
 ///   are called like pictures, or hold pictures of another format, are *refused*: listed in
-///   [`refused`](Self::refused) with a reason. All other files, hidden files and hidden folders are passed over.
+///   [`skipped`](Self::skipped) with a reason. All other files, hidden files and hidden folders are passed over.
 /// - **Order**: by path below the root, its parts joined by `/`, compared byte by byte; the same on every system.
 /// - **Links** are followed; a link to a folder that contains it is passed over.
 /// - **Opening** reads only the first bytes of each file. That a picture is damaged further in shows when it is
@@ -245,7 +245,7 @@ impl Folder {
             [] => String::new(),
             shown => format!(" ({}{more})", shown.join("; ")),
         };
-        DataError::NoPictures { path: self.root.clone(), skipped: self.skipped.len(), reasons }
+        DataError::NoPictures { path: self.root.clone(), refused: self.skipped.len(), reasons }
     }
 
     fn part(&self, indices: &[usize]) -> Self {

@@ -20,7 +20,7 @@ const PAPER: Rgb<u8> = Rgb([255; 3]);
 /// (input, filled, truth). All pictures must be of one size.
 ///
 /// ```
-/// use context_encoder_eval::sheet;
+/// use context_encoder_eval::image_grid;
 /// use image::RgbImage;
 ///
 /// let picture = RgbImage::new(64, 64);

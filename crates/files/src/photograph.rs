@@ -5,7 +5,7 @@ use std::path::Path;
 use image::ImageFormat;
 
 use crate::channels::Alpha;
-use crate::{JpegStyle, Limits, Loss, PhotoError, Pixels, aside, decode, encode};
+use crate::{JpegStyle, Limits, Loss, PhotoError, Pixels, atomic_write, decode, encode};
 
 /// A picture's file, taken apart: upright pixels, and everything else as the file had it.
 #[derive(Clone, Debug)]
@@ -167,8 +167,7 @@ impl Photograph {
     pub fn save_as(&self, path: impl AsRef<Path>, format: ImageFormat) -> Result<(), PhotoError> {
         let path = path.as_ref();
         let bytes = self.to_bytes(format)?;
-        atomic_write::atomic_write(path, &bytes)
-            .map_err(|source| PhotoError::Write { path: path.to_owned(), source })
+        atomic_write(path, &bytes).map_err(|source| PhotoError::Write { path: path.to_owned(), source })
     }
 
     /// The file's bytes in a format.

@@ -91,7 +91,7 @@ pub(crate) fn response_norm(norm: LocalResponseNorm, x: Tensor<4>) -> Tensor<4> 
     let sums = (0..window).map(|shift| squares.clone().narrow(1, shift, channels));
     let sum = sums.fold(x.zeros_like(), |sum, squares| sum + squares);
     let base = sum.mul_scalar(alpha / window as f64).add_scalar(bias);
-    x * base.powf_scalar(-ResponseNorm::EXPONENT)
+    x * base.powf_scalar(-LocalResponseNorm::EXPONENT)
 }
 
 /// Moved weights and both moments.

@@ -220,7 +220,7 @@ impl DataConfig {
                     validation_view,
                     on_bad_picture,
                     cache_mib: *cache_mib,
-                    refused,
+                    skipped: refused,
                 })
             }
             Self::Shards { path, strict, .. } => {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use context_encoder_eval::sheet;
+use context_encoder_eval::image_grid;
 use image::RgbImage;
 
 use crate::{

@@ -20,7 +20,7 @@ pub(crate) fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
         return picture.clone();
     }
     let mut resized = RgbImage::new(width, height);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Conv2d(FilterType::Bilinear));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3)
         .expect("a picture's buffer has the length that its size says");
     let mut target = Image::from_slice_u8(width, height, &mut resized, PixelType::U8x3)

@@ -1,7 +1,7 @@
 //! What the networks answer.
 
 use burn::tensor::Device;
-use context_encoder_loss::{Reconstruction, Region};
+use context_encoder_loss::{LossMask, Reconstruction};
 use context_encoder_model::{Discriminator, FeatureModel, Model, ModelConfig};
 
 use super::{BATCH, assert_close, expected, fixture, generators, masks, pictures, stored};
@@ -76,7 +76,7 @@ fn masked_reconstruction_is_measured_as_in_pytorch() {
     let model = Model::load_pytorch(generator.file(), &generator.config, &device).expect("weights");
     let (images, masks) = (pictures(BATCH, 64, 0, &device), masks(BATCH, 64, &device));
     let answer = model.forward(images.clone(), masks.clone());
-    let loss = Reconstruction::default().forward(answer, images, Region::Hidden(masks));
+    let loss = Reconstruction::default().forward(answer, images, LossMask::Hidden(masks));
     let what = "generator_channel_wise_whole.reconstruction";
     assert_close(what, &stored(loss), &expected[what], TOLERANCE);
 }

@@ -7,7 +7,7 @@ use burn::{
     optim::{AdamConfig, GradientsParams, ModuleOptimizer},
     tensor::{Device, Gradients, Tensor},
 };
-use context_encoder_loss::{Objective, Reconstruction, Region, discriminator_loss};
+use context_encoder_loss::{LossMask, Objective, Reconstruction, discriminator_loss};
 use context_encoder_model::{Discriminator, Model};
 
 use super::{BATCH, assert_close, expected, fixture, generators, masks, named, pictures, stored, thinned};
@@ -81,7 +81,7 @@ impl Trainer {
         let grads = GradientsParams::from_grads(grads, &critic);
         let critic = critic_adam.step(RATES[1], critic, grads);
 
-        let region = Region::Overlapping(model.target(masks));
+        let region = LossMask::Overlapping(model.target(masks));
         let joint = Objective::joint().generator_loss(
             &Reconstruction::default(),
             prediction,

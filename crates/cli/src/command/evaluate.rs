@@ -10,9 +10,8 @@ use context_encoder::{
     Device, Inpainter,
     eval::{
         Blend, BorderMean, EvalError, Fill, Harmonic, NearestNeighbour, Protocol, TABLE_1, Table, Telea,
-        evaluate,
+        evaluate, image_grid,
         retrieval::{ContextFeatures, Hog},
-        sheet,
     },
     files::atomic_write,
     mask::Mask,

@@ -58,7 +58,7 @@ impl Inpaint {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let begun = Instant::now();
         let source = self.holes.source()?;
-        let Jobs { mut jobs, refused } = Jobs::list(&self.inputs, &self.output)?;
+        let Jobs { mut jobs, skipped: refused } = Jobs::list(&self.inputs, &self.output)?;
         let listed = jobs.len();
         if self.resume {
             jobs.retain(|job| !job.output.exists());

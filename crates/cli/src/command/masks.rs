@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use context_encoder::{
     data::{Facades, Purpose, rng_for},
-    eval::sheet,
+    eval::image_grid,
 };
 use image::Rgb;
 use miette::{IntoDiagnostic, Result};

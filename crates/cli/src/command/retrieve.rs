@@ -6,8 +6,8 @@ use clap::Args;
 use context_encoder::{
     Device,
     eval::{
+        image_grid,
         retrieval::{Neighbour, Search, VectorFile},
-        sheet,
     },
     files::atomic_write,
 };

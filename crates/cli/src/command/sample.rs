@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::Args;
 use context_encoder::{
     data::{Facades, Purpose, rng_for},
-    eval::sheet,
+    eval::image_grid,
 };
 use miette::{IntoDiagnostic, Result, WrapErr};
 use serde_json::json;

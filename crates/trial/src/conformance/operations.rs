@@ -4,7 +4,9 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Tensor},
 };
-use context_encoder_loss::{Average, Distance, Reconstruction, Region, adversarial_loss, discriminator_loss};
+use context_encoder_loss::{
+    Average, Distance, LossMask, Reconstruction, adversarial_loss, discriminator_loss,
+};
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
     Activation, AdamStep, BatchNorm, Conv2d, ConvGeometry, ConvKind, ConvLayer, ConvTranspose2d,
@@ -197,7 +199,7 @@ fn losses(device: &Device) -> Answers {
             for overlapping in [false, true] {
                 let loss = Reconstruction { distance, average, ..Reconstruction::default() };
                 let masks = central(3, 32, 3, &device);
-                let region = if overlapping { Region::Overlapping(masks) } else { Region::Hidden(masks) };
+                let region = if overlapping { LossMask::Overlapping(masks) } else { LossMask::Hidden(masks) };
                 let prediction = noise([3, 3, 32, 32], 1, &device).require_grad();
                 let value = loss.forward(prediction.clone(), noise([3, 3, 32, 32], 2, &device), region);
                 let name = format!("{distance:?} by {average:?}, overlapping {overlapping}");
