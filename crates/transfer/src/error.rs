@@ -6,8 +6,8 @@ use context_encoder_data::DataError;
 use context_encoder_model::ModelError;
 use context_encoder_train::TrainError;
 
-/// An error of this crate; each message names the file and says what to do. Wrong tensor shapes are the caller's bug
-/// and panic instead.
+/// An error of this crate; each message names the file and says what to do. Wrong tensor shapes are the
+/// caller's bug and panic instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {

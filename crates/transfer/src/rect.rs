@@ -1,7 +1,8 @@
 //! Rectangles in a picture.
 
-/// A rectangle in pixels from the picture's upper left corner: `left` and `top` lie inside, `right` and `bottom` just
-/// outside, so that width is `right - left`. (VOC's files count from 1 and include both ends; the reader converts.)
+/// A rectangle in pixels from the picture's upper left corner: `left` and `top` lie inside, `right` and
+/// `bottom` just outside, so that width is `right - left`. (VOC's files count from 1 and include both ends;
+/// the reader converts.)
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rect {
     /// The first column.
@@ -40,10 +41,10 @@ impl Rect {
     /// ```
     /// use context_encoder_transfer::Rect;
     /// let (a, b) = (Rect::new(0.0, 0.0, 10.0, 10.0), Rect::new(5.0, 0.0, 15.0, 10.0));
-    /// assert_eq!(a.overlap(&b), 1.0 / 3.0);
-    /// assert_eq!(a.overlap(&Rect::new(10.0, 0.0, 12.0, 10.0)), 0.0);
+    /// assert_eq!(a.iou(&b), 1.0 / 3.0);
+    /// assert_eq!(a.iou(&Rect::new(10.0, 0.0, 12.0, 10.0)), 0.0);
     /// ```
-    pub fn overlap(&self, other: &Self) -> f32 {
+    pub fn iou(&self, other: &Self) -> f32 {
         let common = Self {
             left: self.left.max(other.left),
             top: self.top.max(other.top),

@@ -7,7 +7,8 @@ use context_encoder_model::{FeatureEncoder, FeatureModelConfig};
 
 use crate::TransferError;
 
-/// Where an encoder comes from. Weights that do not fit are an error that names them; only [`Source::Random`] is random.
+/// Where an encoder comes from. Weights that do not fit are an error that names them; only [`Source::Random`]
+/// is random.
 ///
 /// ```
 /// use burn::tensor::Device;

@@ -1,12 +1,14 @@
-//! Metrics and non-maximum suppression against scikit-learn and torchvision: `tests/parity/make_metrics.py` says what was
-//! computed.
+//! Metrics and non-maximum suppression against scikit-learn and torchvision: `tests/parity/make_metrics.py`
+//! says what was computed.
 
 use std::fs;
 
 use context_encoder::transfer::{
     Rect,
-    detect::suppress,
-    metric::{Confusion, Detection, Interpolation, Relevance, Truth, average_precision, detection_precision},
+    detect::nms,
+    metric::{
+        ConfusionMatrix, Detection, Interpolation, Relevance, Truth, average_precision, detection_precision,
+    },
 };
 use serde_json::Value;
 
@@ -86,7 +88,7 @@ fn mean_iu_is_that_of_scikit_learns_table() {
     let case = &expected()["labels"];
     let bytes =
         |name: &str| -> Vec<u8> { list(&case[name]).iter().map(|value| number(value) as u8).collect() };
-    let mut confusion = Confusion::new(6);
+    let mut confusion = ConfusionMatrix::new(6);
     confusion.add(&bytes("answers"), &bytes("truths"));
     assert!((confusion.mean_iu() - number(&case["mean_iu"])).abs() < CLOSE);
     assert!((confusion.pixel_accuracy() - number(&case["accuracy"])).abs() < CLOSE);
@@ -98,5 +100,5 @@ fn suppression_is_torchvisions() {
     let boxes: Vec<Rect> = list(&case["boxes"]).iter().map(|values| rect(list(values))).collect();
     let scores: Vec<f32> = list(&case["scores"]).iter().map(|score| number(score) as f32).collect();
     let kept: Vec<usize> = list(&case["kept"]).iter().map(|index| number(index) as usize).collect();
-    assert_eq!(suppress(&boxes, &scores, 0.3, boxes.len()), kept);
+    assert_eq!(nms(&boxes, &scores, 0.3, boxes.len()), kept);
 }

@@ -1,12 +1,12 @@
 //! What is where: Fast R-CNN on a pretrained encoder (paper, section 5.2.2; Girshick, ICCV 2015).
 
-mod answers;
-mod lessons;
-mod offsets;
+mod box_deltas;
+mod dataset;
+mod nms;
+mod postprocess;
 pub mod proposals;
-mod region_pooling;
+mod roi_pool;
 mod sampling;
-mod suppression;
 #[cfg(test)]
 mod tests;
 
@@ -23,22 +23,22 @@ use context_encoder_model::{FeatureEncoder, FeatureLayer};
 use crate::{
     Rect,
     classify::{HIDDEN_PER_WIDTH, device_of},
-    first_weights::{FirstWeights, he},
-    fit::{Head, Silence},
+    fit::{Dropout, Head},
+    init::{LayerInit, he},
 };
-pub use answers::{Found, detection_precisions};
-pub use lessons::{DetectBatch, DetectLessons, Scene};
-pub use offsets::Offsets;
-pub use region_pooling::{SIDE, pool_regions};
+pub use box_deltas::BoxDeltas;
+pub use dataset::{DetectionBatch, DetectionSample, DetectionSource};
+pub use nms::nms;
+pub use postprocess::{Found, detection_precisions};
+pub use roi_pool::{SIDE, roi_pool};
 pub use sampling::{Region, Sampling};
-pub use suppression::suppress;
 
 /// Deviations of the last layers' first weights (Fast R-CNN).
 const SCORE_DEVIATION: f32 = 0.01;
 const BOX_DEVIATION: f32 = 0.001;
 
-/// Conv5's map over proposed regions: fc6, fc7, then for each region a score for each class and for background, and for
-/// each class how the region must change to fit.
+/// Conv5's map over proposed regions: fc6, fc7, then for each region a score for each class and for
+/// background, and for each class how the region must change to fit.
 #[derive(Module, Debug)]
 pub struct Detector {
     encoder: FeatureEncoder,
@@ -55,7 +55,7 @@ impl Detector {
         let features = 4 * width * SIDE * SIDE;
         let hidden = HIDDEN_PER_WIDTH * width;
         let device = device_of(&encoder);
-        let mut draw = FirstWeights::new(seed, &device);
+        let mut draw = LayerInit::new(seed, &device);
         Self {
             fc6: draw.linear([features, hidden], he(features)),
             fc7: draw.linear([hidden, hidden], he(hidden)),
@@ -65,40 +65,41 @@ impl Detector {
         }
     }
 
-    /// Logits and offsets of regions.
+    /// Logits and deltas of regions.
     ///
     /// # Shapes
     /// - `pictures`: `[batch, 3, height, width]` in `[-1, 1]`
     /// - `regions`: picture and place, in pixels
     /// - output: `[regions, classes + 1]`, class 0 being background, and `[regions, 4 (classes + 1)]`
     pub fn forward(&self, pictures: Tensor<4>, regions: &[(usize, Rect)]) -> (Tensor<2>, Tensor<2>) {
-        self.answer(pictures, regions, &mut Silence::none())
+        self.answer(pictures, regions, &mut Dropout::none())
     }
 
     fn answer(
         &self,
         pictures: Tensor<4>,
         regions: &[(usize, Rect)],
-        silence: &mut Silence,
+        dropout: &mut Dropout,
     ) -> (Tensor<2>, Tensor<2>) {
         let map = self.encoder.map_at(pictures, FeatureLayer::Conv5); // [batch, 256, n, m]
-        let x = pool_regions(map, regions).flatten::<2>(1, 3); // [regions, 9216]
-        let x = silence.apply(relu(self.fc6.forward(x))); // [regions, 4096]
-        let x = silence.apply(relu(self.fc7.forward(x))); // [regions, 4096]
+        let x = roi_pool(map, regions).flatten::<2>(1, 3); // [regions, 9216]
+        let x = dropout.apply(relu(self.fc6.forward(x))); // [regions, 4096]
+        let x = dropout.apply(relu(self.fc7.forward(x))); // [regions, 4096]
         (self.score.forward(x.clone()), self.boxes.forward(x))
     }
 }
 
 impl Head for Detector {
-    type Batch = DetectBatch;
+    type Batch = DetectionBatch;
 
-    /// Cross entropy of the classes plus, for regions that are no background, the smooth L1 distance of their class's
-    /// offsets to the true ones; both averaged over all sampled regions (Fast R-CNN, equation 1 with lambda 1).
-    fn loss(&self, batch: &DetectBatch, silence: &mut Silence) -> Tensor<1> {
-        let (logits, boxes) = self.answer(batch.pictures.clone(), &batch.regions, silence);
+    /// Cross entropy of the classes plus, for regions that are no background, the smooth L1 distance of their
+    /// class's deltas to the true ones; both averaged over all sampled regions (Fast R-CNN, equation 1
+    /// with lambda 1).
+    fn loss(&self, batch: &DetectionBatch, dropout: &mut Dropout) -> Tensor<1> {
+        let (logits, boxes) = self.answer(batch.pictures.clone(), &batch.regions, dropout);
         let [regions, _] = logits.dims();
         let classes = (log_softmax(logits, 1) * batch.classes.clone()).sum().neg();
-        let apart = (boxes - batch.offsets.clone()) * batch.weights.clone(); // [regions, 4 (classes + 1)]
+        let apart = (boxes - batch.deltas.clone()) * batch.weights.clone(); // [regions, 4 (classes + 1)]
         (classes + smooth_l1(apart)) / regions as f32
     }
 

@@ -1,8 +1,8 @@
 //! Where objects might be: from a file, or by a simple look at edges.
 //!
-//! A file has one JSON object a line, `{"picture": "000001", "boxes": [[left, top, right, bottom], ...]}`, in pixels
-//! counted from 0, right and bottom just outside (a box of the whole 500x375 picture is `[0, 0, 500, 375]`), the best
-//! first. Any program's proposals, selective search's for one, are easily written so.
+//! A file has one JSON object a line, `{"picture": "000001", "boxes": [[left, top, right, bottom], ...]}`, in
+//! pixels counted from 0, right and bottom just outside (a box of the whole 500x375 picture is `[0, 0, 500,
+//! 375]`), the best first. Any program's proposals, selective search's for one, are easily written so.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -10,7 +10,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::suppress;
+use super::nms;
 use crate::{Rect, TransferError, resize};
 
 /// One line of a file.
@@ -60,7 +60,8 @@ pub fn write(path: &Path, proposals: &BTreeMap<String, Vec<Rect>>) -> Result<(),
 /// Shorter side at which edges are looked at, pixels.
 const LOOK: u32 = 120;
 
-/// Widths and heights of windows: every pair of these parts of the shorter side, up to the picture's own sides.
+/// Widths and heights of windows: every pair of these parts of the shorter side, up to the picture's own
+/// sides.
 const PARTS: [f32; 9] = [0.15, 0.2, 0.27, 0.36, 0.48, 0.64, 0.85, 1.14, 1.5];
 
 /// Windows are at most this many times longer than wide.
@@ -75,17 +76,18 @@ const RING: f32 = 0.15;
 /// How fast a window loses by being large.
 const ECONOMY: f32 = 1.3;
 
-/// Edges weaker than this many times the picture's mean are noise; those twice as strong count no more than that, so that
-/// one loud object does not drown the others.
+/// Edges weaker than this many times the picture's mean are noise; those twice as strong count no more than
+/// that, so that one loud object does not drown the others.
 const NOISE: f32 = 1.5;
 
 /// Windows that are compared with each other, and how much they may overlap.
 const CANDIDATES: usize = 4000;
 const OVERLAP: f32 = 0.6;
 
-/// Up to `count` places that hold many edges for their size and whose surroundings hold few, best first: windows of many
-/// sizes and shapes slide over the picture, and each is worth the edges inside less those in a ring around it, divided
-/// by its perimeter to the power of 1.3 (the idea of Zitnick and Dollar's edge boxes, ECCV 2014, without its contours).
+/// Up to `count` places that hold many edges for their size and whose surroundings hold few, best first:
+/// windows of many sizes and shapes slide over the picture, and each is worth the edges inside less those in
+/// a ring around it, divided by its perimeter to the power of 1.3 (the idea of Zitnick and Dollar's edge
+/// boxes, ECCV 2014, without its contours).
 ///
 /// ```
 /// use context_encoder_transfer::{Rect, detect::proposals};
@@ -98,7 +100,7 @@ const OVERLAP: f32 = 0.6;
 /// }
 /// let truth = Rect::new(60.0, 30.0, 110.0, 70.0);
 /// let proposals = proposals::by_edges(&picture, 20);
-/// assert!(proposals.iter().any(|rect| rect.overlap(&truth) > 0.7));
+/// assert!(proposals.iter().any(|rect| rect.iou(&truth) > 0.7));
 /// ```
 pub fn by_edges(picture: &RgbImage, count: usize) -> Vec<Rect> {
     let (small, factor) = resize::to_shorter_side(picture, LOOK);
@@ -124,7 +126,7 @@ pub fn by_edges(picture: &RgbImage, count: usize) -> Vec<Rect> {
     windows.truncate(CANDIDATES);
     let (rects, worths): (Vec<Rect>, Vec<f32>) = windows.into_iter().unzip();
     let (right, bottom) = (picture.width() as f32, picture.height() as f32);
-    suppress(&rects, &worths, OVERLAP, count)
+    nms(&rects, &worths, OVERLAP, count)
         .into_iter()
         .map(|index| rects[index].scaled(1.0 / factor).clipped(right, bottom))
         .collect()
@@ -204,7 +206,7 @@ mod tests {
             let proposals = by_edges(&voc.picture(&name).expect("picture"), 100);
             for object in voc.annotation(&name).expect("annotation").objects {
                 objects += 1;
-                found += usize::from(proposals.iter().any(|rect| rect.overlap(&object.rect) >= 0.5));
+                found += usize::from(proposals.iter().any(|rect| rect.iou(&object.rect) >= 0.5));
             }
         }
         assert!(found * 20 >= objects * 19, "{found} of {objects}");

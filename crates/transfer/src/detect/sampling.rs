@@ -2,7 +2,7 @@
 
 use rand::{Rng, seq::SliceRandom};
 
-use super::Offsets;
+use super::BoxDeltas;
 use crate::{Rect, voc::Object};
 
 /// How regions are sampled (Fast R-CNN, section 2.3).
@@ -30,21 +30,22 @@ pub struct Region {
     /// Where.
     pub rect: Rect,
     /// Its class and how it must change; nothing for background.
-    pub object: Option<(usize, Offsets)>,
+    pub object: Option<(usize, BoxDeltas)>,
 }
 
 impl Sampling {
-    /// Draws regions from proposals and from the objects themselves. Difficult objects are left out of everything.
+    /// Draws regions from proposals and from the objects themselves. Difficult objects are left out of
+    /// everything.
     pub fn draw(&self, proposals: &[Rect], objects: &[Object], rng: &mut impl Rng) -> Vec<Region> {
         let truths: Vec<&Object> = objects.iter().filter(|object| !object.difficult).collect();
         let all = proposals.iter().copied().chain(truths.iter().map(|object| object.rect));
         let (mut found, mut ground, mut easy) = (Vec::new(), Vec::new(), Vec::new());
         for rect in all.filter(|rect| rect.width() >= 1.0 && rect.height() >= 1.0) {
-            let overlaps = truths.iter().map(|object| (object.rect.overlap(&rect), object));
+            let overlaps = truths.iter().map(|object| (object.rect.iou(&rect), object));
             match overlaps.max_by(|a, b| a.0.total_cmp(&b.0)) {
                 Some((overlap, object)) if overlap >= self.object_from => {
-                    let offsets = Offsets::between(&rect, &object.rect);
-                    found.push(Region { rect, object: Some((object.class, offsets)) });
+                    let deltas = BoxDeltas::between(&rect, &object.rect);
+                    found.push(Region { rect, object: Some((object.class, deltas)) });
                 }
                 Some((overlap, _)) if overlap >= self.background_from => {
                     ground.push(Region { rect, object: None });
@@ -79,11 +80,11 @@ mod tests {
         assert_eq!(regions.len(), 12);
         assert_eq!(regions.iter().filter(|region| region.object.is_some()).count(), 3);
         for Region { rect, object: what } in regions {
-            let overlap = rect.overlap(&object.rect);
+            let overlap = rect.iou(&object.rect);
             assert_eq!(what.is_some(), overlap >= 0.5);
             match what {
-                Some((class, offsets)) => {
-                    assert!(class == 2 && offsets.apply(&rect).overlap(&object.rect) > 0.999);
+                Some((class, deltas)) => {
+                    assert!(class == 2 && deltas.apply(&rect).iou(&object.rect) > 0.999);
                 }
                 None => assert!((0.1..0.5).contains(&overlap), "easy ones are not needed: {overlap}"),
             }

@@ -15,16 +15,16 @@ fn the_tiny_devkit_is_memorised() {
     let folder = tempfile::tempdir().expect("folder");
     tiny::draw(folder.path(), 6, 1).expect("drawn");
     let voc = Voc::open(folder.path()).expect("opened");
-    let scenes = Scene::of_voc(&voc, "trainval", 160, None, 60).expect("read");
+    let samples = DetectionSample::from_voc(&voc, "trainval", 160, None, 60).expect("read");
     let training = Device::flex().autodiff();
     let config = FeatureModelConfig::alexnet().with_width(8);
     let encoder = Source::Random { config, seed: 2 }.load(&training).expect("encoder");
     let detector = Detector::new(encoder, 3, 0);
-    let fit = Fit { steps: 200, batch_size: 2, rate: 1e-3, ..Fit::default() };
-    let lessons = DetectLessons { scenes: &scenes, classes: 3, sampling: Sampling::default() };
+    let fit = Fit { steps: 200, batch_size: 2, lr: 1e-3, ..Fit::default() };
+    let source = DetectionSource { samples: &samples, classes: 3, sampling: Sampling::default() };
     let judge =
-        |detector: &Detector| Ok(mean(&detection_precisions(detector, &scenes, 3, Interpolation::AllPoint)));
-    let fitted = fit.run(detector, &lessons, &training, 0, judge, &mut |_| ()).expect("learned");
+        |detector: &Detector| Ok(mean(&detection_precisions(detector, &samples, 3, Interpolation::AllPoint)));
+    let fitted = fit.run(detector, &source, &training, 0, judge, &mut |_| ()).expect("learned");
     assert!(fitted.curve.score() > 0.9, "{:?}", fitted.curve);
 }
 

@@ -1,9 +1,9 @@
 //! One loop for every head: batches, steps, curve.
 
+mod batch_source;
 mod curve;
-mod file;
-mod lessons;
-mod silence;
+mod dropout;
+mod weights;
 
 use burn::{
     module::Module,
@@ -14,10 +14,10 @@ use context_encoder_model::FeatureEncoder;
 use context_encoder_train::{Adam, Schedule};
 
 use crate::TransferError;
+pub use batch_source::{BatchSource, Item};
 pub use curve::{Curve, CurvePoint};
-pub use file::{load_head, save_head};
-pub use lessons::{Item, Lessons};
-pub use silence::Silence;
+pub use dropout::Dropout;
+pub use weights::{load_head, save_head};
 
 /// Burn scales a gradient by `1 - dampening` before it enters the velocity; none is the usual momentum.
 const DAMPENING: f64 = 0.0;
@@ -27,8 +27,8 @@ pub trait Head: Module {
     /// What one step sees.
     type Batch;
 
-    /// The number that a step makes smaller, `[1]`; `silence` is the step's dropout.
-    fn loss(&self, batch: &Self::Batch, silence: &mut Silence) -> Tensor<1>;
+    /// The number that a step makes smaller, `[1]`; `dropout` is the step's dropout.
+    fn loss(&self, batch: &Self::Batch, dropout: &mut Dropout) -> Tensor<1>;
 
     /// The encoder.
     fn encoder(&self) -> &FeatureEncoder;
@@ -40,7 +40,7 @@ pub trait Head: Module {
 
 /// How steps go downhill.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Descent {
+pub enum Optimizer {
     /// Adam, beta 0.5 and 0.999, as everywhere in this library.
     #[default]
     Adam,
@@ -54,9 +54,9 @@ pub enum Descent {
 /// |---|---|---|---|
 /// | `steps` | steps in all | 1000 | 1.. |
 /// | `batch_size` | pictures a step | 32 | 1.. |
-/// | `rate` | learning rate of the head | 5e-4 | above 0 |
-/// | `encoder_rate` | what the encoder's rate is multiplied by; 0 freezes it | 1 | 0.. |
-/// | `descent` | Adam or momentum | Adam | |
+/// | `lr` | learning rate of the head | 5e-4 | above 0 |
+/// | `encoder_lr_scale` | what the encoder's rate is multiplied by; 0 freezes it | 1 | 0.. |
+/// | `optimizer` | Adam or momentum | Adam | |
 /// | `schedule` | how rates change | cosine | |
 /// | `seed` | order, crops, dropout and first weights | 0 | |
 /// | `every` | steps between two points of the curve | 50 | 1.. |
@@ -67,11 +67,11 @@ pub struct Fit {
     /// Pictures a step.
     pub batch_size: usize,
     /// Learning rate of the head.
-    pub rate: f64,
+    pub lr: f64,
     /// What the encoder's rate is multiplied by; 0 freezes it.
-    pub encoder_rate: f64,
+    pub encoder_lr_scale: f64,
     /// How steps go downhill.
-    pub descent: Descent,
+    pub optimizer: Optimizer,
     /// How rates change.
     pub schedule: Schedule,
     /// What order, crops, dropout and first weights are drawn from.
@@ -85,9 +85,9 @@ impl Default for Fit {
         Self {
             steps: 1000,
             batch_size: 32,
-            rate: 5e-4,
-            encoder_rate: 1.0,
-            descent: Descent::Adam,
+            lr: 5e-4,
+            encoder_lr_scale: 1.0,
+            optimizer: Optimizer::Adam,
             schedule: Schedule::Cosine,
             seed: 0,
             every: 50,
@@ -109,31 +109,31 @@ impl Fit {
     /// # Errors
     /// [`TransferError::Settings`] names the field.
     pub fn validate(&self) -> Result<(), TransferError> {
-        let positive = self.rate > 0.0 && self.rate.is_finite();
+        let positive = self.lr > 0.0 && self.lr.is_finite();
         let (wrong, choose) = match self {
             Self { steps: 0, .. } => ("steps", "1 or more"),
             Self { batch_size: 0, .. } => ("batch_size", "1 or more"),
             Self { every: 0, .. } => ("every", "1 or more"),
-            _ if !positive => ("rate", "a number above 0, such as 5e-4"),
-            Self { encoder_rate, .. } if !(0.0..f64::INFINITY).contains(encoder_rate) => {
-                ("encoder_rate", "0 to freeze the encoder, 1 to train it like the rest")
+            _ if !positive => ("lr", "a number above 0, such as 5e-4"),
+            Self { encoder_lr_scale, .. } if !(0.0..f64::INFINITY).contains(encoder_lr_scale) => {
+                ("encoder_lr_scale", "0 to freeze the encoder, 1 to train it like the rest")
             }
             _ => return Ok(()),
         };
         Err(TransferError::Settings(format!("`{wrong}`: choose {choose}")))
     }
 
-    /// Teaches a head. `device` computes gradients (it is turned to autodiff), and `head` was built on such a device.
-    /// `evaluate` scores the head as it is used, at the last step and at every `scored` points of the curve (0: at the
-    /// last alone); `watch` sees each point. The same arguments give the same
+    /// Teaches a head. `device` computes gradients (it is turned to autodiff), and `head` was built on such a
+    /// device. `evaluate` scores the head as it is used, at the last step and at every `scored` points of
+    /// the curve (0: at the last alone); `watch` sees each point. The same arguments give the same
     /// head.
     ///
     /// # Errors
-    /// [`TransferError::Settings`], [`TransferError::NotFinite`], and those of the lessons and of `evaluate`.
+    /// [`TransferError::Settings`], [`TransferError::NotFinite`], and those of the source and of `evaluate`.
     pub fn run<H: Head>(
         &self,
         head: H,
-        lessons: &dyn Lessons<H::Batch>,
+        source: &dyn BatchSource<H::Batch>,
         device: &Device,
         scored: u64,
         mut evaluate: impl FnMut(&H) -> Result<f64, TransferError>,
@@ -141,7 +141,7 @@ impl Fit {
     ) -> Result<Fitted<H>, TransferError> {
         self.validate()?;
         let device = device.clone().without_autodiff().autodiff();
-        let frozen = self.encoder_rate == 0.0;
+        let frozen = self.encoder_lr_scale == 0.0;
         let mut head = head;
         if frozen {
             let encoder = head.encoder().clone().no_grad();
@@ -150,9 +150,9 @@ impl Fit {
         let mut optimizer = self.optimizer();
         let (mut curve, mut losses) = (Curve::default(), Vec::new());
         for step in 0..self.steps {
-            let items = lessons::items(self.seed, step, self.batch_size, lessons.len());
-            let batch = lessons.batch(self.seed, &items, &device)?;
-            let loss = head.loss(&batch, &mut Silence::of_step(self.seed, step));
+            let items = batch_source::items(self.seed, step, self.batch_size, source.len());
+            let batch = source.batch(self.seed, &items, &device)?;
+            let loss = head.loss(&batch, &mut Dropout::for_step(self.seed, step));
             losses.push(loss.clone().detach());
             head = self.descend(&mut optimizer, head, &loss, step);
             let done = step + 1;
@@ -170,9 +170,9 @@ impl Fit {
     }
 
     fn optimizer(&self) -> ModuleOptimizer {
-        match self.descent {
-            Descent::Adam => Adam.into(),
-            Descent::Momentum(momentum) => {
+        match self.optimizer {
+            Optimizer::Adam => Adam.into(),
+            Optimizer::Momentum(momentum) => {
                 let momentum = MomentumConfig::new().with_momentum(momentum).with_dampening(DAMPENING);
                 SgdConfig::new().with_momentum(Some(momentum)).init()
             }
@@ -181,7 +181,7 @@ impl Fit {
 
     /// One step; the encoder's parameters at a rate of their own.
     fn descend<H: Head>(&self, optimizer: &mut ModuleOptimizer, head: H, loss: &Tensor<1>, step: u64) -> H {
-        let rate = self.rate * self.schedule.factor(step, self.steps);
+        let rate = self.lr * self.schedule.factor(step, self.steps);
         let mut gradients = loss.backward();
         let encoders = GradientsParams::from_module(&mut gradients, head.encoder());
         let others = GradientsParams::from_module(&mut gradients, &head);
@@ -189,7 +189,7 @@ impl Fit {
         if encoders.is_empty() {
             return head;
         }
-        optimizer.step(rate * self.encoder_rate, head, encoders)
+        optimizer.step(rate * self.encoder_lr_scale, head, encoders)
     }
 }
 

@@ -6,8 +6,8 @@ pub enum Interpolation {
     /// VOC 2007: the mean, over recalls 0, 0.1, ..., 1, of the best precision at that recall or a higher one.
     #[default]
     ElevenPoint,
-    /// VOC 2010 and later: the area below the curve after each precision has been raised to the best at a higher
-    /// recall.
+    /// VOC 2010 and later: the area below the curve after each precision has been raised to the best at a
+    /// higher recall.
     AllPoint,
 }
 
@@ -24,9 +24,9 @@ pub enum Relevance {
 
 /// Average precision, 0 to 1, of items ranked by score, the highest first; equal scores keep their order.
 ///
-/// With `p(k)` the share of positives among the first `k` and `r(k)` the share of all `positives` among them, the
-/// curve is `P(r) = max over r(k) >= r of p(k)`; see [`Interpolation`] for what is taken of it. `positives` may be more
-/// than the ranking holds, as when a detector misses some.
+/// With `p(k)` the share of positives among the first `k` and `r(k)` the share of all `positives` among them,
+/// the curve is `P(r) = max over r(k) >= r of p(k)`; see [`Interpolation`] for what is taken of it.
+/// `positives` may be more than the ranking holds, as when a detector misses some.
 ///
 /// Not a number when there are no positives; [`mean`] leaves such classes out.
 ///

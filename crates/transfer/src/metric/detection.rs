@@ -28,11 +28,13 @@ pub struct Truth {
     pub difficult: bool,
 }
 
-/// Average precision of one class at an overlap of one half, 0 to 1; not a number when there is nothing to find.
+/// Average precision of one class at an overlap of one half, 0 to 1; not a number when there is nothing to
+/// find.
 ///
-/// Detections are taken in falling order of score. Each is compared with the object of its picture that it overlaps
-/// most. If intersection over union is at least 0.5 it has found that object: right the first time, wrong every
-/// further time, and neither when the object is difficult. Otherwise it is wrong. (PASCAL VOC development kit.)
+/// Detections are taken in falling order of score. Each is compared with the object of its picture that it
+/// overlaps most. If intersection over union is at least 0.5 it has found that object: right the first time,
+/// wrong every further time, and neither when the object is difficult. Otherwise it is wrong. (PASCAL VOC
+/// development kit.)
 ///
 /// ```
 /// use context_encoder_transfer::{Rect, metric::{Detection, Interpolation, Truth, detection_precision}};
@@ -54,7 +56,7 @@ pub fn detection_precision(detections: &[Detection], truths: &[Truth], how: Inte
 
 fn judge(detection: &Detection, truths: &[Truth], taken: &mut [bool]) -> Relevance {
     let here = truths.iter().enumerate().filter(|(_, truth)| truth.picture == detection.picture);
-    let best = here.map(|(index, truth)| (index, detection.rect.overlap(&truth.rect))).fold(
+    let best = here.map(|(index, truth)| (index, detection.rect.iou(&truth.rect))).fold(
         None,
         |best: Option<(usize, f32)>, new| match best {
             Some(best) if best.1 >= new.1 => Some(best),

@@ -2,10 +2,10 @@
 
 mod accuracy;
 mod average_precision;
+mod confusion;
 mod detection;
-mod mean_iu;
 
 pub use accuracy::accuracy;
 pub use average_precision::{Interpolation, Relevance, average_precision, mean};
+pub use confusion::{ConfusionMatrix, IGNORED};
 pub use detection::{Detection, Truth, detection_precision};
-pub use mean_iu::{Confusion, IGNORED};

@@ -6,7 +6,7 @@ use context_encoder_model::{FeatureEncoder, FeatureLayer};
 use image::RgbImage;
 
 /// Maps with more numbers are averaged down to this many at most: pool5's of AlexNet, so that layers compare.
-pub const MOST_NUMBERS: usize = 9216;
+pub const MAX_FEATURES: usize = 9216;
 
 /// Pictures computed at a time.
 const BATCH: usize = 32;
@@ -27,9 +27,9 @@ impl Features {
         self.rows.dims()[1]
     }
 
-    /// Both with mean 0 and variance 1 of every number over the first one's pictures; numbers that are constant there
-    /// become 0.
-    pub fn standardised(known: Self, asked: Self) -> [Tensor<2>; 2] {
+    /// Both with mean 0 and variance 1 of every number over the first one's pictures; numbers that are
+    /// constant there become 0.
+    pub fn standardize(known: Self, asked: Self) -> [Tensor<2>; 2] {
         let mean = known.rows.clone().mean_dim(0); // [1, numbers]
         let centred = known.rows - mean.clone();
         let deviation = centred.clone().powi_scalar(2).mean_dim(0).sqrt(); // [1, numbers]
@@ -59,7 +59,7 @@ pub(super) fn of(
 /// A map as numbers, averaged down to as many positions as fit.
 fn row(map: Tensor<4>) -> Tensor<2> {
     let [_, channels, side, _] = map.dims();
-    let fits = (1..=side).rev().find(|side| channels * side * side <= MOST_NUMBERS).unwrap_or(1);
+    let fits = (1..=side).rev().find(|side| channels * side * side <= MAX_FEATURES).unwrap_or(1);
     let map = if fits == side { map } else { adaptive_avg_pool2d(map, [fits, fits]) };
     map.flatten::<2>(1, 3)
 }
@@ -72,7 +72,7 @@ mod tests {
     fn numbers_are_standardised_by_the_known_pictures() {
         let device = Device::flex();
         let features = |rows: [[f32; 3]; 2]| Features { rows: Tensor::from_floats(rows, &device) };
-        let [known, asked] = Features::standardised(
+        let [known, asked] = Features::standardize(
             features([[1.0, 5.0, 2.0], [3.0, 5.0, -2.0]]),
             features([[2.0, 9.0, 4.0], [5.0, 5.0, 0.0]]),
         );

@@ -2,10 +2,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::Kinship;
+use super::GramMatrix;
 use crate::{
-    classify::{Question, targets},
-    voc::Presence,
+    classify::{Classification, targets},
+    voc::Label,
 };
 
 /// Weight decays that are tried, from weak to strong.
@@ -21,15 +21,19 @@ const HELD_OUT_EVERY: usize = 5;
 const POWER_STEPS: usize = 20;
 const SAFETY: f64 = 1.1;
 
-/// Trains a linear classifier on the known pictures and returns its probabilities for the asked ones, with the decay
-/// that did best on every fifth known picture when trained on the others.
+/// Trains a linear classifier on the known pictures and returns its probabilities for the asked ones, with
+/// the decay that did best on every fifth known picture when trained on the others.
 ///
-/// Minimised is the cross entropy averaged over pictures plus half the decay times the squared weights; a bias is one
-/// more feature, always 1.
-pub fn logistic(kinship: &Kinship, presences: &[Vec<Presence>], question: Question) -> (Vec<Vec<f32>>, f64) {
-    let device = kinship.known.device();
-    let known = kinship.known.clone() + 1.0; // the bias
-    let rows: Vec<&[Presence]> = presences.iter().map(Vec::as_slice).collect();
+/// Minimised is the cross entropy averaged over pictures plus half the decay times the squared weights; a
+/// bias is one more feature, always 1.
+pub fn logistic(
+    gram_matrix: &GramMatrix,
+    labels: &[Vec<Label>],
+    classification: Classification,
+) -> (Vec<Vec<f32>>, f64) {
+    let device = gram_matrix.known.device();
+    let known = gram_matrix.known.clone() + 1.0; // the bias
+    let rows: Vec<&[Label]> = labels.iter().map(Vec::as_slice).collect();
     let (held, kept): (Vec<usize>, Vec<usize>) =
         (0..rows.len()).partition(|index| index.is_multiple_of(HELD_OUT_EVERY));
     let decay = if held.is_empty() || kept.is_empty() {
@@ -41,14 +45,14 @@ pub fn logistic(kinship: &Kinship, presences: &[Vec<Presence>], question: Questi
         let across = columns.select(0, numbers(&held, &device));
         let (kept, held) = (pick(&kept), pick(&held));
         let judge = |decay: f64| {
-            let fit = descend(&among, &kept, question, decay);
-            loss(across.clone().matmul(fit), &held, question)
+            let fit = descend(&among, &kept, classification, decay);
+            loss(across.clone().matmul(fit), &held, classification)
         };
         let losses = DECAYS.map(|decay| (decay, judge(decay)));
         losses.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(DECAYS[0], |(decay, _)| decay)
     };
-    let fit = descend(&known, &rows, question, decay);
-    let probabilities = question.probabilities((kinship.asked.clone() + 1.0).matmul(fit)); // [asked, classes]
+    let fit = descend(&known, &rows, classification, decay);
+    let probabilities = classification.probabilities((gram_matrix.asked.clone() + 1.0).matmul(fit)); // [asked, classes]
     let [_, classes] = probabilities.dims();
     let values: Vec<f32> = probabilities.into_data().iter::<f32>().collect();
     (values.chunks(classes).map(<[f32]>::to_vec).collect(), decay)
@@ -60,24 +64,24 @@ fn numbers(indices: &[usize], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(indices, [count]), device)
 }
 
-/// Coefficients `A`, `[pictures, classes]`, by Nesterov's accelerated gradient. In the space of weights the gradient is
-/// `X^T (p - y) / n + decay W`, so in that of coefficients it is `(p - y) / n + decay A`.
-fn descend(table: &Tensor<2>, rows: &[&[Presence]], question: Question, decay: f64) -> Tensor<2> {
+/// Coefficients `A`, `[pictures, classes]`, by Nesterov's accelerated gradient. In the space of weights the
+/// gradient is `X^T (p - y) / n + decay W`, so in that of coefficients it is `(p - y) / n + decay A`.
+fn descend(table: &Tensor<2>, rows: &[&[Label]], classification: Classification, decay: f64) -> Tensor<2> {
     let device = table.device();
     let [targets, counted] = targets(rows, &device); // [pictures, classes]
     let pictures = rows.len() as f64;
     // The second derivative of the softmax's cross entropy is 1/2 at most, of the sigmoid's 1/4.
-    let curvature = match question {
-        Question::WhichOne => 0.5,
-        Question::WhichAll => 0.25,
+    let curvature = match classification {
+        Classification::SingleLabel => 0.5,
+        Classification::MultiLabel => 0.25,
     };
     let rate = 1.0 / (curvature * SAFETY * largest_eigenvalue(table) / pictures + decay);
     let mut now = targets.zeros_like();
     let mut ahead = now.clone();
     let mut speed = 1.0_f64;
     for _ in 0..STEPS {
-        let error =
-            (question.probabilities(table.clone().matmul(ahead.clone())) - targets.clone()) * counted.clone();
+        let error = (classification.probabilities(table.clone().matmul(ahead.clone())) - targets.clone())
+            * counted.clone();
         let slope = error / pictures as f32 + ahead.clone() * decay as f32;
         let next = ahead - slope * rate as f32;
         let next_speed = f64::midpoint(1.0, (1.0 + 4.0 * speed * speed).sqrt());
@@ -104,14 +108,14 @@ fn largest_eigenvalue(table: &Tensor<2>) -> f64 {
 }
 
 /// Cross entropy, averaged over pictures.
-fn loss(logits: Tensor<2>, rows: &[&[Presence]], question: Question) -> f64 {
+fn loss(logits: Tensor<2>, rows: &[&[Label]], classification: Classification) -> f64 {
     const LEAST: f32 = 1e-7;
     let [targets, counted] = targets(rows, &logits.device());
-    let p = question.probabilities(logits).clamp(LEAST, 1.0 - LEAST);
+    let p = classification.probabilities(logits).clamp(LEAST, 1.0 - LEAST);
     let right = targets.clone() * p.clone().log();
-    let terms = match question {
-        Question::WhichOne => right,
-        Question::WhichAll => (right + (targets.neg() + 1.0) * (p.neg() + 1.0).log()) * counted,
+    let terms = match classification {
+        Classification::SingleLabel => right,
+        Classification::MultiLabel => (right + (targets.neg() + 1.0) * (p.neg() + 1.0).log()) * counted,
     };
     -f64::from(terms.sum().into_scalar::<f32>()) / rows.len() as f64
 }

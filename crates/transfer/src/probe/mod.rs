@@ -1,7 +1,7 @@
 //! What frozen features are worth: a linear classifier and nearest neighbours on each layer.
 
 mod features;
-mod kinship;
+mod gram_matrix;
 mod logistic;
 mod neighbours;
 
@@ -10,10 +10,10 @@ use context_encoder_model::{FeatureEncoder, FeatureLayer};
 
 use crate::{
     TransferError,
-    classify::{Album, Exam, Question},
+    classify::{Classification, LabeledDataset, Metrics},
 };
-pub use features::{Features, MOST_NUMBERS};
-pub use kinship::Kinship;
+pub use features::{Features, MAX_FEATURES};
+pub use gram_matrix::GramMatrix;
 pub use logistic::{DECAYS, logistic};
 pub use neighbours::{NEIGHBOURS, neighbours};
 
@@ -25,34 +25,36 @@ pub struct Probe {
     /// Numbers a picture.
     pub numbers: usize,
     /// Of a linear classifier.
-    pub linear: Exam,
+    pub linear: Metrics,
     /// The weight decay that it was trained with, chosen on every fifth picture of the training set.
     pub decay: f64,
     /// Of the [`NEIGHBOURS`] nearest neighbours.
-    pub neighbours: Exam,
+    pub neighbours: Metrics,
 }
 
-/// Probes layers of an encoder on squares of its size: features of both albums are computed once, standardised by the
-/// training album, and judged by a linear classifier (Zhang et al., ECCV 2016, do the same) and by neighbours.
+/// Probes layers of an encoder on squares of its size: features of both datasets are computed once,
+/// standardised by the training dataset, and judged by a linear classifier (Zhang et al., ECCV 2016, do the
+/// same) and by neighbours.
 ///
 /// # Errors
-/// [`TransferError::Settings`] when the albums have different classes.
+/// [`TransferError::Settings`] when the datasets have different classes.
 pub fn probe(
     encoder: &FeatureEncoder,
-    [train, test]: [&Album; 2],
-    question: Question,
+    [train, test]: [&LabeledDataset; 2],
+    classification: Classification,
     layers: &[FeatureLayer],
     device: &Device,
 ) -> Result<Vec<Probe>, TransferError> {
     train.expect_classes_of(test)?;
     let encoder = burn::module::Module::to_device(encoder.clone(), device);
-    let [known, asked] = [train, test].map(|album| features::of(&encoder, &album.pictures, layers, device));
+    let [known, asked] =
+        [train, test].map(|dataset| features::of(&encoder, &dataset.pictures, layers, device));
     let judge = |((layer, known), asked): ((FeatureLayer, Features), Features)| {
         let numbers = known.numbers();
-        let kinship = Kinship::between(known, asked);
-        let (scores, decay) = logistic(&kinship, &train.presences, question);
-        let linear = Exam::of(&scores, test, question);
-        let neighbours = Exam::of(&neighbours(&kinship, &train.presences), test, question);
+        let gram_matrix = GramMatrix::between(known, asked);
+        let (scores, decay) = logistic(&gram_matrix, &train.labels, classification);
+        let linear = Metrics::of(&scores, test, classification);
+        let neighbours = Metrics::of(&neighbours(&gram_matrix, &train.labels), test, classification);
         Probe { layer, numbers, linear, decay, neighbours }
     };
     Ok(layers.iter().copied().zip(known).zip(asked).map(judge).collect())

@@ -1,8 +1,8 @@
-//! Which class every pixel belongs to: a fully convolutional network on a pretrained encoder (paper, section 5.2.3;
-//! Long et al., CVPR 2015).
+//! Which class every pixel belongs to: a fully convolutional network on a pretrained encoder (paper, section
+//! 5.2.3; Long et al., CVPR 2015).
 
+mod dataset;
 mod frame;
-mod lessons;
 #[cfg(test)]
 mod tests;
 mod upsample;
@@ -19,13 +19,13 @@ use image::RgbImage;
 use crate::{
     TransferError,
     classify::{HIDDEN_PER_WIDTH, device_of},
-    first_weights::{FirstWeights, he},
-    fit::{Head, Silence},
-    metric::Confusion,
+    fit::{Dropout, Head},
+    init::{LayerInit, he},
+    metric::ConfusionMatrix,
     voc::ClassMask,
 };
-pub use frame::Frame;
-pub use lessons::{MaskLessons, MaskedPicture, SegmentBatch};
+pub use dataset::{SegmentationBatch, SegmentationSample, SegmentationSource};
+pub use frame::PaddedFrame;
 pub use upsample::Upsample;
 
 /// Pictures scored at a time.
@@ -50,7 +50,8 @@ pub struct SegmenterConfig {
     pub labels: usize,
     /// How fine.
     pub stride: Stride,
-    /// Side of conv6's window, odd: 7, as in FCN on deeper networks (AlexNet's fc6 sees 6x6, which has no centre).
+    /// Side of conv6's window, odd: 7, as in FCN on deeper networks (AlexNet's fc6 sees 6x6, which has no
+    /// centre).
     pub reach: usize,
 }
 
@@ -61,8 +62,8 @@ impl SegmenterConfig {
     }
 }
 
-/// fc6 and fc7 as convolutions on pool5, a score for each label, and a learned enlargement to pixels that begins as
-/// bilinear.
+/// fc6 and fc7 as convolutions on pool5, a score for each label, and a learned enlargement to pixels that
+/// begins as bilinear.
 ///
 /// ```
 /// use context_encoder_model::FeatureModelConfig;
@@ -89,7 +90,8 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// A segmenter with a fresh head drawn from `seed`: He's initialisation, zero for scores, bilinear enlargement.
+    /// A segmenter with a fresh head drawn from `seed`: He's initialisation, zero for scores, bilinear
+    /// enlargement.
     ///
     /// # Panics
     /// When `reach` is even.
@@ -100,7 +102,7 @@ impl Segmenter {
         let (pool1, deep) = (width * 3 / 2, width * 4);
         let hidden = HIDDEN_PER_WIDTH * width;
         let device = device_of(&encoder);
-        let mut draw = FirstWeights::new(seed, &device);
+        let mut draw = LayerInit::new(seed, &device);
         let (skipped, last): (&[usize], usize) = match stride {
             Stride::S32 => (&[], 32),
             Stride::S16 => (&[deep], 16),
@@ -117,19 +119,19 @@ impl Segmenter {
         }
     }
 
-    /// Scores of pictures in a [`Frame`].
+    /// Scores of pictures in a [`PaddedFrame`].
     ///
     /// # Shapes
     /// - input: `[batch, 3, canvas height, canvas width]` in `[-1, 1]`
     /// - output: `[batch, labels, height, width]`, logits
-    pub fn forward(&self, canvases: Tensor<4>, frame: Frame) -> Tensor<4> {
-        self.logits(canvases, frame, &mut Silence::none())
+    pub fn forward(&self, canvases: Tensor<4>, frame: PaddedFrame) -> Tensor<4> {
+        self.logits(canvases, frame, &mut Dropout::none())
     }
 
-    fn logits(&self, canvases: Tensor<4>, frame: Frame, silence: &mut Silence) -> Tensor<4> {
+    fn logits(&self, canvases: Tensor<4>, frame: PaddedFrame, dropout: &mut Dropout) -> Tensor<4> {
         let maps = self.encoder.maps(canvases);
-        let x = silence.apply(convolve(&self.conv6, maps.pool5, Activation::Relu)); // [batch, 4096, n, m]
-        let x = silence.apply(convolve(&self.conv7, x, Activation::Relu)); // [batch, 4096, n, m]
+        let x = dropout.apply(convolve(&self.conv6, maps.pool5, Activation::Relu)); // [batch, 4096, n, m]
+        let x = dropout.apply(convolve(&self.conv7, x, Activation::Relu)); // [batch, 4096, n, m]
         let mut scores = convolve(&self.score, x, Activation::Identity); // [batch, labels, n, m]
         let finer = [maps.pool2, maps.pool1];
         for (((skip, double), map), margin) in
@@ -147,8 +149,8 @@ impl Segmenter {
     /// The likeliest label of every pixel of pictures of any sizes, row by row.
     pub fn labels(&self, pictures: &[&RgbImage]) -> Vec<Vec<u8>> {
         let device = device_of(self);
-        let frame = Frame::around(pictures);
-        let logits = self.forward(frame.hang(pictures, &device), frame);
+        let frame = PaddedFrame::around(pictures);
+        let logits = self.forward(frame.pad(pictures, &device), frame);
         let [count, _, height, width] = logits.dims();
         let labels: Vec<u8> = logits.argmax(1).into_data().iter::<i64>().map(|label| label as u8).collect();
         let picture = |index: usize| {
@@ -166,11 +168,17 @@ impl Segmenter {
     ///
     /// # Errors
     /// None at present; what is read is checked when it is read.
-    pub fn examine(&self, pictures: &[MaskedPicture], labels: usize) -> Result<Confusion, TransferError> {
-        let mut confusion = Confusion::new(labels);
+    pub fn examine(
+        &self,
+        pictures: &[SegmentationSample],
+        labels: usize,
+    ) -> Result<ConfusionMatrix, TransferError> {
+        let mut confusion = ConfusionMatrix::new(labels);
         for some in pictures.chunks(BATCH) {
             let answers = self.labels(&some.iter().map(|known| &known.picture).collect::<Vec<_>>());
-            for (MaskedPicture { mask: ClassMask { labels, .. }, .. }, answer) in some.iter().zip(answers) {
+            for (SegmentationSample { mask: ClassMask { labels, .. }, .. }, answer) in
+                some.iter().zip(answers)
+            {
                 confusion.add(&answer, labels);
             }
         }
@@ -179,11 +187,11 @@ impl Segmenter {
 }
 
 impl Head for Segmenter {
-    type Batch = SegmentBatch;
+    type Batch = SegmentationBatch;
 
     /// Cross entropy, averaged over the batch's pixels that count.
-    fn loss(&self, batch: &SegmentBatch, silence: &mut Silence) -> Tensor<1> {
-        let logits = self.logits(batch.canvases.clone(), batch.frame, silence); // [batch, labels, height, width]
+    fn loss(&self, batch: &SegmentationBatch, dropout: &mut Dropout) -> Tensor<1> {
+        let logits = self.logits(batch.canvases.clone(), batch.frame, dropout); // [batch, labels, height, width]
         let labels: Tensor<4, Int> = batch.labels.clone();
         let right = log_softmax(logits, 1).gather(1, labels); // [batch, 1, height, width]
         let counted = batch.counted.clone();

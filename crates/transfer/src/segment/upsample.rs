@@ -6,9 +6,9 @@ use burn::{
 };
 use context_encoder_ops::{Activation, ConvGeometry, ConvTranspose2d};
 
-/// An up-convolution that enlarges maps by a factor: `n` positions become `factor (n - 1) + 1`, the old ones exactly
-/// `factor` apart. Its window has `2 factor - 1` positions, so that it has a centre. At first each label's map is
-/// interpolated bilinearly by itself.
+/// An up-convolution that enlarges maps by a factor: `n` positions become `factor (n - 1) + 1`, the old ones
+/// exactly `factor` apart. Its window has `2 factor - 1` positions, so that it has a centre. At first each
+/// label's map is interpolated bilinearly by itself.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -22,8 +22,8 @@ pub struct ClassMask {
 }
 
 impl ClassMask {
-    /// Reads the indices of a palette PNG (or the values of a grey one) of 8 bits, and checks that they are at most
-    /// `classes`, or [`IGNORED`].
+    /// Reads the indices of a palette PNG (or the values of a grey one) of 8 bits, and checks that they are
+    /// at most `classes`, or [`IGNORED`].
     pub(super) fn read(path: &Path, classes: usize) -> Result<Self, TransferError> {
         let file = File::open(path).map_err(TransferError::io("read", path))?;
         let malformed = |reason: String| TransferError::malformed(path, reason);
@@ -60,7 +60,7 @@ impl ClassMask {
             let mut encoder = Encoder::new(BufWriter::new(File::create(path)?), self.width, self.height);
             encoder.set_color(ColorType::Indexed);
             encoder.set_depth(BitDepth::Eight);
-            encoder.set_palette((0..=255).flat_map(colour).collect::<Vec<u8>>());
+            encoder.set_palette((0..=255).flat_map(color).collect::<Vec<u8>>());
             encoder.write_header()?.write_image_data(&self.labels)
         };
         write().map_err(|error: png::EncodingError| failed(std::io::Error::other(error)))
@@ -74,9 +74,9 @@ impl ClassMask {
     }
 }
 
-/// VOC's colour of a label: its lowest three bits are the highest of red, green and blue, the next three the second
-/// highest, and so on.
-fn colour(label: u8) -> [u8; 3] {
+/// VOC's color of a label: its lowest three bits are the highest of red, green and blue, the next three the
+/// second highest, and so on.
+fn color(label: u8) -> [u8; 3] {
     [0, 1, 2].map(|channel| {
         (0..3).fold(0, |value, bit| {
             value | (label >> (3 * bit + channel).min(7) & u8::from(3 * bit + channel < 8)) << (7 - bit)
@@ -101,7 +101,7 @@ mod tests {
             (255, [224, 224, 192]),
         ];
         for (label, rgb) in expected {
-            assert_eq!(colour(label), rgb, "{label}");
+            assert_eq!(color(label), rgb, "{label}");
         }
     }
 

@@ -28,7 +28,7 @@ impl Task {
 
 /// Whether a picture shows a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
+pub enum Label {
     /// It does.
     Present,
     /// It does not.
@@ -37,12 +37,12 @@ pub enum Presence {
     Difficult,
 }
 
-impl From<Presence> for Relevance {
-    fn from(presence: Presence) -> Self {
-        match presence {
-            Presence::Present => Self::Positive,
-            Presence::Absent => Self::Negative,
-            Presence::Difficult => Self::Difficult,
+impl From<Label> for Relevance {
+    fn from(label: Label) -> Self {
+        match label {
+            Label::Present => Self::Positive,
+            Label::Absent => Self::Negative,
+            Label::Difficult => Self::Difficult,
         }
     }
 }
@@ -72,32 +72,28 @@ pub(super) fn names(root: &Path, set: &str, task: Task) -> Result<Vec<String>, T
     Ok(names)
 }
 
-pub(super) fn presences(
-    root: &Path,
-    set: &str,
-    classes: &[String],
-) -> Result<Vec<Vec<Presence>>, TransferError> {
+pub(super) fn labels(root: &Path, set: &str, classes: &[String]) -> Result<Vec<Vec<Label>>, TransferError> {
     let names = names(root, set, Task::Main)?;
     let columns =
         classes.iter().map(|class| column(root, set, class, &names)).collect::<Result<Vec<_>, _>>()?;
     Ok((0..names.len()).map(|picture| columns.iter().map(|column| column[picture]).collect()).collect())
 }
 
-/// One class's presence in each of the named pictures.
-fn column(root: &Path, set: &str, class: &str, names: &[String]) -> Result<Vec<Presence>, TransferError> {
+/// One class's label in each of the named pictures.
+fn column(root: &Path, set: &str, class: &str, names: &[String]) -> Result<Vec<Label>, TransferError> {
     let path = root.join("ImageSets/Main").join(format!("{class}_{set}.txt"));
     let lines = lines(&path)?;
     let mut known = BTreeMap::new();
     for line in &lines {
         let mut words = line.split_whitespace();
-        let presence = |word| match word {
-            "1" => Some(Presence::Present),
-            "-1" => Some(Presence::Absent),
-            "0" => Some(Presence::Difficult),
+        let label = |word| match word {
+            "1" => Some(Label::Present),
+            "-1" => Some(Label::Absent),
+            "0" => Some(Label::Difficult),
             _ => None,
         };
-        match (words.next(), words.next().and_then(presence)) {
-            (Some(name), Some(presence)) => known.insert(name, presence),
+        match (words.next(), words.next().and_then(label)) {
+            (Some(name), Some(label)) => known.insert(name, label),
             _ => {
                 return Err(TransferError::malformed(
                     &path,
@@ -142,14 +138,14 @@ mod tests {
         fs::write(main.join("tv_set_val.txt"), "000001  0\n000002  1\n").expect("written");
         let classes = classes(root);
         assert_eq!(classes, ["cat", "tv_set"]);
-        use Presence::{Absent, Difficult, Present};
-        let found = presences(root, "val", &classes).expect("read");
+        use Label::{Absent, Difficult, Present};
+        let found = labels(root, "val", &classes).expect("read");
         assert_eq!(found, [[Absent, Present], [Present, Difficult]]);
         fs::write(main.join("cat_val.txt"), "000001 yes\n").expect("written");
-        let error = presences(root, "val", &classes).expect_err("no number").to_string();
+        let error = labels(root, "val", &classes).expect_err("no number").to_string();
         assert!(error.contains("cat_val.txt") && error.contains("000001 yes"), "{error}");
         fs::write(main.join("cat_val.txt"), "000001 1\n").expect("written");
-        let error = presences(root, "val", &classes).expect_err("one is missing").to_string();
+        let error = labels(root, "val", &classes).expect_err("one is missing").to_string();
         assert!(error.contains("whether 000002"), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use image::RgbImage;
 use crate::TransferError;
 pub use annotation::{Annotation, Object};
 pub use class_mask::ClassMask;
-pub use image_sets::{Presence, Task};
+pub use image_sets::{Label, Task};
 
 /// One year of the VOC development kit, or anything in its layout:
 ///
@@ -71,8 +71,8 @@ impl Voc {
         Ok(Self { root: root.to_owned(), classes: image_sets::classes(root) })
     }
 
-    /// Opens a year below a development kit: `folder` itself if it holds the layout, else `folder/VOC2007` and the
-    /// like, else `folder/VOCdevkit/VOC2007`.
+    /// Opens a year below a development kit: `folder` itself if it holds the layout, else `folder/VOC2007`
+    /// and the like, else `folder/VOCdevkit/VOC2007`.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -107,12 +107,13 @@ impl Voc {
         image_sets::names(&self.root, set, task)
     }
 
-    /// Which classes each of a set's pictures shows, in the order of [`names`](Self::names): `[picture][class]`.
+    /// Which classes each of a set's pictures shows, in the order of [`names`](Self::names):
+    /// `[picture][class]`.
     ///
     /// # Errors
     /// As for [`names`](Self::names), for the classes' files.
-    pub fn presences(&self, set: &str) -> Result<Vec<Vec<Presence>>, TransferError> {
-        image_sets::presences(&self.root, set, &self.classes)
+    pub fn labels(&self, set: &str) -> Result<Vec<Vec<Label>>, TransferError> {
+        image_sets::labels(&self.root, set, &self.classes)
     }
 
     /// A picture, as it was taken.
@@ -127,8 +128,8 @@ impl Voc {
     /// The objects in a picture.
     ///
     /// # Errors
-    /// [`TransferError::Io`] when there is no annotation, [`TransferError::Malformed`] when it cannot be understood or
-    /// names a class that the image sets do not have.
+    /// [`TransferError::Io`] when there is no annotation, [`TransferError::Malformed`] when it cannot be
+    /// understood or names a class that the image sets do not have.
     pub fn annotation(&self, name: &str) -> Result<Annotation, TransferError> {
         Annotation::read(&self.root.join("Annotations").join(format!("{name}.xml")), &self.classes)
     }
@@ -136,7 +137,8 @@ impl Voc {
     /// The class of every pixel of a picture.
     ///
     /// # Errors
-    /// [`TransferError::Io`] when there is no mask, [`TransferError::Malformed`] when it holds no class numbers.
+    /// [`TransferError::Io`] when there is no mask, [`TransferError::Malformed`] when it holds no class
+    /// numbers.
     pub fn class_mask(&self, name: &str) -> Result<ClassMask, TransferError> {
         let path = self.root.join("SegmentationClass").join(format!("{name}.png"));
         ClassMask::read(&path, self.classes.len())

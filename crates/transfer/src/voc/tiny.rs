@@ -1,4 +1,5 @@
-//! A development kit of the project's own: a few pictures of plain shapes, drawn in a moment, for tests and trials.
+//! A development kit of the project's own: a few pictures of plain shapes, drawn in a moment, for tests and
+//! trials.
 
 use std::{f32::consts::TAU, fmt::Write as _, fs, path::Path};
 
@@ -19,11 +20,13 @@ const OBJECTS: std::ops::RangeInclusive<u32> = 40..=62;
 /// Half the width of the border around an object that belongs to neither side, in pixels.
 const BORDER: f32 = 1.0;
 
-/// Draws `count` pictures into a folder in VOC's layout, with annotations, image sets and class masks. The first half
-/// is `train`, the next quarter `val` (both together `trainval`), the rest `test`. The same seed draws the same.
+/// Draws `count` pictures into a folder in VOC's layout, with annotations, image sets and class masks. The
+/// first half is `train`, the next quarter `val` (both together `trainval`), the rest `test`. The same seed
+/// draws the same.
 ///
 /// # Errors
-/// [`TransferError::Io`] when something cannot be written, [`TransferError::Settings`] for less than four pictures.
+/// [`TransferError::Io`] when something cannot be written, [`TransferError::Settings`] for less than four
+/// pictures.
 pub fn draw(root: &Path, count: usize, seed: u64) -> Result<(), TransferError> {
     if count < 4 {
         return Err(TransferError::Settings(format!(
@@ -36,15 +39,16 @@ pub fn draw(root: &Path, count: usize, seed: u64) -> Result<(), TransferError> {
         let path = root.join(folder);
         fs::create_dir_all(&path).map_err(TransferError::io("create", &path))?;
     }
-    let scenes: Vec<Scene> =
-        (0..count).map(|index| Scene::draw(&mut rng_for(seed, Purpose::Picture, 0, index as u64))).collect();
-    for (index, scene) in scenes.iter().enumerate() {
-        scene.write(root, &name(index))?;
+    let drawings: Vec<Drawing> = (0..count)
+        .map(|index| Drawing::draw(&mut rng_for(seed, Purpose::Picture, 0, index as u64)))
+        .collect();
+    for (index, drawing) in drawings.iter().enumerate() {
+        drawing.write(root, &name(index))?;
     }
     let (train, val) = (count / 2, count / 2 + count / 4);
     for (set, range) in [("train", 0..train), ("val", train..val), ("trainval", 0..val), ("test", val..count)]
     {
-        write_set(root, set, range.clone(), &scenes[range])?;
+        write_set(root, set, range.clone(), &drawings[range])?;
     }
     Ok(())
 }
@@ -58,7 +62,7 @@ fn write_set(
     root: &Path,
     set: &str,
     range: std::ops::Range<usize>,
-    scenes: &[Scene],
+    drawings: &[Drawing],
 ) -> Result<(), TransferError> {
     let write = |file: String, text: String| {
         let path = root.join("ImageSets").join(file);
@@ -68,11 +72,10 @@ fn write_set(
     write(format!("Main/{set}.txt"), names.clone())?;
     write(format!("Segmentation/{set}.txt"), names)?;
     for (class, word) in CLASSES.iter().enumerate() {
-        let shows = |scene: &Scene| scene.shapes.iter().any(|shape| shape.class == class);
-        let lines = range
-            .clone()
-            .zip(scenes)
-            .map(|(index, scene)| format!("{} {:>2}\n", name(index), if shows(scene) { "1" } else { "-1" }));
+        let shows = |drawing: &Drawing| drawing.shapes.iter().any(|shape| shape.class == class);
+        let lines = range.clone().zip(drawings).map(|(index, drawing)| {
+            format!("{} {:>2}\n", name(index), if shows(drawing) { "1" } else { "-1" })
+        });
         write(format!("Main/{word}_{set}.txt"), lines.collect())?;
     }
     Ok(())
@@ -84,7 +87,7 @@ struct Shape {
     x: f32,
     y: f32,
     radius: f32,
-    colour: [f32; 3],
+    color: [f32; 3],
 }
 
 impl Shape {
@@ -106,16 +109,16 @@ impl Shape {
 }
 
 /// One picture.
-struct Scene {
+struct Drawing {
     picture: RgbImage,
     mask: ClassMask,
     shapes: Vec<Shape>,
 }
 
-impl Scene {
+impl Drawing {
     fn draw(rng: &mut impl Rng) -> Self {
         let (width, height) = (rng.random_range(SIDES), rng.random_range(SIDES));
-        let ground = colour(rng);
+        let ground = color(rng);
         let shapes = shapes(width, height, ground, rng);
         let (angle, wave) = (rng.random_range(0.0..TAU), rng.random_range(0.05..0.3));
         let mut labels = vec![0; (width * height) as usize];
@@ -127,7 +130,7 @@ impl Scene {
             for shape in &shapes {
                 let distance = shape.distance(u, v);
                 let inside = (0.5 - distance).clamp(0.0, 1.0);
-                value = std::array::from_fn(|c| value[c] + inside * (shape.colour[c] - value[c]));
+                value = std::array::from_fn(|c| value[c] + inside * (shape.color[c] - value[c]));
                 let label = &mut labels[(y * width + x) as usize];
                 match distance {
                     d if d.abs() <= BORDER => *label = IGNORED,
@@ -179,15 +182,15 @@ fn shapes(width: u32, height: u32, ground: [f32; 3], rng: &mut impl Rng) -> Vec<
         let radius = rng.random_range(OBJECTS) as f32 / 2.0;
         let mut place = |side: u32| rng.random_range(radius + 1.0..side as f32 - radius - 1.0);
         let (x, y) = (place(width), place(height));
-        let colour = std::iter::repeat_with(|| colour(rng)).find(|colour| contrast(*colour, ground) > 120.0);
+        let color = std::iter::repeat_with(|| color(rng)).find(|color| contrast(*color, ground) > 120.0);
         let shape = Shape {
             class: rng.random_range(0..CLASSES.len()),
             x,
             y,
             radius,
-            colour: colour.unwrap_or_default(),
+            color: color.unwrap_or_default(),
         };
-        if shapes.iter().all(|other| other.rect().overlap(&shape.rect()) == 0.0) {
+        if shapes.iter().all(|other| other.rect().iou(&shape.rect()) == 0.0) {
             shapes.push(shape);
         }
         if shapes.len() == wanted {
@@ -197,7 +200,7 @@ fn shapes(width: u32, height: u32, ground: [f32; 3], rng: &mut impl Rng) -> Vec<
     shapes
 }
 
-fn colour(rng: &mut impl Rng) -> [f32; 3] {
+fn color(rng: &mut impl Rng) -> [f32; 3] {
     std::array::from_fn(|_| rng.random_range(30.0..225.0))
 }
 
@@ -218,14 +221,14 @@ mod tests {
         for (set, count) in [("train", 4), ("val", 2), ("trainval", 6), ("test", 2)] {
             let names = voc.names(set, Task::Segmentation).expect("named");
             assert_eq!(names.len(), count);
-            for (name, presences) in names.iter().zip(voc.presences(set).expect("read")) {
+            for (name, labels) in names.iter().zip(voc.labels(set).expect("read")) {
                 let (picture, mask) =
                     (voc.picture(name).expect("picture"), voc.class_mask(name).expect("mask"));
                 let annotation = voc.annotation(name).expect("annotation");
                 assert_eq!(picture.dimensions(), (mask.width, mask.height));
                 assert_eq!(picture.dimensions(), (annotation.width, annotation.height));
                 for object in &annotation.objects {
-                    assert_eq!(presences[object.class], crate::voc::Presence::Present);
+                    assert_eq!(labels[object.class], crate::voc::Label::Present);
                     let (x, y) = (
                         (object.rect.left + object.rect.right) / 2.0,
                         object.rect.top + 0.7 * object.rect.height(),

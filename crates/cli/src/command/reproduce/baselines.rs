@@ -1,5 +1,5 @@
-//! The encoders that an experiment compares: context encoder, autoencoders and random weights, pretrained where they
-//! are missing.
+//! The encoders that an experiment compares: context encoder, autoencoders and random weights, pretrained
+//! where they are missing.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 use crate::{
-    command::transfer::{EncoderChoice, Named, shorter_side},
+    command::transfer::{EncoderArgs, Named, shorter_side},
     mask_choice::Kind,
     output::Output,
     training::onlooker,
@@ -23,9 +23,9 @@ use crate::{
 #[derive(Args, Clone)]
 pub struct Baselines {
     #[command(flatten)]
-    encoders: EncoderChoice,
-    /// Folder of pictures to pretrain on, without labels; otherwise those of DIR/train, or all of the devkit's year, those
-    /// to test on among them
+    encoders: EncoderArgs,
+    /// Folder of pictures to pretrain on, without labels; otherwise those of DIR/train, or all of the
+    /// devkit's year, those to test on among them
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
     /// What is hidden from the context encoder
@@ -60,8 +60,8 @@ impl Baselines {
         Ok(self.encoders.random()?.size)
     }
 
-    /// The encoders that were named; without any, each pretext and random weights, with every seed. `own` are the
-    /// pictures of the task.
+    /// The encoders that were named; without any, each pretext and random weights, with every seed. `own` are
+    /// the pictures of the task.
     pub fn ready(&self, own: &Path, device: &Device, output: &Output) -> Result<Vec<Named>> {
         if self.encoders.are_named() {
             return self.encoders.all();
@@ -88,7 +88,8 @@ impl Baselines {
         let model: FeatureModelConfig = self.encoders.random()?;
         let all = PretrainConfig::default().with_folder(pictures, Some(shorter_side(model.size)), false);
         let context = PretrainConfig { seed, model, masks: self.masks.with(0, None), ..all.clone() };
-        // All learn at the rate for these masks; but autoencoders hide nothing of the kind, and serve for any masks.
+        // All learn at the rate for these masks; but autoencoders hide nothing of the kind, and serve for any
+        // masks.
         let rate = Some(context.rate());
         let masks = if pretext == Pretext::Context { context.masks.clone() } else { all.masks };
         let config = PretrainConfig { pretext, rate, masks, ..context };

@@ -6,7 +6,9 @@ use miette::Result;
 
 use super::baselines::Baselines;
 use crate::{
-    command::transfer::{Attempt, Classes as FineTuned, Learning, Pictures, Probes, Scoreboard, TrialFolder},
+    command::transfer::{
+        Attempt, Classes as FineTuned, LearningArgs, Pictures, Probes, ResultTable, SmokeDir,
+    },
     device::DeviceChoice,
     outcome::Outcome,
     output::Output,
@@ -20,7 +22,7 @@ pub struct Classes {
     #[command(flatten)]
     baselines: Baselines,
     #[command(flatten)]
-    learning: Learning,
+    learning: LearningArgs,
     /// Layers for the linear classifier
     #[arg(
         long,
@@ -39,17 +41,17 @@ pub struct Classes {
 impl Classes {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
+        let trial = if self.smoke { Some(SmokeDir::draw()?) } else { None };
         let (pictures, baselines, learning) = match &trial {
             Some(trial) => (
-                Pictures::of_voc(trial.path(), ["trainval", "trainval"]),
+                Pictures::from_voc(trial.path(), ["trainval", "trainval"]),
                 self.baselines.tiny(trial.path()),
                 self.learning.with_steps(2),
             ),
             None => (self.pictures.clone(), self.baselines.clone(), self.learning.clone()),
         };
         let own = pictures.to_pretrain_on()?;
-        let mut table = Scoreboard::new(
+        let mut table = ResultTable::new(
             ["fine-tuned".to_owned()]
                 .into_iter()
                 .chain(self.layers.iter().map(|layer| format!("{layer} linear"))),

@@ -9,7 +9,7 @@ use miette::{IntoDiagnostic, Result, miette};
 use super::baselines::Baselines;
 use crate::{
     command::transfer::{
-        Attempt, Classes, Learning, Look, Masks, Objects, Pictures, Scoreboard, TrialFolder,
+        Attempt, Classes, DetectArgs, LearningArgs, Masks, Objects, Pictures, ResultTable, SmokeDir,
     },
     device::DeviceChoice,
     outcome::Outcome,
@@ -26,9 +26,9 @@ pub struct Table2 {
     #[command(flatten)]
     baselines: Baselines,
     #[command(flatten)]
-    look: Look,
+    look: DetectArgs,
     #[command(flatten)]
-    learning: Learning,
+    learning: LearningArgs,
     #[command(flatten)]
     device: DeviceChoice,
     /// A few steps on pictures drawn by the program, to see that everything works
@@ -53,7 +53,7 @@ const COLUMNS: [&str; 3] = ["classification, mAP", "detection, mAP", "segmentati
 impl Table2 {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
+        let trial = if self.smoke { Some(SmokeDir::draw()?) } else { None };
         let (root, baselines, look, learning, reach) = match (&trial, &self.voc) {
             (Some(trial), _) => {
                 let learning = self.learning.with_steps(2);
@@ -67,9 +67,9 @@ impl Table2 {
         // Everything is looked for before anything is computed.
         let masks = Masks::load(&root, ["train", "val"], Stride::S32, reach)?;
         let objects = Objects::load(&root, ["trainval", "test"], &look)?;
-        let mut classes = Classes::new(Pictures::of_voc(&root, ["trainval", "test"]));
+        let mut classes = Classes::new(Pictures::from_voc(&root, ["trainval", "test"]));
         classes.load(baselines.size()?)?;
-        let mut table = Scoreboard::new(COLUMNS);
+        let mut table = ResultTable::new(COLUMNS);
         let pictures = Voc::of_year(&root, 2012).into_diagnostic()?.pictures();
         for named in baselines.ready(&pictures, &device, output)? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };

@@ -7,13 +7,13 @@ use context_encoder::{
     data::Transform,
     transfer::{
         Fit,
-        classify::{Album, Classifier, CropLessons, Exam, Keep, Question},
+        classify::{Classification, Classifier, CropSource, LabeledDataset, Metrics, Resize},
         voc::Voc,
     },
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{Attempt, EncoderChoice, Learning, Scoreboard, TrialFolder, sets};
+use super::{Attempt, EncoderArgs, LearningArgs, ResultTable, SmokeDir, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune AlexNet's classifier and test it on ten crops of each picture.
@@ -22,9 +22,9 @@ pub struct Classify {
     #[command(flatten)]
     pictures: Pictures,
     #[command(flatten)]
-    encoders: EncoderChoice,
+    encoders: EncoderArgs,
     #[command(flatten)]
-    learning: Learning,
+    learning: LearningArgs,
     #[command(flatten)]
     device: DeviceChoice,
     /// A few steps on pictures drawn by the program, to see that everything works
@@ -38,7 +38,8 @@ pub struct Pictures {
     /// Folder with train/CLASS/*.jpg and test/CLASS/*.jpg
     #[arg(value_name = "DIR", required_unless_present_any = ["voc", "smoke"])]
     folder: Option<PathBuf>,
-    /// A year of PASCAL VOC instead, such as VOCdevkit/VOC2007: several classes a picture, mean average precision
+    /// A year of PASCAL VOC instead, such as VOCdevkit/VOC2007: several classes a picture, mean average
+    /// precision
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     voc: Option<PathBuf>,
     /// VOC's sets to learn from and to test on
@@ -48,7 +49,7 @@ pub struct Pictures {
 
 impl Pictures {
     /// Those of a devkit.
-    pub fn of_voc(folder: &Path, sets: [&str; 2]) -> Self {
+    pub fn from_voc(folder: &Path, sets: [&str; 2]) -> Self {
         Self { folder: None, voc: Some(folder.to_owned()), sets: sets.map(str::to_owned).to_vec() }
     }
 
@@ -60,24 +61,24 @@ impl Pictures {
         }
     }
 
-    pub fn question(&self) -> Question {
-        if self.voc.is_some() { Question::WhichAll } else { Question::WhichOne }
+    pub fn classification(&self) -> Classification {
+        if self.voc.is_some() { Classification::MultiLabel } else { Classification::SingleLabel }
     }
 
     /// To learn from, and to test on.
-    pub fn load(&self, keep: Keep) -> Result<[Album; 2]> {
-        let albums = match (&self.voc, &self.folder) {
+    pub fn load(&self, keep: Resize) -> Result<[LabeledDataset; 2]> {
+        let datasets = match (&self.voc, &self.folder) {
             (Some(root), _) => {
                 let voc = Voc::of_year(root, 2007).into_diagnostic()?;
                 let [train, test] = sets::pair(&self.sets)?;
-                [train, test].map(|set| Album::of_voc(&voc, set, keep))
+                [train, test].map(|set| LabeledDataset::from_voc(&voc, set, keep))
             }
             (None, folder) => {
                 let folder = folder.clone().unwrap_or_default();
-                ["train", "test"].map(|part| Album::of_folder(&folder.join(part), keep))
+                ["train", "test"].map(|part| LabeledDataset::from_folder(&folder.join(part), keep))
             }
         };
-        let [train, test] = albums;
+        let [train, test] = datasets;
         let (train, test) = (train.into_diagnostic()?, test.into_diagnostic()?);
         train.expect_classes_of(&test).into_diagnostic()?;
         Ok([train, test])
@@ -87,7 +88,7 @@ impl Pictures {
 /// Albums at one size, kept from encoder to encoder.
 pub struct Classes {
     pictures: Pictures,
-    loaded: Option<(u32, [Album; 2])>,
+    loaded: Option<(u32, [LabeledDataset; 2])>,
 }
 
 /// Crops are this part of the shorter side (AlexNet: 227 of 256).
@@ -104,29 +105,29 @@ impl Classes {
     }
 
     /// The pictures for encoders of a size, read unless they are there.
-    pub fn load(&mut self, size: usize) -> Result<&[Album; 2]> {
+    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
         let resize = shorter_side(size);
-        let albums = match self.loaded.take().filter(|(kept, _)| *kept == resize) {
-            Some((_, albums)) => albums,
-            None => self.pictures.load(Keep::ShorterSide(resize))?,
+        let datasets = match self.loaded.take().filter(|(kept, _)| *kept == resize) {
+            Some((_, datasets)) => datasets,
+            None => self.pictures.load(Resize::ShorterSide(resize))?,
         };
-        Ok(&self.loaded.insert((resize, albums)).1)
+        Ok(&self.loaded.insert((resize, datasets)).1)
     }
 
     /// Fine-tunes one encoder and returns its score, 0 to 1.
     pub fn try_one(&mut self, attempt: &Attempt<'_>) -> Result<f64> {
         let encoder = attempt.encoder()?;
         let size = encoder.config().size;
-        let question = self.pictures.question();
+        let classification = self.pictures.classification();
         let [train, test] = self.load(size)?;
         let (size, resize) = (size as u32, shorter_side(size));
         let view = Transform::RandomCrop { resize, size };
-        let encoder = attempt.named.suited(encoder, train.pictures.iter());
-        let classifier = Classifier::new(encoder, train.classes.len(), question, attempt.named.seed);
-        let own = Fit { rate: 2e-4, ..Fit::default() };
-        let lessons = CropLessons { album: train, view };
-        let judge = |classifier: &Classifier| Ok(Exam::sit(classifier, test, view).score());
-        let fitted = attempt.teach("classify", &own, classifier, &lessons, judge)?;
+        let encoder = attempt.named.initialized(encoder, train.pictures.iter());
+        let classifier = Classifier::new(encoder, train.classes.len(), classification, attempt.named.seed);
+        let own = Fit { lr: 2e-4, ..Fit::default() };
+        let source = CropSource { dataset: train, view };
+        let judge = |classifier: &Classifier| Ok(Metrics::evaluate(classifier, test, view).score());
+        let fitted = attempt.train("classify", &own, classifier, &source, judge)?;
         Ok(fitted.curve.score())
     }
 }
@@ -134,20 +135,20 @@ impl Classes {
 impl Classify {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
+        let trial = if self.smoke { Some(SmokeDir::draw()?) } else { None };
         let (pictures, encoders, learning) = match &trial {
             Some(trial) => (
-                Pictures::of_voc(trial.path(), ["trainval", "trainval"]),
+                Pictures::from_voc(trial.path(), ["trainval", "trainval"]),
                 self.encoders.tiny(),
                 self.learning.with_steps(2),
             ),
             None => (self.pictures.clone(), self.encoders.clone(), self.learning.clone()),
         };
-        let column = match pictures.question() {
-            Question::WhichOne => "fine-tuned, accuracy",
-            Question::WhichAll => "fine-tuned, mAP (11 points)",
+        let column = match pictures.classification() {
+            Classification::SingleLabel => "fine-tuned, accuracy",
+            Classification::MultiLabel => "fine-tuned, mAP (11 points)",
         };
-        let mut table = Scoreboard::new([column]);
+        let mut table = ResultTable::new([column]);
         let mut classes = Classes::new(pictures);
         for named in encoders.all()? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };

@@ -6,15 +6,16 @@ use clap::Args;
 use context_encoder::{
     Device,
     model::{FeatureEncoder, FeatureModelConfig},
-    transfer::{Source, rescaled},
+    transfer::{Source, data_dependent_init},
 };
 use image::RgbImage;
 use miette::{IntoDiagnostic, Result, miette};
 
 /// The choice of encoders and seeds.
 #[derive(Args, Clone)]
-pub struct EncoderChoice {
-    /// `random`, or a file of pretraining, or NAME=FILE; `{seed}` in it is replaced by each seed. May be repeated
+pub struct EncoderArgs {
+    /// `random`, or a file of pretraining, or NAME=FILE; `{seed}` in it is replaced by each seed. May be
+    /// repeated
     #[arg(long = "encoder", value_name = "[NAME=]FILE|random")]
     encoders: Vec<String>,
     /// Seeds of first weights, order and crops; every encoder is tried with each
@@ -29,13 +30,14 @@ pub struct EncoderChoice {
     /// A random encoder without local response normalisation and groups
     #[arg(long)]
     modern: bool,
-    /// The files hold the encoder's tensors without this program's header: --width, --size and --modern describe them
+    /// The files hold the encoder's tensors without this program's header: --width, --size and --modern
+    /// describe them
     #[arg(long)]
     headerless: bool,
-    /// Shift and scale every convolution so that its outputs have mean 0 and deviation 1 on the pictures to learn from
-    /// (data-dependent initialisation, Krähenbühl et al. 2016), before anything is learned
-    #[arg(long)]
-    rescale: bool,
+    /// Shift and scale every convolution so that its outputs have mean 0 and deviation 1 on the pictures to
+    /// learn from (data-dependent initialisation, Krähenbühl et al. 2016), before anything is learned
+    #[arg(long, alias = "rescale")]
+    data_dependent_init: bool,
 }
 
 /// An encoder to try.
@@ -44,7 +46,7 @@ pub struct Named {
     pub name: String,
     pub seed: u64,
     source: Source,
-    rescale: bool,
+    data_dependent_init: bool,
 }
 
 impl Named {
@@ -54,16 +56,16 @@ impl Named {
     }
 
     /// The encoder rescaled to pictures, where that was asked for.
-    pub fn suited<'a>(
+    pub fn initialized<'a>(
         &self,
         encoder: FeatureEncoder,
         pictures: impl ExactSizeIterator<Item = &'a RgbImage>,
     ) -> FeatureEncoder {
-        if self.rescale { rescaled(encoder, pictures) } else { encoder }
+        if self.data_dependent_init { data_dependent_init(encoder, pictures) } else { encoder }
     }
 }
 
-impl EncoderChoice {
+impl EncoderArgs {
     /// Smaller than any real one, for trials.
     pub fn tiny(&self) -> Self {
         Self { width: 4, size: 99, ..self.clone() }
@@ -89,7 +91,7 @@ impl EncoderChoice {
 
     /// An encoder with a name.
     pub fn named(&self, name: &str, seed: u64, source: Source) -> Named {
-        Named { name: name.to_owned(), seed, source, rescale: self.rescale }
+        Named { name: name.to_owned(), seed, source, data_dependent_init: self.data_dependent_init }
     }
 
     /// Every encoder with every seed, a random one where none was named; seeds of one encoder stand together.

@@ -7,8 +7,8 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use context_encoder::transfer::{
-    Descent, Fit, Fitted, Head, TransferError,
-    fit::{CurvePoint, Lessons, save_head},
+    Fit, Fitted, Head, Optimizer, TransferError,
+    fit::{BatchSource, CurvePoint, save_head},
 };
 use context_encoder::{Device, model::FeatureEncoder, train::Schedule};
 use miette::{IntoDiagnostic, Result, WrapErr};
@@ -19,7 +19,7 @@ use crate::output::Output;
 
 /// The choice of how heads learn. What is left out, each task decides.
 #[derive(Args, Clone, Default)]
-pub struct Learning {
+pub struct LearningArgs {
     /// Steps in all
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
@@ -27,14 +27,14 @@ pub struct Learning {
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Learning rate
-    #[arg(long, value_name = "RATE")]
-    rate: Option<f64>,
+    #[arg(long, alias = "rate", value_name = "LR")]
+    lr: Option<f64>,
     /// What the encoder's rate is multiplied by; 0 freezes it
-    #[arg(long, value_name = "FACTOR")]
-    encoder_rate: Option<f64>,
+    #[arg(long, alias = "encoder-rate", value_name = "FACTOR")]
+    encoder_lr_scale: Option<f64>,
     /// How steps go downhill
-    #[arg(long, value_enum)]
-    descent: Option<DescentName>,
+    #[arg(long, value_enum, alias = "descent")]
+    optimizer: Option<OptimizerName>,
     /// Steps between two points of the curve
     #[arg(long, value_name = "N")]
     every: Option<u64>,
@@ -47,14 +47,14 @@ pub struct Learning {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum DescentName {
+enum OptimizerName {
     /// Adam, beta 0.5 and 0.999
     Adam,
     /// Gradient descent with momentum 0.9
     Momentum,
 }
 
-impl Learning {
+impl LearningArgs {
     /// As many steps and no more.
     pub fn with_steps(&self, steps: u64) -> Self {
         Self { steps: self.steps.or(Some(steps)), ..self.clone() }
@@ -66,12 +66,12 @@ impl Learning {
         Fit {
             steps,
             batch_size: self.batch.unwrap_or(own.batch_size),
-            rate: self.rate.unwrap_or(own.rate),
-            encoder_rate: self.encoder_rate.unwrap_or(own.encoder_rate),
-            descent: match self.descent {
-                None => own.descent,
-                Some(DescentName::Adam) => Descent::Adam,
-                Some(DescentName::Momentum) => Descent::Momentum(0.9),
+            lr: self.lr.unwrap_or(own.lr),
+            encoder_lr_scale: self.encoder_lr_scale.unwrap_or(own.encoder_lr_scale),
+            optimizer: match self.optimizer {
+                None => own.optimizer,
+                Some(OptimizerName::Adam) => Optimizer::Adam,
+                Some(OptimizerName::Momentum) => Optimizer::Momentum(0.9),
             },
             schedule: Schedule::Cosine,
             seed,
@@ -83,7 +83,7 @@ impl Learning {
 /// One encoder's turn at a task.
 pub struct Attempt<'a> {
     pub named: &'a Named,
-    pub learning: &'a Learning,
+    pub learning: &'a LearningArgs,
     /// Where heads are used; they learn on the same with gradients.
     pub device: &'a Device,
     pub output: &'a Output,
@@ -99,14 +99,14 @@ impl Attempt<'_> {
         self.device.clone().without_autodiff().autodiff()
     }
 
-    /// Teaches a head with the task's `own` settings where nothing else was chosen, tells how it goes, and leaves weights
-    /// and curve where they were asked for.
-    pub fn teach<H: Head>(
+    /// Teaches a head with the task's `own` settings where nothing else was chosen, tells how it goes, and
+    /// leaves weights and curve where they were asked for.
+    pub fn train<H: Head>(
         &self,
         task: &str,
         own: &Fit,
         head: H,
-        lessons: &dyn Lessons<H::Batch>,
+        source: &dyn BatchSource<H::Batch>,
         judge: impl FnMut(&H) -> Result<f64, TransferError>,
     ) -> Result<Fitted<H>> {
         let Self { named: Named { name, seed, .. }, learning, output, .. } = self;
@@ -122,7 +122,7 @@ impl Attempt<'_> {
             let score = score.map(|score| format!(", score {score:.3}")).unwrap_or_default();
             bar.detail(format_args!("{name} {seed} {task}: step {step}, loss {loss:.4}{score}"));
         };
-        let fitted = fit.run(head, lessons, &self.training(), learning.scored, judge, &mut watch);
+        let fitted = fit.run(head, source, &self.training(), learning.scored, judge, &mut watch);
         bar.clear_bar();
         let fitted = fitted.into_diagnostic()?;
         if let Some(folder) = &learning.run {

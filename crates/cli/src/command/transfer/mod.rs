@@ -5,24 +5,24 @@ mod detect;
 mod encoders;
 mod learning;
 mod probe;
-mod scoreboard;
+mod results;
 mod segment;
 mod sets;
+mod smoke_dir;
 mod tiny;
-mod trial;
 
 use clap::{Args, Subcommand};
 use miette::Result;
 
 use crate::{outcome::Outcome, output::Output};
 
-pub use encoders::{EncoderChoice, Named};
-pub use learning::{Attempt, Learning};
-pub use scoreboard::Scoreboard;
-pub use trial::TrialFolder;
+pub use encoders::{EncoderArgs, Named};
+pub use learning::{Attempt, LearningArgs};
+pub use results::ResultTable;
+pub use smoke_dir::SmokeDir;
 pub use {
     classify::{Classes, Pictures, shorter_side},
-    detect::{Look, Objects},
+    detect::{DetectArgs, Objects},
     probe::Probes,
     segment::Masks,
 };
@@ -36,7 +36,8 @@ pub struct Transfer {
 
 #[derive(Subcommand)]
 enum TransferTask {
-    /// Fine-tune AlexNet's classifier on a folder of classes, or on PASCAL VOC; tested on ten crops of each picture
+    /// Fine-tune AlexNet's classifier on a folder of classes, or on PASCAL VOC; tested on ten crops of each
+    /// picture
     Classify(classify::Classify),
     /// Judge frozen features, layer by layer: a linear classifier, and nearest neighbours
     Probe(probe::ProbeCommand),

@@ -5,13 +5,13 @@ use context_encoder::{
     Device,
     model::FeatureLayer,
     transfer::{
-        classify::{Album, Keep},
+        classify::{LabeledDataset, Resize},
         probe::{Probe, probe},
     },
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{EncoderChoice, Named, Scoreboard, TrialFolder, classify::Pictures};
+use super::{EncoderArgs, Named, ResultTable, SmokeDir, classify::Pictures};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Judge frozen features: a linear classifier and nearest neighbours on each layer.
@@ -20,7 +20,7 @@ pub struct ProbeCommand {
     #[command(flatten)]
     pictures: Pictures,
     #[command(flatten)]
-    encoders: EncoderChoice,
+    encoders: EncoderArgs,
     /// Layers: pool1, pool2, conv3, conv4, conv5, pool5
     #[arg(
         long,
@@ -39,14 +39,14 @@ pub struct ProbeCommand {
 impl ProbeCommand {
     pub fn run(&self, output: &Output) -> Result<Outcome> {
         let device = self.device.open()?;
-        let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
+        let trial = if self.smoke { Some(SmokeDir::draw()?) } else { None };
         let (pictures, encoders) = match &trial {
-            Some(trial) => (Pictures::of_voc(trial.path(), ["trainval", "trainval"]), self.encoders.tiny()),
+            Some(trial) => (Pictures::from_voc(trial.path(), ["trainval", "trainval"]), self.encoders.tiny()),
             None => (self.pictures.clone(), self.encoders.clone()),
         };
         let columns =
             self.layers.iter().flat_map(|layer| [format!("{layer} linear"), format!("{layer} neighbours")]);
-        let mut table = Scoreboard::new(columns);
+        let mut table = ResultTable::new(columns);
         let mut all = Probes::new(pictures);
         for named in encoders.all()? {
             let probes = all.try_one(&named, &self.layers, &device, output)?;
@@ -62,7 +62,7 @@ impl ProbeCommand {
 /// Albums of squares of one size, kept from encoder to encoder.
 pub struct Probes {
     pictures: Pictures,
-    loaded: Option<(u32, [Album; 2])>,
+    loaded: Option<(u32, [LabeledDataset; 2])>,
 }
 
 impl Probes {
@@ -71,13 +71,13 @@ impl Probes {
     }
 
     /// The pictures for encoders of a size, read unless they are there.
-    pub fn load(&mut self, size: usize) -> Result<&[Album; 2]> {
+    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
         let side = size as u32;
-        let albums = match self.loaded.take().filter(|(kept, _)| *kept == side) {
-            Some((_, albums)) => albums,
-            None => self.pictures.load(Keep::Square(side))?,
+        let datasets = match self.loaded.take().filter(|(kept, _)| *kept == side) {
+            Some((_, datasets)) => datasets,
+            None => self.pictures.load(Resize::Square(side))?,
         };
-        Ok(&self.loaded.insert((side, albums)).1)
+        Ok(&self.loaded.insert((side, datasets)).1)
     }
 
     /// Probes layers of one encoder, frozen, and tells their scores.
@@ -90,10 +90,10 @@ impl Probes {
     ) -> Result<Vec<Probe>> {
         let device = &device.clone().without_autodiff();
         let encoder = named.load(device)?;
-        let question = self.pictures.question();
+        let classification = self.pictures.classification();
         let [train, test] = self.load(encoder.config().size)?;
-        let encoder = named.suited(encoder, train.pictures.iter());
-        let probes = probe(&encoder, [train, test], question, layers, device).into_diagnostic()?;
+        let encoder = named.initialized(encoder, train.pictures.iter());
+        let probes = probe(&encoder, [train, test], classification, layers, device).into_diagnostic()?;
         for Probe { layer, numbers, linear, decay, neighbours } in &probes {
             output.note(format_args!(
                 "{} {} {layer}: linear {:.1} %, neighbours {:.1} % ({numbers} numbers, decay {decay})",

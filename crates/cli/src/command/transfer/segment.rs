@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use context_encoder::transfer::{
     Fit,
-    segment::{MaskLessons, MaskedPicture, Segmenter, SegmenterConfig, Stride},
+    segment::{SegmentationSample, SegmentationSource, Segmenter, SegmenterConfig, Stride},
     voc::Voc,
 };
 use miette::{IntoDiagnostic, Result};
 
-use super::{Attempt, EncoderChoice, Learning, Scoreboard, TrialFolder, sets};
+use super::{Attempt, EncoderArgs, LearningArgs, ResultTable, SmokeDir, sets};
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
 
 /// Fine-tune a fully convolutional network on class masks.
@@ -23,7 +23,7 @@ pub struct Segment {
     #[arg(long, value_delimiter = ',', default_value = "train,val", value_name = "SET,SET")]
     sets: Vec<String>,
     #[command(flatten)]
-    encoders: EncoderChoice,
+    encoders: EncoderArgs,
     /// How fine scores are before they are enlarged
     #[arg(long, value_enum, default_value_t = StrideName::S32)]
     stride: StrideName,
@@ -31,7 +31,7 @@ pub struct Segment {
     #[arg(long, default_value_t = 7, value_parser = odd, value_name = "N")]
     reach: usize,
     #[command(flatten)]
-    learning: Learning,
+    learning: LearningArgs,
     #[command(flatten)]
     device: DeviceChoice,
     /// A few steps on pictures drawn by the program, to see that everything works
@@ -58,14 +58,14 @@ fn odd(text: &str) -> Result<usize, String> {
 
 /// Masked pictures of two sets.
 pub struct Masks {
-    parts: [Vec<MaskedPicture>; 2],
+    parts: [Vec<SegmentationSample>; 2],
     config: SegmenterConfig,
 }
 
 impl Masks {
     pub fn load(root: &Path, sets: [&str; 2], stride: Stride, reach: usize) -> Result<Self> {
         let voc = Voc::of_year(root, 2012).into_diagnostic()?;
-        let [train, test] = sets.map(|set| MaskedPicture::of_voc(&voc, set));
+        let [train, test] = sets.map(|set| SegmentationSample::from_voc(&voc, set));
         let config = SegmenterConfig { stride, reach, ..SegmenterConfig::new(voc.classes().len() + 1) };
         Ok(Self { parts: [train.into_diagnostic()?, test.into_diagnostic()?], config })
     }
@@ -74,12 +74,12 @@ impl Masks {
     pub fn try_one(&self, attempt: &Attempt<'_>) -> Result<f64> {
         let [train, test] = &self.parts;
         let pictures = train.iter().map(|known| &known.picture);
-        let encoder = attempt.named.suited(attempt.encoder()?, pictures);
+        let encoder = attempt.named.initialized(attempt.encoder()?, pictures);
         let segmenter = Segmenter::new(encoder, self.config, attempt.named.seed);
-        let own = Fit { batch_size: 8, rate: 2e-4, ..Fit::default() };
-        let lessons = MaskLessons { pictures: train };
+        let own = Fit { batch_size: 8, lr: 2e-4, ..Fit::default() };
+        let source = SegmentationSource { pictures: train };
         let judge = |segmenter: &Segmenter| Ok(segmenter.examine(test, self.config.labels)?.mean_iu());
-        let fitted = attempt.teach("segment", &own, segmenter, &lessons, judge)?;
+        let fitted = attempt.train("segment", &own, segmenter, &source, judge)?;
         Ok(fitted.curve.score())
     }
 }
@@ -92,7 +92,7 @@ impl Segment {
             StrideName::S16 => Stride::S16,
             StrideName::S8 => Stride::S8,
         };
-        let trial = if self.smoke { Some(TrialFolder::draw()?) } else { None };
+        let trial = if self.smoke { Some(SmokeDir::draw()?) } else { None };
         let (masks, encoders, learning) = match &trial {
             Some(trial) => (
                 Masks::load(trial.path(), ["trainval", "trainval"], stride, 3)?,
@@ -110,7 +110,7 @@ impl Segment {
                 self.learning.clone(),
             ),
         };
-        let mut table = Scoreboard::new(["mean IU"]);
+        let mut table = ResultTable::new(["mean IU"]);
         for named in encoders.all()? {
             let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
             let score = masks.try_one(&attempt)?;

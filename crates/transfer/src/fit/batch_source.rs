@@ -16,7 +16,7 @@ pub struct Item {
 }
 
 /// What a head learns from.
-pub trait Lessons<B> {
+pub trait BatchSource<B> {
     /// How many pictures there are.
     fn len(&self) -> usize;
 
@@ -32,7 +32,8 @@ pub trait Lessons<B> {
     fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<B, TransferError>;
 }
 
-/// The pictures of a step: every epoch shows each once, in an order of its own; batches run on from epoch to epoch.
+/// The pictures of a step: every epoch shows each once, in an order of its own; batches run on from epoch to
+/// epoch.
 pub(super) fn items(seed: u64, step: u64, batch_size: usize, len: usize) -> Vec<Item> {
     assert!(len > 0, "there is nothing to learn from");
     let first = step * batch_size as u64;

@@ -20,12 +20,12 @@ pub(crate) fn he(inputs: usize) -> f32 {
 }
 
 /// Draws layers one after the other.
-pub(crate) struct FirstWeights<'a> {
+pub(crate) struct LayerInit<'a> {
     rng: ChaCha8Rng,
     device: &'a Device,
 }
 
-impl<'a> FirstWeights<'a> {
+impl<'a> LayerInit<'a> {
     pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(STREAM);

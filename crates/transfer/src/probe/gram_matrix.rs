@@ -6,11 +6,11 @@ use super::Features;
 
 /// Inner products of standardised features, divided by their number.
 ///
-/// A linear classifier's weights are sums over the known pictures, `W = X^T A`, so that what it says of a picture is a
-/// row of products times `A`. With fewer pictures than numbers this is by far the smaller problem, and many classifiers
-/// can be trained on one table.
+/// A linear classifier's weights are sums over the known pictures, `W = X^T A`, so that what it says of a
+/// picture is a row of products times `A`. With fewer pictures than numbers this is by far the smaller
+/// problem, and many classifiers can be trained on one table.
 #[derive(Clone, Debug)]
-pub struct Kinship {
+pub struct GramMatrix {
     /// Known with known: `[known, known]`.
     pub known: Tensor<2>,
     /// Asked with known: `[asked, known]`.
@@ -19,11 +19,11 @@ pub struct Kinship {
     pub lengths: Tensor<2>,
 }
 
-impl Kinship {
-    /// Of features that [`Features::standardised`] has not seen yet.
+impl GramMatrix {
+    /// Of features that [`Features::standardize`] has not seen yet.
     pub fn between(known: Features, asked: Features) -> Self {
         let numbers = known.numbers() as f32;
-        let [known, asked] = Features::standardised(known, asked);
+        let [known, asked] = Features::standardize(known, asked);
         let columns = known.clone().transpose() / numbers; // [numbers, known]
         Self {
             lengths: asked.clone().powi_scalar(2).sum_dim(1) / numbers,

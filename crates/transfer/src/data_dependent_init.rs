@@ -1,4 +1,4 @@
-//! An encoder suited to the pictures that it will see.
+//! An encoder initialized to the pictures that it will see.
 
 use context_encoder_data::pixel::images_to_tensor;
 use context_encoder_model::FeatureEncoder;
@@ -7,10 +7,10 @@ use image::RgbImage;
 use crate::{classify::device_of, resize};
 
 /// Pictures that an encoder is rescaled by, at most.
-pub const LOOKED_AT: usize = 64;
+pub const MAX_IMAGES: usize = 64;
 
-/// An encoder [rescaled](FeatureEncoder::rescaled) to pictures: to [`LOOKED_AT`] of them at equal distances, squeezed into
-/// squares of its size. Without pictures it stays as it is.
+/// An encoder [rescaled](FeatureEncoder::rescaled) to pictures: to [`MAX_IMAGES`] of them at equal distances,
+/// squeezed into squares of its size. Without pictures it stays as it is.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -19,16 +19,16 @@ pub const LOOKED_AT: usize = 64;
 ///
 /// let encoder = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&Device::flex())?.into_encoder();
 /// let pictures = [RgbImage::from_fn(120, 90, |x, y| image::Rgb([(x * y % 256) as u8; 3]))];
-/// let suited = context_encoder_transfer::rescaled(encoder, pictures.iter());
-/// assert_eq!(suited.config().size, 99);
+/// let initialized = context_encoder_transfer::data_dependent_init(encoder, pictures.iter());
+/// assert_eq!(initialized.config().size, 99);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
-pub fn rescaled<'a>(
+pub fn data_dependent_init<'a>(
     encoder: FeatureEncoder,
     pictures: impl ExactSizeIterator<Item = &'a RgbImage>,
 ) -> FeatureEncoder {
     let side = encoder.config().size as u32;
-    let (all, some) = (pictures.len(), pictures.len().min(LOOKED_AT));
+    let (all, some) = (pictures.len(), pictures.len().min(MAX_IMAGES));
     let chosen: Vec<usize> = (0..some).map(|number| number * all / some).collect();
     let squares: Vec<RgbImage> = pictures
         .enumerate()

@@ -6,22 +6,22 @@ pub const IGNORED: u8 = 255;
 /// How often pixels of each class were given each label, over any number of pictures.
 ///
 /// ```
-/// use context_encoder_transfer::metric::{Confusion, IGNORED};
+/// use context_encoder_transfer::metric::{ConfusionMatrix, IGNORED};
 ///
-/// let mut confusion = Confusion::new(2);
+/// let mut confusion = ConfusionMatrix::new(2);
 /// confusion.add(&[0, 0, 1, 1, 1], &[0, 1, 1, 1, IGNORED]);
 /// // background: 1 of 2 pixels that are or were called background; object: 2 of 3
 /// assert!((confusion.mean_iu() - (1.0 / 2.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
 /// assert_eq!(confusion.pixel_accuracy(), 0.75);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confusion {
+pub struct ConfusionMatrix {
     classes: usize,
     /// Row: truth; column: answer.
     counts: Vec<u64>,
 }
 
-impl Confusion {
+impl ConfusionMatrix {
     /// Nothing counted yet, for labels 0 to `classes` - 1.
     pub fn new(classes: usize) -> Self {
         Self { classes, counts: vec![0; classes * classes] }
@@ -44,8 +44,8 @@ impl Confusion {
         }
     }
 
-    /// Of each class: pixels that are it and were called it, over pixels that are it or were called it. Not a number
-    /// where there are none.
+    /// Of each class: pixels that are it and were called it, over pixels that are it or were called it. Not a
+    /// number where there are none.
     pub fn intersection_over_union(&self) -> Vec<f64> {
         let count = |truth: usize, answer: usize| self.counts[truth * self.classes + answer];
         (0..self.classes)
@@ -58,8 +58,8 @@ impl Confusion {
             .collect()
     }
 
-    /// The mean over classes of [`intersection_over_union`](Self::intersection_over_union), background included;
-    /// classes that neither occur nor were answered are left out. 0 to 1.
+    /// The mean over classes of [`intersection_over_union`](Self::intersection_over_union), background
+    /// included; classes that neither occur nor were answered are left out. 0 to 1.
     pub fn mean_iu(&self) -> f64 {
         super::mean(&self.intersection_over_union())
     }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn three_classes_worked_out_by_hand() {
-        let mut confusion = Confusion::new(4);
+        let mut confusion = ConfusionMatrix::new(4);
         // truth 0: called 0 0 1; truth 1: called 1 2; truth 2: called 2; class 3 never occurs
         confusion.add(&[0, 0, 1, 1], &[0, 0, 0, 1]);
         confusion.add(&[2, 2, 3], &[1, 2, IGNORED]);
@@ -91,6 +91,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "labels 0 and 2 of 2 classes")]
     fn unknown_labels_are_the_callers_bug() {
-        Confusion::new(2).add(&[0], &[2]);
+        ConfusionMatrix::new(2).add(&[0], &[2]);
     }
 }

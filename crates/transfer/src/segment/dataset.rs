@@ -6,29 +6,29 @@ use image::{RgbImage, imageops::flip_horizontal};
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::Frame;
+use super::PaddedFrame;
 use crate::{
     TransferError,
-    fit::{Item, Lessons},
+    fit::{BatchSource, Item},
     metric::IGNORED,
     voc::{ClassMask, Task, Voc},
 };
 
 /// A picture and the class of each of its pixels.
 #[derive(Clone, Debug)]
-pub struct MaskedPicture {
+pub struct SegmentationSample {
     /// The picture.
     pub picture: RgbImage,
     /// Of the same size.
     pub mask: ClassMask,
 }
 
-impl MaskedPicture {
+impl SegmentationSample {
     /// An image set of VOC, at its own size.
     ///
     /// # Errors
     /// Those of [`Voc`], and [`TransferError::Malformed`] when a mask has another size than its picture.
-    pub fn of_voc(voc: &Voc, set: &str) -> Result<Vec<Self>, TransferError> {
+    pub fn from_voc(voc: &Voc, set: &str) -> Result<Vec<Self>, TransferError> {
         let read = |name: &String| {
             let (picture, mask) = (voc.picture(name)?, voc.class_mask(name)?);
             if picture.dimensions() != (mask.width, mask.height) {
@@ -51,11 +51,11 @@ impl MaskedPicture {
 
 /// Pictures on canvases with what their pixels are.
 #[derive(Clone, Debug)]
-pub struct SegmentBatch {
+pub struct SegmentationBatch {
     /// `[batch, 3, canvas height, canvas width]` in `[-1, 1]`.
     pub canvases: Tensor<4>,
     /// Where pictures stand.
-    pub frame: Frame,
+    pub frame: PaddedFrame,
     /// `[batch, 1, height, width]`; 0 where a pixel does not count.
     pub labels: Tensor<4, Int>,
     /// `[batch, 1, height, width]`: 1 where a pixel counts, 0 at borders and outside the picture.
@@ -64,28 +64,30 @@ pub struct SegmentBatch {
 
 /// Whole pictures, mirrored or not.
 #[derive(Clone, Copy, Debug)]
-pub struct MaskLessons<'a> {
+pub struct SegmentationSource<'a> {
     /// The pictures.
-    pub pictures: &'a [MaskedPicture],
+    pub pictures: &'a [SegmentationSample],
 }
 
-impl Lessons<SegmentBatch> for MaskLessons<'_> {
+impl BatchSource<SegmentationBatch> for SegmentationSource<'_> {
     fn len(&self) -> usize {
         self.pictures.len()
     }
 
-    fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<SegmentBatch, TransferError> {
+    fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<SegmentationBatch, TransferError> {
         let turn = |item: &Item| {
             let known = self.pictures[item.index].clone();
             let flip: bool = rng_for(seed, Purpose::Crop, item.epoch, item.index as u64).random();
             if flip { known.mirrored() } else { known }
         };
-        let known: Vec<MaskedPicture> = items.iter().map(turn).collect();
+        let known: Vec<SegmentationSample> = items.iter().map(turn).collect();
         let pictures: Vec<&RgbImage> = known.iter().map(|known| &known.picture).collect();
-        let frame = Frame::around(&pictures);
+        let frame = PaddedFrame::around(&pictures);
         let (width, height) = (frame.width as usize, frame.height as usize);
         let mut labels = vec![IGNORED; known.len() * height * width];
-        for (MaskedPicture { mask, .. }, page) in known.iter().zip(labels.chunks_exact_mut(height * width)) {
+        for (SegmentationSample { mask, .. }, page) in
+            known.iter().zip(labels.chunks_exact_mut(height * width))
+        {
             let rows = mask.labels.chunks_exact(mask.width as usize);
             for (row, target) in rows.zip(page.chunks_exact_mut(width)) {
                 target[..row.len()].copy_from_slice(row);
@@ -95,8 +97,8 @@ impl Lessons<SegmentBatch> for MaskLessons<'_> {
         let counted: Vec<f32> = labels.iter().map(|&label| f32::from(label != IGNORED)).collect();
         let labels: Vec<i64> =
             labels.iter().map(|&label| if label == IGNORED { 0 } else { i64::from(label) }).collect();
-        Ok(SegmentBatch {
-            canvases: frame.hang(&pictures, device),
+        Ok(SegmentationBatch {
+            canvases: frame.pad(&pictures, device),
             frame,
             labels: Tensor::from_data(TensorData::new(labels, shape), device),
             counted: Tensor::from_data(TensorData::new(counted, shape), device),

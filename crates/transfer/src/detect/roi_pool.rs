@@ -8,18 +8,18 @@ use crate::Rect;
 /// Side of what comes out (AlexNet's pool5).
 pub const SIDE: usize = 6;
 
-/// Pixels from one position of conv5 to the next, and those before the first position's own: it has its centre at 17
-/// (conv1 11x11 stride 4 and two poolings 3x3 stride 2, without padding), so position `i` stands for pixels `9 + 16 i`
-/// to `25 + 16 i`.
+/// Pixels from one position of conv5 to the next, and those before the first position's own: it has its
+/// centre at 17 (conv1 11x11 stride 4 and two poolings 3x3 stride 2, without padding), so position `i` stands
+/// for pixels `9 + 16 i` to `25 + 16 i`.
 const STEP: f32 = 16.0;
 const FIRST: f32 = 9.0;
 
-/// The largest value of each of 6x6 parts of each region, channel by channel (Fast R-CNN, section 2.1). Parts overlap by
-/// a position where a region's positions cannot be shared out evenly; a region that falls between positions gets the
-/// nearest. Gradients go to the positions that were largest.
+/// The largest value of each of 6x6 parts of each region, channel by channel (Fast R-CNN, section 2.1). Parts
+/// overlap by a position where a region's positions cannot be shared out evenly; a region that falls between
+/// positions gets the nearest. Gradients go to the positions that were largest.
 ///
-/// Where the largest values are is worked out on the host, so the map is read from its device once; what comes out is
-/// gathered on the device.
+/// Where the largest values are is worked out on the host, so the map is read from its device once; what
+/// comes out is gathered on the device.
 ///
 /// # Shapes
 /// - `map`: `[batch, channels, height, width]`, conv5
@@ -28,7 +28,7 @@ const FIRST: f32 = 9.0;
 ///
 /// # Panics
 /// When a region names a picture that the batch does not have.
-pub fn pool_regions(map: Tensor<4>, regions: &[(usize, Rect)]) -> Tensor<4> {
+pub fn roi_pool(map: Tensor<4>, regions: &[(usize, Rect)]) -> Tensor<4> {
     let [batch, channels, height, width] = map.dims();
     let values: Vec<f32> = map.clone().detach().into_data().iter::<f32>().collect();
     let cells = height * width;
@@ -95,7 +95,7 @@ mod tests {
         let values: Vec<f32> = (0..2 * 12 * 12).map(|i| (i * 37 % 289) as f32).collect();
         let map = Tensor::<1>::from_floats(values.as_slice(), &device).reshape([1, 2, 12, 12]).require_grad();
         let whole = Rect::new(9.0, 9.0, 201.0, 201.0);
-        let pooled = pool_regions(map.clone(), &[(0, whole), (0, whole)]);
+        let pooled = roi_pool(map.clone(), &[(0, whole), (0, whole)]);
         assert_eq!(pooled.dims(), [2, 2, 6, 6]);
         let found = pooled.clone().into_data().try_to_vec::<f32>().expect("f32");
         let at = |c: usize, y: usize, x: usize| values[c * 144 + y * 12 + x];

@@ -7,13 +7,13 @@ use super::Named;
 use crate::{output::Output, table::Table};
 
 /// Scores in percent, a row for each encoder, a column for each thing measured.
-pub struct Scoreboard {
+pub struct ResultTable {
     columns: Vec<String>,
     /// Name, and for each column the seeds' scores.
     rows: Vec<(String, Vec<Vec<f64>>)>,
 }
 
-impl Scoreboard {
+impl ResultTable {
     pub fn new(columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }

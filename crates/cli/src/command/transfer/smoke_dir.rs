@@ -9,9 +9,9 @@ use miette::{IntoDiagnostic, Result};
 const PICTURES: usize = 6;
 
 /// A folder with a tiny devkit, removed when it is dropped.
-pub struct TrialFolder(PathBuf);
+pub struct SmokeDir(PathBuf);
 
-impl TrialFolder {
+impl SmokeDir {
     pub fn draw() -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("context-encoder-trial-{}", std::process::id()));
         let trial = Self(folder);
@@ -24,7 +24,7 @@ impl TrialFolder {
     }
 }
 
-impl Drop for TrialFolder {
+impl Drop for SmokeDir {
     fn drop(&mut self) {
         // What cannot be removed from the system's folder for such things is left to the system.
         let _ = std::fs::remove_dir_all(&self.0);

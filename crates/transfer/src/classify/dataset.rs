@@ -8,30 +8,30 @@ use rayon::prelude::*;
 
 use crate::{
     TransferError, resize,
-    voc::{Presence, Voc},
+    voc::{Label, Voc},
 };
 
 /// Pictures whose classes are known, decoded and kept in memory at the size in which they are used.
 #[derive(Clone, Debug)]
-pub struct Album {
+pub struct LabeledDataset {
     /// Names of the classes.
     pub classes: Vec<String>,
     /// The pictures.
     pub pictures: Vec<RgbImage>,
     /// What each shows: `[picture][class]`.
-    pub presences: Vec<Vec<Presence>>,
+    pub labels: Vec<Vec<Label>>,
 }
 
 /// At which size pictures are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub enum Resize {
     /// Of this shorter side, to cut crops from.
     ShorterSide(u32),
     /// Squeezed into a square.
     Square(u32),
 }
 
-impl Keep {
+impl Resize {
     fn apply(self, picture: &RgbImage) -> RgbImage {
         match self {
             Self::ShorterSide(side) => resize::to_shorter_side(picture, side).0,
@@ -40,13 +40,13 @@ impl Keep {
     }
 }
 
-impl Album {
+impl LabeledDataset {
     /// Pictures in a folder with a subfolder for each class.
     ///
     /// # Errors
-    /// [`TransferError::Missing`] when there are no subfolders, [`TransferError::Data`] for a picture that cannot be
-    /// read.
-    pub fn of_folder(root: &Path, keep: Keep) -> Result<Self, TransferError> {
+    /// [`TransferError::Missing`] when there are no subfolders, [`TransferError::Data`] for a picture that
+    /// cannot be read.
+    pub fn from_folder(root: &Path, keep: Resize) -> Result<Self, TransferError> {
         let options = FolderOptions { on_bad_picture: OnBadPicture::Stop, ..FolderOptions::default() };
         let folder = Folder::open(root, options)?;
         let names: Vec<Option<String>> = (0..folder.len())
@@ -74,29 +74,27 @@ impl Album {
             .map(|&(index, _)| Ok(keep.apply(&folder.picture(0, index)?)))
             .collect::<Result<_, TransferError>>()?;
         let one = |of: usize| {
-            (0..classes.len())
-                .map(|class| if class == of { Presence::Present } else { Presence::Absent })
-                .collect()
+            (0..classes.len()).map(|class| if class == of { Label::Present } else { Label::Absent }).collect()
         };
-        let presences = labelled.iter().map(|&(_, class)| one(class)).collect();
-        Ok(Self { pictures, presences, classes })
+        let labels = labelled.iter().map(|&(_, class)| one(class)).collect();
+        Ok(Self { pictures, labels, classes })
     }
 
     /// An image set of VOC.
     ///
     /// # Errors
     /// Those of [`Voc`].
-    pub fn of_voc(voc: &Voc, set: &str, keep: Keep) -> Result<Self, TransferError> {
-        let presences = voc.presences(set)?;
+    pub fn from_voc(voc: &Voc, set: &str, keep: Resize) -> Result<Self, TransferError> {
+        let labels = voc.labels(set)?;
         let pictures = voc
             .names(set, crate::voc::Task::Main)?
             .par_iter()
             .map(|name| Ok(keep.apply(&voc.picture(name)?)))
             .collect::<Result<_, TransferError>>()?;
-        Ok(Self { classes: voc.classes().to_vec(), pictures, presences })
+        Ok(Self { classes: voc.classes().to_vec(), pictures, labels })
     }
 
-    /// Checks that another album has the same classes.
+    /// Checks that another dataset has the same classes.
     ///
     /// # Errors
     /// [`TransferError::Settings`] names the classes that one of them lacks.
@@ -116,8 +114,8 @@ impl Album {
 
     /// The class of each picture: the first it shows.
     pub fn labels(&self) -> Vec<usize> {
-        let first = |row: &Vec<Presence>| row.iter().position(|&presence| presence == Presence::Present);
-        self.presences.iter().map(|row| first(row).unwrap_or(0)).collect()
+        let first = |row: &Vec<Label>| row.iter().position(|&label| label == Label::Present);
+        self.labels.iter().map(|row| first(row).unwrap_or(0)).collect()
     }
 
     /// How many pictures there are.

@@ -4,18 +4,18 @@ use burn::tensor::{Tensor, TensorData};
 use context_encoder_data::{Purpose, coin_flips, rng_for};
 use rand_chacha::ChaCha8Rng;
 
-/// Dropout with probability 1/2 (AlexNet): in a step of learning its choices follow from seed and step, in use there
-/// are none. So the same arguments give the same head, whatever else a process draws.
-pub struct Silence(Option<ChaCha8Rng>);
+/// Dropout with probability 1/2 (AlexNet): in a step of learning its choices follow from seed and step, in
+/// use there are none. So the same arguments give the same head, whatever else a process draws.
+pub struct Dropout(Option<ChaCha8Rng>);
 
-impl Silence {
+impl Dropout {
     /// Silences nothing: a head in use.
     pub fn none() -> Self {
         Self(None)
     }
 
     /// The choices of a step.
-    pub fn of_step(seed: u64, step: u64) -> Self {
+    pub fn for_step(seed: u64, step: u64) -> Self {
         Self(Some(rng_for(seed, Purpose::Dropout, 0, step)))
     }
 
@@ -36,21 +36,21 @@ mod tests {
 
     use super::*;
 
-    fn silenced(mut silence: Silence) -> Vec<f32> {
+    fn dropped(mut dropout: Dropout) -> Vec<f32> {
         let ones = Tensor::<2>::ones([50, 101], &Device::flex());
-        silence.apply(ones).into_data().try_to_vec().expect("f32")
+        dropout.apply(ones).into_data().try_to_vec().expect("f32")
     }
 
     #[test]
     fn half_is_silenced_and_seed_and_step_decide_which() {
-        let values = silenced(Silence::of_step(3, 7));
+        let values = dropped(Dropout::for_step(3, 7));
         assert!(values.iter().all(|&value| value == 0.0 || value == 2.0));
         // 5050 coin_flips: six standard deviations of the mean are 0.085.
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         assert!((mean - 1.0).abs() < 0.085, "{mean}");
-        assert_eq!(silenced(Silence::of_step(3, 7)), values);
-        assert_ne!(silenced(Silence::of_step(3, 8)), values);
-        assert_ne!(silenced(Silence::of_step(4, 7)), values);
-        assert_eq!(silenced(Silence::none()), vec![1.0; 5050]);
+        assert_eq!(dropped(Dropout::for_step(3, 7)), values);
+        assert_ne!(dropped(Dropout::for_step(3, 8)), values);
+        assert_ne!(dropped(Dropout::for_step(4, 7)), values);
+        assert_eq!(dropped(Dropout::none()), vec![1.0; 5050]);
     }
 }

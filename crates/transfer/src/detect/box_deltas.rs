@@ -2,28 +2,29 @@
 
 use crate::Rect;
 
-/// Deviations by which offsets are divided, so that they are about as large as scores (Fast R-CNN).
+/// Deviations by which deltas are divided, so that they are about as large as scores (Fast R-CNN).
 const SCALE: [f32; 4] = [0.1, 0.1, 0.2, 0.2];
 
-/// No region grows or shrinks by more than this factor's logarithm at once: a guard against numbers without sense.
+/// No region grows or shrinks by more than this factor's logarithm at once: a guard against numbers without
+/// sense.
 const LARGEST: f32 = 4.135; // ln(1000 / 16), as in Detectron
 
-/// Shift of the centre in widths and heights of the region, and the logarithm of the change in size; each divided by
-/// 0.1, 0.1, 0.2, 0.2.
+/// Shift of the centre in widths and heights of the region, and the logarithm of the change in size; each
+/// divided by 0.1, 0.1, 0.2, 0.2.
 ///
 /// ```
-/// use context_encoder_transfer::{Rect, detect::Offsets};
+/// use context_encoder_transfer::{Rect, detect::BoxDeltas};
 ///
 /// let (region, object) = (Rect::new(0.0, 0.0, 10.0, 20.0), Rect::new(5.0, 0.0, 15.0, 40.0));
-/// let offsets = Offsets::between(&region, &object);
+/// let deltas = BoxDeltas::between(&region, &object);
 /// // centre (5, 10) to (10, 20): half a width, half a height; twice as high
-/// assert_eq!(offsets.0, [5.0, 5.0, 0.0, 2.0_f32.ln() / 0.2]);
-/// assert!(offsets.apply(&region).overlap(&object) > 0.9999);
+/// assert_eq!(deltas.0, [5.0, 5.0, 0.0, 2.0_f32.ln() / 0.2]);
+/// assert!(deltas.apply(&region).iou(&object) > 0.9999);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Offsets(pub [f32; 4]);
+pub struct BoxDeltas(pub [f32; 4]);
 
-impl Offsets {
+impl BoxDeltas {
     /// From a region to an object.
     pub fn between(region: &Rect, object: &Rect) -> Self {
         let [x, y] = [region, object].map(|rect| (rect.left + rect.right) / 2.0);
