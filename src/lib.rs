@@ -9,7 +9,8 @@
 //! | [`model`] | encoder, channel-wise fully connected layer, decoder, discriminator | section 3.1 |
 //! | [`loss`] | reconstruction, adversarial, joint | section 3.2 |
 //! | [`data`] | from picture files to batches; built-in facades | section 5.1 |
-//! | [`eval`] | fill pictures, measure the result | Table 1 |
+//! | [`inpaint`] | fill pictures of any size | |
+//! | [`eval`] | measure the result; fills without a network, retrieval | Table 1 |
 //! | `train` | configuration, step, run, checkpoint; inpainting and pretraining (feature `train`) | section 5 |
 //! | `transfer` | classify, segment and detect with a pretrained encoder (feature `train`) | Table 2 |
 //! | `trial` | whether a device computes what others compute, and how fast (feature `trial`) | |
@@ -17,6 +18,7 @@
 pub use context_encoder_data as data;
 pub use context_encoder_eval as eval;
 pub use context_encoder_files as files;
+pub use context_encoder_inpaint as inpaint;
 pub use context_encoder_loss as loss;
 pub use context_encoder_mask as mask;
 pub use context_encoder_model as model;
@@ -29,7 +31,7 @@ pub use context_encoder_transfer as transfer;
 pub use context_encoder_trial as trial;
 
 pub use burn::tensor::Device;
-pub use context_encoder_eval::Inpainter;
+pub use context_encoder_inpaint::Inpainter;
 pub use context_encoder_mask::Mask;
 pub use context_encoder_model::{Discriminator, Model, ModelConfig, Predictor};
 

@@ -6,7 +6,8 @@ pub use crate::{
     Device, Discriminator, Inpainter, Mask, Model, ModelConfig,
     data::{Facades, Folder, FolderOptions, Loader, LoaderConfig},
     device,
-    eval::{Blend, Fill, Protocol, Scores, Seam, evaluate},
+    eval::{Protocol, Scores, Seam, evaluate},
+    inpaint::{Blend, Fill},
     mask::{Central, MaskGenerator, MaskKind, RandomBlock, RandomRegion},
     model::{BottleneckConfig, Prediction, Preset},
 };

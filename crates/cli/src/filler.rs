@@ -3,8 +3,8 @@
 use clap::Args;
 use context_encoder::{
     Inpainter,
-    eval::{Blend, Channel, Image},
     files::{Photograph, Pixels},
+    inpaint::{Blend, Channel, Image},
 };
 use miette::{IntoDiagnostic, Result};
 

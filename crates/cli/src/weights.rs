@@ -66,13 +66,13 @@ impl WeightsChoice {
 
 #[cfg(feature = "pretrained")]
 fn pretrained(device: &Device) -> Result<Model> {
-    context_encoder::eval::pretrained(device).into_diagnostic()
+    context_encoder::inpaint::pretrained(device).into_diagnostic()
 }
 
 /// The file of the weights that come with the program.
 #[cfg(feature = "pretrained")]
 fn own() -> &'static [u8] {
-    context_encoder::eval::pretrained_weights()
+    context_encoder::inpaint::pretrained_weights()
 }
 
 #[cfg(not(feature = "pretrained"))]

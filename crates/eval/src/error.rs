@@ -1,44 +1,16 @@
-//! What can go wrong when pictures are filled or measured.
+//! What can go wrong when fills are measured or compared.
 
 use std::path::PathBuf;
 
-use context_encoder_model::ModelError;
+use context_encoder_inpaint::InpaintError;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// The weights could not be used.
+    /// A picture could not be filled.
     #[error(transparent)]
-    Model(#[from] ModelError),
-    /// A mask of another size than its picture.
-    #[error(
-        "the mask is {mask:?}, its picture {picture:?}; they must be of the same width and height; \
-         resize the mask, or draw it on a copy of the picture"
-    )]
-    MaskSize {
-        /// Width and height of the mask, pixels.
-        mask: (u32, u32),
-        /// Width and height of the picture, pixels.
-        picture: (u32, u32),
-    },
-    /// A mask that hides nothing.
-    #[error("the mask hides nothing, so there is nothing to fill; hidden pixels are 1 (white)")]
-    NothingHidden,
-    /// A mask that hides everything.
-    #[error(
-        "the mask hides the whole picture, so there is nothing to fill it from; leave some of it \
-         visible (0, black), or invert the mask if it was painted the other way round"
-    )]
-    NothingVisible,
-    /// Not as many masks as pictures.
-    #[error("{pictures} pictures and {masks} masks were given; each picture needs its own mask")]
-    Unpaired {
-        /// How many pictures.
-        pictures: usize,
-        /// How many masks.
-        masks: usize,
-    },
+    Inpaint(#[from] InpaintError),
     /// A picture of a size whose surroundings the network does not describe.
     #[error(
         "the picture is {width}x{height}, its features are taken at {side}x{side}; resize picture and mask first"
@@ -80,4 +52,14 @@ pub enum EvalError {
         /// The reason.
         source: image::ImageError,
     },
+}
+
+/// Fills of this crate report what is wrong with their gallery through [`Fill`](context_encoder_inpaint::Fill).
+impl From<EvalError> for InpaintError {
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Inpaint(error) => error,
+            other => Self::Other(other.into()),
+        }
+    }
 }

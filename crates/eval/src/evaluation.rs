@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use context_encoder_inpaint::Fill;
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use crate::{EvalError, Fill, Interval, Protocol, Scores};
+use crate::{EvalError, Interval, Protocol, Scores};
 
 /// Mean scores of one fill.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +25,8 @@ impl Entry {
     /// How sure the mean of a score over the square is.
     ///
     /// ```
-    /// # use context_encoder_eval::{Harmonic, Protocol, evaluate};
+    /// # use context_encoder_eval::{Protocol, evaluate};
+    /// # use context_encoder_inpaint::Harmonic;
     /// # let pictures: Vec<_> = (1..9).map(|i| image::RgbImage::from_fn(64, 64, |x, y| {
     /// #     image::Rgb([(i * x * y % 251) as u8; 3])
     /// # })).collect();
@@ -56,7 +58,8 @@ pub struct Table {
 /// PSNR too.
 ///
 /// ```
-/// use context_encoder_eval::{BorderMean, Harmonic, Protocol, evaluate};
+/// use context_encoder_eval::{BorderMean, Protocol, evaluate};
+/// use context_encoder_inpaint::Harmonic;
 /// use image::{Rgb, RgbImage};
 ///
 /// let slope = RgbImage::from_fn(64, 64, |x, _| Rgb([(2 * x) as u8; 3]));
@@ -121,7 +124,8 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::{BorderMean, Harmonic};
+    use context_encoder_inpaint::Harmonic;
+    use crate::BorderMean;
 
     #[test]
     fn a_visible_rim_flatters_the_square_but_not_the_hole() {

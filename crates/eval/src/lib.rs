@@ -1,40 +1,38 @@
-//! Use a trained context encoder: fill pictures, and measure the result.
+//! Measure how good filled pictures are, beside fills that need no network.
 //!
-//! - [`Inpainter`]: a picture of any size and a mask in, a filled picture out.
-//! - [`Blend`]: how a prediction meets the picture around it; [`Seam`] measures how well.
-//! - [`fill`]: fills that need no network, [`BorderMean`] and [`Harmonic`], to hold a result against.
-//! - [`Scores`]: L1, L2, PSNR and SSIM of a filled picture (paper, Table 1).
-//! - [`evaluate`]: any number of fills over any number of pictures, as a [`Table`].
+//! - [`Scores`]: L1, L2, PSNR and SSIM of a filled picture (paper, Table 1); [`Seam`]: how visible its seam is.
+//! - [`evaluate`]: any number of fills over any number of pictures, as a [`Table`] under a [`Protocol`].
+//! - [`BorderMean`], [`Telea`], [`NearestNeighbour`]: baselines to compare a network with.
+//! - [`retrieval`]: pictures whose surroundings of a hole look alike.
 //! - [`image_grid`]: pictures of pictures: input, filled, truth.
 //!
-//! Whatever fills is a [`Fill`]. Masks have 1 = hidden; visible pixels come back as they were.
+//! Whatever fills is a [`Fill`](context_encoder_inpaint::Fill). Masks have 1 = hidden.
 
-mod blend;
+mod border_mean;
 mod error;
 mod evaluation;
-pub mod fill;
-mod hole;
 pub mod image_grid;
-mod inpainter;
 mod interval;
-#[cfg(feature = "pretrained")]
-mod pretrained;
+mod nearest_neighbour;
 mod protocol;
 mod published;
 pub mod retrieval;
 mod scores;
 mod seam;
 mod ssim;
+mod telea;
 
-pub use blend::Blend;
+pub use border_mean::BorderMean;
 pub use error::EvalError;
 pub use evaluation::{Entry, Table, evaluate};
-pub use fill::{BorderMean, Fill, Harmonic, NearestNeighbour, Telea};
-pub use inpainter::{Channel, Image, Inpainter};
 pub use interval::Interval;
-#[cfg(feature = "pretrained")]
-pub use pretrained::{pretrained, pretrained_weights};
+pub use nearest_neighbour::NearestNeighbour;
 pub use protocol::Protocol;
 pub use published::{Published, TABLE_1};
 pub use scores::Scores;
 pub use seam::Seam;
+pub use telea::Telea;
+
+/// Everything of [`context_encoder_inpaint`] under the paths of earlier versions.
+#[doc(hidden)]
+pub use context_encoder_inpaint::*;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use context_encoder_inpaint::{Channel, Image, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::Pixel;
 
-use crate::{Channel, EvalError, Image, fill::check};
 
 /// The gradient's jump across a hole's boundary, beside the same figure inside the picture.
 ///
@@ -42,14 +42,14 @@ impl Seam {
     /// let filled = RgbImage::from_fn(8, 2, |x, _| Rgb([if x < 4 { 100 } else { 110 }; 3]));
     /// let seam = Seam::measure(&filled, &Mask::from_fn(8, 2, |x, _| x >= 4))?;
     /// assert_eq!((seam.boundary, seam.picture, seam.places), (10.0, 0.0, 2));
-    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
     /// ```
     ///
     /// # Errors
-    /// [`EvalError::MaskSize`], [`EvalError::NothingHidden`] and [`EvalError::NothingVisible`].
-    pub fn measure<S: Channel>(filled: &Image<S>, mask: &Mask) -> Result<Self, EvalError> {
+    /// [`InpaintError::MaskSize`], [`InpaintError::NothingHidden`] and [`InpaintError::NothingVisible`].
+    pub fn measure<S: Channel>(filled: &Image<S>, mask: &Mask) -> Result<Self, InpaintError> {
         let (width, height) = filled.dimensions();
-        check((width, height), mask)?;
+        check_mask((width, height), mask)?;
         let (mut boundary, mut picture) = (Mean::default(), Mean::default());
         let mut take = |places: [(u32, u32); 4]| {
             let hidden = places.map(|(x, y)| mask.is_hidden(x, y));

@@ -1,6 +1,6 @@
 //! What can go wrong before anything was compared or measured.
 
-use context_encoder_eval::EvalError;
+use context_encoder_inpaint::InpaintError;
 use context_encoder_mask::MaskError;
 use context_encoder_model::ModelError;
 use context_encoder_train::TrainError;
@@ -17,7 +17,7 @@ pub enum TrialError {
     Train(#[from] TrainError),
     /// A picture could not be filled.
     #[error(transparent)]
-    Eval(#[from] EvalError),
+    Inpaint(#[from] InpaintError),
     /// A mask could not be made.
     #[error(transparent)]
     Mask(#[from] MaskError),

@@ -3,7 +3,8 @@
 use std::fs;
 
 use context_encoder::{
-    eval::{EvalError, Fill, Protocol, Scores, evaluate},
+    eval::{Protocol, Scores, evaluate},
+    inpaint::{Fill, InpaintError},
     mask::Mask,
 };
 use image::{Rgb, RgbImage};
@@ -30,7 +31,7 @@ impl Fill for Darker {
         "darker"
     }
 
-    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
         let seed = u32::from(picture.get_pixel(0, 0)[1]) / 31;
         Ok(RgbImage::from_fn(SIDE, SIDE, |x, y| {
             let true_pixel = picture.get_pixel(x, y);

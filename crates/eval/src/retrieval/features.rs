@@ -9,8 +9,8 @@ use context_encoder_mask::Mask;
 use context_encoder_model::{FeatureEncoder, FeatureLayer, InitialFill, Model};
 use image::RgbImage;
 
-use super::Descriptor;
-use crate::{EvalError, fill::check_visible};
+use super::{Descriptor, check_leaves_something_visible};
+use crate::EvalError;
 
 /// Pictures that go through the network at once.
 const BATCH: usize = 16;
@@ -41,8 +41,8 @@ impl Descriptor for ContextFeatures {
     }
 
     /// # Errors
-    /// [`EvalError::DescribedSize`] for pictures that are not of the network's size, [`EvalError::MaskSize`] and
-    /// [`EvalError::NothingVisible`]; nothing need be hidden.
+    /// [`EvalError::DescribedSize`] for pictures that are not of the network's size, [`InpaintError::MaskSize`] and
+    /// [`InpaintError::NothingVisible`](context_encoder_inpaint::InpaintError::NothingVisible); nothing need be hidden.
     fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError> {
         let fill = self.model.config().fill;
         maps(pictures, masks, self.side(), fill, &self.device, |x| self.model.encode(x)) // [batch, m, 4, 4]
@@ -112,7 +112,7 @@ fn maps(
         if (width, height) != (side, side) {
             return Err(EvalError::DescribedSize { width, height, side });
         }
-        check_visible(picture.dimensions(), mask)?;
+        check_leaves_something_visible(picture.dimensions(), mask)?;
     }
     let mut all = Vec::with_capacity(pictures.len());
     for (pictures, masks) in pictures.chunks(BATCH).zip(masks.chunks(BATCH)) {

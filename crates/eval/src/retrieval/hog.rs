@@ -6,8 +6,8 @@
 use context_encoder_mask::Mask;
 use image::{GrayImage, RgbImage, imageops};
 
-use super::Descriptor;
-use crate::{EvalError, fill::check_visible};
+use super::{Descriptor, check_leaves_something_visible};
+use crate::EvalError;
 
 /// Side of a cell, pixels.
 const CELL: usize = 8;
@@ -100,7 +100,7 @@ impl Descriptor for Hog {
 
     fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError> {
         let one = |(picture, mask): (&RgbImage, &Mask)| {
-            check_visible(picture.dimensions(), mask)?;
+            check_leaves_something_visible(picture.dimensions(), mask)?;
             Ok(Self::one(picture, mask))
         };
         pictures.iter().zip(masks).map(one).collect()

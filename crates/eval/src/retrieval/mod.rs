@@ -10,6 +10,7 @@ mod index;
 mod search;
 mod vectors;
 
+use context_encoder_inpaint::{InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
@@ -31,4 +32,12 @@ pub trait Descriptor {
     /// # Errors
     /// When a picture or mask is of a size that it cannot take.
     fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError>;
+}
+
+/// As [`check_mask`], but nothing need be hidden.
+fn check_leaves_something_visible(picture: (u32, u32), mask: &Mask) -> Result<(), EvalError> {
+    match check_mask(picture, mask) {
+        Ok(()) | Err(InpaintError::NothingHidden) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

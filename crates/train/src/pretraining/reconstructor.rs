@@ -2,7 +2,7 @@
 
 use burn::{module::Module, tensor::Device};
 use context_encoder_data::pixel;
-use context_encoder_eval::{EvalError, Fill};
+use context_encoder_inpaint::{Fill, InpaintError};
 use context_encoder_mask::Mask;
 use context_encoder_model::FeatureModel;
 use image::RgbImage;
@@ -46,11 +46,11 @@ impl Fill for Reconstructor {
         "context encoder"
     }
 
-    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
         Ok(self.answer(std::slice::from_ref(picture), std::slice::from_ref(mask)).swap_remove(0))
     }
 
-    fn fill_all(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<RgbImage>, EvalError> {
+    fn fill_all(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<RgbImage>, InpaintError> {
         let batches = pictures.chunks(BATCH).zip(masks.chunks(BATCH));
         Ok(batches.flat_map(|(pictures, masks)| self.answer(pictures, masks)).collect())
     }

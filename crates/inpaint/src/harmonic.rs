@@ -3,8 +3,7 @@
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use super::{Fill, check};
-use crate::{EvalError, blend::multigrid::Multigrid, hole::Hole};
+use crate::{Fill, InpaintError, blend::multigrid::Multigrid, fill::check_mask, hole::Hole};
 
 /// Parts of a mask that lie in a square of so many pixels are solved together; it saves time where there are many.
 const TOGETHER: u32 = 32;
@@ -16,7 +15,7 @@ const TOGETHER: u32 = 32;
 /// understood. Solved by multigrid, whatever the hole's size.
 ///
 /// ```
-/// use context_encoder_eval::{Fill, Harmonic};
+/// use context_encoder_inpaint::{Fill, Harmonic};
 /// use context_encoder_mask::Mask;
 /// use image::{Rgb, RgbImage};
 ///
@@ -25,7 +24,7 @@ const TOGETHER: u32 = 32;
 /// let filled = Harmonic.fill(&picture, &Mask::from_fn(4, 1, |x, _| x == 1 || x == 2))?;
 /// assert_eq!(filled.get_pixel(1, 0), &Rgb([50; 3]));
 /// assert_eq!(filled.get_pixel(2, 0), &Rgb([100; 3]));
-/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// # Ok::<(), context_encoder_inpaint::InpaintError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Harmonic;
@@ -35,8 +34,8 @@ impl Fill for Harmonic {
         "harmonic"
     }
 
-    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
-        check(picture.dimensions(), mask)?;
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
+        check_mask(picture.dimensions(), mask)?;
         let mut filled = picture.clone();
         for hole in Hole::find(mask, TOGETHER) {
             let width = hole.frame.width as usize;

@@ -1,15 +1,15 @@
 //! One colour for the whole hole.
 
+use context_encoder_inpaint::{Fill, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::{Rgb, RgbImage};
 
-use super::{Fill, check};
-use crate::EvalError;
 
 /// Paints the hole in the mean colour of the visible pixels that touch it (by an edge).
 ///
 /// ```
-/// use context_encoder_eval::{BorderMean, Fill};
+/// use context_encoder_eval::BorderMean;
+/// use context_encoder_inpaint::Fill;
 /// use context_encoder_mask::Mask;
 /// use image::{Rgb, RgbImage};
 ///
@@ -17,7 +17,7 @@ use crate::EvalError;
 /// let picture = RgbImage::from_fn(3, 2, |x, _| Rgb([if x == 2 { 255 } else { 0 }; 3]));
 /// let filled = BorderMean.fill(&picture, &Mask::from_fn(3, 2, |x, _| x == 1))?;
 /// assert_eq!(filled.get_pixel(1, 0), &Rgb([128; 3]));
-/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// # Ok::<(), context_encoder_inpaint::InpaintError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BorderMean;
@@ -27,8 +27,8 @@ impl Fill for BorderMean {
         "border mean"
     }
 
-    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
-        check(picture.dimensions(), mask)?;
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
+        check_mask(picture.dimensions(), mask)?;
         let colour = mean_border_colour(picture, mask);
         let mut filled = picture.clone();
         for (x, y, pixel) in filled.enumerate_pixels_mut() {

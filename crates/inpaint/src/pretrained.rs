@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use context_encoder_model::Model;
 
-use crate::{EvalError, Inpainter};
+use crate::{InpaintError, Inpainter};
 
 /// Trained by this project; `weights/README.md` says on what, and how well it does.
 const WEIGHTS: &[u8] = include_bytes!("../../../weights/centre-128.safetensors");
@@ -14,14 +14,14 @@ const WEIGHTS: &[u8] = include_bytes!("../../../weights/centre-128.safetensors")
 /// ```
 /// use burn::tensor::Device;
 ///
-/// let model = context_encoder_eval::pretrained(&Device::flex())?;
+/// let model = context_encoder_inpaint::pretrained(&Device::flex())?;
 /// assert_eq!(model.config().size, 128);
-/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// # Ok::<(), context_encoder_inpaint::InpaintError>(())
 /// ```
 ///
 /// # Errors
 /// None that a user can cause: the weights are part of the program.
-pub fn pretrained(device: &Device) -> Result<Model, EvalError> {
+pub fn pretrained(device: &Device) -> Result<Model, InpaintError> {
     Ok(Model::from_bytes(WEIGHTS.to_vec(), "the weights of the library", device)?)
 }
 
@@ -35,7 +35,7 @@ impl Inpainter {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use context_encoder_eval::Inpainter;
+    /// use context_encoder_inpaint::Inpainter;
     /// use context_encoder_mask::Mask;
     /// use image::{Rgb, RgbImage};
     ///
@@ -44,12 +44,12 @@ impl Inpainter {
     /// let filled = inpainter.fill(&wall, &Mask::from_fn(160, 120, |x, y| x.abs_diff(80) + y.abs_diff(60) < 20))?;
     /// let apart = filled.iter().zip(wall.iter()).map(|(a, b)| a.abs_diff(*b)).max();
     /// assert!(apart < Some(40)); // a wall goes on as a wall
-    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
     /// ```
     ///
     /// # Errors
     /// As for [`pretrained`].
-    pub fn pretrained(device: &Device) -> Result<Self, EvalError> {
+    pub fn pretrained(device: &Device) -> Result<Self, InpaintError> {
         let device = device.clone().without_autodiff();
         Ok(Self::new(&pretrained(&device)?, &device))
     }

@@ -7,7 +7,12 @@ use image::{ImageBuffer, Luma, Rgb};
 use proptest::prelude::*;
 
 use super::{work::BATCH, *};
-use crate::Protocol;
+
+/// The central square of a 64x64 picture, of which `rim` pixels stay visible on each side.
+fn central(rim: u32) -> Mask {
+    let inside = |place: u32| (16 + rim..48 - rim).contains(&place);
+    Mask::from_fn(64, 64, |x, y| inside(x) && inside(y))
+}
 
 fn picture(shift: u32) -> RgbImage {
     RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3 + shift) as u8, (y * 4) as u8, (x ^ y) as u8]))
@@ -22,7 +27,7 @@ fn inpainter(prediction: Prediction) -> Inpainter {
 #[test]
 fn hidden_pixels_change_and_visible_ones_do_not() {
     let corner = Mask::from_fn(64, 64, |x, y| x < 20 && y < 9);
-    for (prediction, mask) in [(Prediction::Centre, Protocol::Paper.mask(64)), (Prediction::Whole, corner)] {
+    for (prediction, mask) in [(Prediction::Centre, central(7)), (Prediction::Whole, corner)] {
         let filled = inpainter(prediction).fill(&picture(0), &mask).expect("usable");
         let changed = filled.enumerate_pixels().filter(|(x, y, p)| *p != picture(0).get_pixel(*x, *y));
         let (mut inside, mut outside) = (0, 0);
@@ -38,7 +43,7 @@ fn hidden_pixels_change_and_visible_ones_do_not() {
 fn many_pictures_come_out_as_one_by_one() {
     let inpainter = inpainter(Prediction::Centre);
     let pictures: Vec<RgbImage> = (0..BATCH as u32 + 3).map(picture).collect();
-    let masks = vec![Protocol::Hidden.mask(64); pictures.len()];
+    let masks = vec![central(0); pictures.len()];
     let together = inpainter.fill_all(&pictures, &masks).expect("usable");
     assert_eq!(together.len(), pictures.len());
     for (together, picture) in together.iter().zip(&pictures) {
@@ -64,7 +69,7 @@ fn with_the_mirror_left_and_right_are_alike() {
     for prediction in [Prediction::Centre, Prediction::Whole] {
         let config = ModelConfig::default().with_size(64).with_width(4).with_prediction(prediction);
         let model = config.init(&device).expect("valid").map(&mut Louder);
-        let mask = Protocol::Hidden.mask(64);
+        let mask = central(0);
         let other = image::imageops::flip_horizontal(&picture(0));
         let apart = |inpainter: &Inpainter| {
             let filled = inpainter.fill(&picture(0), &mask).expect("usable");
@@ -82,7 +87,7 @@ fn a_network_in_training_is_turned_to_inference() {
     let device = Device::flex().autodiff();
     let config = ModelConfig::default().with_size(64).with_width(2);
     let training = Inpainter::new(&config.init(&device).expect("valid"), &device);
-    let mask = Protocol::Hidden.mask(64);
+    let mask = central(0);
     let expected = inpainter(Prediction::Centre).fill(&picture(0), &mask).expect("usable");
     assert_eq!(training.fill(&picture(0), &mask).expect("usable"), expected);
 }
@@ -97,7 +102,7 @@ fn what_cannot_be_filled_is_refused_in_words() {
     let unpaired = inpainter.fill_many(&[picture(0)], &[]).expect_err("refused").to_string();
     assert!(unpaired.contains("1 pictures and 0 masks"), "{unpaired}");
     let soft = inpainter.fill_soft(&picture(0), &GrayImage::new(64, 63)).expect_err("refused");
-    assert!(matches!(soft, EvalError::MaskSize { .. }));
+    assert!(matches!(soft, InpaintError::MaskSize { .. }));
 }
 
 #[test]
@@ -124,8 +129,8 @@ fn a_picture_of_the_networks_size_is_shown_as_it_is() {
         Mask::from_fn(64, 64, |x, y| (x * y) % 7 == 3 && (16..48).contains(&x) && (16..48).contains(&y));
     let anywhere = Mask::from_fn(64, 64, |x, y| (x + 2 * y) % 50 < 9);
     for (prediction, mask) in [
-        (Prediction::Centre, Protocol::Hidden.mask(64)),
-        (Prediction::Centre, Protocol::Paper.mask(64)),
+        (Prediction::Centre, central(0)),
+        (Prediction::Centre, central(7)),
         (Prediction::Centre, ragged),
         (Prediction::Whole, anywhere),
     ] {
@@ -143,7 +148,7 @@ fn a_central_hole_of_half_the_networks_side_is_seen_at_its_own_scale_wherever_it
     mask.hide(context_encoder_mask::Rect { x: 40 + 16, y: 30 + 16, width: 32, height: 32 });
     let filled = inpainter.fill(&large, &mask).expect("usable");
     let cut = |picture: &RgbImage| image::imageops::crop_imm(picture, 40, 30, 64, 64).to_image();
-    assert_eq!(cut(&filled), pasted(&inpainter, &cut(&large), &Protocol::Hidden.mask(64)));
+    assert_eq!(cut(&filled), pasted(&inpainter, &cut(&large), &central(0)));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) use poisson::Correction;
 /// | `Poisson` | the prediction, plus the rim's difference carried smoothly through the whole hole |
 ///
 /// ```
-/// use context_encoder_eval::Blend;
+/// use context_encoder_inpaint::Blend;
 ///
 /// assert_eq!(Blend::default(), Blend::Poisson);
 /// assert_eq!("feather".parse(), Ok(Blend::Feather));

@@ -14,7 +14,7 @@ use context_encoder_mask::Mask;
 use context_encoder_model::{Model, ModelConfig, Prediction, Predictor};
 use image::{GrayImage, Pixel, RgbImage};
 
-use crate::{Blend, EvalError, Fill, fill::check};
+use crate::{Blend, InpaintError, Fill, fill::check_mask};
 use canvas::Coverage;
 pub use channel::{Channel, Image};
 use plan::ModelInput;
@@ -40,7 +40,7 @@ use work::{Work, predict};
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use context_encoder_eval::Inpainter;
+/// use context_encoder_inpaint::Inpainter;
 /// use context_encoder_mask::Mask;
 /// use context_encoder_model::ModelConfig;
 /// use image::RgbImage;
@@ -55,7 +55,7 @@ use work::{Work, predict};
 /// assert_eq!(filled.dimensions(), (300, 200));
 /// assert_eq!(filled.get_pixel(0, 0), picture.get_pixel(0, 0)); // visible
 /// # std::fs::remove_file(path).expect("just written");
-/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// # Ok::<(), context_encoder_inpaint::InpaintError>(())
 /// ```
 pub struct Inpainter {
     predictor: Predictor,
@@ -70,8 +70,8 @@ impl Inpainter {
     /// Reads a weights file.
     ///
     /// # Errors
-    /// [`EvalError::Model`] when it cannot be read or does not hold a network.
-    pub fn load(weights: impl AsRef<Path>, device: &Device) -> Result<Self, EvalError> {
+    /// [`InpaintError::Model`] when it cannot be read or does not hold a network.
+    pub fn load(weights: impl AsRef<Path>, device: &Device) -> Result<Self, InpaintError> {
         // Without autodiff batch norm uses its running statistics.
         let device = device.clone().without_autodiff();
         Ok(Self::new(&Model::load(weights, &device)?, &device))
@@ -87,14 +87,14 @@ impl Inpainter {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use context_encoder_eval::Inpainter;
+    /// use context_encoder_inpaint::Inpainter;
     /// use context_encoder_model::{BottleneckConfig, ModelConfig, Storage};
     ///
     /// let device = Device::flex();
     /// let config = ModelConfig::default().with_size(64).with_width(4).with_bottleneck(BottleneckConfig::Dense(64));
     /// let predictor = config.init(&device)?.prepare_with(Storage::Bf16);
     /// assert_eq!(Inpainter::from_predictor(predictor, &device).side(), 64);
-    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
     /// ```
     pub fn from_predictor(predictor: Predictor, device: &Device) -> Self {
         let (device, name) = (device.clone().without_autodiff(), "context encoder".to_owned());
@@ -146,9 +146,9 @@ impl Inpainter {
     /// back.
     ///
     /// # Errors
-    /// [`EvalError::MaskSize`] when the mask is not of the picture's size, [`EvalError::NothingVisible`] when it hides
+    /// [`InpaintError::MaskSize`] when the mask is not of the picture's size, [`InpaintError::NothingVisible`] when it hides
     /// everything.
-    pub fn fill<S: Channel>(&self, picture: &Image<S>, mask: &Mask) -> Result<Image<S>, EvalError> {
+    pub fn fill<S: Channel>(&self, picture: &Image<S>, mask: &Mask) -> Result<Image<S>, InpaintError> {
         let filled = self.run(&[picture], std::slice::from_ref(mask))?;
         Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))
     }
@@ -158,7 +158,7 @@ impl Inpainter {
     ///
     /// ```
     /// # use burn::tensor::Device;
-    /// # use context_encoder_eval::Inpainter;
+    /// # use context_encoder_inpaint::Inpainter;
     /// # use context_encoder_model::ModelConfig;
     /// # let device = Device::flex();
     /// # let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
@@ -168,7 +168,7 @@ impl Inpainter {
     /// let coverage = GrayImage::from_fn(100, 80, |x, _| Luma([if x < 20 { 255 - 10 * x as u8 } else { 0 }]));
     /// let filled = Inpainter::new(&model, &device).fill_soft(&picture, &coverage)?;
     /// assert_eq!(filled.get_pixel(20, 0), picture.get_pixel(20, 0));
-    /// # Ok::<(), context_encoder_eval::EvalError>(())
+    /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
     /// ```
     ///
     /// # Errors
@@ -177,9 +177,9 @@ impl Inpainter {
         &self,
         picture: &Image<S>,
         coverage: &GrayImage,
-    ) -> Result<Image<S>, EvalError> {
+    ) -> Result<Image<S>, InpaintError> {
         if coverage.dimensions() != picture.dimensions() {
-            return Err(EvalError::MaskSize { mask: coverage.dimensions(), picture: picture.dimensions() });
+            return Err(InpaintError::MaskSize { mask: coverage.dimensions(), picture: picture.dimensions() });
         }
         if coverage.is_empty() {
             return Ok(picture.clone());
@@ -201,24 +201,24 @@ impl Inpainter {
     /// All pictures and their predictions are in memory together; hand over a folder in portions.
     ///
     /// # Errors
-    /// As for [`fill`](Self::fill), before anything is filled; [`EvalError::Unpaired`] when there are not as many masks
+    /// As for [`fill`](Self::fill), before anything is filled; [`InpaintError::Unpaired`] when there are not as many masks
     /// as pictures.
     pub fn fill_many<S: Channel>(
         &self,
         pictures: &[Image<S>],
         masks: &[Mask],
-    ) -> Result<Vec<Image<S>>, EvalError> {
+    ) -> Result<Vec<Image<S>>, InpaintError> {
         let pictures: Vec<_> = pictures.iter().collect();
         self.run(&pictures, masks)
     }
 
-    fn run<S: Channel>(&self, pictures: &[&Image<S>], masks: &[Mask]) -> Result<Vec<Image<S>>, EvalError> {
+    fn run<S: Channel>(&self, pictures: &[&Image<S>], masks: &[Mask]) -> Result<Vec<Image<S>>, InpaintError> {
         if pictures.len() != masks.len() {
-            return Err(EvalError::Unpaired { pictures: pictures.len(), masks: masks.len() });
+            return Err(InpaintError::Unpaired { pictures: pictures.len(), masks: masks.len() });
         }
         for (picture, mask) in pictures.iter().zip(masks) {
-            match check(picture.dimensions(), mask) {
-                Ok(()) | Err(EvalError::NothingHidden) => {}
+            match check_mask(picture.dimensions(), mask) {
+                Ok(()) | Err(InpaintError::NothingHidden) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -243,14 +243,14 @@ impl Fill for Inpainter {
         &self.name
     }
 
-    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
-        check(picture.dimensions(), mask)?;
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
+        check_mask(picture.dimensions(), mask)?;
         Self::fill(self, picture, mask)
     }
 
-    fn fill_all(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<RgbImage>, EvalError> {
+    fn fill_all(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<RgbImage>, InpaintError> {
         for (picture, mask) in pictures.iter().zip(masks) {
-            check(picture.dimensions(), mask)?;
+            check_mask(picture.dimensions(), mask)?;
         }
         self.fill_many(pictures, masks)
     }

@@ -2,11 +2,10 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
+use context_encoder_inpaint::{Fill, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::{Rgb, RgbImage};
 
-use super::{Fill, check};
-use crate::EvalError;
 
 /// How far a pixel's neighbourhood reaches, pixels (the article: 3 to 10).
 const RADIUS: i32 = 5;
@@ -24,14 +23,15 @@ const LEAST: f32 = 1e-6;
 /// photographs they are mostly texture, and continued across a hole they leave 11 dB where this leaves 18.
 ///
 /// ```
-/// use context_encoder_eval::{Fill, Telea};
+/// use context_encoder_eval::Telea;
+/// use context_encoder_inpaint::Fill;
 /// use context_encoder_mask::Mask;
 /// use image::{Rgb, RgbImage};
 ///
 /// let wall = RgbImage::from_pixel(32, 32, Rgb([90, 80, 70]));
 /// let mask = Mask::from_fn(32, 32, |x, y| (10..20).contains(&x) && (12..24).contains(&y));
 /// assert_eq!(Telea.fill(&wall, &mask)?, wall);
-/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// # Ok::<(), context_encoder_inpaint::InpaintError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Telea;
@@ -41,8 +41,8 @@ impl Fill for Telea {
         "Telea"
     }
 
-    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
-        check(picture.dimensions(), mask)?;
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
+        check_mask(picture.dimensions(), mask)?;
         let (width, height) = picture.dimensions();
         let inside = Front::new(width as i32, height as i32, |x, y| mask.is_hidden(x as u32, y as u32));
         // The front's direction near the rim needs distances on its visible side too.

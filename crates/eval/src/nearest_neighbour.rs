@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
+use context_encoder_inpaint::{Fill, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use super::{Fill, check};
 use crate::{
     EvalError,
     retrieval::{Descriptor, Index},
@@ -54,12 +54,12 @@ impl<D: Descriptor> Fill for NearestNeighbour<D> {
 
     /// # Errors
     /// [`EvalError::Gallery`] when the gallery's pictures are of another size, and what the descriptor refuses.
-    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, EvalError> {
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
         let filled = self.fill_all(std::slice::from_ref(picture), std::slice::from_ref(mask))?;
         Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))
     }
 
-    fn fill_all(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<RgbImage>, EvalError> {
+    fn fill_all(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<RgbImage>, InpaintError> {
         let mut filled = Vec::with_capacity(pictures.len());
         // Runs of equal masks are looked up together.
         let mut rest = pictures.iter().zip(masks).peekable();
@@ -69,12 +69,12 @@ impl<D: Descriptor> Fill for NearestNeighbour<D> {
                 run.push(picture.clone());
             }
             for picture in &run {
-                check(picture.dimensions(), mask)?;
+                check_mask(picture.dimensions(), mask)?;
             }
             for (picture, place) in run.iter().zip(self.nearest(&run, mask)?) {
                 filled.push(match place {
                     Some(place) => paste(picture, mask, &self.gallery[place])?,
-                    None => return Err(EvalError::EmptyGallery),
+                    None => return Err(EvalError::EmptyGallery.into()),
                 });
             }
         }

@@ -1,0 +1,24 @@
+//! Fill holes in pictures with a trained context encoder.
+//!
+//! - [`Inpainter`]: a picture of any size and a mask in, a filled picture out.
+//! - [`Blend`]: how a prediction meets the picture around it.
+//! - [`Fill`]: the interface of whatever fills holes; [`Harmonic`] is the smooth fill without a network.
+//!
+//! Masks have 1 = hidden; visible pixels come back bit for bit.
+
+mod blend;
+mod error;
+mod fill;
+mod harmonic;
+mod hole;
+mod inpainter;
+#[cfg(feature = "pretrained")]
+mod pretrained;
+
+pub use blend::Blend;
+pub use error::InpaintError;
+pub use fill::{Fill, check_mask};
+pub use harmonic::Harmonic;
+pub use inpainter::{Channel, Image, Inpainter};
+#[cfg(feature = "pretrained")]
+pub use pretrained::{pretrained, pretrained_weights};
