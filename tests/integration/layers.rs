@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("eval", &["mask", "model", "data", "inpaint"]),
     ("train", &["ops", "mask", "model", "loss", "data", "inpaint", "eval"]),
     ("transfer", &["ops", "files", "model", "data", "train"]),
-    ("trial", &["ops", "mask", "model", "loss", "data", "inpaint", "eval", "train"]),
+    ("trial", &["ops", "mask", "model", "loss", "data", "inpaint", "train"]),
     ("", &["ops", "mask", "files", "model", "loss", "data", "inpaint", "eval", "train", "transfer", "trial"]),
     // As a stranger would: everything through the facade.
     ("cli", &[""]),

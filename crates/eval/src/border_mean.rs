@@ -4,7 +4,6 @@ use context_encoder_inpaint::{Fill, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::{Rgb, RgbImage};
 
-
 /// Paints the hole in the mean colour of the visible pixels that touch it (by an edge).
 ///
 /// ```

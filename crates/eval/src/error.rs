@@ -54,7 +54,8 @@ pub enum EvalError {
     },
 }
 
-/// Fills of this crate report what is wrong with their gallery through [`Fill`](context_encoder_inpaint::Fill).
+/// Fills of this crate report what is wrong with their gallery through
+/// [`Fill`](context_encoder_inpaint::Fill).
 impl From<EvalError> for InpaintError {
     fn from(error: EvalError) -> Self {
         match error {

@@ -124,8 +124,8 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use context_encoder_inpaint::Harmonic;
     use crate::BorderMean;
+    use context_encoder_inpaint::Harmonic;
 
     #[test]
     fn a_visible_rim_flatters_the_square_but_not_the_hole() {

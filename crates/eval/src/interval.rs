@@ -19,8 +19,9 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The percentile bootstrap (Efron 1979): means of 2000 samples as large as the original, drawn from it with
-    /// replacement by a fixed stream. Values that are not finite are left out; none when nothing is left.
+    /// The percentile bootstrap (Efron 1979): means of 2000 samples as large as the original, drawn from it
+    /// with replacement by a fixed stream. Values that are not finite are left out; none when nothing is
+    /// left.
     ///
     /// ```
     /// use context_encoder_eval::Interval;

@@ -1,6 +1,7 @@
 //! Measure how good filled pictures are, beside fills that need no network.
 //!
-//! - [`Scores`]: L1, L2, PSNR and SSIM of a filled picture (paper, Table 1); [`Seam`]: how visible its seam is.
+//! - [`Scores`]: L1, L2, PSNR and SSIM of a filled picture (paper, Table 1); [`Seam`]: how visible its seam
+//!   is.
 //! - [`evaluate`]: any number of fills over any number of pictures, as a [`Table`] under a [`Protocol`].
 //! - [`BorderMean`], [`Telea`], [`NearestNeighbour`]: baselines to compare a network with.
 //! - [`retrieval`]: pictures whose surroundings of a hole look alike.

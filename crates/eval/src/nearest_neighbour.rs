@@ -12,8 +12,9 @@ use crate::{
     retrieval::{Descriptor, Index},
 };
 
-/// Fills a hole with the pixels that the nearest picture of a gallery has in the same place; nearest by what surrounds
-/// the hole, as a [`Descriptor`] sees it. Neither the hole's content nor the gallery's in that place is looked at.
+/// Fills a hole with the pixels that the nearest picture of a gallery has in the same place; nearest by what
+/// surrounds the hole, as a [`Descriptor`] sees it. Neither the hole's content nor the gallery's in that
+/// place is looked at.
 pub struct NearestNeighbour<D> {
     gallery: Vec<RgbImage>,
     descriptor: D,
@@ -53,7 +54,8 @@ impl<D: Descriptor> Fill for NearestNeighbour<D> {
     }
 
     /// # Errors
-    /// [`EvalError::Gallery`] when the gallery's pictures are of another size, and what the descriptor refuses.
+    /// [`EvalError::Gallery`] when the gallery's pictures are of another size, and what the descriptor
+    /// refuses.
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
         let filled = self.fill_all(std::slice::from_ref(picture), std::slice::from_ref(mask))?;
         Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))

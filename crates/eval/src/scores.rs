@@ -23,8 +23,9 @@ pub struct Scores {
     /// Structural similarity (Wang et al. 2004), at most 1, over the 11x11 Gaussian windows that lie inside
     /// and are centred where it counts; not a number when there is none. Higher is better.
     pub ssim: f64,
-    /// Mean length of the picture's gradients over that of the truth's, where it counts: below 1 the picture is
-    /// blurred, which the other scores reward; not a number where the truth is flat. Closer to 1 is better.
+    /// Mean length of the picture's gradients over that of the truth's, where it counts: below 1 the picture
+    /// is blurred, which the other scores reward; not a number where the truth is flat. Closer to 1 is
+    /// better.
     pub sharpness: f64,
 }
 
@@ -93,9 +94,9 @@ impl Scores {
         }
     }
 
-    /// The mean of several pictures' scores, each score on its own: PSNR is averaged in decibels, as in the paper, and
-    /// SSIM and sharpness likewise, over the pictures where they are finite (a fill that is equal to the truth has no PSNR). None when
-    /// there are no scores.
+    /// The mean of several pictures' scores, each score on its own: PSNR is averaged in decibels, as in the
+    /// paper, and SSIM and sharpness likewise, over the pictures where they are finite (a fill that is
+    /// equal to the truth has no PSNR). None when there are no scores.
     pub fn mean(all: &[Self]) -> Option<Self> {
         let mean = |score: fn(&Self) -> f64| {
             let finite: Vec<f64> = all.iter().map(score).filter(|value| value.is_finite()).collect();
@@ -116,8 +117,8 @@ impl Scores {
     }
 }
 
-/// Sum over counted pixels and colours of the gradient's length, by differences to the next pixel on the right and
-/// below (none across the border).
+/// Sum over counted pixels and colours of the gradient's length, by differences to the next pixel on the
+/// right and below (none across the border).
 fn gradient(picture: &RgbImage, counts: impl Fn(u32, u32) -> bool) -> f64 {
     let (right, bottom) = (picture.width() - 1, picture.height() - 1);
     let counted = picture.enumerate_pixels().filter(|(x, y, _)| counts(*x, *y));

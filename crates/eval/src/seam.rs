@@ -6,20 +6,19 @@ use context_encoder_inpaint::{Channel, Image, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::Pixel;
 
-
 /// The gradient's jump across a hole's boundary, beside the same figure inside the picture.
 ///
-/// Four pixels in a row or column, `a b c d`, with the boundary between `b` and `c`: the gradient across it is `c - b`,
-/// the gradients on its two sides are `b - a` and `d - c`. Their jump is
+/// Four pixels in a row or column, `a b c d`, with the boundary between `b` and `c`: the gradient across it
+/// is `c - b`, the gradients on its two sides are `b - a` and `d - c`. Their jump is
 ///
 /// ```text
 /// | (c - b) - ((b - a) + (d - c)) / 2 |
 /// ```
 ///
-/// in levels of 255, averaged over colours and over all places where `a`, `b` are visible and `c`, `d` hidden or the other
-/// way round. A smooth picture has 0 everywhere and a step of height `s` has `s`; texture and noise have it everywhere. So
-/// it is held against the same mean over all fours of visible pixels: a ratio near 1 says that the seam cannot be told from
-/// the picture.
+/// in levels of 255, averaged over colours and over all places where `a`, `b` are visible and `c`, `d` hidden
+/// or the other way round. A smooth picture has 0 everywhere and a step of height `s` has `s`; texture and
+/// noise have it everywhere. So it is held against the same mean over all fours of visible pixels: a ratio
+/// near 1 says that the seam cannot be told from the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seam {
     /// Mean jump across the hole's boundary, levels of 255; not a number when there is no such place.

@@ -6,7 +6,6 @@ use context_encoder_inpaint::{Fill, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::{Rgb, RgbImage};
 
-
 /// How far a pixel's neighbourhood reaches, pixels (the article: 3 to 10).
 const RADIUS: i32 = 5;
 
@@ -15,9 +14,10 @@ const LEAST: f32 = 1e-6;
 
 /// The fast marching fill (Telea, "An Image Inpainting Technique Based on the Fast Marching Method", 2004).
 ///
-/// Hidden pixels are filled in the order of their distance from what is visible. Each is a weighted mean of its known
-/// neighbours within 5 pixels, plus a step of at most 1.4 levels the way their gradients point. Neighbours count more
-/// along the front's direction, when they are near, and when they are as far from the rim.
+/// Hidden pixels are filled in the order of their distance from what is visible. Each is a weighted mean of
+/// its known neighbours within 5 pixels, plus a step of at most 1.4 levels the way their gradients point.
+/// Neighbours count more along the front's direction, when they are near, and when they are as far from the
+/// rim.
 ///
 /// The step is that of the article's program (and of OpenCV's). Its equation 2 has the gradients in full; in
 /// photographs they are mostly texture, and continued across a hole they leave 11 dB where this leaves 18.
@@ -105,8 +105,8 @@ impl Front {
         front
     }
 
-    /// Moves until it is so far from the rim everywhere; each pixel is shown to `reached` once, when its distance is known
-    /// for the first time.
+    /// Moves until it is so far from the rim everywhere; each pixel is shown to `reached` once, when its
+    /// distance is known for the first time.
     fn march(&mut self, farthest: f32, mut reached: impl FnMut(&Self, usize)) {
         while let Some(Reverse((bits, at))) = self.waiting.pop() {
             if f32::from_bits(bits) > farthest {
@@ -130,8 +130,8 @@ impl Front {
         }
     }
 
-    /// When the front arrives at a pixel: the eikonal equation `|grad T| = 1`, solved from the earliest neighbour along x
-    /// and the earliest along y.
+    /// When the front arrives at a pixel: the eikonal equation `|grad T| = 1`, solved from the earliest
+    /// neighbour along x and the earliest along y.
     fn arrival(&self, at: usize) -> f32 {
         let [left, right, above, below] = self.neighbours(at).map(|other| {
             other
@@ -162,7 +162,8 @@ impl Front {
         ((0..self.width).contains(&x) && (0..self.height).contains(&y)).then(|| (y * self.width + x) as usize)
     }
 
-    /// The gradient of a value along x and y at a pixel, from those neighbours that have one; 0 where none has.
+    /// The gradient of a value along x and y at a pixel, from those neighbours that have one; 0 where none
+    /// has.
     fn gradient<const N: usize>(
         &self,
         at: usize,
@@ -258,12 +259,13 @@ mod tests {
 
     #[test]
     fn one_hidden_pixel_by_hand() {
-        // The front comes from all four sides, so it has no direction and neighbours weigh by distance and level alone.
+        // The front comes from all four sides, so it has no direction and neighbours weigh by distance and
+        // level alone.
         let picture = RgbImage::from_fn(3, 3, |x, y| Rgb([if (x, y) == (2, 1) { 240 } else { 40 }; 3]));
         let mask = Mask::from_fn(3, 3, |x, y| (x, y) == (1, 1));
         let filled = Telea.fill(&picture, &mask).expect("usable");
-        // The pixel is sqrt(1/2) inside, its sides are on the rim, its corners as far beyond it. Squared distances are
-        // 1 and 2.
+        // The pixel is sqrt(1/2) inside, its sides are on the rim, its corners as far beyond it. Squared
+        // distances are 1 and 2.
         let root = 0.5_f32.sqrt();
         let (side, corner) = (1.0 / (1.0 + root), 0.5 / (1.0 + 2.0 * root));
         // Two corners see a slope down or up towards the bright side; the step along y is 1.

@@ -13,8 +13,8 @@ pub trait Fill {
     /// Fills one picture. Visible pixels come back bit for bit.
     ///
     /// # Errors
-    /// [`InpaintError::MaskSize`], [`InpaintError::NothingHidden`] and [`InpaintError::NothingVisible`] for masks
-    /// that cannot be used.
+    /// [`InpaintError::MaskSize`], [`InpaintError::NothingHidden`] and [`InpaintError::NothingVisible`] for
+    /// masks that cannot be used.
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError>;
 
     /// Fills several pictures, in their order.
@@ -29,8 +29,8 @@ pub trait Fill {
 /// Refuses masks that no fill can use for a picture of this width and height.
 ///
 /// # Errors
-/// [`InpaintError::MaskSize`], [`InpaintError::NothingVisible`] and [`InpaintError::NothingHidden`], checked in this
-/// order.
+/// [`InpaintError::MaskSize`], [`InpaintError::NothingVisible`] and [`InpaintError::NothingHidden`], checked
+/// in this order.
 pub fn check_mask(picture: (u32, u32), mask: &Mask) -> Result<(), InpaintError> {
     let size = (mask.width(), mask.height());
     if size != picture {

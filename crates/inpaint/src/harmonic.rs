@@ -5,7 +5,8 @@ use image::RgbImage;
 
 use crate::{Fill, InpaintError, blend::multigrid::Multigrid, fill::check_mask, hole::Hole};
 
-/// Parts of a mask that lie in a square of so many pixels are solved together; it saves time where there are many.
+/// Parts of a mask that lie in a square of so many pixels are solved together; it saves time where there are
+/// many.
 const TOGETHER: u32 = 32;
 
 /// Fills the hole with the harmonic function that meets the visible pixels: every hidden pixel becomes

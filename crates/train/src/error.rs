@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use context_encoder_data::DataError;
 use context_encoder_eval::EvalError;
+use context_encoder_inpaint::InpaintError;
 use context_encoder_mask::MaskError;
 use context_encoder_model::ModelError;
 
@@ -20,7 +21,10 @@ pub enum TrainError {
     /// A network could not be built, read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Pictures could not be filled or written.
+    /// Pictures could not be filled.
+    #[error(transparent)]
+    Inpaint(#[from] InpaintError),
+    /// Pictures could not be written.
     #[error(transparent)]
     Eval(#[from] EvalError),
     /// A configuration that makes no run.

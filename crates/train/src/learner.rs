@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use context_encoder_data::InpaintingBatch;
-use context_encoder_eval::{Blend, Fill, Inpainter};
+use context_encoder_inpaint::{Blend, Fill, Inpainter};
 use context_encoder_loss::{
     DiscriminatorLoss, GeneratorLoss, LossMask, Objective, Reconstruction, discriminator_loss,
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use context_encoder_data::{Loader, LoaderConfig, Position, Skipped};
-use context_encoder_eval::Fill;
+use context_encoder_inpaint::Fill;
 use context_encoder_mask::MaskGenerator;
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use context_encoder_data::Skipped;
-use context_encoder_eval::Fill;
+use context_encoder_inpaint::Fill;
 use context_encoder_model::{SaveOptions, TrainingRecord};
 
 use crate::{

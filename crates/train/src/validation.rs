@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use context_encoder_data::{OnBadPicture, Purpose, Skipped, pixel, rng_for};
-use context_encoder_eval::{BorderMean, Fill, Harmonic, Scores, image_grid};
+use context_encoder_eval::{BorderMean, Scores, image_grid};
+use context_encoder_inpaint::{Fill, Harmonic};
 use context_encoder_mask::{Mask, MaskGenerator};
 use image::{Rgb, RgbImage};
 use serde::Serialize;

@@ -41,8 +41,10 @@ impl Descriptor for ContextFeatures {
     }
 
     /// # Errors
-    /// [`EvalError::DescribedSize`] for pictures that are not of the network's size, [`InpaintError::MaskSize`] and
-    /// [`InpaintError::NothingVisible`](context_encoder_inpaint::InpaintError::NothingVisible); nothing need be hidden.
+    /// [`EvalError::DescribedSize`] for pictures that are not of the network's size,
+    /// [`InpaintError::MaskSize`] and
+    /// [`InpaintError::NothingVisible`](context_encoder_inpaint::InpaintError::NothingVisible); nothing need
+    /// be hidden.
     fn describe(&self, pictures: &[RgbImage], masks: &[Mask]) -> Result<Vec<Vec<f32>>, EvalError> {
         let fill = self.model.config().fill;
         maps(pictures, masks, self.side(), fill, &self.device, |x| self.model.encode(x)) // [batch, m, 4, 4]

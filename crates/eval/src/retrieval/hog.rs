@@ -1,7 +1,7 @@
 //! Histograms of oriented gradients (Dalal and Triggs, 2005), around a hole.
 //!
-//! Written here because the library that has them (imageproc) would bring linear algebra and twenty crates to everybody
-//! who fills a picture; checked against scikit-image.
+//! Written here because the library that has them (imageproc) would bring linear algebra and twenty crates to
+//! everybody who fills a picture; checked against scikit-image.
 
 use context_encoder_mask::Mask;
 use image::{GrayImage, RgbImage, imageops};
@@ -21,8 +21,8 @@ const BLOCK: usize = 2;
 /// Keeps the quotient of flat blocks at zero.
 const EPSILON: f32 = 1e-5;
 
-/// Gradients of 9 orientations summed in cells of 8x8 pixels and normalised in blocks of 2x2 cells, without the blocks
-/// that a hidden pixel touches. Rows and columns beyond a multiple of 8 are left out.
+/// Gradients of 9 orientations summed in cells of 8x8 pixels and normalised in blocks of 2x2 cells, without
+/// the blocks that a hidden pixel touches. Rows and columns beyond a multiple of 8 are left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hog;
 
@@ -133,8 +133,8 @@ mod tests {
         assert!(along(&found[0], &found[2]) < 0.5 * along(&found[0], &found[0]));
     }
 
-    /// scikit-image 0.26: `hog(grey, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2), block_norm="L2")`
-    /// on the same grey pixels; some of 6 x 4 blocks of 36 values.
+    /// scikit-image 0.26: `hog(grey, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2),
+    /// block_norm="L2")` on the same grey pixels; some of 6 x 4 blocks of 36 values.
     #[test]
     fn untouched_blocks_agree_with_scikit_image() {
         let grey = |x: u32, y: u32| ((x * x * 3 + y * 7 + x * y * 5 + (x / 5) * 40) % 256) as u8;

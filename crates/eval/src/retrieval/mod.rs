@@ -1,8 +1,9 @@
 //! Pictures whose surroundings of a hole look alike (paper, Figure 8), found without looking into the hole.
 //!
-//! A [`Descriptor`] turns what surrounds a hole into numbers: [`Hog`] by hand, [`ContextFeatures`] and [`LayerFeatures`]
-//! by what an encoder has learned. An [`Index`] in memory or a [`VectorFile`] on disk finds the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where
-//! the hole is: the paper's baselines in Table 1.
+//! A [`Descriptor`] turns what surrounds a hole into numbers: [`Hog`] by hand, [`ContextFeatures`] and
+//! [`LayerFeatures`] by what an encoder has learned. An [`Index`] in memory or a [`VectorFile`] on disk finds
+//! the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where the hole is:
+//! the paper's baselines in Table 1.
 
 mod features;
 mod hog;
@@ -27,7 +28,8 @@ pub trait Descriptor {
     /// What it is called in tables.
     fn name(&self) -> &str;
 
-    /// One vector for each picture, all of one length for masks that hide alike. What is hidden has no influence.
+    /// One vector for each picture, all of one length for masks that hide alike. What is hidden has no
+    /// influence.
     ///
     /// # Errors
     /// When a picture or mask is of a size that it cannot take.

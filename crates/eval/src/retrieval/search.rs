@@ -16,8 +16,8 @@ pub struct Neighbour {
 
 /// A search for the rows that are nearest to some queries, by the angle between them.
 ///
-/// Rows are shown to it block by block, so there may be any number of them; each block is one matrix product on the
-/// device. It is exact: every row is compared.
+/// Rows are shown to it block by block, so there may be any number of them; each block is one matrix product
+/// on the device. It is exact: every row is compared.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

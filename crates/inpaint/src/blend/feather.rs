@@ -8,8 +8,8 @@ const BAND: f32 = 0.25;
 /// At least so many pixels, where the hole is that deep.
 const NARROWEST: f32 = 4.0;
 
-/// For each place of the frame, how much of the rim's difference remains there: nearly 1 beside visible pixels, 0
-/// from the end of the band on, with no kink at either end. 0 outside the hole.
+/// For each place of the frame, how much of the rim's difference remains there: nearly 1 beside visible
+/// pixels, 0 from the end of the band on, with no kink at either end. 0 outside the hole.
 pub(super) fn fade(hole: &Hole) -> Vec<f32> {
     let depths = depths(hole.frame.width as usize, &hole.inside);
     let pixels = |depth: u16| f32::from(depth) / f32::from(UNIT);

@@ -10,9 +10,9 @@ pub(crate) use poisson::Correction;
 
 /// How a prediction is put into a picture. Visible pixels stay as they are in every mode.
 ///
-/// A network predicts the hole without seeing how bright its last visible neighbours are to the last digit, so that
-/// a seam shows where prediction and picture meet. The *difference* between them is known along the hole's rim; the
-/// modes differ in what they make of it inside.
+/// A network predicts the hole without seeing how bright its last visible neighbours are to the last digit,
+/// so that a seam shows where prediction and picture meet. The *difference* between them is known along the
+/// hole's rim; the modes differ in what they make of it inside.
 ///
 /// | mode | what is written |
 /// |---|---|
@@ -31,12 +31,13 @@ pub(crate) use poisson::Correction;
 pub enum Blend {
     /// The prediction as it is. For scores of the network itself.
     None,
-    /// The rim's difference fades out over a band along the rim, a quarter of the hole's depth: the middle keeps
-    /// the predicted colours.
+    /// The rim's difference fades out over a band along the rim, a quarter of the hole's depth: the middle
+    /// keeps the predicted colours.
     Feather,
     /// Blending in the gradient domain (Pérez, Gangnet, Blake, "Poisson Image Editing", 2003, in its membrane
     /// form): the prediction keeps its gradients, its values follow from the picture along the rim. The rim's
-    /// difference is spread over the hole by Laplace's equation; at the picture's border its gradient is zero.
+    /// difference is spread over the hole by Laplace's equation; at the picture's border its gradient is
+    /// zero.
     #[default]
     Poisson,
 }

@@ -21,9 +21,11 @@ impl Correction {
         Some(Self { membrane: Multigrid::new(hole.frame.width as usize, &hole.inside), share })
     }
 
-    /// What has to be added to one colour of the prediction at each place of the hole's frame; 0 outside the hole.
+    /// What has to be added to one colour of the prediction at each place of the hole's frame; 0 outside the
+    /// hole.
     ///
-    /// `difference(place)` is picture less prediction, and is asked for at visible pixels beside the hole only.
+    /// `difference(place)` is picture less prediction, and is asked for at visible pixels beside the hole
+    /// only.
     pub(crate) fn of(&self, difference: impl Fn(usize) -> f32) -> Vec<f32> {
         let mut correction = self.membrane.solve(difference);
         if let Some(share) = &self.share {

@@ -6,8 +6,8 @@ const STEPS: [u16; 2] = [3, 4];
 /// Units of a depth in one pixel.
 pub(crate) const UNIT: u16 = STEPS[0];
 
-/// For each cell of a rectangle, [`UNIT`] times its distance from the nearest cell outside the hole, 0 outside the
-/// hole. What lies beyond the rectangle is neither: it does not make a hole shallow.
+/// For each cell of a rectangle, [`UNIT`] times its distance from the nearest cell outside the hole, 0
+/// outside the hole. What lies beyond the rectangle is neither: it does not make a hole shallow.
 pub(crate) fn depths(width: usize, inside: &[bool]) -> Vec<u16> {
     let far = |inside: &bool| if *inside { u16::MAX } else { 0 };
     let mut depths: Vec<u16> = inside.iter().map(far).collect();

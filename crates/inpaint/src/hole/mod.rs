@@ -15,7 +15,8 @@ use parts::{Part, Run, parts};
 pub(crate) struct Hole {
     /// The smallest rectangle around its pixels.
     pub(crate) bounds: Rect,
-    /// `bounds` and one pixel more on each side, where the picture goes on: every pixel that touches the hole.
+    /// `bounds` and one pixel more on each side, where the picture goes on: every pixel that touches the
+    /// hole.
     pub(crate) frame: Rect,
     /// Which pixels of `frame` belong to it, row by row.
     pub(crate) inside: Vec<bool>,
@@ -28,8 +29,8 @@ impl Hole {
         Some(Self::new(mask, bounds, |x, y| mask.is_hidden(x, y)))
     }
 
-    /// The holes of a mask (1 = hidden): connected parts, and parts that lie together in a square of `reach` pixels
-    /// a side joined to one. They are numbered from top to bottom.
+    /// The holes of a mask (1 = hidden): connected parts, and parts that lie together in a square of `reach`
+    /// pixels a side joined to one. They are numbered from top to bottom.
     pub(crate) fn find(mask: &Mask, reach: u32) -> Vec<Self> {
         together(parts(mask), reach)
             .into_iter()

@@ -100,8 +100,8 @@ impl Canvas {
         Some(Rect { x, y, width, height })
     }
 
-    /// Lets what was added hold: where shares add up to one it replaces what held before, elsewhere the two mix.
-    /// `first` says that nothing held before.
+    /// Lets what was added hold: where shares add up to one it replaces what held before, elsewhere the two
+    /// mix. `first` says that nothing held before.
     pub(super) fn settle(&mut self, first: bool) {
         let Some(pending) = self.pending.take() else { return };
         for (pixel, (sum, shares)) in self.pixels.iter_mut().zip(pending) {
@@ -116,8 +116,8 @@ impl Canvas {
     }
 }
 
-/// Hann's window over the central half of `side`, at the middle of pixel `place` of the whole: shares a quarter of the
-/// side apart add up to one.
+/// Hann's window over the central half of `side`, at the middle of pixel `place` of the whole: shares a
+/// quarter of the side apart add up to one.
 fn share(place: i64, side: u32) -> f32 {
     let half = f64::from(side) / 2.0;
     let along = (place as f64 + 0.5 - half / 2.0) / half;

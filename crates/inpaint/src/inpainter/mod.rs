@@ -14,7 +14,7 @@ use context_encoder_mask::Mask;
 use context_encoder_model::{Model, ModelConfig, Prediction, Predictor};
 use image::{GrayImage, Pixel, RgbImage};
 
-use crate::{Blend, InpaintError, Fill, fill::check_mask};
+use crate::{Blend, Fill, InpaintError, fill::check_mask};
 use canvas::Coverage;
 pub use channel::{Channel, Image};
 use plan::ModelInput;
@@ -22,14 +22,14 @@ use work::{Work, predict};
 
 /// Fills pictures of any size with a trained context encoder.
 ///
-/// A mask (1 = hidden) may have any number of holes of any shape. Around each hole a square window is chosen and brought
-/// to the network's size; the prediction goes back to the window's own scale and is [blended](Blend) with the picture.
-/// Only hidden pixels change; visible ones come back bit for bit. The same picture, mask, weights and device give the same
-/// bytes.
+/// A mask (1 = hidden) may have any number of holes of any shape. Around each hole a square window is chosen
+/// and brought to the network's size; the prediction goes back to the window's own scale and is
+/// [blended](Blend) with the picture. Only hidden pixels change; visible ones come back bit for bit. The same
+/// picture, mask, weights and device give the same bytes.
 ///
-/// A picture of the network's own size is shown as it is when the network can fill its mask at once: any mask for a network
-/// that predicts [`Whole`](Prediction::Whole) pictures, one inside the central square for a network that predicts the
-/// [`Centre`](Prediction::Centre).
+/// A picture of the network's own size is shown as it is when the network can fill its mask at once: any mask
+/// for a network that predicts [`Whole`](Prediction::Whole) pictures, one inside the central square for a
+/// network that predicts the [`Centre`](Prediction::Centre).
 ///
 /// | setting | meaning | default |
 /// |---|---|---|
@@ -83,7 +83,8 @@ impl Inpainter {
         Self::from_predictor(model.valid().to_device(&device).prepare(), &device)
     }
 
-    /// Takes a network that was laid out for inference on this device, for one whose weights are kept in 16 bits.
+    /// Takes a network that was laid out for inference on this device, for one whose weights are kept in 16
+    /// bits.
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -115,17 +116,19 @@ impl Inpainter {
         self
     }
 
-    /// Sets the overlap with which a network for the centre was trained (`masks.overlap`: 4 in preset `authors`, 7 in
-    /// `paper`): so many pixels of the predicted square's rim stay visible, at the network's scale. At most an eighth
-    /// of the network's side counts. Networks for whole pictures have none.
+    /// Sets the overlap with which a network for the centre was trained (`masks.overlap`: 4 in preset
+    /// `authors`, 7 in `paper`): so many pixels of the predicted square's rim stay visible, at the
+    /// network's scale. At most an eighth of the network's side counts. Networks for whole pictures have
+    /// none.
     #[must_use]
     pub fn with_overlap(mut self, pixels: u32) -> Self {
         self.overlap = pixels.min(self.side() / 8);
         self
     }
 
-    /// Sets whether everything is predicted a second time with left and right exchanged, and the mean is taken: closer to the
-    /// truth and smoother, in twice the time. For pictures without a preferred direction, on which networks are trained.
+    /// Sets whether everything is predicted a second time with left and right exchanged, and the mean is
+    /// taken: closer to the truth and smoother, in twice the time. For pictures without a preferred
+    /// direction, on which networks are trained.
     #[must_use]
     pub fn with_mirror(mut self, mirror: bool) -> Self {
         self.mirror = mirror;
@@ -142,19 +145,19 @@ impl Inpainter {
         self.config().size as u32
     }
 
-    /// Fills what the mask hides (1 = hidden) in a picture of 8 or 16 bits. A mask that hides nothing gives the picture
-    /// back.
+    /// Fills what the mask hides (1 = hidden) in a picture of 8 or 16 bits. A mask that hides nothing gives
+    /// the picture back.
     ///
     /// # Errors
-    /// [`InpaintError::MaskSize`] when the mask is not of the picture's size, [`InpaintError::NothingVisible`] when it hides
-    /// everything.
+    /// [`InpaintError::MaskSize`] when the mask is not of the picture's size,
+    /// [`InpaintError::NothingVisible`] when it hides everything.
     pub fn fill<S: Channel>(&self, picture: &Image<S>, mask: &Mask) -> Result<Image<S>, InpaintError> {
         let filled = self.run(&[picture], std::slice::from_ref(mask))?;
         Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))
     }
 
-    /// Fills under a mask with soft edges: 0 keeps a pixel bit for bit, 255 replaces it, and between them the two are
-    /// mixed. The network sees none of a pixel that is to change at all.
+    /// Fills under a mask with soft edges: 0 keeps a pixel bit for bit, 255 replaces it, and between them the
+    /// two are mixed. The network sees none of a pixel that is to change at all.
     ///
     /// ```
     /// # use burn::tensor::Device;
@@ -179,7 +182,10 @@ impl Inpainter {
         coverage: &GrayImage,
     ) -> Result<Image<S>, InpaintError> {
         if coverage.dimensions() != picture.dimensions() {
-            return Err(InpaintError::MaskSize { mask: coverage.dimensions(), picture: picture.dimensions() });
+            return Err(InpaintError::MaskSize {
+                mask: coverage.dimensions(),
+                picture: picture.dimensions(),
+            });
         }
         if coverage.is_empty() {
             return Ok(picture.clone());
@@ -195,14 +201,15 @@ impl Inpainter {
         Ok(filled)
     }
 
-    /// Fills several pictures. Windows of all of them go through the network together, which keeps a device busy where
-    /// each picture has few. Sums may be taken in another order than one by one: values differ by one step at most.
+    /// Fills several pictures. Windows of all of them go through the network together, which keeps a device
+    /// busy where each picture has few. Sums may be taken in another order than one by one: values differ
+    /// by one step at most.
     ///
     /// All pictures and their predictions are in memory together; hand over a folder in portions.
     ///
     /// # Errors
-    /// As for [`fill`](Self::fill), before anything is filled; [`InpaintError::Unpaired`] when there are not as many masks
-    /// as pictures.
+    /// As for [`fill`](Self::fill), before anything is filled; [`InpaintError::Unpaired`] when there are not
+    /// as many masks as pictures.
     pub fn fill_many<S: Channel>(
         &self,
         pictures: &[Image<S>],

@@ -21,9 +21,10 @@ const AROUND_THIN: u32 = 4;
 /// Windows shrunk by more than this are followed by windows of half their side.
 const SHRUNK: u32 = 2;
 
-/// A window of a later round is used when at least this share of it is visible. Deep inside a hole a network would see
-/// little but its own earlier answer, and blur it: measured on 24 photographs with holes of 220 pixels, all windows give
-/// 16.97 dB, these 16.99 dB in half the time, none 16.80 dB (network for the centre, 128 pixels).
+/// A window of a later round is used when at least this share of it is visible. Deep inside a hole a network
+/// would see little but its own earlier answer, and blur it: measured on 24 photographs with holes of 220
+/// pixels, all windows give 16.97 dB, these 16.99 dB in half the time, none 16.80 dB (network for the centre,
+/// 128 pixels).
 const SHOWN: f64 = 0.5;
 
 /// What a plan has to know about a network.

@@ -26,9 +26,9 @@ pub(super) struct Tile {
 impl Tile {
     /// Cuts a window out of a picture of `size` and brings it to `side` pixels a side.
     ///
-    /// `read(x, y)` is a pixel, or `None` where it is hidden. Hidden pixels have no part in any mean: a pixel of the
-    /// tile is the mean of the visible ones under the filter. It is hidden itself when less than half of what is under
-    /// the filter is visible.
+    /// `read(x, y)` is a pixel, or `None` where it is hidden. Hidden pixels have no part in any mean: a pixel
+    /// of the tile is the mean of the visible ones under the filter. It is hidden itself when less than
+    /// half of what is under the filter is visible.
     pub(super) fn cut(
         window: &Window,
         size: (u32, u32),

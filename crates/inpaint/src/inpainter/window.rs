@@ -20,8 +20,8 @@ pub(super) struct Window {
 pub(super) enum Reach {
     /// All that the network predicts. The window serves its hole alone.
     All,
-    /// The central square of half the side, fading towards its rim. Neighbouring windows stand a quarter of the side
-    /// apart, so that shares add up to one.
+    /// The central square of half the side, fading towards its rim. Neighbouring windows stand a quarter of
+    /// the side apart, so that shares add up to one.
     Fading,
 }
 
@@ -33,7 +33,8 @@ impl Window {
         Self { x: start(rect.x, rect.width), y: start(rect.y, rect.height), side, reach }
     }
 
-    /// The same square moved into the picture, or, where it is larger, so that the picture lies in its middle.
+    /// The same square moved into the picture, or, where it is larger, so that the picture lies in its
+    /// middle.
     pub(super) fn moved_into(self, (width, height): (u32, u32)) -> Self {
         let moved = |start: i64, length: u32| {
             let room = i64::from(length) - i64::from(self.side);

@@ -37,7 +37,8 @@ struct Filling {
 }
 
 impl<'a, S: Channel> Work<'a, S> {
-    /// Finds the holes and plans their windows. The mask is of the picture's size and leaves something visible.
+    /// Finds the holes and plans their windows. The mask is of the picture's size and leaves something
+    /// visible.
     pub(super) fn new(picture: &'a Image<S>, mask: &'a Mask, sight: &ModelInput) -> Self {
         let size = picture.dimensions();
         let as_it_is = fits(mask, sight);
@@ -70,8 +71,8 @@ impl<'a, S: Channel> Work<'a, S> {
             filled.then(|| canvas.pixels[hole.index(x, y)])
         };
         let mut tile = Tile::cut(window, self.picture.dimensions(), sight.side as usize, read);
-        // A network for the centre has seen no hole but that, so it sees other holes filled smoothly. One for whole
-        // pictures has seen holes anywhere, and nothing invented should pass for the picture.
+        // A network for the centre has seen no hole but that, so it sees other holes filled smoothly. One for
+        // whole pictures has seen holes anywhere, and nothing invented should pass for the picture.
         if !self.as_it_is && (round > 0 || sight.covers == Coverage::Centre) {
             tile.hide_only(sight.hidden_square());
         }

@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use context_encoder_data::{InpaintingBatch, Purpose, coin_flips, rng_for};
-use context_encoder_eval::Fill;
+use context_encoder_inpaint::Fill;
 use context_encoder_loss::{Objective, Reconstruction};
 use context_encoder_model::{FeatureModel, Precision, SaveOptions, parameter_count};
 use context_encoder_ops::autocast;

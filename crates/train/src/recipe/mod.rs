@@ -11,7 +11,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use context_encoder_data::{InpaintingBatch, MaskSharing};
-use context_encoder_eval::Fill;
+use context_encoder_inpaint::Fill;
 use context_encoder_mask::{MaskGenerator, MaskKind};
 use context_encoder_model::{InitialFill, Precision, SaveOptions};
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,7 +1,7 @@
 //! Pictures filled, from bytes to bytes.
 
 use burn::tensor::Device;
-use context_encoder_eval::{Blend, Inpainter};
+use context_encoder_inpaint::{Blend, Inpainter};
 use context_encoder_mask::Mask;
 use context_encoder_model::{InitialFill, ModelConfig, Prediction};
 use image::{Rgb, RgbImage};

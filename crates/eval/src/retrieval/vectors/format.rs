@@ -1,4 +1,5 @@
-//! What stands before the rows: a header of fixed length, so that rows can be written before their number is known.
+//! What stands before the rows: a header of fixed length, so that rows can be written before their number is
+//! known.
 
 use std::{
     collections::BTreeMap,
@@ -144,8 +145,8 @@ impl Layout {
         }
     }
 
-    /// The header is a Python dictionary of three entries; a parser of Python for it (npyz) would bring a parser
-    /// generator to everybody who fills a picture.
+    /// The header is a Python dictionary of three entries; a parser of Python for it (npyz) would bring a
+    /// parser generator to everybody who fills a picture.
     fn npy(file: &mut File) -> Result<Self, String> {
         let cut = |_| "its header is cut short".to_owned();
         let mut start = [0; 8];

@@ -23,11 +23,11 @@ const BLOCK: usize = 64 << 20;
 
 /// A file of vectors, one row each, and the names of what they describe.
 ///
-/// safetensors (a tensor `features` of shape `[rows, length]`) or npy (an array of that shape), of 32 or 16 bits,
-/// whoever wrote it. The names are in a text file beside it, one a line: `FILE.names`.
+/// safetensors (a tensor `features` of shape `[rows, length]`) or npy (an array of that shape), of 32 or 16
+/// bits, whoever wrote it. The names are in a text file beside it, one a line: `FILE.names`.
 ///
-/// Searching reads it in blocks of at most 64 MiB, of which a few copies are in memory while they are compared; it does not
-/// grow with the number of rows.
+/// Searching reads it in blocks of at most 64 MiB, of which a few copies are in memory while they are
+/// compared; it does not grow with the number of rows.
 #[derive(Clone, Debug)]
 pub struct VectorFile {
     path: PathBuf,
@@ -88,7 +88,8 @@ impl VectorFile {
         self.layout.header.about.as_deref()
     }
 
-    /// For each query the `count` nearest rows, as [`Search`] finds them; `shown` is told the rows done after each block.
+    /// For each query the `count` nearest rows, as [`Search`] finds them; `shown` is told the rows done after
+    /// each block.
     ///
     /// # Errors
     /// [`EvalError::Vectors`] when the queries are of another length or the file cannot be read.

@@ -22,8 +22,9 @@ const LONGEST: usize = 1 << 24;
 
 /// Writes a [`VectorFile`] row by row.
 ///
-/// Until it is finished, rows are in `FILE.partial` and their names in `FILE.partial.names`. What a stopped program left there
-/// is continued, if it was made in the same way; a row that was cut short is written again.
+/// Until it is finished, rows are in `FILE.partial` and their names in `FILE.partial.names`. What a stopped
+/// program left there is continued, if it was made in the same way; a row that was cut short is written
+/// again.
 ///
 /// ```
 /// use context_encoder_eval::retrieval::VectorWriter;
@@ -57,12 +58,13 @@ pub struct VectorWriter {
 }
 
 impl VectorWriter {
-    /// Begins a file, or goes on with what a stopped program left of it. `about` says in one line how the vectors come about,
-    /// `source` of what they are, such as a folder; a file is continued only when both are as before.
+    /// Begins a file, or goes on with what a stopped program left of it. `about` says in one line how the
+    /// vectors come about, `source` of what they are, such as a folder; a file is continued only when
+    /// both are as before.
     ///
     /// # Errors
-    /// [`EvalError::Vectors`] when the name's ending is no format, what was left was made in another way, or a file cannot be
-    /// written.
+    /// [`EvalError::Vectors`] when the name's ending is no format, what was left was made in another way, or
+    /// a file cannot be written.
     pub fn open(
         path: impl AsRef<Path>,
         precision: Precision,
@@ -110,7 +112,8 @@ impl VectorWriter {
     /// Adds rows and the names of what they describe.
     ///
     /// # Errors
-    /// [`EvalError::Vectors`] when rows differ in length, a name is no single line, or a file cannot be written.
+    /// [`EvalError::Vectors`] when rows differ in length, a name is no single line, or a file cannot be
+    /// written.
     pub fn append(&mut self, names: &[String], rows: &[Vec<f32>]) -> Result<(), EvalError> {
         self.add(names, rows).map_err(|reason| self.refusal(reason))
     }
@@ -131,7 +134,8 @@ impl VectorWriter {
         EvalError::Vectors { path: self.path.clone(), reason }
     }
 
-    /// Takes up what the journal says is there: a line on how, a line for the row's length and one for each name.
+    /// Takes up what the journal says is there: a line on how, a line for the row's length and one for each
+    /// name.
     fn go_on(&mut self, journal: &[u8]) -> Result<(), String> {
         let text = |error: io::Error| error.to_string();
         // The last line may be cut short, also within a letter.

@@ -1,7 +1,7 @@
 //! One grid of the hierarchy: a weighted graph of unknowns on a rectangle.
 
-/// Unknowns on a rectangle of cells and the equation of each: `diagonal u - sum of weight u of its neighbours`.
-/// Cells that are no unknowns have `diagonal` 0, no weights, and hold `u = 0`.
+/// Unknowns on a rectangle of cells and the equation of each: `diagonal u - sum of weight u of its
+/// neighbours`. Cells that are no unknowns have `diagonal` 0, no weights, and hold `u = 0`.
 pub(super) struct Level {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -14,8 +14,8 @@ pub(super) struct Level {
 }
 
 impl Level {
-    /// The picture's own grid: links of weight 1 between neighbours. Also returns, for each cell, how many fixed
-    /// neighbours it has.
+    /// The picture's own grid: links of weight 1 between neighbours. Also returns, for each cell, how many
+    /// fixed neighbours it has.
     pub(super) fn finest(width: usize, height: usize, unknown: &[bool]) -> (Self, Vec<f32>) {
         let mut level = Self::empty(width, height);
         let mut anchor = vec![0.0; width * height];
@@ -40,9 +40,9 @@ impl Level {
         (level, anchor)
     }
 
-    /// The grid of half as many cells along each side. A coarse cell joins 2x2 fine ones; its links are the fine
-    /// links that cross its edges, at half the weight because they are twice as long. Links to fixed cells grow
-    /// less: from the middle of a cell of side `2^depth` to the middle of a fixed pixel it is
+    /// The grid of half as many cells along each side. A coarse cell joins 2x2 fine ones; its links are the
+    /// fine links that cross its edges, at half the weight because they are twice as long. Links to fixed
+    /// cells grow less: from the middle of a cell of side `2^depth` to the middle of a fixed pixel it is
     /// `(2^depth + 1) / 2` pixels.
     pub(super) fn coarser(&self, anchor: &[f32], depth: u32) -> (Self, Vec<f32>) {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));

@@ -20,12 +20,12 @@ const RELAXATIONS: usize = 2;
 /// Values that are added up by one task. Fixed, so that sums do not depend on the number of threads.
 const SUMMED: usize = 1 << 14;
 
-/// Laplace's equation on the unknown cells of a rectangle: each equals the mean of its neighbours. Known cells are fixed;
-/// across the rectangle's border the gradient is zero.
+/// Laplace's equation on the unknown cells of a rectangle: each equals the mean of its neighbours. Known
+/// cells are fixed; across the rectangle's border the gradient is zero.
 ///
-/// Conjugate gradients, each step preconditioned by one V-cycle of multigrid (linear interpolation between the
-/// middles of cells, its transpose back, red-black Gauss-Seidel in symmetric order). The cycle makes the number of steps
-/// independent of the hole's size, conjugate gradients make it safe for holes of odd shapes.
+/// Conjugate gradients, each step preconditioned by one V-cycle of multigrid (linear interpolation between
+/// the middles of cells, its transpose back, red-black Gauss-Seidel in symmetric order). The cycle makes the
+/// number of steps independent of the hole's size, conjugate gradients make it safe for holes of odd shapes.
 ///
 /// Every connected set of unknowns must touch a known cell. Holds about 50 bytes per cell while it solves.
 pub(crate) struct Multigrid {

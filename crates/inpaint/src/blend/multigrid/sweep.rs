@@ -18,7 +18,8 @@ impl Level {
     /// Gauss-Seidel on one colour: every unknown of it takes the value that solves its own equation.
     pub(super) fn relax(&self, colour: Colour, u: &mut [f32], f: &[f32]) {
         let width = self.width;
-        // A task reads the rows next to its own. Those cells change only on the other colour's turn, so copies do.
+        // A task reads the rows next to its own. Those cells change only on the other colour's turn, so
+        // copies do.
         let edges: Vec<(Vec<f32>, Vec<f32>)> = (0..self.height)
             .step_by(ROWS)
             .map(|top| {
