@@ -1,12 +1,10 @@
 //! Pictures of pictures: what went in, what came out, what was there.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{io::Cursor, path::Path};
 
+use context_encoder_files::atomic_write;
 use context_encoder_mask::Mask;
-use image::{ImageFormat, Rgb, RgbImage, imageops};
+use image::{ImageError, ImageFormat, Rgb, RgbImage, imageops};
 
 use crate::EvalError;
 
@@ -54,22 +52,17 @@ pub fn with_hole(picture: &RgbImage, mask: &Mask, colour: Rgb<u8>) -> RgbImage {
     })
 }
 
-/// Writes a picture as PNG, aside first and then renamed, so that the file is complete or absent.
+/// Writes a picture as PNG, atomically: the file is complete or as it was.
 ///
 /// # Errors
 /// [`EvalError::Write`] when it cannot be written.
 pub fn save(picture: &RgbImage, path: impl AsRef<Path>) -> Result<(), EvalError> {
     let path = path.as_ref();
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".part");
-    let aside = PathBuf::from(aside);
-    let failed = |source: image::ImageError| {
-        // Best effort: what is left of a failed write is of no use to anybody.
-        let _ = fs::remove_file(&aside);
-        EvalError::Write { path: path.to_owned(), source }
-    };
-    picture.save_with_format(&aside, ImageFormat::Png).map_err(failed)?;
-    fs::rename(&aside, path).map_err(|error| failed(image::ImageError::IoError(error)))
+    let mut png = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut png, ImageFormat::Png)
+        .and_then(|()| atomic_write(path, png.get_ref()).map_err(ImageError::IoError))
+        .map_err(|source| EvalError::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -93,7 +86,7 @@ mod tests {
         let picture = RgbImage::from_fn(9, 7, |x, y| Rgb([x as u8, y as u8, 200]));
         save(&picture, &path).expect("written");
         assert_eq!(image::open(&path).expect("png").to_rgb8(), picture);
-        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 1);
         let error =
             save(&picture, folder.path().join("absent/sheet.png")).expect_err("no folder").to_string();
         assert!(error.starts_with("cannot write"), "{error}");

@@ -46,7 +46,7 @@ mod loss;
 mod photograph;
 mod pixels;
 
-pub use atomic_write::{atomic_write, is_leftover};
+pub use atomic_write::{atomic_write, is_leftover, persist};
 pub use error::PhotoError;
 pub use jpeg::JpegStyle;
 pub use limits::Limits;

@@ -1,12 +1,9 @@
 //! Masks from pictures, and as PNG files.
 
-use std::ffi::OsString;
-use std::fs;
-use std::io::{Cursor, Write};
-use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::Cursor;
+use std::path::Path;
 
+use context_encoder_files::atomic_write;
 use image::{DynamicImage, ImageError, ImageFormat};
 
 use crate::{Mask, MaskError, coverage::coverage, picture};
@@ -76,10 +73,7 @@ impl Mask {
         Ok(mask)
     }
 
-    /// Writes the mask as a grey PNG, 255 = hidden, whatever the file's name.
-    ///
-    /// It is written beside its place first and then renamed, so that the file is there as a whole or as it
-    /// was before.
+    /// Writes the mask as a grey PNG, 255 = hidden, whatever the file's name; atomically.
     ///
     /// # Errors
     ///
@@ -97,39 +91,19 @@ impl Mask {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), MaskError> {
         let path = path.as_ref();
-        let aside = aside(path);
-        write_png(self, &aside).and_then(|()| fs::rename(&aside, path).map_err(ImageError::IoError)).map_err(
-            |source| {
-                // The write's own error is the one to tell; a leftover that cannot be removed adds nothing to
-                // it.
-                let _ = fs::remove_file(&aside);
-                MaskError::Write { path: path.to_path_buf(), source }
-            },
-        )
+        let mut png = Cursor::new(Vec::new());
+        self.to_luma()
+            .write_to(&mut png, ImageFormat::Png)
+            .and_then(|()| atomic_write(path, png.get_ref()).map_err(ImageError::IoError))
+            .map_err(|source| MaskError::Write { path: path.to_path_buf(), source })
     }
-}
-
-fn write_png(mask: &Mask, path: &Path) -> Result<(), ImageError> {
-    let mut png = Vec::new();
-    mask.to_luma().write_to(&mut Cursor::new(&mut png), ImageFormat::Png)?;
-    let mut file = fs::File::create_new(path)?;
-    file.write_all(&png)?;
-    file.sync_all()?;
-    Ok(())
-}
-
-/// A name in the same folder that no other writer uses: `.name.process.number.tmp`.
-fn aside(path: &Path) -> PathBuf {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.{write}.tmp", process::id()));
-    path.with_file_name(name)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::fs;
+
     use image::{GrayAlphaImage, GrayImage, Luma, Rgb, RgbImage};
     use tempfile::{TempDir, tempdir};
 

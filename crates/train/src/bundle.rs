@@ -17,6 +17,7 @@ use burn::{
     },
     tensor::Device,
 };
+use context_encoder_files::persist;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -58,7 +59,7 @@ pub(crate) struct State<'a, C> {
     pub(crate) pictures: u64,
 }
 
-/// Writes a learner: aside first; then the old file becomes [`previous`], and the new one takes its place.
+/// Writes a learner to a temporary file; then the old file becomes [`previous`], and the new one takes its place.
 ///
 /// The old one is kept because a step's loss judges the weights before it: weights that the last step threw out of
 /// range show only in the next loss.
@@ -88,7 +89,7 @@ pub(crate) fn save<C: Recipe>(
     if path.exists() {
         fs::rename(path, previous(path)).map_err(|error| failed(path, &error))?;
     }
-    fs::rename(&newest, path).map_err(|error| failed(path, &error))
+    persist(&newest, path).map_err(|error| failed(path, &error))
 }
 
 /// Where the checkpoint before the newest is kept.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use burn::tensor::Tensor;
+use context_encoder_files::atomic_write;
 use serde::{Deserialize, Serialize};
 
 use crate::{StepTerms, TrainError};
@@ -158,7 +159,7 @@ impl Journal {
     }
 }
 
-/// Keeps the header and the rows up to `step`, in a file written aside and renamed.
+/// Keeps the header and the rows up to `step`, atomically.
 fn cut_after(path: &Path, step: u64) -> std::io::Result<()> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -174,15 +175,7 @@ fn cut_after(path: &Path, step: u64) -> std::io::Result<()> {
     if kept == text {
         return Ok(());
     }
-    replace(path, &kept)
-}
-
-/// Writes a text file aside and renames it, so that the file is complete or as it was.
-pub(crate) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".part");
-    fs::write(&aside, text)?;
-    fs::rename(&aside, path)
+    atomic_write(path, kept.as_bytes())
 }
 
 #[cfg(test)]

@@ -6,14 +6,10 @@ use std::{
 };
 
 use context_encoder_eval::image_grid;
+use context_encoder_files::atomic_write;
 use image::RgbImage;
 
-use crate::{
-    TrainError, bundle,
-    journal::{Journal, replace},
-    overrides,
-    recipe::Recipe,
-};
+use crate::{TrainError, bundle, journal::Journal, overrides, recipe::Recipe};
 
 /// Names inside a run's folder.
 const CONFIG: &str = "config.toml";
@@ -70,7 +66,7 @@ impl RunFolder {
         })?;
         let lock = lock(folder)?;
         let path = folder.join(CONFIG);
-        replace(&path, &overrides::to_toml(config)?).map_err(|source| TrainError::Io {
+        atomic_write(&path, overrides::to_toml(config)?.as_bytes()).map_err(|source| TrainError::Io {
             action: "write",
             path,
             source,

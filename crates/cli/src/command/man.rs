@@ -4,6 +4,7 @@ use std::{fs, io::Write, path::PathBuf};
 
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man as Page;
+use context_encoder::files::atomic_write;
 use miette::{IntoDiagnostic, Result, WrapErr};
 
 use crate::{Program, outcome::Outcome, output::Output};
@@ -32,7 +33,7 @@ impl Man {
         for command in std::iter::once(program).chain(commands) {
             let name = command.get_display_name().unwrap_or_else(|| command.get_name()).replace(' ', "-");
             let path = folder.join(format!("{name}.1"));
-            fs::write(&path, page(command)?)
+            atomic_write(&path, &page(command)?)
                 .into_diagnostic()
                 .wrap_err_with(|| format!("cannot write {}", path.display()))?;
             output.note(format_args!("wrote {}", path.display()));

@@ -6,6 +6,7 @@ use burn::{
     module::Module,
     store::{BurnToPyTorchAdapter, ModuleSnapshot, burn_pack::Tensor as NamedTensor},
 };
+use context_encoder_files::atomic_write;
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::pytorch::{generator_layers, port_name};
@@ -13,7 +14,7 @@ use crate::{InitialFill, Model, ModelError};
 
 impl Model {
     /// Writes the weights as a safetensors file under the names of the public PyTorch ports (`main.0.weight`, ...),
-    /// 32 bits each, aside first and then renamed. In Python, `port.load_state_dict(safetensors.torch.load_file(path))`
+    /// 32 bits each, atomically. In Python, `port.load_state_dict(safetensors.torch.load_file(path))`
     /// takes it; [`load_pytorch`](Self::load_pytorch) reads it back.
     ///
     /// # Errors
@@ -51,12 +52,10 @@ impl Model {
                 TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
             })
             .collect();
-        let aside = path.with_extension("part");
         views
             .and_then(|views| safetensors::serialize(views, None))
             .map_err(std::io::Error::other)
-            .and_then(|bytes| std::fs::write(&aside, bytes))
-            .and_then(|()| std::fs::rename(&aside, path))
+            .and_then(|bytes| atomic_write(path, &bytes))
             .map_err(failed)
     }
 }

@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Vec<Rect>>, TransferError> {
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
 }
 
-/// Writes a file of proposals, aside first and then renamed.
+/// Writes a file of proposals, atomically.
 ///
 /// # Errors
 /// [`TransferError::Io`] when it cannot be written.

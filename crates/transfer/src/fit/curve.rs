@@ -35,7 +35,7 @@ impl Curve {
         self.points.iter().find(|point| point.score.is_some_and(|own| own >= score)).map(|point| point.step)
     }
 
-    /// Writes `step,loss,score`, aside first and then renamed.
+    /// Writes `step,loss,score`, atomically.
     ///
     /// # Errors
     /// [`TransferError::Io`] when it cannot be written.

@@ -1,10 +1,6 @@
 //! The class of every pixel: VOC's palette PNGs.
 
-use std::{
-    fs::File,
-    io::{BufReader, BufWriter},
-    path::Path,
-};
+use std::{fs::File, io::BufReader, path::Path};
 
 use png::{BitDepth, ColorType, Decoder, Encoder, Transformations};
 
@@ -56,14 +52,19 @@ impl ClassMask {
     /// [`TransferError::Io`] when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TransferError> {
         let failed = TransferError::io("write", path);
-        let write = || {
-            let mut encoder = Encoder::new(BufWriter::new(File::create(path)?), self.width, self.height);
+        let encode = || {
+            let mut png = Vec::new();
+            let mut encoder = Encoder::new(&mut png, self.width, self.height);
             encoder.set_color(ColorType::Indexed);
             encoder.set_depth(BitDepth::Eight);
             encoder.set_palette((0..=255).flat_map(color).collect::<Vec<u8>>());
-            encoder.write_header()?.write_image_data(&self.labels)
+            encoder.write_header()?.write_image_data(&self.labels)?;
+            Ok(png)
         };
-        write().map_err(|error: png::EncodingError| failed(std::io::Error::other(error)))
+        encode()
+            .map_err(|error: png::EncodingError| std::io::Error::other(error))
+            .and_then(|png| context_encoder_files::atomic_write(path, &png))
+            .map_err(failed)
     }
 
     /// Left and right exchanged.

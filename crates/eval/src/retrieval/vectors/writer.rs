@@ -8,6 +8,7 @@ use std::{
 };
 
 use burn::tensor::{DType, TensorData};
+use context_encoder_files::persist;
 use context_encoder_model::Precision;
 
 use super::{
@@ -219,7 +220,6 @@ impl VectorWriter {
         let header = header.bytes(*format).ok_or(io::ErrorKind::InvalidData)?;
         rows.rewind()?;
         rows.write_all(&header)?;
-        rows.sync_all()?;
         let partial = partial_of(path);
         let listed = partial.with_added_extension("list");
         fs::write(&listed, names.iter().fold(String::new(), |text, name| text + name + "\n"))?;
@@ -228,8 +228,8 @@ impl VectorWriter {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::rename(&partial, &*path)?;
-        fs::rename(&listed, names_of(path))?;
+        persist(&partial, path)?;
+        persist(&listed, &names_of(path))?;
         fs::remove_file(names_of(&partial))
     }
 }
