@@ -13,8 +13,13 @@
 //! | [`eval`] | measure the result; fills without a network, retrieval | Table 1 |
 //! | `train` | configuration, step, run, checkpoint; inpainting and pretraining (feature `train`) | section 5 |
 //! | `transfer` | classify, segment and detect with a pretrained encoder (feature `train`) | Table 2 |
-//! | `trial` | whether a device computes what others compute, and how fast (feature `trial`) | |
+//! | `conformance` | whether a device computes what others compute (feature `diagnostics`) | |
+//! | `bench` | how fast a device trains and fills, and the memory that takes (feature `diagnostics`) | |
 
+#[cfg(feature = "diagnostics")]
+pub use context_encoder_bench as bench;
+#[cfg(feature = "diagnostics")]
+pub use context_encoder_conformance as conformance;
 pub use context_encoder_data as data;
 pub use context_encoder_eval as eval;
 pub use context_encoder_files as files;
@@ -27,8 +32,6 @@ pub use context_encoder_ops as ops;
 pub use context_encoder_train as train;
 #[cfg(feature = "train")]
 pub use context_encoder_transfer as transfer;
-#[cfg(feature = "trial")]
-pub use context_encoder_trial as trial;
 
 pub use burn::tensor::Device;
 pub use context_encoder_inpaint::Inpainter;
@@ -45,6 +48,16 @@ pub use device::{DeviceError, TOKEN, device};
 pub use device_name::device_name;
 #[cfg(feature = "remote")]
 pub use serve::{ServeError, serve};
+
+/// Former module of `bench` and `conformance`.
+#[cfg(feature = "trial")]
+#[doc(hidden)]
+pub mod trial {
+    pub use context_encoder_bench::{
+        Bench, BenchSettings as Settings, BenchTask as Task, Measurement as Measured,
+    };
+    pub use context_encoder_conformance::{self as conformance, Check, Scale, conformance};
+}
 
 /// The documents' code, compiled and run as tests.
 #[cfg(doctest)]

@@ -1,10 +1,10 @@
-//! Other backends against plain operations on the processor, part by part. `.ci/graphics` does the same for graphics
+//! Other backends against the reference implementation on the processor, part by part. `.ci/graphics` does the same for graphics
 //! cards.
-#![cfg(all(feature = "trial", feature = "ndarray"))]
+#![cfg(all(feature = "diagnostics", feature = "ndarray"))]
 
 use context_encoder::{
+    conformance::{Scale, conformance},
     device,
-    trial::{Scale, conformance},
 };
 
 #[test]

@@ -1,4 +1,4 @@
-//! `bench`: how fast is a device?
+//! `bench`: measures how fast a device is.
 
 use std::{
     io::{BufRead, stdin},
@@ -7,10 +7,11 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use context_encoder::{
-    Device, device_name,
+    Device,
+    bench::{Bench as DeviceBench, BenchSettings, BenchTask, Measurement},
+    device_name,
     model::{Precision, Preset, Storage},
     train::{Devices, TrainConfig},
-    trial::{Bench as Trial, Fed, Settings, device_memory, fed, held_memory, peak_memory},
 };
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
@@ -19,8 +20,8 @@ use crate::{device::DevicesChoice, outcome::Outcome, output::Output, table::Tabl
 
 const MIB: f64 = 1_048_576.0;
 
-/// Measure how many pictures a second a device trains on and fills, how long it waits for pictures in a run, and the
-/// memory that takes.
+/// Measure how many pictures a second a device trains on and fills, how long it waits for data in a run, and the memory
+/// that takes.
 #[derive(Args)]
 pub struct Bench {
     /// Whose network: `paper`, `authors` or `recommended`; may be repeated
@@ -59,13 +60,13 @@ pub struct Bench {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Task {
-    /// Whole steps on pictures that are on the device: discriminator, then generator, both with Adam
+    /// Training steps on a batch that is on the device: discriminator, then generator, both with Adam
     Train,
-    /// Forward passes in evaluation
+    /// Forward passes in evaluation mode
     Infer,
-    /// A run on pictures that are read, cropped and masked meanwhile
+    /// A training run on pictures that are read, cropped and masked meanwhile
     Run,
-    /// Whole steps of the AlexNet-style network on pictures of 227 pixels
+    /// Pretraining steps of the AlexNet-style network on a batch of 227 pixels that is on the device
     FeatureTrain,
     /// Forward passes of the AlexNet-style network
     FeatureInfer,
@@ -77,13 +78,12 @@ impl Task {
     }
 
     /// The same on a batch that stays on the device, unless it is a run.
-    fn on_device(self) -> Option<context_encoder::trial::Task> {
-        use context_encoder::trial::Task as On;
+    fn on_device(self) -> Option<BenchTask> {
         match self {
-            Self::Train => Some(On::Train),
-            Self::Infer => Some(On::Infer),
-            Self::FeatureTrain => Some(On::FeatureTrain),
-            Self::FeatureInfer => Some(On::FeatureInfer),
+            Self::Train => Some(BenchTask::Train),
+            Self::Infer => Some(BenchTask::Infer),
+            Self::FeatureTrain => Some(BenchTask::FeatureTrain),
+            Self::FeatureInfer => Some(BenchTask::FeatureInfer),
             Self::Run => None,
         }
     }
@@ -105,11 +105,7 @@ struct Row {
     batch: usize,
     /// Where something is learned.
     precision: Option<Precision>,
-    pictures_per_second: f64,
-    /// Percent; in runs only.
-    waiting: Option<f64>,
-    peak: Option<u64>,
-    on_card: Option<u64>,
+    measured: Measurement,
 }
 
 impl Bench {
@@ -128,7 +124,8 @@ impl Bench {
         if devices.count() > 1 && tasks.iter().any(|task| *task != Task::Run) {
             return Err(miette!("several devices are measured in a run only; ask for --task run"));
         }
-        let head = ["preset", "task", "batch", "precision", "pictures/s", "waiting", "peak MiB", "card MiB"];
+        let head =
+            ["preset", "task", "batch", "precision", "pictures/s", "data wait", "peak MiB", "card MiB"];
         let mut table = Table::new(&head);
         for &preset in &self.presets {
             for &task in tasks {
@@ -149,27 +146,23 @@ impl Bench {
 
     fn measure(&self, preset: Preset, task: Task, batch: usize, devices: &Devices) -> Result<Row> {
         let device = devices.first();
-        let (pictures_per_second, waiting) = match task.on_device() {
+        let measured = match task.on_device() {
             Some(task) => {
-                let mut trial = Trial::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
-                (trial.measure(self.seconds).pictures_per_second(), None)
+                let settings = self.settings(preset, task, batch);
+                DeviceBench::warm(settings, device).into_diagnostic()?.measure(self.seconds)
             }
             None => {
-                let Fed { pictures_per_second, waiting, .. } =
-                    fed(self.configuration(preset, batch), self.seconds, devices.clone())
-                        .into_diagnostic()?;
-                (pictures_per_second, Some(waiting))
+                let config = self.configuration(preset, batch);
+                Measurement::of_run(config, self.seconds, devices.clone()).into_diagnostic()?
             }
         };
-        let (peak, on_card) = (peak_memory(), device_memory(device));
         let learns = matches!(task, Task::Train | Task::Run | Task::FeatureTrain);
-        let precision = learns.then(|| self.precision());
-        Ok(Row { preset, task, batch, precision, pictures_per_second, waiting, peak, on_card })
+        Ok(Row { preset, task, batch, precision: learns.then(|| self.precision()), measured })
     }
 
-    fn settings(&self, preset: Preset, task: context_encoder::trial::Task, batch: usize) -> Settings {
+    fn settings(&self, preset: Preset, task: BenchTask, batch: usize) -> BenchSettings {
         let storage = if self.bf16 { Storage::Bf16 } else { Storage::F32 };
-        Settings { preset, task, batch, size: self.size, precision: self.precision(), storage }
+        BenchSettings { preset, task, batch, size: self.size, precision: self.precision(), storage }
     }
 
     fn precision(&self) -> Precision {
@@ -192,17 +185,16 @@ impl Bench {
     fn serve(&self, device: &Device) -> Result<Outcome> {
         let (preset, task, batch) = (self.presets[0], self.tasks[0], self.batches[0]);
         let task = task.on_device().ok_or_else(|| miette!("a run cannot be measured in turns"))?;
-        let base = held_memory();
-        let mut trial = Trial::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
+        let mut bench = DeviceBench::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
         let versions = json!({ "context-encoder": env!("CARGO_PKG_VERSION") });
         say(&json!({
-            "ready": true, "versions": versions, "device": device_name(device), "base_bytes": base,
+            "ready": true, "versions": versions, "device": device_name(device), "base_bytes": bench.base_bytes(),
         }));
         for line in stdin().lock().lines() {
-            let measured = trial.measure(line.into_diagnostic()?.trim().parse().into_diagnostic()?);
+            let measured = bench.measure(line.into_diagnostic()?.trim().parse().into_diagnostic()?);
             say(&json!({
                 "images": measured.pictures, "seconds": measured.seconds, "loss": measured.loss,
-                "peak_bytes": peak_memory(), "card_bytes": device_memory(device),
+                "peak_bytes": measured.peak_bytes, "card_bytes": measured.device_bytes,
             }));
         }
         Ok(Outcome::Complete)
@@ -226,16 +218,16 @@ impl Row {
     fn cells(&self) -> [String; 8] {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let mib = |bytes: Option<u64>| or_dash(bytes.map(|bytes| format!("{:.0}", bytes as f64 / MIB)));
-        let Self { preset, task, batch, precision, pictures_per_second, waiting, peak, on_card } = self;
+        let Self { preset, task, batch, precision, measured } = self;
         [
             preset.to_string(),
             task.name(),
             batch.to_string(),
             or_dash(precision.map(|precision| precision.name().to_owned())),
-            format!("{pictures_per_second:.1}"),
-            or_dash(waiting.map(|percent| format!("{percent:.1} %"))),
-            mib(*peak),
-            mib(*on_card),
+            format!("{:.1}", measured.pictures_per_second()),
+            or_dash(measured.data_wait.map(|percent| format!("{percent:.1} %"))),
+            mib(measured.peak_bytes),
+            mib(measured.device_bytes),
         ]
     }
 
@@ -243,8 +235,9 @@ impl Row {
         json!({
             "event": "measured", "device": device, "preset": self.preset.name(), "task": self.task.name(),
             "batch": self.batch, "size": size,
-            "precision": self.precision.map(Precision::name), "pictures_per_second": self.pictures_per_second,
-            "waiting_percent": self.waiting, "peak_bytes": self.peak, "card_bytes": self.on_card,
+            "precision": self.precision.map(Precision::name), "pictures_per_second": self.measured.pictures_per_second(),
+            "waiting_percent": self.measured.data_wait,
+            "peak_bytes": self.measured.peak_bytes, "card_bytes": self.measured.device_bytes,
         })
     }
 }

@@ -1,20 +1,20 @@
-//! `conformance`: does a device compute what the processor computes?
+//! `conformance`: checks a device against the processor's reference implementation.
 
 use clap::Args;
 use context_encoder::{
+    conformance::{Check, Scale, Verdict, conformance},
     device_name,
-    trial::{Check, Scale, conformance, conformance::Verdict, part_names},
 };
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
 
 use crate::{device::DeviceChoice, outcome::Outcome, output::Output, table::Table};
 
-/// Where the expected numbers are computed: by plain operations of this device.
+/// Device that computes the expected values, by the reference implementation.
 const REFERENCE: &str = "flex";
 
 /// Compute every part of the library on a device and on the processor, forward and backward, and compare. Exit code 1
-/// when anything is further apart than it may be.
+/// when any difference is above its bound.
 #[derive(Args)]
 pub struct Conformance {
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct Conformance {
     /// Only the parts with this in their names; can be given several times
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Do everything so often: kernels are chosen and compiled the first time, and used as they are the next
+    /// Number of passes: kernels are chosen and compiled the first time, and used as they are the next
     #[arg(long, value_name = "N", default_value_t = 1)]
     passes: usize,
     /// Print a table in Markdown at the end
@@ -38,19 +38,19 @@ impl Conformance {
         let device = self.device.open()?;
         let reference = context_encoder::device(REFERENCE).into_diagnostic()?;
         let scale = if self.full { Scale::Full } else { Scale::Small };
-        let wanted = |part: &str| self.only.is_empty() || self.only.iter().any(|only| part.contains(only));
-        let parts = part_names(scale);
-        if !parts.iter().any(|part| wanted(part)) {
+        let selected = |part: &str| self.only.is_empty() || self.only.iter().any(|only| part.contains(only));
+        let parts = scale.part_names();
+        if !parts.iter().any(|part| selected(part)) {
             return Err(miette!(
                 help = format!("the parts are: {}", parts.join(" | ")),
-                "no part is called so"
+                "no part has such a name"
             ));
         }
         let (name, against) = (device_name(&device), device_name(&reference));
-        output.note(format_args!("{name}, against plain operations on {against}"));
+        output.note(format_args!("{name}, against the reference implementation on {against}"));
         let mut checks = Vec::new();
         for pass in 1..=self.passes {
-            let found = conformance(&device, &reference, scale, &wanted, &mut |check| {
+            let found = conformance(&device, &reference, scale, &selected, &mut |check| {
                 if !self.markdown {
                     output.result(check);
                 }
@@ -70,7 +70,7 @@ impl Conformance {
         match failed {
             0 => Ok(Outcome::Complete),
             _ => Err(miette!(
-                help = "each is marked FAILED above; a bound is a share of the tensor's largest value",
+                help = "each is marked FAILED above; a bound is relative to the tensor's largest value",
                 "{failed} of {} checks failed on {name}",
                 checks.len()
             )),
@@ -83,13 +83,14 @@ fn record(check: &Check, pass: usize) -> Value {
         "event": "checked", "pass": pass, "part": check.part, "what": check.what, "passes": check.passes(),
     });
     match &check.verdict {
-        Verdict::Apart { apart, bound, tensors, worst } => {
-            record["apart"] = json!(apart);
+        Verdict::Compared { difference, bound, tensors, worst } => {
+            record["difference"] = json!(difference);
+            record["apart"] = json!(difference); // its former name
             record["bound"] = json!(bound);
             record["tensors"] = json!(tensors);
             record["worst"] = json!(worst);
         }
-        Verdict::Broken(reason) => record["reason"] = json!(reason),
+        Verdict::Failed(reason) => record["reason"] = json!(reason),
         _ => {}
     }
     record

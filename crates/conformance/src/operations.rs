@@ -1,4 +1,4 @@
-//! The operations of which networks are made, each with the windows and sizes that the networks use.
+//! The operations of which networks are made, each with the geometries and sizes that the networks use.
 
 use burn::{
     optim::GradientsParams,
@@ -13,23 +13,21 @@ use context_encoder_ops::{
     InferenceLayer, LocalResponseNorm, adam, apply_mask, max_pool, resize, smooth, tanh,
 };
 
-use super::{
-    Answers, Part,
-    answer::{Answer, FORWARD, GRADIENT},
-    noise::{central, noise},
+use crate::{
+    check::{FORWARD, GRADIENT, Output},
+    part::{Outputs, Part, central_masks, noise},
 };
-use crate::TrialError;
 
 const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
-pub(super) fn parts() -> Vec<Part> {
+pub(crate) fn parts() -> Vec<Part> {
     let down = |name, window, groups, x, outputs| {
         let layer = Conv2d { window, groups, activation: LEAKY };
         Part::new(name, move |device| linear(layer.into(), x, outputs, device))
     };
-    let moved_down = |name, window, x, outputs| {
+    let down_in_place = |name, window, x, outputs| {
         let layer = Conv2d { window, groups: 1, activation: LEAKY };
-        Part::new(name, move |device| moved(layer.into(), x, outputs, device))
+        Part::new(name, move |device| in_place(layer.into(), x, outputs, device))
     };
     let up = |name, window, x, outputs| {
         let layer = ConvTranspose2d { window, activation: Activation::Relu };
@@ -45,13 +43,13 @@ pub(super) fn parts() -> Vec<Part> {
         up("up-convolution 4x4 /2", ConvGeometry::new(4, 2, 1), [4, 40, 8, 8], 24),
         up("up-convolution 4x4 of 1x1", ConvGeometry::new(4, 1, 0), [6, 50, 1, 1], 64),
         up("up-convolution 5x5 /2", ConvGeometry::new(5, 2, 2), [2, 32, 11, 11], 16),
-        moved_down("one logit, moved", ConvGeometry::new(4, 1, 0), [16, 128, 4, 4], 1),
-        moved_down("one channel, moved", ConvGeometry::new(1, 1, 0), [3, 2, 2, 2], 1),
+        down_in_place("one logit, moved", ConvGeometry::new(4, 1, 0), [16, 128, 4, 4], 1),
+        down_in_place("one channel, moved", ConvGeometry::new(1, 1, 0), [3, 2, 2, 2], 1),
         Part::new("up to one channel, moved", |device| {
             let layer = ConvTranspose2d { window: ConvGeometry::new(4, 2, 1), activation: Activation::Relu };
-            moved(layer.into(), [3, 8, 4, 4], 1, device)
+            in_place(layer.into(), [3, 8, 4, 4], 1, device)
         }),
-        moved_down("convolution, moved", ConvGeometry::new(4, 2, 1), [4, 24, 16, 16], 40),
+        down_in_place("convolution, moved", ConvGeometry::new(4, 2, 1), [4, 24, 16, 16], 40),
         Part::new("batch norm", |device| batch_norm(1, device)),
         Part::new("batch norm of halves", |device| batch_norm(2, device)),
         Part::new("channel-wise layer", channel_wise),
@@ -65,42 +63,41 @@ pub(super) fn parts() -> Vec<Part> {
         Part::new("bilinear resize", |device| map(device, [2, 3, 41, 41], |x| resize(x, 57))),
         Part::new("tanh", |device| map(device, [2, 3, 17, 19], |x| tanh(x.mul_scalar(3.0)))),
         Part::new("hiding", |device| {
-            let masks = central(2, 32, 4, device);
-            Ok(vec![Answer::forward(
+            let masks = central_masks(2, 32, 4, device);
+            Ok(vec![Output::forward(
                 "output",
                 apply_mask(noise([2, 3, 32, 32], 1, device), masks, [0.1, -0.2, 0.3]),
             )?])
         }),
         Part::new("smooth fill", |device| {
             let device = device.clone().without_autodiff();
-            let masks = central(2, 64, 0, &device);
-            Ok(vec![Answer::forward("output", smooth(noise([2, 3, 64, 64], 1, &device), masks))?])
+            let masks = central_masks(2, 64, 0, &device);
+            Ok(vec![Output::forward("output", smooth(noise([2, 3, 64, 64], 1, &device), masks))?])
         }),
         Part::new("losses", losses),
         Part::new("Adam", adam_steps),
     ]
 }
 
-/// Output and all gradients of a layer, and the layer laid out for inference.
-fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
+/// Output and all gradients of a layer, and the output of its inference form.
+fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Outputs {
     let weights = weights_of(layer, dims, outputs);
-    let learning = device.clone().autodiff();
+    let autodiff = device.clone().autodiff();
     let [x, weight] =
-        [(dims, 1), (weights, 2)].map(|(dims, seed)| noise(dims, seed, &learning).require_grad());
-    let bias = noise([outputs], 3, &learning).require_grad();
+        [(dims, 1), (weights, 2)].map(|(dims, seed)| noise(dims, seed, &autodiff).require_grad());
+    let bias = noise([outputs], 3, &autodiff).require_grad();
     let y = layer.forward(x.clone(), weight.clone(), Some(bias.clone()));
-    let gradients = slope(y.clone(), 4).backward();
-    let missing = || TrialError::Unreadable("a gradient is missing".to_owned());
+    let gradients = weighted_sum(y.clone(), 4).backward();
     let inference = noise(dims, 1, &device.clone().without_autodiff());
     let affine = (noise([outputs], 5, &inference.device()), noise([outputs], 6, &inference.device()));
     let prepared = InferenceLayer::new(layer, noise(weights, 2, &inference.device()), Some(affine));
     Ok(vec![
-        Answer::forward("output", y)?,
-        Answer::new("gradients", GRADIENT)
-            .with("x", x.grad(&gradients).ok_or_else(missing)?)?
-            .with("weight", weight.grad(&gradients).ok_or_else(missing)?)?
-            .with("bias", bias.grad(&gradients).ok_or_else(missing)?)?,
-        Answer::forward("prepared", prepared.forward(inference))?,
+        Output::forward("output", y)?,
+        Output::new("gradients", GRADIENT)
+            .with_gradient("x", &x, &gradients)?
+            .with_gradient("weight", &weight, &gradients)?
+            .with_gradient("bias", &bias, &gradients)?,
+        Output::forward("prepared", prepared.forward(inference))?,
     ])
 }
 
@@ -112,117 +109,110 @@ fn weights_of(layer: ConvLayer, [_, inputs, _, _]: [usize; 4], outputs: usize) -
     }
 }
 
-/// What is made of a layer's output and gradients by operations that may overwrite them: nobody else holds them. A device
-/// that fuses operations is on trial here; tensors that are only read, as in `linear`, can be right all the same.
-fn moved(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Answers {
+/// A layer's output and gradients after operations that may overwrite them in place, as nothing else holds them. This checks
+/// devices that fuse operations; tensors that are only read, as in `linear`, can be right all the same.
+fn in_place(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Outputs {
     let device = device.clone().autodiff();
     let [x, weight] = [(dims, 1), (weights_of(layer, dims, outputs), 2)]
         .map(|(dims, seed)| noise(dims, seed, &device).require_grad());
     let y = layer.forward(x.clone(), weight.clone(), None);
-    let mut gradients = slope(y.clone(), 4).backward();
-    let mut taken = |tensor: &Tensor<4>| {
-        let gradient = tensor.grad_remove(&mut gradients);
-        gradient.ok_or_else(|| TrialError::Unreadable("a gradient is missing".to_owned()))
-    };
-    let [dx, dw] = [taken(&x)?, taken(&weight)?];
+    let mut gradients = weighted_sum(y.clone(), 4).backward();
+    let mut take = |tensor: &Tensor<4>| tensor.grad_remove(&mut gradients).ok_or("a gradient is missing");
+    let [dx, dw] = [take(&x)?, take(&weight)?];
     let (y, x, weight) = (y.inner(), x.inner(), weight.inner());
     Ok(vec![
-        Answer::forward("output", noise(y.dims(), 5, &y.device()) + y.mul_scalar(2.0))?,
-        Answer::new("by gradients", GRADIENT)
+        Output::forward("output", noise(y.dims(), 5, &y.device()) + y.mul_scalar(2.0))?,
+        Output::new("by gradients", GRADIENT)
             .with("x", x - dx.mul_scalar(0.5))?
             .with("weight", weight - dw.mul_scalar(0.5))?,
     ])
 }
 
-/// A loss whose slope in `y` is uneven noise.
-fn slope<const D: usize>(y: Tensor<D>, seed: u64) -> Tensor<1> {
+/// A loss whose gradient in `y` is noise.
+fn weighted_sum<const D: usize>(y: Tensor<D>, seed: u64) -> Tensor<1> {
     let noise = noise(y.dims(), seed, &y.device());
     (y * noise).sum()
 }
 
 /// Output and gradient of a map without weights.
-fn map(device: &Device, dims: [usize; 4], of: impl Fn(Tensor<4>) -> Tensor<4>) -> Answers {
+fn map(device: &Device, dims: [usize; 4], of: impl Fn(Tensor<4>) -> Tensor<4>) -> Outputs {
     let x = noise(dims, 1, &device.clone().autodiff()).require_grad();
     let y = of(x.clone());
-    let gradients = slope(y.clone(), 2).backward();
-    let dx = x.grad(&gradients).ok_or_else(|| TrialError::Unreadable("a gradient is missing".to_owned()))?;
-    Ok(vec![Answer::forward("output", y)?, Answer::new("gradient", GRADIENT).with("x", dx)?])
+    let gradients = weighted_sum(y.clone(), 2).backward();
+    let dx = Output::new("gradient", GRADIENT).with_gradient("x", &x, &gradients)?;
+    Ok(vec![Output::forward("output", y)?, dx])
 }
 
-fn batch_norm(parts: usize, device: &Device) -> Answers {
+fn batch_norm(ghost_batches: usize, device: &Device) -> Outputs {
     let device = device.clone().autodiff();
     let x = noise([6, 24, 8, 8], 1, &device).require_grad();
     let [gamma, beta] = [2, 3].map(|seed| noise([24], seed, &device).require_grad());
-    let norm = BatchNorm { parts, epsilon: 1e-5, activation: LEAKY };
+    let norm = BatchNorm { parts: ghost_batches, epsilon: 1e-5, activation: LEAKY };
     let y = norm.forward(x.clone(), gamma.clone(), beta.clone());
-    let gradients = slope(y.output.clone(), 4).backward();
-    let missing = || TrialError::Unreadable("a gradient is missing".to_owned());
-    let mut statistics = Answer::new("statistics", FORWARD);
-    for (part, moments) in y.statistics.into_iter().enumerate() {
-        statistics = statistics.with(format!("mean {part}"), moments.mean)?;
-        statistics = statistics.with(format!("variance {part}"), moments.variance)?;
+    let gradients = weighted_sum(y.output.clone(), 4).backward();
+    let mut statistics = Output::new("statistics", FORWARD);
+    for (batch, moments) in y.statistics.into_iter().enumerate() {
+        statistics = statistics.with(format!("mean {batch}"), moments.mean)?;
+        statistics = statistics.with(format!("variance {batch}"), moments.variance)?;
     }
     Ok(vec![
-        Answer::forward("output", y.output)?,
+        Output::forward("output", y.output)?,
         statistics,
-        Answer::new("gradients", GRADIENT)
-            .with("x", x.grad(&gradients).ok_or_else(missing)?)?
-            .with("gamma", gamma.grad(&gradients).ok_or_else(missing)?)?
-            .with("beta", beta.grad(&gradients).ok_or_else(missing)?)?,
+        Output::new("gradients", GRADIENT)
+            .with_gradient("x", &x, &gradients)?
+            .with_gradient("gamma", &gamma, &gradients)?
+            .with_gradient("beta", &beta, &gradients)?,
     ])
 }
 
-fn channel_wise(device: &Device) -> Answers {
+fn channel_wise(device: &Device) -> Outputs {
     let device = device.clone().autodiff();
     let mut layer = ChannelWise::new(24, 4, &device);
     layer.weight = layer.weight.map(|zeros| noise(zeros.dims(), 1, &device).require_grad());
     let x = noise([5, 24, 4, 4], 2, &device).require_grad();
     let y = layer.forward(x.clone());
-    let gradients = slope(y.clone(), 3).backward();
-    let dx = x.grad(&gradients).ok_or_else(|| TrialError::Unreadable("a gradient is missing".to_owned()))?;
+    let gradients = weighted_sum(y.clone(), 3).backward();
+    let dx = Output::new("gradient", GRADIENT).with_gradient("x", &x, &gradients)?;
     let gradients = GradientsParams::from_grads(gradients, &layer);
-    Ok(vec![
-        Answer::forward("output", y)?,
-        Answer::new("gradient", GRADIENT).with("x", dx)?,
-        Answer::gradients(GRADIENT, &gradients, &layer)?,
-    ])
+    Ok(vec![Output::forward("output", y)?, dx, Output::gradients(GRADIENT, &gradients, &layer)?])
 }
 
-/// Every distance, average and region, and logits as far out as 100.
-fn losses(device: &Device) -> Answers {
+/// Every distance, average and loss mask, and logits as far out as 100.
+fn losses(device: &Device) -> Outputs {
     let device = device.clone().autodiff();
-    let mut values = Answer::new("values", FORWARD);
-    let mut slopes = Answer::new("gradients", GRADIENT);
-    let missing = || TrialError::Unreadable("a gradient is missing".to_owned());
+    let mut values = Output::new("values", FORWARD);
+    let mut loss_gradients = Output::new("gradients", GRADIENT);
     for distance in [Distance::L2, Distance::L1] {
         for average in [Average::Region, Average::Patch] {
             for overlapping in [false, true] {
                 let loss = Reconstruction { distance, average, ..Reconstruction::default() };
-                let masks = central(3, 32, 3, &device);
-                let region = if overlapping { LossMask::Overlapping(masks) } else { LossMask::Hidden(masks) };
+                let masks = central_masks(3, 32, 3, &device);
+                let loss_mask =
+                    if overlapping { LossMask::Overlapping(masks) } else { LossMask::Hidden(masks) };
                 let prediction = noise([3, 3, 32, 32], 1, &device).require_grad();
-                let value = loss.forward(prediction.clone(), noise([3, 3, 32, 32], 2, &device), region);
+                let value = loss.forward(prediction.clone(), noise([3, 3, 32, 32], 2, &device), loss_mask);
                 let name = format!("{distance:?} by {average:?}, overlapping {overlapping}");
                 values = values.with(name.clone(), value.clone())?;
-                slopes = slopes.with(name, prediction.grad(&value.backward()).ok_or_else(missing)?)?;
+                loss_gradients = loss_gradients.with_gradient(name, &prediction, &value.backward())?;
             }
         }
     }
     let logits =
         |sign: f32| Tensor::<1>::from_floats([-100.0, -3.0, 0.0, 0.5, 100.0], &device).mul_scalar(sign);
     let (real, fake) = (logits(1.0).require_grad(), logits(-0.5).require_grad());
-    let judged = discriminator_loss(real.clone(), fake.clone());
-    let gradients = judged.total.backward();
-    values =
-        values.with("discriminator", judged.total)?.with("adversarial", adversarial_loss(logits(1.0)))?;
-    slopes = slopes
-        .with("true patches", real.grad(&gradients).ok_or_else(missing)?)?
-        .with("predictions", fake.grad(&gradients).ok_or_else(missing)?)?;
-    Ok(vec![values, slopes])
+    let loss = discriminator_loss(real.clone(), fake.clone());
+    let gradients = loss.total.backward();
+    values = values.with("discriminator", loss.total)?.with("adversarial", adversarial_loss(logits(1.0)))?;
+    loss_gradients = loss_gradients.with_gradient("true patches", &real, &gradients)?.with_gradient(
+        "predictions",
+        &fake,
+        &gradients,
+    )?;
+    Ok(vec![values, loss_gradients])
 }
 
 /// Three steps on gradients that are not near zero, where Adam's first steps would follow signs of rounding.
-fn adam_steps(device: &Device) -> Answers {
+fn adam_steps(device: &Device) -> Outputs {
     let device = device.clone().without_autodiff();
     let mut weights = noise([40, 24, 4, 4], 1, &device);
     let mut moments = [weights.zeros_like(), weights.zeros_like()];
@@ -233,7 +223,7 @@ fn adam_steps(device: &Device) -> Answers {
     }
     let [first, second] = moments;
     Ok(vec![
-        Answer::new("three steps", FORWARD)
+        Output::new("three steps", FORWARD)
             .with("weights", weights)?
             .with("first moment", first)?
             .with("second moment", second)?,
