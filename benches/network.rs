@@ -23,7 +23,7 @@ fn forward(criterion: &mut Criterion) {
     let device = device("cpu").expect("a CPU backend is compiled in");
     let mut group = criterion.benchmark_group("forward");
     for preset in [Preset::Recommended, Preset::Authors] {
-        let model = ModelConfig::preset(preset).init(&device).expect("a preset").prepare();
+        let model = ModelConfig::preset(preset).init(&device).expect("a preset").predictor();
         for size in [1, 16] {
             let InpaintingBatch { images, masks, .. } = batch(size, &device);
             group.throughput(Throughput::Elements(size as u64)).sample_size(10);

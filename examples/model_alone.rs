@@ -28,7 +28,7 @@ fn predict() -> Result<(), Box<dyn std::error::Error>> {
     // Two pictures in [-1, 1], and what is hidden of them: 1 = hidden.
     let pictures = Tensor::<4>::full([2, 3, 64, 64], 0.3, &device);
     let masks = Tensor::<4>::zeros([2, 1, 64, 64], &device).slice_fill([0..2, 0..1, 10..40, 20..44], 1.0);
-    let prediction = model.prepare().forward(pictures.clone(), masks.clone()); // [2, 3, 64, 64]
+    let prediction = model.predictor().forward(pictures.clone(), masks.clone()); // [2, 3, 64, 64]
     let filled = model.paste(pictures.clone(), masks, prediction.clone()); // [2, 3, 64, 64]
 
     let mut out = std::io::stdout().lock();

@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("train", &["ops", "files", "mask", "model", "loss", "data", "inpaint", "eval"]),
     ("transfer", &["ops", "files", "model", "data", "train"]),
     ("conformance", &["ops", "mask", "model", "loss", "data", "inpaint", "train"]),
-    ("bench", &["mask", "model", "data", "train"]),
+    ("bench", &["ops", "mask", "model", "data", "train"]),
     (
         "",
         &[

@@ -5,7 +5,8 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor, TensorData};
 use context_encoder_data::InpaintingBatch;
 use context_encoder_mask::MaskKind;
-use context_encoder_model::{FeatureModel, Precision, Predictor, Preset, Storage};
+use context_encoder_model::{FeatureModel, Precision, Predictor, Preset};
+use context_encoder_ops::Storage;
 use context_encoder_train::{FeatureLearner, Learner, PretrainConfig, TrainConfig, TrainError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -116,7 +117,7 @@ impl Bench {
         let (work, side) = match task {
             BenchTask::Train => (Work::Train(Some(Box::new(Learner::new(&config, &device)?))), size),
             BenchTask::Infer => {
-                (Work::Infer(Box::new(config.model.init(&device)?.prepare_with(storage))), size)
+                (Work::Infer(Box::new(config.model.init(&device)?.predictor_with(storage))), size)
             }
             BenchTask::FeatureTrain => (
                 Work::FeatureTrain(Some(Box::new(FeatureLearner::new(&features, &device)?))),

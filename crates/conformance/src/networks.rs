@@ -91,9 +91,9 @@ fn network(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs {
         |device: &Device| (noise([BATCH, 3, side, side], 1, device), central_masks(BATCH, side, 4, device));
     let model = config.init(&plain)?.map(&mut ScaleWeights::of(scale));
     let (images, masks) = inputs(&plain);
-    let features = model.encode(config.fill.hide(images.clone(), masks.clone()));
+    let features = model.encode(config.fill.apply_mask(images.clone(), masks.clone()));
     let predicted = model.forward(images.clone(), masks.clone());
-    let predictor = model.prepare().forward(images, masks);
+    let predictor = model.predictor().forward(images, masks);
 
     let autodiff = plain.autodiff();
     let model = config.init(&autodiff)?;
@@ -122,7 +122,7 @@ fn discriminator(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs
     let discriminator = Discriminator::new(config, 0, &device)?;
     let side = config.predicted_side();
     let [real, fake] = [1, 2].map(|seed| noise([BATCH, 3, side, side], seed, &device).require_grad());
-    let [real_logits, fake_logits] = discriminator.forward_each([real.clone(), fake.clone()]);
+    let [real_logits, fake_logits] = discriminator.forward_each([real.clone(), fake.clone()], 1);
     let gradients = discriminator_loss(real_logits.clone(), fake_logits.clone()).total.backward();
     let patches = Output::new("gradients of patches", gradient_bound(scale))
         .with_gradient("true patches", &real, &gradients)?

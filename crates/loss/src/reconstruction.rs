@@ -33,13 +33,14 @@ pub enum Average {
 pub enum LossMask {
     /// Hidden pixels only: `[batch, 1, height, width]`. For predictions of the whole picture.
     Hidden(Tensor<4>),
-    /// Hidden pixels of a share of a batch, where all shares together are to be divided by what all of them hide.
+    /// Hidden pixels of one rank's part of a batch in data-parallel training, where all ranks together are to be divided
+    /// by what all of them hide.
     HiddenShard {
-        /// `[batch, 1, height, width]` of this share.
+        /// `[batch, 1, height, width]` of this rank.
         masks: Tensor<4>,
-        /// Mean over the shares of how many pixels each hides, `[1]`: the mean of the shares' losses is then the whole
+        /// Mean over the ranks of how many pixels each hides, `[1]`: the mean of the ranks' losses is then the whole
         /// batch's.
-        hidden: Tensor<1>,
+        mean_hidden: Tensor<1>,
     },
     /// Every pixel of the prediction; those that were visible, the band in which prediction and
     /// context overlap, weigh more. For predictions of the central square (paper, section 4).
@@ -105,7 +106,7 @@ impl Reconstruction {
         let patch = (batch * channels * height * width) as f64;
         let (weights, counted) = match region {
             LossMask::Hidden(masks) => (masks.clone(), Some(masks.sum())),
-            LossMask::HiddenShard { masks, hidden } => (masks, Some(hidden)),
+            LossMask::HiddenShard { masks, mean_hidden } => (masks, Some(mean_hidden)),
             // 1 where hidden, the overlap's weight where visible
             LossMask::Overlapping(masks) => {
                 let weights = masks.mul_scalar(1.0 - self.overlap_weight).add_scalar(self.overlap_weight);
@@ -172,7 +173,7 @@ mod tests {
             let [prediction, masks] =
                 [prediction, hidden].map(|values| tensor(&values, [1, 1, 1, 2], &device));
             let truth = prediction.zeros_like();
-            let region = LossMask::HiddenShard { masks, hidden: mean.clone() };
+            let region = LossMask::HiddenShard { masks, mean_hidden: mean.clone() };
             Reconstruction::default().forward(prediction, truth, region).into_scalar::<f32>()
         });
         assert!(((losses[0] + losses[1]) / 2.0 - (1.0 + 4.0 + 9.0) / 3.0).abs() < 1e-6, "{losses:?}");

@@ -8,9 +8,6 @@ use crate::{InitialFill, Model, ModelError, Preset};
 /// Side of the feature map between encoder and decoder, in cells, for every input size.
 pub(crate) const BOTTLENECK_SIDE: usize = 4;
 
-/// Sides of square inputs that the networks are built for, in pixels.
-pub const SIZES: [usize; 3] = [64, 128, 256];
-
 /// How encoder and decoder are joined (paper, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,6 +72,9 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
+    /// Sides of square inputs that the networks are built for, in pixels.
+    pub const SIZES: [usize; 3] = [64, 128, 256];
+
     /// The architecture of a named preset.
     pub fn preset(preset: Preset) -> Self {
         preset.model()
@@ -148,7 +148,7 @@ impl ModelConfig {
     /// [`ModelError::Config`] names the field and its range.
     pub fn validate(&self) -> Result<(), ModelError> {
         let refuse = |message: String| Err(ModelError::Config { message });
-        if !SIZES.contains(&self.size) {
+        if !Self::SIZES.contains(&self.size) {
             return refuse(format!("size is {}; choose 64, 128 or 256", self.size));
         }
         if !(1..=512).contains(&self.width) {
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_two_times_the_map() {
-        assert_eq!(SIZES.map(stages), [4, 5, 6]);
+        assert_eq!(ModelConfig::SIZES.map(stages), [4, 5, 6]);
     }
 
     #[test]

@@ -58,12 +58,12 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SIZES, config::Prediction};
+    use crate::config::Prediction;
 
     #[test]
     fn prediction_has_its_stated_side() {
         let device = Device::flex();
-        for size in SIZES {
+        for size in ModelConfig::SIZES {
             for prediction in [Prediction::Centre, Prediction::Whole] {
                 let config = ModelConfig::default().with_size(size).with_width(2).with_prediction(prediction);
                 let side = config.predicted_side();

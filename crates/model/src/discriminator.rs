@@ -61,7 +61,7 @@ impl Discriminator {
     /// - input: `[batch, 3, predicted, predicted]` in `[-1, 1]`
     /// - output: `[batch]` logits
     pub fn forward(&self, patches: Tensor<4>) -> Tensor<1> {
-        self.forward_shares(patches, 1)
+        self.forward_ghost_batches(patches, 1)
     }
 
     /// The same in training with the batch in equal shares, each normalised by its own statistics: what so many devices
@@ -72,37 +72,26 @@ impl Discriminator {
     ///
     /// # Panics
     /// When the batch has no such shares.
-    pub fn forward_shares(&self, patches: Tensor<4>, shares: usize) -> Tensor<1> {
+    pub fn forward_ghost_batches(&self, patches: Tensor<4>, shares: usize) -> Tensor<1> {
         self.forward_parts(patches, Parts { batches: 1, shares })
     }
 
-    /// Scores several batches of one size in one pass.
+    /// Logits of several batches of one size in one pass, each batch in `ghost_batches` as in
+    /// [`forward_ghost_batches`](Self::forward_ghost_batches).
     ///
-    /// The logits, all gradients and the running statistics are those of one [`forward`](Self::forward)
-    /// after the other, in order, but for the order of sums: each batch is normalised by its own
-    /// statistics. Weights are read once.
+    /// The logits, all gradients and the running statistics are those of one forward pass after the other, in order, but
+    /// for the order of sums: each batch is normalised by its own statistics. Weights are read once.
     ///
     /// # Shapes
     /// - inputs: each `[batch, 3, predicted, predicted]` in `[-1, 1]`
     /// - outputs: each `[batch]` logits
     ///
     /// # Panics
-    /// When the batches differ in size.
-    pub fn forward_each<const N: usize>(&self, batches: [Tensor<4>; N]) -> [Tensor<1>; N] {
-        self.forward_each_shares(batches, 1)
-    }
-
-    /// The same with each batch in equal shares, as in [`forward_shares`](Self::forward_shares).
-    ///
-    /// # Shapes
-    /// As for [`forward_each`](Self::forward_each).
-    ///
-    /// # Panics
-    /// When the batches differ in size, or have no such shares.
-    pub fn forward_each_shares<const N: usize>(
+    /// When the batches differ in size, or cannot be divided.
+    pub fn forward_each<const N: usize>(
         &self,
         batches: [Tensor<4>; N],
-        shares: usize,
+        ghost_batches: usize,
     ) -> [Tensor<1>; N] {
         const { assert!(N > 0, "at least one batch") };
         let dims = batches[0].dims();
@@ -112,7 +101,8 @@ impl Discriminator {
             batches.each_ref().map(Tensor::dims)
         );
         let [batch, _, _, _] = dims;
-        let logits = self.forward_parts(Tensor::cat(batches.into(), 0), Parts { batches: N, shares }); // [N batch]
+        let logits =
+            self.forward_parts(Tensor::cat(batches.into(), 0), Parts { batches: N, shares: ghost_batches }); // [N batch]
         std::array::from_fn(|part| logits.clone().narrow(0, part * batch, batch))
     }
 
@@ -193,7 +183,7 @@ mod tests {
             }
             learned.values
         };
-        let together = learn(&|critic| critic.forward_each(batches()));
+        let together = learn(&|critic| critic.forward_each(batches(), 1));
         let apart = learn(&|critic| batches().map(|batch| critic.forward(batch)));
         // 4 convolutions, 2 batch norms of 4 vectors, 2 vectors of logits.
         assert_eq!((together.len(), apart.len()), (14, 14));

@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn every_size_ends_at_a_4x4_map() {
         let device = Device::flex();
-        for size in crate::config::SIZES {
+        for size in ModelConfig::SIZES {
             let config = ModelConfig::default().with_size(size).with_width(2);
             let map = Encoder::new(&config, &device).forward(Tensor::zeros([1, 3, size, size], &device));
             assert_eq!(map.dims(), [1, 16, 4, 4]);

@@ -1,6 +1,6 @@
 //! What can go wrong with networks that come from outside the program.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 /// An error of this crate. Wrong tensor shapes are the caller's bug and panic instead.
 #[derive(Debug, thiserror::Error)]
@@ -47,48 +47,43 @@ pub enum ModelError {
         value: f32,
     },
     /// Weights of another architecture.
-    #[error("{} does not fit the network: {mismatch}", path.display())]
+    #[error("{} does not fit the network: {}", path.display(), list(missing, unused, misshapen))]
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// Every tensor that does not fit, by name.
-        mismatch: Mismatch,
+        /// Tensors that the network needs and the file lacks.
+        missing: Vec<String>,
+        /// Tensors in the file that the network has no place for.
+        unused: Vec<String>,
+        /// Tensors of another shape or type: name, what the network has, what the file has.
+        misshapen: Vec<(String, String, String)>,
     },
 }
 
-/// Every tensor that keeps a weights file from fitting a network, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Tensors that the network needs and the file lacks.
-    pub missing: Vec<String>,
-    /// Tensors in the file that the network has no place for.
-    pub unused: Vec<String>,
-    /// Tensors of another shape or kind: name, what the network has, what the file has.
-    pub misshapen: Vec<(String, String, String)>,
-}
-
-impl Mismatch {
-    /// Whether everything fits.
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unused.is_empty() && self.misshapen.is_empty()
+impl ModelError {
+    /// Renames the tensors of a mismatch, from a module's names to those in the file.
+    pub(crate) fn rename_tensors(mut self, rename: impl Fn(&str) -> String) -> Self {
+        if let Self::Mismatch { missing, unused, misshapen, .. } = &mut self {
+            let misshapen = misshapen.iter_mut().map(|(name, _, _)| name);
+            for name in missing.iter_mut().chain(unused).chain(misshapen) {
+                *name = rename(name);
+            }
+        }
+        self
     }
 }
 
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let misshapen: Vec<String> = self
-            .misshapen
-            .iter()
-            .map(|(name, network, file)| format!("{name} (network {network}, file {file})"))
-            .collect();
-        let groups = [("missing", &self.missing), ("unused", &self.unused), ("misshapen", &misshapen)];
-        let parts: Vec<String> = groups
-            .iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(kind, names)| format!("{} {kind}: {}", names.len(), names.join(", ")))
-            .collect();
-        f.write_str(&parts.join("; "))
-    }
+/// Every tensor of a mismatch, by name.
+fn list(missing: &[String], unused: &[String], misshapen: &[(String, String, String)]) -> String {
+    let misshapen: Vec<String> = misshapen
+        .iter()
+        .map(|(name, network, file)| format!("{name} (network {network}, file {file})"))
+        .collect();
+    let groups = [("missing", missing), ("unused", unused), ("misshapen", &misshapen)];
+    let groups = groups.iter().filter(|(_, names)| !names.is_empty());
+    let groups: Vec<String> =
+        groups.map(|(kind, names)| format!("{} {kind}: {}", names.len(), names.join(", "))).collect();
+    groups.join("; ")
 }
 
 #[cfg(test)]
@@ -97,15 +92,16 @@ mod tests {
 
     #[test]
     fn a_mismatch_names_every_tensor() {
-        let mismatch = Mismatch {
+        let mismatch = ModelError::Mismatch {
+            path: "w.safetensors".into(),
             missing: vec!["a.weight".into()],
             unused: vec!["b.weight".into(), "c.weight".into()],
             misshapen: vec![("d.weight".into(), "[2, 3]".into(), "[3, 2]".into())],
         };
         assert_eq!(
-            mismatch.to_string(),
-            "1 missing: a.weight; 2 unused: b.weight, c.weight; 1 misshapen: d.weight (network [2, 3], file [3, 2])"
+            mismatch.rename_tensors(|name| format!("x.{name}")).to_string(),
+            "w.safetensors does not fit the network: 1 missing: x.a.weight; 2 unused: x.b.weight, x.c.weight; \
+             1 misshapen: x.d.weight (network [2, 3], file [3, 2])"
         );
-        assert!(Mismatch::default().is_empty() && !mismatch.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! What stands in for hidden pixels before the network sees a picture.
 
 use burn::tensor::Tensor;
-use context_encoder_ops::{apply_mask, smooth};
+use context_encoder_ops::{self as ops, smooth};
 use serde::{Deserialize, Serialize};
 
 /// The ImageNet mean colour, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean
@@ -58,9 +58,9 @@ impl InitialFill {
     /// - `images`: `[batch, 3, height, width]` in `[-1, 1]`
     /// - `masks`: `[batch, 1, height, width]`, 1 = hidden, 0 = visible
     /// - output: `[batch, 3, height, width]`
-    pub fn hide(self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
+    pub fn apply_mask(self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Mean | Self::Authors => apply_mask(images, masks, self.rgb()),
+            Self::Mean | Self::Authors => ops::apply_mask(images, masks, self.rgb()),
             Self::Smooth => smooth(images, masks),
         }
     }
@@ -68,7 +68,7 @@ impl InitialFill {
     /// The network's prediction from its last layer's answer in `(-1, 1)`: the answer itself, or `fill + 2 answer`.
     ///
     /// # Shapes
-    /// - `fill`: the predicted part of what [`hide`](Self::hide) gave; `answer`: alike
+    /// - `fill`: the predicted part of what [`apply_mask`](Self::apply_mask) gave; `answer`: alike
     pub(crate) fn complete(self, fill: impl FnOnce() -> Tensor<4>, answer: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Mean | Self::Authors => answer,
@@ -91,7 +91,8 @@ mod tests {
             &device,
         );
         let masks = Tensor::<4>::from_data(TensorData::new(vec![0.0_f32, 1.0], [1, 1, 1, 2]), &device);
-        let seen: Vec<f32> = InitialFill::Authors.hide(images, masks).into_data().try_to_vec().expect("f32");
+        let seen: Vec<f32> =
+            InitialFill::Authors.apply_mask(images, masks).into_data().try_to_vec().expect("f32");
         let [red, green, blue] = InitialFill::Authors.rgb();
         assert_eq!(seen, [0.5, red, 0.5, green, 0.5, blue]);
     }

@@ -3,7 +3,7 @@
 //! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: [`Encoder`], [`Bottleneck`]
 //!   (dense or [`ChannelWise`]), [`Decoder`].
 //! - [`Predictor`]: a model laid out for inference.
-//! - [`mix`]: the network between two.
+//! - [`interpolate`]: the weights between two networks.
 //! - [`Discriminator`]: the adversarial loss's judge, in logits.
 //! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it
 //!   that transfers, [`FeatureLayer`] by [`FeatureLayer`].
@@ -22,8 +22,8 @@ mod error;
 mod feature;
 mod fill;
 mod init;
+mod interpolate;
 mod layer;
-mod mix;
 mod model;
 mod parameter_count;
 mod parts;
@@ -34,17 +34,14 @@ mod weights;
 
 pub use bottleneck::{Bottleneck, ChannelWiseMix, DenseCode};
 pub use channel_wise::ChannelWise;
-pub use config::{BottleneckConfig, ModelConfig, Prediction, SIZES};
-pub use context_encoder_ops::Storage;
+pub use config::{BottleneckConfig, ModelConfig, Prediction};
 pub use decoder::Decoder;
 pub use discriminator::Discriminator;
 pub use encoder::Encoder;
-pub use error::{Mismatch, ModelError};
-pub use feature::{
-    FeatureDecoder, FeatureEncoder, FeatureLayer, FeatureMaps, FeatureModel, FeatureModelConfig, Pooling,
-};
+pub use error::ModelError;
+pub use feature::{FeatureDecoder, FeatureEncoder, FeatureLayer, FeatureModel, FeatureModelConfig, Pooling};
 pub use fill::InitialFill;
-pub use mix::mix;
+pub use interpolate::interpolate;
 pub use model::Model;
 pub use parameter_count::parameter_count;
 pub use predictor::Predictor;

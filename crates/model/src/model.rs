@@ -69,7 +69,7 @@ impl Model {
     /// # Panics
     /// When the pictures are not of the configured size.
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        self.forward_shares(images, masks, 1)
+        self.forward_ghost_batches(images, masks, 1)
     }
 
     /// The same in training with the batch in equal shares, each normalised by its own statistics: what so many devices
@@ -80,8 +80,8 @@ impl Model {
     ///
     /// # Panics
     /// When the batch has no such shares.
-    pub fn forward_shares(&self, images: Tensor<4>, masks: Tensor<4>, shares: usize) -> Tensor<4> {
-        self.predict_parts(self.config.fill.hide(images, masks), Parts { batches: 1, shares })
+    pub fn forward_ghost_batches(&self, images: Tensor<4>, masks: Tensor<4>, shares: usize) -> Tensor<4> {
+        self.predict_parts(self.config.fill.apply_mask(images, masks), Parts { batches: 1, shares })
     }
 
     /// Predicts from pictures whose hidden part already holds the fill.
@@ -191,7 +191,7 @@ mod tests {
                 (0..4 * 3 * 64 * 64).map(|i| ((i * 37 + i / 9000) % 101) as f32 / 50.5 - 1.0).collect();
             let images = Tensor::<4>::from_data(TensorData::new::<f32, _>(pixels, [4, 3, 64, 64]), &device);
             let masks = Tensor::zeros([4, 1, 64, 64], &device);
-            let together = model().forward_shares(images.clone(), masks.clone(), 2);
+            let together = model().forward_ghost_batches(images.clone(), masks.clone(), 2);
             let halves = images.clone().chunk(2, 0).into_iter().zip(masks.clone().chunk(2, 0));
             let halves = halves.map(|(images, masks)| model().forward(images, masks)).collect();
             let apart = |other: Tensor<4>| (together.clone() - other).abs().max().into_scalar::<f32>();

@@ -17,7 +17,7 @@ use crate::{Model, ModelConfig, bottleneck::PreparedBottleneck};
 /// let device = Device::flex();
 /// let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
 /// let pictures = Tensor::<4>::ones([2, 3, 64, 64], &device);
-/// let apart = model.prepare().predict(pictures.clone()) - model.predict(pictures);
+/// let apart = model.predictor().predict(pictures.clone()) - model.predict(pictures);
 /// assert!(apart.abs().max().into_scalar::<f32>() < 1e-5);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
@@ -46,7 +46,7 @@ impl Predictor {
 
     /// Hides what the masks hide and predicts, as [`Model::forward`].
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        self.predict(self.config.fill.hide(images, masks))
+        self.predict(self.config.fill.apply_mask(images, masks))
     }
 
     /// Predicts from pictures whose hidden part already holds the fill, as [`Model::predict`].
@@ -65,8 +65,8 @@ impl Predictor {
 
 impl Model {
     /// Lays the network out for inference.
-    pub fn prepare(&self) -> Predictor {
-        self.prepare_with(Storage::F32)
+    pub fn predictor(&self) -> Predictor {
+        self.predictor_with(Storage::F32)
     }
 
     /// The same with the weights of a dense bottleneck kept in a [`Storage`]. They are most of what such a
@@ -75,17 +75,18 @@ impl Model {
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
-    /// use context_encoder_model::{BottleneckConfig, ModelConfig, Storage};
+    /// use context_encoder_model::{BottleneckConfig, ModelConfig};
+    /// use context_encoder_ops::Storage;
     ///
     /// let device = Device::flex();
     /// let config = ModelConfig::default().with_size(64).with_width(4);
     /// let model = config.with_bottleneck(BottleneckConfig::Dense(50)).init(&device)?;
     /// let pictures = Tensor::<4>::ones([1, 3, 64, 64], &device);
-    /// let apart = model.prepare_with(Storage::Bf16).predict(pictures.clone()) - model.predict(pictures);
+    /// let apart = model.predictor_with(Storage::Bf16).predict(pictures.clone()) - model.predict(pictures);
     /// assert!(apart.abs().max().into_scalar::<f32>() < 0.01);
     /// # Ok::<(), context_encoder_model::ModelError>(())
     /// ```
-    pub fn prepare_with(&self, storage: Storage) -> Predictor {
+    pub fn predictor_with(&self, storage: Storage) -> Predictor {
         let (encoder, bottleneck, decoder) = self.parts();
         Predictor::new(encoder.prepare(), bottleneck.prepare(storage), decoder.prepare(), self.config())
     }
@@ -128,9 +129,9 @@ mod tests {
             let exact = model.predict(pictures.clone());
             let largest: f32 = exact.clone().abs().max().into_scalar();
             assert!(largest > 0.05, "{largest}: too quiet to tell");
-            assert!(apart(&model.prepare().predict(pictures.clone()), &exact) < 1e-5 * largest);
-            let half = model.prepare_with(Storage::Bf16).predict(pictures.clone());
-            let plain = with_reference(|| model.prepare_with(Storage::Bf16).predict(pictures));
+            assert!(apart(&model.predictor().predict(pictures.clone()), &exact) < 1e-5 * largest);
+            let half = model.predictor_with(Storage::Bf16).predict(pictures.clone());
+            let plain = with_reference(|| model.predictor_with(Storage::Bf16).predict(pictures));
             assert!(apart(&half, &plain) < 1e-5 * largest);
             // each weight is off by 2^-8 at most, which bounds terms (as `context-encoder-ops` tests), not
             // their sums: terms of both signs cancel in two layers, and the decoder is not linear

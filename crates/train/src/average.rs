@@ -1,7 +1,7 @@
 //! The running average of a network's weights.
 
 use burn::module::Module;
-use context_encoder_model::{Model, mix};
+use context_encoder_model::{Model, interpolate};
 
 /// Steps after which the average's memory is about half of what it will be; before that, first weights would linger.
 const EARLY: f64 = 10.0;
@@ -30,7 +30,7 @@ impl Average {
     pub(crate) fn take_in(self, network: &Model, step: u64) -> Self {
         let early = (1.0 + step as f64) / (EARLY + step as f64);
         let share = 1.0 - self.decay.min(early);
-        Self { network: mix(self.network, &network.valid(), share), ..self }
+        Self { network: interpolate(self.network, &network.valid(), share), ..self }
     }
 }
 

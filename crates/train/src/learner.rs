@@ -168,7 +168,7 @@ impl Learner {
             Prediction::Centre => LossMask::Overlapping(hidden),
             _ => hidden_region(hidden, place),
         };
-        let prediction = model.forward_shares(batch.images.clone(), batch.masks.clone(), shares);
+        let prediction = model.forward_ghost_batches(batch.images.clone(), batch.masks.clone(), shares);
 
         let (discriminator, discriminator_terms) = match discriminator {
             Some(player) => {
@@ -287,7 +287,7 @@ pub(crate) fn hidden_region(masks: Tensor<4>, seat: Option<&Seat>) -> LossMask {
         None => LossMask::Hidden(masks),
         Some(seat) => {
             let hidden = seat.mean(vec![masks.clone().inner().sum()]).swap_remove(0);
-            LossMask::HiddenShard { masks, hidden: Tensor::from_inner(hidden) }
+            LossMask::HiddenShard { masks, mean_hidden: Tensor::from_inner(hidden) }
         }
     }
 }
@@ -295,7 +295,7 @@ pub(crate) fn hidden_region(masks: Tensor<4>, seat: Option<&Seat>) -> LossMask {
 /// What the discriminator thinks of patches: a slope for the patches, but none for its own weights, which
 /// the generator's step does not move.
 fn judgement(critic: &Discriminator, patches: Tensor<4>, shares: usize) -> Tensor<1> {
-    critic.clone().no_grad().forward_shares(patches, shares)
+    critic.clone().no_grad().forward_ghost_batches(patches, shares)
 }
 
 /// The discriminator's step on true patches and on predictions that carry no gradient.
@@ -307,7 +307,7 @@ fn teach(
     seat: Option<&Seat>,
 ) -> (Player<Discriminator>, DiscriminatorLoss) {
     // One pass, but each half is normalised by its own statistics, as in two.
-    let [real, fake] = player.network.forward_each_shares(patches, shares); // [batch] each
+    let [real, fake] = player.network.forward_each(patches, shares); // [batch] each
     let loss = discriminator_loss(real, fake);
     let terms = DiscriminatorLoss {
         real: loss.real.clone().detach(),

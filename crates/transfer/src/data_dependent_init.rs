@@ -9,7 +9,7 @@ use crate::{classify::device_of, resize};
 /// Pictures that an encoder is rescaled by, at most.
 pub const MAX_IMAGES: usize = 64;
 
-/// An encoder [rescaled](FeatureEncoder::rescaled) to pictures: to [`MAX_IMAGES`] of them at equal distances,
+/// An encoder [rescaled](FeatureEncoder::data_dependent_init) to pictures: to [`MAX_IMAGES`] of them at equal distances,
 /// squeezed into squares of its size. Without pictures it stays as it is.
 ///
 /// ```
@@ -39,5 +39,5 @@ pub fn data_dependent_init<'a>(
         return encoder;
     }
     let pictures = images_to_tensor(&squares, &device_of(&encoder));
-    encoder.rescaled(pictures)
+    encoder.data_dependent_init(pictures)
 }

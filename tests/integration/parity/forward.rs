@@ -54,7 +54,7 @@ fn feature_networks_answer_as_in_pytorch() {
             let model =
                 FeatureModel::load(fixture(&format!("{name}.safetensors")), &device).expect("weights");
             let (images, masks) = (pictures(1, size, 0, &device), masks(1, size, &device));
-            let seen = model.config().fill.hide(images.clone(), masks.clone());
+            let seen = model.config().fill.apply_mask(images.clone(), masks.clone());
             let features = stored(model.features(seen));
             let what = format!("{name}.features");
             assert_close(&format!("{what} ({mode})"), &features, &expected[&what], TOLERANCE);

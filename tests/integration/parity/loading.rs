@@ -4,7 +4,7 @@
 
 use burn::tensor::Device;
 use context_encoder_model::{
-    BottleneckConfig, Discriminator, FeatureModel, Mismatch, Model, ModelConfig, ModelError, Prediction,
+    BottleneckConfig, Discriminator, FeatureModel, Model, ModelConfig, ModelError, Prediction,
 };
 
 use super::{expected, fixture, generators};
@@ -13,11 +13,19 @@ fn small() -> ModelConfig {
     ModelConfig::default().with_size(64).with_width(4)
 }
 
+/// The tensors of a [`ModelError::Mismatch`].
+#[derive(Debug)]
+struct Mismatch {
+    missing: Vec<String>,
+    unused: Vec<String>,
+    misshapen: Vec<(String, String, String)>,
+}
+
 fn mismatch(file: &str, config: &ModelConfig) -> Mismatch {
     match Model::load_pytorch(fixture(file), config, &Device::flex()) {
-        Err(ModelError::Mismatch { path, mismatch }) => {
+        Err(ModelError::Mismatch { path, missing, unused, misshapen }) => {
             assert_eq!(path, fixture(file));
-            mismatch
+            Mismatch { missing, unused, misshapen }
         }
         Err(other) => panic!("{file}: {other}"),
         Ok(_) => panic!("{file} must not fit {config:?}"),
@@ -48,16 +56,16 @@ fn a_dense_file_is_no_channel_wise_network() {
 fn a_channel_wise_file_is_no_dense_network() {
     let found =
         mismatch("netg_channel_wise_centre.pth", &small().with_bottleneck(BottleneckConfig::Dense(10)));
-    assert!(found.missing.iter().any(|name| name == "main.12.running_mean"), "{found}");
-    assert!(found.unused.iter().any(|name| name == "main.13.running_mean"), "{found}");
-    assert!(found.misshapen.iter().any(|(name, _, _)| name == "main.11.weight"), "{found}");
+    assert!(found.missing.iter().any(|name| name == "main.12.running_mean"), "{found:?}");
+    assert!(found.unused.iter().any(|name| name == "main.13.running_mean"), "{found:?}");
+    assert!(found.misshapen.iter().any(|(name, _, _)| name == "main.11.weight"), "{found:?}");
 }
 
 /// The code's width is a number that the file does not state: a wrong one is found by shape alone.
 #[test]
 fn a_wrong_code_is_found_by_shape() {
     let found = mismatch("netg_dense_centre.pth", &small().with_bottleneck(BottleneckConfig::Dense(12)));
-    assert!(found.missing.is_empty() && found.unused.is_empty(), "{found}");
+    assert!(found.missing.is_empty() && found.unused.is_empty(), "{found:?}");
     let mut names: Vec<&str> = found.misshapen.iter().map(|(name, _, _)| name.as_str()).collect();
     names.sort_unstable();
     let norm = ["main.12.bias", "main.12.running_mean", "main.12.running_var", "main.12.weight"];
@@ -69,14 +77,14 @@ fn a_wrong_code_is_found_by_shape() {
 #[test]
 fn a_centre_file_lacks_the_last_stage_of_a_whole_picture() {
     let found = mismatch("netg_channel_wise_centre.pth", &small().with_prediction(Prediction::Whole));
-    assert!(found.missing.iter().any(|name| name == "main.24.weight"), "{found}");
-    assert!(found.unused.is_empty(), "{found}");
+    assert!(found.missing.iter().any(|name| name == "main.24.weight"), "{found:?}");
+    assert!(found.unused.is_empty(), "{found:?}");
 }
 
 #[test]
 fn a_discriminator_is_no_generator_nor_the_other_way_round() {
     let found = mismatch("discriminator.pth", &small());
-    assert!(found.missing.iter().any(|name| name == "main.13.weight"), "{found}");
+    assert!(found.missing.iter().any(|name| name == "main.13.weight"), "{found:?}");
     let device = Device::flex();
     let error = Discriminator::load_pytorch(generators()[2].file(), &small(), &device);
     let error = error.expect_err("a generator").to_string();

@@ -10,7 +10,8 @@ use context_encoder::{
     Device,
     bench::{Bench as DeviceBench, BenchSettings, BenchTask, Measurement},
     device_name,
-    model::{Precision, Preset, Storage},
+    model::{Precision, Preset},
+    ops::Storage,
     train::{Devices, TrainConfig},
 };
 use miette::{IntoDiagnostic, Result, miette};

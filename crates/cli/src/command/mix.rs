@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use context_encoder::{
     Model,
-    model::{Precision, SaveOptions, TrainingRecord, mix},
+    model::{Precision, SaveOptions, TrainingRecord, interpolate},
 };
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
@@ -52,7 +52,7 @@ impl Mix {
             ));
         }
         let options = SaveOptions { precision: self.precision, record: self.record()? };
-        mix(one, &other, self.share).save_with(&options, &self.output).into_diagnostic()?;
+        interpolate(one, &other, self.share).save_with(&options, &self.output).into_diagnostic()?;
         let written = self.output.display();
         output.record(&json!({ "event": "written", "file": written.to_string() }));
         output.note(format_args!("wrote {written}"));

@@ -119,7 +119,7 @@ fn maps(
     let mut all = Vec::with_capacity(pictures.len());
     for (pictures, masks) in pictures.chunks(BATCH).zip(masks.chunks(BATCH)) {
         let (images, hidden) = (images_to_tensor(pictures, device), masks_to_tensor(masks, device));
-        let map = encode(fill.hide(images, hidden)); // [batch, channels, height, width]
+        let map = encode(fill.apply_mask(images, hidden)); // [batch, channels, height, width]
         let [batch, channels, height, width] = map.dims();
         let values: Vec<f32> = map.into_data().try_to_vec().unwrap_or_default();
         assert_eq!(values.len(), batch * channels * height * width, "features are of 32 bits");

@@ -80,7 +80,7 @@ impl Inpainter {
     /// Takes a network that is in memory. A network in training is turned to inference first.
     pub fn new(model: &Model, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
-        Self::from_predictor(model.valid().to_device(&device).prepare(), &device)
+        Self::from_predictor(model.valid().to_device(&device).predictor(), &device)
     }
 
     /// Takes a network that was laid out for inference on this device, for one whose weights are kept in 16
@@ -89,11 +89,12 @@ impl Inpainter {
     /// ```
     /// use burn::tensor::Device;
     /// use context_encoder_inpaint::Inpainter;
-    /// use context_encoder_model::{BottleneckConfig, ModelConfig, Storage};
+    /// use context_encoder_model::{BottleneckConfig, ModelConfig};
+    /// use context_encoder_ops::Storage;
     ///
     /// let device = Device::flex();
     /// let config = ModelConfig::default().with_size(64).with_width(4).with_bottleneck(BottleneckConfig::Dense(64));
-    /// let predictor = config.init(&device)?.prepare_with(Storage::Bf16);
+    /// let predictor = config.init(&device)?.predictor_with(Storage::Bf16);
     /// assert_eq!(Inpainter::from_predictor(predictor, &device).side(), 64);
     /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
     /// ```

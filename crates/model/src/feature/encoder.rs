@@ -11,7 +11,7 @@ use burn::{
 };
 use context_encoder_ops::{Activation, ConvGeometry, LocalResponseNorm, max_pool};
 
-use super::{FeatureLayer, FeatureMaps, FeatureModelConfig, Pooling};
+use super::{FeatureLayer, FeatureModelConfig, Pooling};
 use crate::layer::Step;
 
 /// AlexNet's local response normalisation.
@@ -47,8 +47,8 @@ const SMALLEST: usize = 67;
 /// assert_eq!(encoder.map_at(pictures.clone(), FeatureLayer::Conv3).dims(), [2, 24, 13, 13]);
 ///
 /// let maps = encoder.maps(pictures);
-/// assert_eq!(maps.get(FeatureLayer::Pool1).dims(), [2, 6, 27, 27]);
-/// assert_eq!(maps.pool5.dims(), [2, 16, 6, 6]);
+/// assert_eq!(maps[FeatureLayer::Pool1 as usize].dims(), [2, 6, 27, 27]);
+/// assert_eq!(maps[FeatureLayer::Pool5 as usize].dims(), [2, 16, 6, 6]);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
 #[derive(Module, Debug)]
@@ -118,29 +118,26 @@ impl FeatureEncoder {
     /// As for [`forward`](Self::forward).
     pub fn map_at(&self, x: Tensor<4>, layer: FeatureLayer) -> Tensor<4> {
         Self::expect_pictures(&x);
-        FeatureLayer::ALL.into_iter().filter(|&each| each <= layer).fold(x, |x, each| self.step(each, x))
+        FeatureLayer::ALL.into_iter().filter(|&each| each <= layer).fold(x, |x, each| self.layer(each, x))
     }
 
-    /// Every layer's map, in one pass.
+    /// Every layer's map in one pass, in the order of [`FeatureLayer::ALL`].
     ///
     /// # Shapes
     /// As for [`map_at`](Self::map_at).
     ///
     /// # Panics
     /// As for [`forward`](Self::forward).
-    pub fn maps(&self, x: Tensor<4>) -> FeatureMaps {
+    pub fn maps(&self, mut x: Tensor<4>) -> [Tensor<4>; FeatureLayer::ALL.len()] {
         Self::expect_pictures(&x);
-        let pool1 = self.step(FeatureLayer::Pool1, x);
-        let pool2 = self.step(FeatureLayer::Pool2, pool1.clone());
-        let conv3 = self.step(FeatureLayer::Conv3, pool2.clone());
-        let conv4 = self.step(FeatureLayer::Conv4, conv3.clone());
-        let conv5 = self.step(FeatureLayer::Conv5, conv4.clone());
-        let pool5 = self.step(FeatureLayer::Pool5, conv5.clone());
-        FeatureMaps { pool1, pool2, conv3, conv4, conv5, pool5 }
+        FeatureLayer::ALL.map(|layer| {
+            x = self.layer(layer, x.clone());
+            x.clone()
+        })
     }
 
     /// From the map before a layer to the layer's own.
-    fn step(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
+    fn layer(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
         self.shrunk(layer, self.convolved(layer, x))
     }
 
@@ -261,12 +258,10 @@ mod tests {
             let maps = encoder.maps(picture.clone());
             let [pool1, pool2, pool5] = sides;
             let expected = [(6, pool1), (16, pool2), (24, pool2), (24, pool2), (16, pool2), (16, pool5)];
-            for (layer, (channels, side)) in FeatureLayer::ALL.into_iter().zip(expected) {
-                let map = maps.get(layer).clone();
+            for ((layer, map), (channels, side)) in FeatureLayer::ALL.into_iter().zip(maps).zip(expected) {
                 assert_eq!(map.dims(), [1, channels, side, side], "{layer} of {size}");
                 assert_eq!(values(map), values(encoder.map_at(picture.clone(), layer)), "{layer} of {size}");
             }
-            assert_eq!(values(maps.pool5), values(encoder.forward(picture)));
         }
     }
 

@@ -83,7 +83,7 @@ impl FeatureModel {
     /// - `masks`: `[batch, 1, 227, 227]`, 1 = hidden, 0 = visible
     /// - output: `[batch, 3, 227, 227]`, not bounded
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        self.predict(self.config().fill.hide(images, masks))
+        self.predict(self.config().fill.apply_mask(images, masks))
     }
 
     /// Predicts from pictures whose hidden part already holds the fill. Dropout acts on autodiff
@@ -102,7 +102,7 @@ impl FeatureModel {
     /// - `masked`: as for [`predict`](Self::predict)
     /// - `kept`: `[batch, 4 width, n, n]` with `n` the [map's side](FeatureModelConfig::map_side), 1 = kept, 0 = silenced;
     ///   half of them kept
-    pub fn predict_keeping(&self, masked: Tensor<4>, kept: Tensor<4>) -> Tensor<4> {
+    pub fn predict_with_dropout(&self, masked: Tensor<4>, kept: Tensor<4>) -> Tensor<4> {
         // What is kept grows by what is silenced, so that sums stay as they are.
         self.predict_through(masked, |map| map * kept.mul_scalar(1.0 / (1.0 - DROPOUT)))
     }
@@ -181,7 +181,7 @@ mod tests {
         let picture = Tensor::<4>::full([1, 3, 99, 99], 0.5, &device);
         let values = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().expect("f32");
         let kept = |value: f32| {
-            values(model.predict_keeping(picture.clone(), Tensor::full([1, 16, 2, 2], value, &device)))
+            values(model.predict_with_dropout(picture.clone(), Tensor::full([1, 16, 2, 2], value, &device)))
         };
         assert_eq!(kept(0.5), values(model.predict(picture.clone()))); // half of each, doubled, is each
         assert!(kept(0.0).iter().all(|&value| value == 0.0)); // biases are 0 in a fresh network

@@ -11,7 +11,7 @@ use burn::{
     tensor::DType,
 };
 
-use crate::{ModelError, error::Mismatch};
+use crate::ModelError;
 
 /// Fills every parameter of `module` from `tensors`, which carry PyTorch's names for the module's
 /// paths (`encoder.stages.0.conv.weight`). Half-precision tensors widen to 32 bits.
@@ -24,10 +24,7 @@ pub(super) fn apply<M: Module>(
     tensors: Vec<NamedTensor>,
     path: &Path,
 ) -> Result<(), ModelError> {
-    let mismatch = compare(module, &tensors);
-    if !mismatch.is_empty() {
-        return Err(ModelError::Mismatch { path: path.to_owned(), mismatch });
-    }
+    check_names_and_shapes(module, &tensors, path)?;
     let adapter = ChainAdapter::new(PyTorchToBurnAdapter, FloatCastAdapter::to(DType::F32));
     let result = module.apply(tensors, None, Some(Box::new(adapter)), true);
     if let Some(error) = result.errors.first() {
@@ -56,28 +53,35 @@ fn not_finite<M: Module>(module: &M) -> Option<String> {
         .map(|tensor| tensor.name)
 }
 
-/// What keeps `tensors` from filling `module` exactly.
-fn compare<M: Module>(module: &M, tensors: &[NamedTensor]) -> Mismatch {
+/// Refuses `tensors` that do not fill `module` exactly.
+fn check_names_and_shapes<M: Module>(
+    module: &M,
+    tensors: &[NamedTensor],
+    path: &Path,
+) -> Result<(), ModelError> {
     let wanted: BTreeMap<String, Vec<usize>> = module
         .collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
         .into_iter()
         .map(|tensor| (tensor.name, tensor.shape.to_vec()))
         .collect();
-    let mut mismatch = Mismatch::default();
+    let (mut unused, mut misshapen) = (Vec::new(), Vec::new());
     for tensor in tensors {
         let shape = tensor.shape.to_vec();
         match wanted.get(&tensor.name) {
-            None => mismatch.unused.push(tensor.name.clone()),
+            None => unused.push(tensor.name.clone()),
             Some(expected) if *expected != shape => {
-                mismatch.misshapen.push((tensor.name.clone(), format!("{expected:?}"), format!("{shape:?}")));
+                misshapen.push((tensor.name.clone(), format!("{expected:?}"), format!("{shape:?}")));
             }
             Some(_) if !tensor.dtype.is_float() => {
-                mismatch.misshapen.push((tensor.name.clone(), "float".into(), format!("{:?}", tensor.dtype)));
+                misshapen.push((tensor.name.clone(), "float".into(), format!("{:?}", tensor.dtype)));
             }
             Some(_) => {}
         }
     }
-    mismatch.missing =
+    let missing: Vec<String> =
         wanted.into_keys().filter(|name| !tensors.iter().any(|tensor| tensor.name == *name)).collect();
-    mismatch
+    if missing.is_empty() && unused.is_empty() && misshapen.is_empty() {
+        return Ok(());
+    }
+    Err(ModelError::Mismatch { path: path.to_owned(), missing, unused, misshapen })
 }

@@ -120,7 +120,8 @@ fn fill(
         tensor
     });
     let mut encoder = FeatureEncoder::new(config, device);
-    apply(&mut encoder, own.collect(), path).map_err(|error| in_file_names(error, prefix))?;
+    apply(&mut encoder, own.collect(), path)
+        .map_err(|error| error.rename_tensors(|name| format!("{prefix}{name}")))?;
     Ok(encoder)
 }
 
@@ -128,17 +129,6 @@ fn fill(
 fn is_part(name: &str, prefix: &str) -> bool {
     let rest = name.strip_prefix(prefix).and_then(|rest| rest.split_once('.'));
     rest.is_some_and(|(part, _)| PARTS.contains(&part))
-}
-
-/// The names of a mismatch as the file has them.
-fn in_file_names(mut error: ModelError, prefix: &str) -> ModelError {
-    if let ModelError::Mismatch { mismatch, .. } = &mut error {
-        let misshapen = mismatch.misshapen.iter_mut().map(|(name, _, _)| name);
-        for name in mismatch.missing.iter_mut().chain(&mut mismatch.unused).chain(misshapen) {
-            name.insert_str(0, prefix);
-        }
-    }
-    error
 }
 
 #[cfg(test)]

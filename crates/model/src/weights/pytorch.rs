@@ -105,7 +105,8 @@ fn fill<M: Module>(module: &mut M, layers: &Layers, path: &Path) -> Result<(), M
         tensors.iter().find_map(|tensor| tensor.name.split_once(SEQUENTIAL)).map_or("", |(prefix, _)| prefix);
     let prefix = prefix.to_owned();
     let tensors = tensors.into_iter().map(|tensor| rename(tensor, layers)).collect();
-    apply(module, tensors, path).map_err(|error| in_file_names(error, layers, &prefix))
+    apply(module, tensors, path)
+        .map_err(|error| error.rename_tensors(|ours| port_name(ours, layers, &prefix)))
 }
 
 /// The checkpoint's tensors: those under `state_dict` where there is one, without counters.
@@ -168,21 +169,6 @@ pub(super) fn port_name(ours: &str, layers: &Layers, prefix: &str) -> String {
             Some(format!("{prefix}{SEQUENTIAL}{index}.{parameter}"))
         })
         .unwrap_or_else(|| ours.to_owned())
-}
-
-/// Rewrites a mismatch into the names that the user finds in the file, whose sequential stands behind `prefix`.
-fn in_file_names(error: ModelError, layers: &Layers, prefix: &str) -> ModelError {
-    let ModelError::Mismatch { path, mut mismatch } = error else { return error };
-    let port_name = |ours: &str| port_name(ours, layers, prefix);
-    for names in [&mut mismatch.missing, &mut mismatch.unused] {
-        for name in names {
-            *name = port_name(name);
-        }
-    }
-    for (name, _, _) in &mut mismatch.misshapen {
-        *name = port_name(name);
-    }
-    ModelError::Mismatch { path, mismatch }
 }
 
 #[cfg(test)]

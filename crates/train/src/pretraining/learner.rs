@@ -88,9 +88,9 @@ impl FeatureLearner {
             Asked::Everything => masks.ones_like(),
         };
         let model = &player.network;
-        let masked = model.config().fill.hide(truth.clone(), masks);
+        let masked = model.config().fill.apply_mask(truth.clone(), masks);
         let kept = kept(model, batch.len(), (seed, step), place, &truth.device());
-        let prediction = model.predict_keeping(masked, kept); // [batch, 3, size, size]
+        let prediction = model.predict_with_dropout(masked, kept); // [batch, 3, size, size]
 
         let loss = Objective::Reconstruction.generator_loss(
             &Reconstruction::default(),
@@ -210,9 +210,9 @@ mod tests {
         for pretext in Pretext::ALL {
             let learner = FeatureLearner::new(&config(pretext), &Device::flex()).expect("usable");
             let model = learner.model();
-            let masked = model.config().fill.hide(batch.images.clone(), batch.masks.clone());
+            let masked = model.config().fill.apply_mask(batch.images.clone(), batch.masks.clone());
             let kept = kept(model, 2, (0, 0), None, &batch.images.device());
-            let prediction = numbers(model.predict_keeping(masked, kept));
+            let prediction = numbers(model.predict_with_dropout(masked, kept));
             let (truth, masks) = (numbers(batch.images.clone()), numbers(batch.masks.clone()));
             let (mut sum, mut count) = (0.0_f64, 0.0_f64);
             for (i, (found, truth)) in prediction.iter().zip(&truth).enumerate() {

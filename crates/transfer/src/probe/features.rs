@@ -50,7 +50,7 @@ pub(super) fn of(
     for pictures in pictures.chunks(BATCH) {
         let maps = encoder.maps(images_to_tensor(pictures, device));
         for (layer, rows) in layers.iter().zip(&mut rows) {
-            rows.push(row(maps.get(*layer).clone()));
+            rows.push(row(maps[*layer as usize].clone()));
         }
     }
     rows.into_iter().map(|rows| Features { rows: Tensor::cat(rows, 0) }).collect()

@@ -129,11 +129,11 @@ impl Segmenter {
     }
 
     fn logits(&self, canvases: Tensor<4>, frame: PaddedFrame, dropout: &mut Dropout) -> Tensor<4> {
-        let maps = self.encoder.maps(canvases);
-        let x = dropout.apply(convolve(&self.conv6, maps.pool5, Activation::Relu)); // [batch, 4096, n, m]
+        let [pool1, pool2, _, _, _, pool5] = self.encoder.maps(canvases);
+        let x = dropout.apply(convolve(&self.conv6, pool5, Activation::Relu)); // [batch, 4096, n, m]
         let x = dropout.apply(convolve(&self.conv7, x, Activation::Relu)); // [batch, 4096, n, m]
         let mut scores = convolve(&self.score, x, Activation::Identity); // [batch, labels, n, m]
-        let finer = [maps.pool2, maps.pool1];
+        let finer = [pool2, pool1];
         for (((skip, double), map), margin) in
             self.skips.iter().zip(&self.doublings).zip(finer).zip(frame::MARGINS)
         {

@@ -8,7 +8,7 @@ use burn::{
 };
 
 /// What a caller did wrong.
-const DIFFER: &str = "the networks to mix differ in architecture";
+const DIFFER: &str = "the networks to interpolate differ in architecture";
 
 /// The network on the way from `one` to `other`: every number, batch norm's statistics among them, is
 /// `(1 - share) one + share other`. Both are of one architecture and in inference.
@@ -18,26 +18,26 @@ const DIFFER: &str = "the networks to mix differ in architecture";
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_model::{ModelConfig, mix};
+/// use context_encoder_model::{ModelConfig, interpolate};
 ///
 /// let device = Device::flex();
 /// let [one, other] = [1, 2].map(|seed| ModelConfig::default().with_size(64).with_width(4).init_seeded(seed, &device));
 /// let (one, other) = (one?, other?);
 /// let picture = Tensor::<4>::ones([1, 3, 64, 64], &device);
-/// let apart = mix(one, &other, 1.0).encode(picture.clone()) - other.encode(picture);
+/// let apart = interpolate(one, &other, 1.0).encode(picture.clone()) - other.encode(picture);
 /// assert_eq!(apart.abs().max().into_scalar::<f32>(), 0.0);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
 ///
 /// # Panics
 /// When the two differ in architecture.
-pub fn mix<M: Module>(one: M, other: &M, share: f64) -> M {
+pub fn interpolate<M: Module>(one: M, other: &M, share: f64) -> M {
     let mut tensors = Tensors::default();
     other.visit(&mut tensors);
-    let mut mix = Mix { share, other: tensors.0.into_iter() };
-    let mixed = one.map(&mut mix);
-    assert!(mix.other.next().is_none(), "{DIFFER}");
-    mixed
+    let mut interpolation = Interpolate { share, other: tensors.0.into_iter() };
+    let interpolated = one.map(&mut interpolation);
+    assert!(interpolation.other.next().is_none(), "{DIFFER}");
+    interpolated
 }
 
 /// A network's tensors, in the order of its declaration.
@@ -51,12 +51,12 @@ impl ModuleVisitor for Tensors {
 }
 
 /// Moves every tensor of a network towards another's.
-struct Mix {
+struct Interpolate {
     share: f64,
     other: std::vec::IntoIter<Box<dyn Any>>,
 }
 
-impl ModuleMapper for Mix {
+impl ModuleMapper for Interpolate {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let other = self.other.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
         let other = other.filter(|other| other.dims() == param.val().dims());
@@ -76,6 +76,6 @@ mod tests {
     #[should_panic(expected = "differ in architecture")]
     fn shapes_that_broadcast_are_another_architecture() {
         let network = |width| ModelConfig::default().with_size(64).with_width(width).init(&Device::flex());
-        let _ = mix(network(2).expect("valid"), &network(1).expect("valid"), 0.5);
+        let _ = interpolate(network(2).expect("valid"), &network(1).expect("valid"), 0.5);
     }
 }

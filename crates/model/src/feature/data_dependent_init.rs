@@ -35,14 +35,14 @@ impl FeatureEncoder {
     /// let device = Device::flex();
     /// let encoder = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device)?.into_encoder();
     /// let pictures = Tensor::random([8, 3, 99, 99], Distribution::Uniform(-1.0, 1.0), &device);
-    /// let map = encoder.rescaled(pictures.clone()).map_at(pictures, FeatureLayer::Conv5);
+    /// let map = encoder.data_dependent_init(pictures.clone()).map_at(pictures, FeatureLayer::Conv5);
     /// // Half of a normal distribution lies above its rectifier: mean square 0.5.
     /// let square: f32 = map.square().mean().into_scalar();
     /// assert!((0.4..0.6).contains(&square), "{square}");
     /// # Ok::<(), context_encoder_model::ModelError>(())
     /// ```
     #[must_use]
-    pub fn rescaled(mut self, pictures: Tensor<4>) -> Self {
+    pub fn data_dependent_init(mut self, pictures: Tensor<4>) -> Self {
         Self::expect_pictures(&pictures);
         let mut x = pictures;
         for layer in FeatureLayer::ALL {
@@ -135,7 +135,7 @@ mod tests {
             let pictures = pictures(&Device::flex());
             let off = |&(mean, deviation): &(f32, f32)| mean.abs() > 1e-4 || (deviation - 1.0).abs() > 1e-3;
             assert!(moments(encoder.clone(), pictures.clone()).iter().filter(|&m| off(m)).count() > 10);
-            let rescaled = moments(encoder.rescaled(pictures.clone()), pictures);
+            let rescaled = moments(encoder.data_dependent_init(pictures.clone()), pictures);
             assert!(!rescaled.iter().any(off), "{pooling:?}: {rescaled:?}");
         }
     }
@@ -145,7 +145,7 @@ mod tests {
         let device = Device::flex();
         let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
         let encoder = config.init(&device).expect("valid").into_encoder();
-        let mut rescaled = encoder.clone().rescaled(pictures(&device));
+        let mut rescaled = encoder.clone().data_dependent_init(pictures(&device));
         let [before, after] = [encoder, rescaled.clone()].map(|mut encoder| {
             let (convolution, _) = encoder.convolution_mut(FeatureLayer::Pool1).expect("conv1");
             values(convolution.weight.val())
@@ -156,7 +156,7 @@ mod tests {
             assert!(before.iter().zip(after).all(|(b, a)| (b * factor - a).abs() < 1e-4 * factor));
         }
         // Once is enough.
-        let again = rescaled.clone().rescaled(pictures(&device));
+        let again = rescaled.clone().data_dependent_init(pictures(&device));
         let map = |encoder: FeatureEncoder| values(encoder.forward(pictures(&device)));
         let [once, twice] = [map(rescaled.clone()), map(again)];
         assert!(once.iter().zip(&twice).all(|(a, b)| (a - b).abs() < 1e-3), "{once:?} {twice:?}");
@@ -171,7 +171,7 @@ mod tests {
         let plain = Tensor::ones([2, 3, 99, 99], &device).mul_scalar(0.3);
         let map = |encoder: &FeatureEncoder| values(encoder.forward(pictures(&device)));
         let largest = |values: Vec<f32>| values.into_iter().map(f32::abs).fold(0.0, f32::max);
-        let rescaled = encoder.clone().rescaled(plain);
+        let rescaled = encoder.clone().data_dependent_init(plain);
         let (before, after) = (largest(map(&encoder)), largest(map(&rescaled)));
         // Borders alone differ from their surroundings, in all layers but the first.
         assert!(after.is_finite() && after < 1e4 * before, "{before} {after}");
@@ -190,7 +190,7 @@ mod tests {
             0,
         );
         set(&mut convolution.weight, silent);
-        let mut encoder = encoder.rescaled(pictures(&device));
+        let mut encoder = encoder.data_dependent_init(pictures(&device));
         let map = encoder.forward(pictures(&device));
         assert!(values(map.clone()).iter().all(|value| value.is_finite()));
         let gradients = map.sum().backward();

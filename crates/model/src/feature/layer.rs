@@ -1,8 +1,6 @@
-//! The encoder's layers by name, and their maps.
+//! The layers of the feature encoder by name.
 
 use std::{fmt, str::FromStr};
-
-use burn::tensor::Tensor;
 
 use crate::ModelError;
 
@@ -64,37 +62,6 @@ impl FromStr for FeatureLayer {
         Self::ALL.into_iter().find(|layer| layer.name() == name).ok_or_else(|| ModelError::Config {
             message: format!("there is no layer `{name}`; choose {}", Self::ALL.map(Self::name).join(", ")),
         })
-    }
-}
-
-/// The map of every [`FeatureLayer`], `[batch, channels, side, side]` each.
-#[derive(Clone, Debug)]
-pub struct FeatureMaps {
-    /// [`FeatureLayer::Pool1`].
-    pub pool1: Tensor<4>,
-    /// [`FeatureLayer::Pool2`].
-    pub pool2: Tensor<4>,
-    /// [`FeatureLayer::Conv3`].
-    pub conv3: Tensor<4>,
-    /// [`FeatureLayer::Conv4`].
-    pub conv4: Tensor<4>,
-    /// [`FeatureLayer::Conv5`].
-    pub conv5: Tensor<4>,
-    /// [`FeatureLayer::Pool5`].
-    pub pool5: Tensor<4>,
-}
-
-impl FeatureMaps {
-    /// The map of a layer.
-    pub fn get(&self, layer: FeatureLayer) -> &Tensor<4> {
-        match layer {
-            FeatureLayer::Pool1 => &self.pool1,
-            FeatureLayer::Pool2 => &self.pool2,
-            FeatureLayer::Conv3 => &self.conv3,
-            FeatureLayer::Conv4 => &self.conv4,
-            FeatureLayer::Conv5 => &self.conv5,
-            FeatureLayer::Pool5 => &self.pool5,
-        }
     }
 }
 
