@@ -8,7 +8,7 @@
 use std::{env, hint::black_box, path::PathBuf, sync::Arc};
 
 use context_encoder::{
-    data::{FacadeSource, Limits, PictureSource, Position, Purpose, Transform, decode, rng_for},
+    data::{ImageDataset, InpaintingBatch, Limits, Purpose, Transform, decode, rng_for},
     mask::RandomBlock,
     prelude::*,
 };
@@ -22,8 +22,8 @@ const BATCH: usize = 16;
 /// Pictures in the folder that is made where none is given.
 const FILES: u64 = 64;
 
-/// The view of the paper's code, and one that shrinks pictures of 400 pixels before they are kept.
-const VIEWS: [Transform; 2] = [Transform::training(), Transform::RandomCrop { resize: 192, size: 128 }];
+/// The transform of the paper's code, and one that shrinks pictures of 400 pixels before they are kept.
+const TRANSFORMS: [Transform; 2] = [Transform::training(), Transform::RandomCrop { resize: 192, size: 128 }];
 
 /// The folder named by `PICTURES`, or one of drawn pictures, which lasts as long as the second value.
 fn pictures() -> (Folder, TempDir) {
@@ -31,7 +31,7 @@ fn pictures() -> (Folder, TempDir) {
     let path = env::var_os("PICTURES").map_or_else(|| own.path().to_owned(), PathBuf::from);
     if path == own.path() {
         for index in 0..FILES {
-            let picture = Facades::new(1).with_size(711, 400).picture(index);
+            let picture = Facades::new(1).with_size(711, 400).image(index);
             picture.save(own.path().join(format!("{index}.jpg"))).expect("written");
         }
     }
@@ -48,7 +48,7 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
 /// One stage after the other, a batch of pictures each, on one thread.
 fn stages(criterion: &mut Criterion) {
     let (files, _own) = pictures();
-    let pictures: Vec<_> = (0..BATCH).map(|index| files.picture(0, index).expect("a picture")).collect();
+    let pictures: Vec<_> = (0..BATCH).map(|index| files.image(0, index).expect("a picture")).collect();
     let mut group = group(criterion, "stage");
     group.bench_function("decode", |bencher| {
         bencher.iter(|| {
@@ -57,34 +57,34 @@ fn stages(criterion: &mut Criterion) {
             }
         });
     });
-    for view in VIEWS {
-        let Transform::RandomCrop { resize, .. } = view else { continue };
+    for transform in TRANSFORMS {
+        let Transform::RandomCrop { resize, .. } = transform else { continue };
         let mut draw = 0;
         group.bench_function(format!("prepare and cut, resize {resize}"), |bencher| {
             bencher.iter(|| {
                 for picture in &pictures {
                     draw += 1;
-                    black_box(view.apply(picture, &mut rng_for(1, Purpose::Crop, 0, draw)));
+                    black_box(transform.apply(picture, &mut rng_for(1, Purpose::Crop, 0, draw)));
                 }
             });
         });
-        let prepared: Vec<_> = pictures.iter().map(|picture| view.prepare(picture.clone())).collect();
+        let prepared: Vec<_> = pictures.iter().map(|picture| transform.prepare(picture.clone())).collect();
         group.bench_function(format!("cut, resize {resize}"), |bencher| {
             bencher.iter(|| {
                 for picture in &prepared {
                     draw += 1;
-                    black_box(view.cut(picture, &mut rng_for(1, Purpose::Crop, 0, draw)));
+                    black_box(transform.crop(picture, &mut rng_for(1, Purpose::Crop, 0, draw)));
                 }
             });
         });
     }
-    let facades = FacadeSource::training(Facades::new(1), 1 << 20);
+    let facades = Facades::new(1).training(1 << 20);
     let mut next = 0;
     group.bench_function("draw facades", |bencher| {
         bencher.iter(|| {
             for _ in 0..BATCH {
                 next += 1;
-                black_box(facades.picture(0, next).expect("a facade"));
+                black_box(facades.image(0, next).expect("a facade"));
             }
         });
     });
@@ -107,10 +107,10 @@ fn stages(criterion: &mut Criterion) {
     let device = device("cpu").expect("a CPU backend is compiled in");
     let config = LoaderConfig { batch_size: BATCH, ..LoaderConfig::default() };
     let loader = Loader::new(Arc::new(files), Arc::new(Central::new(0)), config).expect("settings");
-    let batch = loader.batch(Position::default()).expect("pictures");
+    let batch = loader.batch(0).expect("pictures");
     group.bench_function("to the device", |bencher| {
         bencher.iter(|| {
-            let batch = batch.to_device(&device);
+            let batch = InpaintingBatch::from_samples(&batch, &device);
             device.sync().expect("the device works");
             batch
         });
@@ -124,27 +124,27 @@ fn loader(criterion: &mut Criterion) {
     let files = Arc::new(files);
     let masks: Arc<dyn MaskGenerator> = Arc::new(Central::new(0));
     let mut group = group(criterion, "loader");
-    let mut measure = |name: String, source: Arc<dyn PictureSource>, config: LoaderConfig| {
+    let mut measure = |name: String, source: Arc<dyn ImageDataset>, config: LoaderConfig| {
         let loader = Loader::new(source, masks.clone(), config).expect("settings");
         if config.cache_mib > 0 {
             loader.epoch(0).for_each(|batch| drop(batch.expect("pictures")));
         }
-        let mut batches = loader.run(Position { epoch: 1, step: 0 });
+        let mut batches = loader.run(loader.steps_per_epoch());
         group.bench_function(name, |bencher| {
             bencher.iter(|| batches.next().expect("no end").expect("pictures"));
         });
     };
     let alone = LoaderConfig { batch_size: BATCH, workers: 0, ..LoaderConfig::default() };
-    for view in VIEWS {
-        let Transform::RandomCrop { resize, .. } = view else { continue };
+    for transform in TRANSFORMS {
+        let Transform::RandomCrop { resize, .. } = transform else { continue };
         for (name, cache_mib) in [("cold", 0), ("warm", 4096)] {
-            let config = LoaderConfig { cache_mib, view, ..alone };
+            let config = LoaderConfig { cache_mib, transform, ..alone };
             measure(format!("files {name}, resize {resize}"), files.clone(), config);
         }
     }
-    let view = Transform::RandomCrop { resize: Facades::HEIGHT, size: 128 };
-    let facades = FacadeSource::training(Facades::new(1), 1 << 14);
-    measure("facades".to_owned(), Arc::new(facades), LoaderConfig { cache_mib: 0, view, ..alone });
+    let transform = Transform::RandomCrop { resize: Facades::HEIGHT, size: 128 };
+    let facades = Facades::new(1).training(1 << 14);
+    measure("facades".to_owned(), Arc::new(facades), LoaderConfig { cache_mib: 0, transform, ..alone });
     group.finish();
 }
 

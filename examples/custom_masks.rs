@@ -49,7 +49,7 @@ fn draw() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout().lock();
     let mut columns = Vec::new();
     for index in 0..8 {
-        let picture = facades.picture(index);
+        let picture = facades.image(index);
         let mask = bars.generate(128, 128, &mut rng_for(7, Purpose::Mask, 0, index));
         writeln!(out, "{:.1} % hidden", 100.0 * mask.hidden_fraction())?;
         columns.push(vec![image_grid::with_hole(&picture, &mask, Rgb([255, 0, 255])), picture]);

@@ -9,7 +9,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::{
-    data::{PictureSource, Purpose, Transform, rng_for},
+    data::{ImageDataset, Purpose, Transform, rng_for},
     eval::{Blend, BorderMean, EvalError, Harmonic, Seam, image_grid},
     prelude::*,
 };
@@ -63,10 +63,10 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     for refused in folder.skipped() {
         eprintln!("skipped {refused}");
     }
-    let view = Transform::Whole { size: side };
+    let view = Transform::Resize { size: side };
     let mut pictures: Vec<RgbImage> = Vec::with_capacity(folder.len());
     for index in 0..folder.len() {
-        match folder.picture(0, index) {
+        match folder.image(0, index) {
             Ok(picture) => {
                 pictures.push(view.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)));
             }

@@ -9,7 +9,7 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use context_encoder::{data::PictureSource, eval::image_grid, prelude::*};
+use context_encoder::{data::ImageDataset, eval::image_grid, prelude::*};
 
 #[derive(Parser)]
 #[command(about = "Fill a folder of pictures, each under the mask of the same name")]
@@ -61,7 +61,7 @@ fn fill(arguments: &Arguments) -> Result<usize, Box<dyn std::error::Error>> {
             let path = folder.path(index);
             let name = path.strip_prefix(folder.root()).unwrap_or(path).with_extension("png");
             let read = || -> Result<_, Box<dyn std::error::Error>> {
-                let picture = folder.picture(0, index)?;
+                let picture = folder.image(0, index)?;
                 let mask = Mask::load(arguments.masks.join(&name), Some(picture.dimensions()))?;
                 Ok((picture, mask))
             };

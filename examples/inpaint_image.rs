@@ -66,7 +66,7 @@ fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let side = inpainter.side();
     let picture = match &arguments.picture {
         Some(path) => decode(path, &Limits::default())?,
-        None => Facades::new(2016).with_size(side, side).picture(0),
+        None => Facades::new(2016).with_size(side, side).image(0),
     };
     let (width, height) = picture.dimensions();
     let mask = match &arguments.mask {

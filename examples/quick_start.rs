@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let run = Run::start(config, &folder, &device)?.train(&mut Lines::new(std::io::stdout()))?;
 
     let inpainter = Inpainter::load(&run.weights, &device)?;
-    let picture = Facades::new(7).with_size(64, 64).picture(0);
+    let picture = Facades::new(7).with_size(64, 64).image(0);
     let mask = Protocol::Hidden.mask(64);
     let filled = inpainter.fill(&picture, &mask)?;
     filled.save("filled.png")?;

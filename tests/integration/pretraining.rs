@@ -76,7 +76,7 @@ fn grey_pictures_of_a_folder_are_learned_from_and_the_encoder_comes_out() {
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("created");
     for index in 0..6 {
-        let picture = Facades::new(3).with_size(160, 130).picture(index);
+        let picture = Facades::new(3).with_size(160, 130).image(index);
         let grey = image::DynamicImage::ImageRgb8(picture).to_luma8();
         grey.save(data.join(format!("{index}.png"))).expect("written");
     }

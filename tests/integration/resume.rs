@@ -113,7 +113,7 @@ fn weights_do_not_depend_on_the_cache() {
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("created");
     for index in 0..9 {
-        let picture = Facades::new(3).with_size(220, 180).picture(index);
+        let picture = Facades::new(3).with_size(220, 180).image(index);
         picture.save(data.join(format!("{index}.png"))).expect("written");
     }
     // Three steps of four in epochs of eight; the pictures are shrunk to 85x70 before they are kept.
@@ -139,7 +139,7 @@ fn a_run_on_shards_resumes() {
         let file = fs::File::create(shards.join(format!("{number}.tar"))).expect("a file");
         let mut shard = tar::Builder::new(file);
         for index in 0..4 {
-            let picture = Facades::new(number).with_size(110, 90).picture(index);
+            let picture = Facades::new(number).with_size(110, 90).image(index);
             let mut png = Cursor::new(Vec::new());
             picture.write_to(&mut png, image::ImageFormat::Png).expect("in memory");
             let mut header = tar::Header::new_gnu();

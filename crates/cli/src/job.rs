@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use context_encoder::data::{Folder, FolderOptions, PictureSource};
+use context_encoder::data::{Folder, FolderOptions, ImageDataset};
 use miette::{IntoDiagnostic, Result, miette};
 
 /// One picture to work on.
@@ -59,7 +59,7 @@ impl Jobs {
     fn add_folder(&mut self, root: &Path, output: &Path) -> Result<()> {
         let folder = Folder::open(root, FolderOptions::default()).into_diagnostic()?;
         for index in 0..folder.len() {
-            let name = PathBuf::from(PictureSource::name(&folder, index));
+            let name = PathBuf::from(ImageDataset::name(&folder, index));
             let (input, output) = (folder.path(index).to_owned(), output.join(&name));
             self.jobs.push(Job { input, name, output, keeps_format: true });
         }

@@ -53,9 +53,9 @@ mod tests {
     #[test]
     fn a_picture_is_like_its_scaled_copy_and_unlike_others() {
         let facades = Facades::new(1).with_size(192, 160);
-        let all: Vec<Likeness> = (0..40).filter_map(|index| Likeness::of(&facades.picture(index))).collect();
+        let all: Vec<Likeness> = (0..40).filter_map(|index| Likeness::of(&facades.image(index))).collect();
         assert!(all.len() >= 38, "{} of 40 show something", all.len());
-        let small = imageops::resize(&facades.picture(0), 120, 100, imageops::FilterType::Triangle);
+        let small = imageops::resize(&facades.image(0), 120, 100, imageops::FilterType::Triangle);
         assert!(Likeness::of(&small).is_some_and(|small| small.is_near(all[0])));
         for (index, one) in all.iter().enumerate() {
             assert!(all[index + 1..].iter().all(|other| !one.is_near(*other)), "{index} is like another");

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Mutex};
 
-use context_encoder::data::{DataError, Folder, FolderOptions, PictureSource, Purpose, Transform, rng_for};
+use context_encoder::data::{DataError, Folder, FolderOptions, ImageDataset, Purpose, Transform, rng_for};
 use image::RgbImage;
 use miette::{IntoDiagnostic, Result, miette};
 
@@ -24,7 +24,7 @@ impl SquareFolder {
         for refused in folder.skipped() {
             output.failure(&refused.name, &refused.error.to_string());
         }
-        Ok(Self { folder, view: Transform::Whole { size: side } })
+        Ok(Self { folder, view: Transform::Resize { size: side } })
     }
 
     /// How many pictures it lists.
@@ -39,7 +39,7 @@ impl SquareFolder {
 
     /// A picture's name below the folder.
     pub fn name(&self, index: usize) -> String {
-        PictureSource::name(&self.folder, index)
+        ImageDataset::name(&self.folder, index)
     }
 
     /// A picture's file.
@@ -49,7 +49,7 @@ impl SquareFolder {
 
     /// Reads one picture.
     pub fn read(&self, index: usize) -> Result<RgbImage, DataError> {
-        let picture = self.folder.picture(0, index)?;
+        let picture = self.folder.image(0, index)?;
         Ok(self.view.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)))
     }
 

@@ -1,15 +1,15 @@
-//! Batches: on the host as bytes, on a device as tensors.
+//! A training sample on the host, and a batch of them as tensors on a device.
 
 use burn::tensor::{Device, Tensor};
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use crate::{Position, pixel};
+use crate::pixel;
 
-/// One picture and what is hidden from it (mask: 1 = hidden).
+/// One image and its mask (1 = hidden).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The name of the picture in its source, for reports.
+    /// The image's name in its dataset, for reports.
     pub name: String,
     /// The square that the network learns from, 8-bit RGB.
     pub image: RgbImage,
@@ -17,31 +17,14 @@ pub struct Sample {
     pub mask: Mask,
 }
 
-/// A batch as the loader hands it over: bytes in host memory, on no device yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HostBatch {
-    /// Where in the run this batch stands.
-    pub position: Position,
-    /// Its pictures; fewer than asked for only in the last batch of an epoch.
-    pub samples: Vec<Sample>,
-}
-
-impl HostBatch {
-    /// The batch as tensors on a device; see [`InpaintingBatch::from_samples`].
-    #[must_use]
-    pub fn to_device(&self, device: &Device) -> InpaintingBatch {
-        InpaintingBatch::from_samples(&self.samples, device)
-    }
-}
-
 /// A batch as networks and losses take it.
 #[derive(Debug, Clone)]
 pub struct InpaintingBatch {
-    /// Complete pictures, nothing hidden yet: `[N,3,S,S]`, RGB in `[-1, 1]`.
+    /// Complete images, nothing hidden yet: `[N,3,S,S]`, RGB in `[-1, 1]`.
     pub images: Tensor<4>,
     /// What is hidden: `[N,1,S,S]`, 1 = hidden, 0 = visible.
     pub masks: Tensor<4>,
-    /// The names of the `N` pictures.
+    /// The names of the `N` images.
     pub names: Vec<String>,
 }
 
@@ -49,7 +32,7 @@ impl InpaintingBatch {
     /// Moves samples to a device.
     ///
     /// # Panics
-    /// When there is no sample, or when pictures and masks are not all of one size.
+    /// When there is no sample, or when images and masks are not all of one size.
     ///
     /// # Examples
     /// ```
@@ -71,7 +54,7 @@ impl InpaintingBatch {
     pub fn from_samples(samples: &[Sample], device: &Device) -> Self {
         for Sample { name, image, mask } in samples {
             let (image, mask) = (image.dimensions(), (mask.width(), mask.height()));
-            assert!(image == mask, "{name}: the picture is {image:?}, its mask {mask:?}");
+            assert!(image == mask, "{name}: the image is {image:?}, its mask {mask:?}");
         }
         Self {
             images: pixel::stack_images(samples.iter().map(|sample| &sample.image), device),
@@ -80,13 +63,13 @@ impl InpaintingBatch {
         }
     }
 
-    /// How many pictures there are.
+    /// How many images there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Never true: a tensor needs at least one picture.
+    /// Never true: a tensor needs at least one image.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
@@ -104,14 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn pictures_masks_and_names_keep_their_order() {
+    fn images_masks_and_names_keep_their_order() {
         let samples = [
             sample("black", 0, Mask::from_fn(2, 2, |_, _| true)),
             sample("white", 255, Mask::from_fn(2, 2, |x, y| x == 0 && y == 1)),
         ];
         let batch = InpaintingBatch::from_samples(&samples, &Device::flex());
         assert_eq!(batch.names, ["black", "white"]);
-        assert_eq!(batch.len(), 2);
         let images = batch.images.into_data();
         assert_eq!(images.as_slice::<f32>().expect("f32"), [[-1.0; 12], [1.0; 12]].concat());
         let masks = batch.masks.into_data();
@@ -119,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "odd: the picture is (2, 2), its mask (3, 2)")]
-    fn a_mask_of_another_size_is_the_callers_bug() {
+    #[should_panic(expected = "odd: the image is (2, 2), its mask (3, 2)")]
+    fn mask_of_another_size_panics() {
         let odd = sample("odd", 1, Mask::from_fn(3, 2, |_, _| false));
         let _ = InpaintingBatch::from_samples(&[odd], &Device::flex());
     }

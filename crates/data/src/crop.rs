@@ -1,11 +1,11 @@
-//! Cutting a square out of a picture and resizing it, in one step.
+//! Cropping and resizing an image in one step.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use rand::{Rng, RngExt};
 
-/// A rectangle of a picture, in fractions of its pixels.
+/// A rectangle of an image, in fractional pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CropBox {
     left: f64,
@@ -15,13 +15,13 @@ pub(crate) struct CropBox {
 }
 
 impl CropBox {
-    /// All of the picture.
+    /// All of the image.
     pub(crate) fn whole((width, height): (u32, u32)) -> Self {
         Self { left: 0.0, top: 0.0, width: f64::from(width), height: f64::from(height) }
     }
 
-    /// Where a random square of `size` pixels lies in a picture of shorter side `resize`, in the pixels of the
-    /// picture before resizing.
+    /// Where a random square of `size` pixels of an image resized to shorter side `resize` lies in the image
+    /// before resizing.
     pub(crate) fn random(source: (u32, u32), resize: u32, size: u32, rng: &mut dyn Rng) -> Self {
         let (width, height) = resized(source, resize);
         let (column, row) = (rng.random_range(0..=width - size), rng.random_range(0..=height - size));
@@ -31,7 +31,7 @@ impl CropBox {
     }
 }
 
-/// The size of a picture whose shorter side becomes `resize`; the longer one is rounded to whole pixels.
+/// The size of an image whose shorter side becomes `resize`; the longer one is rounded to whole pixels.
 pub(crate) fn resized((width, height): (u32, u32), resize: u32) -> (u32, u32) {
     let longer = |long: u32, short: u32| {
         let exact = f64::from(long) * f64::from(resize) / f64::from(short);
@@ -40,19 +40,20 @@ pub(crate) fn resized((width, height): (u32, u32), resize: u32) -> (u32, u32) {
     if width < height { (resize, longer(height, width)) } else { (longer(width, height), resize) }
 }
 
-/// Start and length, in source pixels, of `length` pixels from `start` on a side of `resized` that was `source`.
+/// Start and length, in source pixels, of `length` pixels from `start` on a side of `resized` that was
+/// `source`.
 fn interval(start: u32, length: u32, resized: u32, source: u32) -> (f64, f64) {
     let scale = f64::from(source) / f64::from(resized);
     let first = f64::from(start) * scale;
-    // Rounding must not push the far end out of the picture.
+    // Rounding must not push the far end out of the image.
     (first, (f64::from(length) * scale).min(f64::from(source) - first))
 }
 
 /// The pixels inside `part`, resampled to `size`; copied where `part` is whole pixels of that size already.
 ///
-/// Resampling straight from the source is the same picture as resizing all of it and then cutting, because the
+/// Resampling straight from the source is the same as resizing all of it and then cropping, because the
 /// filter also reads the neighbours outside the box; it computes only what is kept.
-pub(crate) fn resample(picture: &RgbImage, part: &CropBox, size: (u32, u32)) -> RgbImage {
+pub(crate) fn resample(image: &RgbImage, part: &CropBox, size: (u32, u32)) -> RgbImage {
     let mut resampled = RgbImage::new(size.0, size.1);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
         part.left,
@@ -60,12 +61,12 @@ pub(crate) fn resample(picture: &RgbImage, part: &CropBox, size: (u32, u32)) -> 
         part.width,
         part.height,
     );
-    let (width, height) = picture.dimensions();
-    let source = ImageRef::new(width, height, picture.as_raw(), PixelType::U8x3)
-        .expect("a picture's buffer has the length that its size says");
+    let (width, height) = image.dimensions();
+    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)
+        .expect("an image's buffer has the length that its size says");
     let mut target = Image::from_slice_u8(size.0, size.1, &mut resampled, PixelType::U8x3)
-        .expect("a new picture's buffer has the length that its size says");
-    Resizer::new().resize(&source, &mut target, &options).expect("the box lies inside the picture");
+        .expect("a new image's buffer has the length that its size says");
+    Resizer::new().resize(&source, &mut target, &options).expect("the box lies inside the image");
     resampled
 }
 
@@ -77,9 +78,9 @@ mod tests {
     use super::*;
     use crate::{Purpose, rng_for};
 
-    /// A picture without symmetry and with detail at every scale.
-    fn picture(width: u32, height: u32) -> RgbImage {
-        let mut rng = rng_for(5, Purpose::Picture, 0, 0);
+    /// An image without symmetry and with detail at every scale.
+    fn image(width: u32, height: u32) -> RgbImage {
+        let mut rng = rng_for(5, Purpose::Image, 0, 0);
         RgbImage::from_fn(width, height, |x, y| {
             let wave = (f64::from(x) / 9.0).sin() + (f64::from(y) / 23.0).cos();
             let noise = rng.random_range(0..40);
@@ -87,12 +88,11 @@ mod tests {
         })
     }
 
-    /// Resizes all of the picture, then cuts: the plain way, for comparison.
-    fn two_steps(picture: &RgbImage, resize: u32, size: u32, rng: &mut dyn Rng) -> RgbImage {
-        let (width, height) = resized(picture.dimensions(), resize);
+    /// Resizes all of the image, then crops: the reference.
+    fn two_steps(image: &RgbImage, resize: u32, size: u32, rng: &mut dyn Rng) -> RgbImage {
+        let (width, height) = resized(image.dimensions(), resize);
         let mut all = Image::new(width, height, PixelType::U8x3);
-        let source =
-            ImageRef::new(picture.width(), picture.height(), picture, PixelType::U8x3).expect("size");
+        let source = ImageRef::new(image.width(), image.height(), image, PixelType::U8x3).expect("size");
         let bilinear = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         Resizer::new().resize(&source, &mut all, &bilinear).expect("resize");
         let all = RgbImage::from_raw(width, height, all.into_vec()).expect("size");
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn one_step_gives_the_picture_of_two_steps() {
+    fn one_step_gives_the_image_of_two_steps() {
         for (width, height) in [(700, 400), (400, 701), (350, 350), (97, 130), (1500, 361)] {
-            let picture = picture(width, height);
+            let image = image(width, height);
             for draw in 0..8 {
                 let rng = || rng_for(3, Purpose::Crop, 0, draw);
-                let part = CropBox::random(picture.dimensions(), 350, 128, &mut rng());
-                let one = resample(&picture, &part, (128, 128));
-                let two = two_steps(&picture, 350, 128, &mut rng());
+                let part = CropBox::random(image.dimensions(), 350, 128, &mut rng());
+                let one = resample(&image, &part, (128, 128));
+                let two = two_steps(&image, 350, 128, &mut rng());
                 let worst = one.iter().zip(two.iter()).map(|(a, b)| a.abs_diff(*b)).max();
                 // Both round to bytes twice, from coefficients that differ in the last bits.
                 assert!(worst <= Some(1), "{width}x{height}, draw {draw}: off by {worst:?}");
@@ -117,25 +117,25 @@ mod tests {
     }
 
     #[test]
-    fn resampling_averages_by_a_triangle() {
+    fn resampling_uses_a_triangle_filter() {
         // Halving: weights 1/8, 3/8, 3/8, 1/8 inside, cut off and normalised to 3/7, 3/7, 1/7 at the border.
         let row = [0, 80, 160, 240];
-        let picture = RgbImage::from_fn(4, 4, |x, _| Rgb([row[x as usize]; 3]));
-        let view = resample(&picture, &CropBox::whole((4, 4)), (2, 2));
+        let image = RgbImage::from_fn(4, 4, |x, _| Rgb([row[x as usize]; 3]));
+        let half = resample(&image, &CropBox::whole((4, 4)), (2, 2));
         let left = (3.0 * 0.0 + 3.0 * 80.0 + 160.0_f64) / 7.0;
-        assert_eq!(view.get_pixel(0, 0).0, [left.round() as u8; 3]);
-        assert_eq!(view.get_pixel(1, 1).0, [(240.0 - left).round() as u8; 3]);
+        assert_eq!(half.get_pixel(0, 0).0, [left.round() as u8; 3]);
+        assert_eq!(half.get_pixel(1, 1).0, [(240.0 - left).round() as u8; 3]);
     }
 
     #[test]
-    fn a_picture_of_the_right_size_is_left_alone() {
-        let picture = picture(128, 128);
-        assert_eq!(resample(&picture, &CropBox::whole((128, 128)), (128, 128)), picture);
+    fn an_image_of_the_right_size_is_left_alone() {
+        let image = image(128, 128);
+        assert_eq!(resample(&image, &CropBox::whole((128, 128)), (128, 128)), image);
     }
 
     proptest! {
         #[test]
-        fn crop_boxes_stay_inside_the_picture(
+        fn crop_boxes_stay_inside_the_image(
             width in 1..20_000_u32,
             height in 1..20_000_u32,
             (resize, size) in (1..2_000_u32).prop_flat_map(|resize| (Just(resize), 1..=resize)),
@@ -149,7 +149,7 @@ mod tests {
         }
 
         #[test]
-        fn the_shorter_side_becomes_what_was_asked_for(width in 1..20_000_u32, height in 1..20_000_u32) {
+        fn the_shorter_side_is_resized_exactly(width in 1..20_000_u32, height in 1..20_000_u32) {
             let (new_width, new_height) = resized((width, height), 350);
             prop_assert_eq!(new_width.min(new_height), 350);
             let stretch = f64::from(new_width) / f64::from(width) * f64::from(height) / f64::from(new_height);

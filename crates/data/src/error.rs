@@ -1,4 +1,4 @@
-//! What can go wrong between a picture file and a batch.
+//! What can go wrong between an image file and a batch.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use image::ImageError;
 
-/// Everything that can go wrong on the way from files to batches.
+/// What can go wrong on the way from files to batches.
 ///
 /// Each message is one line, names the file, and says what to do next. Wrong shapes are the caller's bug and
-/// panic instead; this type is for the world outside: files, folders, settings read from disk.
+/// panic instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -22,14 +22,14 @@ pub enum DataError {
 
     /// The folder is there but holds no picture that can be used.
     #[error(
-        "no usable picture in {path}: {refused} refused{reasons}; put JPEG, PNG, WebP, BMP or TIFF files there"
+        "no usable picture in {path}: {skipped} skipped{reasons}; put JPEG, PNG, WebP, BMP or TIFF files there"
     )]
     NoPictures {
         /// The folder.
         path: PathBuf,
-        /// How many files looked like pictures and were refused.
-        refused: usize,
-        /// The first few reasons, in brackets, or nothing when nothing was refused.
+        /// How many files looked like pictures and were skipped.
+        skipped: usize,
+        /// The first few reasons, in parentheses; empty when nothing was skipped.
         reasons: String,
     },
 
@@ -132,10 +132,10 @@ pub enum DataError {
         source: Arc<DataError>,
     },
 
-    /// The code that makes a batch panicked: a picture source, a mask generator, or this crate.
-    #[error("making a batch panicked: {message}; this is a bug in the picture source or the mask generator")]
+    /// The code that makes a batch panicked: a dataset, a mask generator, or this crate.
+    #[error("making a batch panicked: {message}; this is a bug in the dataset or the mask generator")]
     Panicked {
-        /// The panic's own words.
+        /// The panic's message.
         message: String,
     },
 }
@@ -143,15 +143,4 @@ pub enum DataError {
 /// Decoders end some of their messages with line breaks.
 fn one_line(error: &ImageError) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What to do with a picture that cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnBadPicture {
-    /// Go on without it and report it once: a folder leaves it out, a loader draws another picture in its place.
-    #[default]
-    Skip,
-    /// Stop with its error. The choice for evaluation, where a replaced picture would change what a number means.
-    Stop,
 }

@@ -1,4 +1,4 @@
-//! A folder of pictures, listed once, in a fixed order, with a fixed split.
+//! A folder of images, listed once, in a fixed order, with a fixed split.
 
 use std::{
     collections::BTreeMap,
@@ -13,38 +13,37 @@ use walkdir::{DirEntry, WalkDir};
 use crate::shards::is_named_as_tar;
 use crate::skipped::Skipped;
 use crate::sniff::{Kind, sniff};
-use crate::{DataError, Limits, OnBadPicture, PictureSource, decode};
-
-/// Every how-many-th picture [`Folder::split`] puts into the validation part.
-pub const VALIDATION_EVERY: usize = 20;
+use crate::{DataError, ImageDataset, Limits, decode};
 
 /// How a folder is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FolderOptions {
-    /// What to do with a file that claims to be a picture and is none (default: skip it and report it).
-    pub on_bad_picture: OnBadPicture,
-    /// What each picture may ask for when it is decoded.
+    /// Whether a file that claims to be a picture and is none is an error; otherwise it is skipped and
+    /// reported.
+    #[serde(alias = "on_bad_picture", deserialize_with = "crate::loader::strict")]
+    pub strict: bool,
+    /// What each image may need when it is decoded.
     pub limits: Limits,
 }
 
-/// A folder of pictures and of folders of pictures.
+/// A folder of images and of folders of images.
 ///
-/// - **What counts**: files whose content is JPEG, PNG, WebP, BMP or TIFF, whatever they are called. Files that
-///   are called like pictures, or hold pictures of another format, are *refused*: listed in
-///   [`skipped`](Self::skipped) with a reason. All other files, hidden files and hidden folders are passed over.
-/// - **Order**: by path below the root, its parts joined by `/`, compared byte by byte; the same on every system.
-/// - **Links** are followed; a link to a folder that contains it is passed over.
-/// - **Opening** reads only the first bytes of each file. That a picture is damaged further in shows when it is
-///   decoded; [`check`](Self::check) decodes all of them.
+/// - **What counts**: files whose content is JPEG, PNG, WebP, BMP or TIFF, whatever their names. Files that
+///   are named like pictures, or hold pictures of another format, are skipped: [`skipped`](Self::skipped)
+///   lists them with a reason. All other files, hidden files and hidden folders are ignored.
+/// - **Order**: by path below the root, its parts joined by `/`, compared byte by byte; the same on every
+///   system.
+/// - **Links** are followed; a link to a folder that contains it is ignored.
+/// - **Opening** reads only the first bytes of each file. Damage further in shows when the image is decoded.
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: PathBuf,
-    pictures: Vec<Entry>,
+    images: Vec<Entry>,
     skipped: Vec<Skipped>,
     limits: Limits,
-    /// Whether tar files were passed over, which are shards where they are alone.
-    passed_tar_files: bool,
+    /// Whether tar files were ignored, which are shards where they are alone.
+    ignored_tar_files: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,24 +54,28 @@ struct Entry {
 }
 
 impl Folder {
-    /// Lists the pictures below `path`.
+    /// [`split`](Self::split) puts the first of every so many images into the validation part.
+    pub const VALIDATION_EVERY: usize = 20;
+
+    /// Lists the images below `path`.
     ///
     /// # Errors
-    /// [`DataError::FolderMissing`] when there is no such folder, [`DataError::NoPictures`] when no file in it
-    /// can be used, and the first refusal's error with [`OnBadPicture::Stop`].
+    /// [`DataError::FolderMissing`] when there is no such folder, [`DataError::NoPictures`] when no file in
+    /// it can be used, and with [`strict`](FolderOptions::strict) the error of the first file that would
+    /// be skipped.
     ///
     /// # Examples
     /// ```
-    /// use context_encoder_data::{Folder, FolderOptions, PictureSource};
+    /// use context_encoder_data::{Folder, FolderOptions, ImageDataset};
     ///
     /// # let folder = tempfile::tempdir()?;
     /// # for name in ["b.png", "a.png", "c.png"] {
     /// #     image::RgbImage::new(32, 32).save(folder.path().join(name))?;
     /// # }
-    /// let pictures = Folder::open(folder.path(), FolderOptions::default())?;
-    /// assert_eq!(pictures.len(), 3);
-    /// assert_eq!(pictures.name(0), "a.png");
-    /// let (training, validation) = pictures.split();
+    /// let images = Folder::open(folder.path(), FolderOptions::default())?;
+    /// assert_eq!(images.len(), 3);
+    /// assert_eq!(images.name(0), "a.png");
+    /// let (training, validation) = images.split();
     /// assert_eq!((training.len(), validation.len()), (2, 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -83,9 +86,9 @@ impl Folder {
         }
         let limits = options.limits;
         let mut folder =
-            Self { root, pictures: Vec::new(), skipped: Vec::new(), limits, passed_tar_files: false };
-        folder.list(options.on_bad_picture)?;
-        if folder.pictures.is_empty() {
+            Self { root, images: Vec::new(), skipped: Vec::new(), limits, ignored_tar_files: false };
+        folder.list(options.strict)?;
+        if folder.images.is_empty() {
             return Err(folder.no_pictures());
         }
         Ok(folder)
@@ -97,50 +100,45 @@ impl Folder {
         &self.root
     }
 
-    /// What each picture may ask for when it is decoded.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// The files that were left out when the folder was opened, sorted by name. Empty for the parts of a split.
+    /// The files that were skipped when the folder was opened, sorted by name. Empty for the parts of a
+    /// split.
     #[must_use]
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
-    /// The path of a picture.
+    /// The path of an image.
     ///
     /// # Panics
-    /// When `index` is not below the number of pictures.
+    /// When `index` is not below the number of images.
     #[must_use]
     pub fn path(&self, index: usize) -> &Path {
-        &self.pictures[index].path
+        &self.images[index].path
     }
 
-    /// Splits into (training, validation): in sorted order, the first of every [`VALIDATION_EVERY`] pictures is
-    /// for validation.
+    /// Splits into (training, validation): in sorted order, the first of every
+    /// [`VALIDATION_EVERY`](Self::VALIDATION_EVERY) images is for validation.
     ///
-    /// Two or more pictures give at least one for validation; a single one stays in training. The split depends
-    /// on the names alone, so it is the same in every run and on every machine as long as the folder does not
-    /// change; a file that is added or removed shifts it.
+    /// Two or more images give at least one for validation; a single one stays in training. The split depends
+    /// on the names alone, so it is the same in every run and on every machine as long as the folder does
+    /// not change; a file that is added or removed shifts it.
     #[must_use]
     pub fn split(&self) -> (Self, Self) {
-        let single = self.pictures.len() < 2;
+        let single = self.images.len() < 2;
         let (validation, training): (Vec<_>, Vec<_>) =
-            (0..self.pictures.len()).partition(|index| !single && index.is_multiple_of(VALIDATION_EVERY));
-        (self.part(&training), self.part(&validation))
+            (0..self.images.len()).partition(|index| !single && index.is_multiple_of(Self::VALIDATION_EVERY));
+        (self.subset(&training), self.subset(&validation))
     }
 
-    /// The same folder without the pictures whose files are, byte for byte, files of `other`; so that nobody is
-    /// tested on what was learned.
+    /// The same folder without the images whose files are, byte for byte, files of `other`: so that no test
+    /// image is trained on.
     ///
     /// # Errors
     /// [`DataError::Io`] when a file of equal length cannot be read.
     ///
     /// # Examples
     /// ```
-    /// use context_encoder_data::{Folder, FolderOptions, PictureSource};
+    /// use context_encoder_data::{Folder, FolderOptions, ImageDataset};
     ///
     /// # let [train, test] = [tempfile::tempdir()?, tempfile::tempdir()?];
     /// # let grey = |level| image::RgbImage::from_pixel(32, 32, image::Rgb([level; 3]));
@@ -148,30 +146,31 @@ impl Folder {
     /// # grey(2).save(train.path().join("b.png"))?;
     /// # grey(2).save(test.path().join("c.png"))?;
     /// let open = |folder| Folder::open(folder, FolderOptions::default());
-    /// let pictures = open(train.path())?.without(&open(test.path())?)?; // b.png is c.png
-    /// assert_eq!((pictures.len(), pictures.name(0)), (1, "a.png".to_owned()));
+    /// let images = open(train.path())?.exclude(&open(test.path())?)?; // b.png is c.png
+    /// assert_eq!((images.len(), images.name(0)), (1, "a.png".to_owned()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn without(self, other: &Self) -> Result<Self, DataError> {
+    pub fn exclude(self, other: &Self) -> Result<Self, DataError> {
         let failed = |path: &Path, source| DataError::Io { path: path.to_owned(), source };
         let length =
             |path: &Path| fs::metadata(path).map(|file| file.len()).map_err(|error| failed(path, error));
         let bytes = |path: &Path| fs::read(path).map_err(|error| failed(path, error));
         let hash = |bytes: &[u8]| BuildHasherDefault::<DefaultHasher>::default().hash_one(bytes);
-        // Files are read only where another has the same length, and compared only where they have the same hash.
+        // Files are read only where another has the same length, and compared only where they have the same
+        // hash.
         let mut lengths: BTreeMap<u64, Vec<&Path>> = BTreeMap::new();
-        for entry in &other.pictures {
+        for entry in &other.images {
             lengths.entry(length(&entry.path)?).or_default().push(&entry.path);
         }
         let mut hashes: BTreeMap<(u64, u64), Vec<&Path>> = BTreeMap::new();
-        let mut pictures = Vec::with_capacity(self.pictures.len());
-        for entry in self.pictures {
+        let mut images = Vec::with_capacity(self.images.len());
+        for entry in self.images {
             let size = length(&entry.path)?;
-            let Some(alike) = lengths.get_mut(&size) else {
-                pictures.push(entry);
+            let Some(same_length) = lengths.get_mut(&size) else {
+                images.push(entry);
                 continue;
             };
-            for path in std::mem::take(alike) {
+            for path in std::mem::take(same_length) {
                 hashes.entry((size, hash(&bytes(path)?))).or_default().push(path);
             }
             let own = bytes(&entry.path)?;
@@ -180,56 +179,52 @@ impl Folder {
                 equal = equal || bytes(path)? == own;
             }
             if !equal {
-                pictures.push(entry);
+                images.push(entry);
             }
         }
-        Ok(Self { pictures, ..self })
+        Ok(Self { images, ..self })
     }
 
-    /// Decodes every picture and returns those that fail, in order. Takes as long as one epoch of reading.
-    #[must_use]
-    pub fn check(&self) -> Vec<Skipped> {
-        self.pictures
-            .iter()
-            .filter_map(|Entry { name, path }| {
-                let error = decode(path, &self.limits).err()?;
-                Some(Skipped::new(name.clone(), error))
-            })
-            .collect()
-    }
-
-    fn list(&mut self, on_bad_picture: OnBadPicture) -> Result<(), DataError> {
+    fn list(&mut self, strict: bool) -> Result<(), DataError> {
         let visible =
             |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
-        let mut refused = Vec::new();
+        let mut skipped = Vec::new();
         for found in WalkDir::new(&self.root).follow_links(true).into_iter().filter_entry(visible) {
             match found {
                 Ok(entry) if entry.file_type().is_file() => {
                     let entry = Entry::new(&self.root, entry.into_path());
-                    match entry.verdict() {
-                        Verdict::Use => self.pictures.push(entry),
-                        Verdict::PassOver => self.passed_tar_files |= is_named_as_tar(&entry.path),
-                        Verdict::Refuse(error) => refused.push((entry, error)),
-                    }
+                    let error = match sniff(&entry.path) {
+                        Ok(Kind::Picture(_)) => {
+                            self.images.push(entry);
+                            continue;
+                        }
+                        Ok(Kind::Other) => {
+                            self.ignored_tar_files |= is_named_as_tar(&entry.path);
+                            continue;
+                        }
+                        Ok(Kind::Skipped(reason)) => {
+                            DataError::NotAPicture { path: entry.path.clone(), reason }
+                        }
+                        Err(source) => DataError::Io { path: entry.path.clone(), source },
+                    };
+                    skipped.push((entry, error));
                 }
                 Ok(_) => {}
                 Err(error) if error.loop_ancestor().is_some() => {}
                 Err(error) => {
                     let path = error.path().unwrap_or(&self.root).to_owned();
                     let entry = Entry::new(&self.root, path.clone());
-                    refused.push((entry, DataError::Io { path, source: error.into() }));
+                    skipped.push((entry, DataError::Io { path, source: error.into() }));
                 }
             }
         }
-        self.pictures.sort_unstable();
-        refused.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let mut refused = refused.into_iter().map(|(entry, error)| (entry.name, error));
-        if on_bad_picture == OnBadPicture::Stop
-            && let Some((_, error)) = refused.next()
-        {
+        self.images.sort_unstable();
+        skipped.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut skipped = skipped.into_iter().map(|(entry, error)| (entry.name, error));
+        if strict && let Some((_, error)) = skipped.next() {
             return Err(error);
         }
-        self.skipped = refused.map(|(name, error)| Skipped::new(name, error)).collect();
+        self.skipped = skipped.map(|(name, error)| Skipped::new(name, error)).collect();
         Ok(())
     }
 
@@ -238,34 +233,34 @@ impl Folder {
         let shown: Vec<_> = self.skipped.iter().take(SHOWN).map(ToString::to_string).collect();
         let more = if self.skipped.len() > SHOWN { "; ..." } else { "" };
         let reasons = match shown.as_slice() {
-            [] if self.passed_tar_files => {
+            [] if self.ignored_tar_files => {
                 "; tar files are there, but not alone: name the folder that holds them and nothing else"
                     .to_owned()
             }
             [] => String::new(),
             shown => format!(" ({}{more})", shown.join("; ")),
         };
-        DataError::NoPictures { path: self.root.clone(), refused: self.skipped.len(), reasons }
+        DataError::NoPictures { path: self.root.clone(), skipped: self.skipped.len(), reasons }
     }
 
-    fn part(&self, indices: &[usize]) -> Self {
+    fn subset(&self, indices: &[usize]) -> Self {
         Self {
             root: self.root.clone(),
-            pictures: indices.iter().map(|&index| self.pictures[index].clone()).collect(),
+            images: indices.iter().map(|&index| self.images[index].clone()).collect(),
             skipped: Vec::new(),
             limits: self.limits,
-            passed_tar_files: self.passed_tar_files,
+            ignored_tar_files: self.ignored_tar_files,
         }
     }
 }
 
-impl PictureSource for Folder {
+impl ImageDataset for Folder {
     fn len(&self) -> usize {
-        self.pictures.len()
+        self.images.len()
     }
 
-    fn picture(&self, _epoch: u64, index: usize) -> Result<RgbImage, DataError> {
-        decode(&self.pictures[index].path, &self.limits)
+    fn image(&self, _epoch: u64, index: usize) -> Result<RgbImage, DataError> {
+        decode(&self.images[index].path, &self.limits)
     }
 
     fn same_every_epoch(&self) -> bool {
@@ -273,14 +268,8 @@ impl PictureSource for Folder {
     }
 
     fn name(&self, index: usize) -> String {
-        self.pictures[index].name.clone()
+        self.images[index].name.clone()
     }
-}
-
-enum Verdict {
-    Use,
-    PassOver,
-    Refuse(DataError),
 }
 
 impl Entry {
@@ -288,15 +277,5 @@ impl Entry {
         let below = path.strip_prefix(root).unwrap_or(&path);
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         Self { name: parts.join("/"), path }
-    }
-
-    fn verdict(&self) -> Verdict {
-        let path = || self.path.clone();
-        match sniff(&self.path) {
-            Ok(Kind::Picture(_)) => Verdict::Use,
-            Ok(Kind::Other) => Verdict::PassOver,
-            Ok(Kind::Skipped(reason)) => Verdict::Refuse(DataError::NotAPicture { path: path(), reason }),
-            Err(source) => Verdict::Refuse(DataError::Io { path: path(), source }),
-        }
     }
 }

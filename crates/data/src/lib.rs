@@ -1,54 +1,47 @@
-//! From picture files to batches: folders, decoding, cropping, loading, and built-in facades.
+//! From image files to batches: folders, decoding, cropping, loading, and built-in facades.
 //!
 //! | step | module | what it does |
 //! |---|---|---|
-//! | 1 | `folder`, `shards`, `sniff` | lists pictures by content, sorted, with a fixed split |
-//! | 2 | `decode`, `jpeg` | a file becomes 8-bit RGB, upright, within limits |
-//! | 3 | `view`, `crop`, `tint` | training views (random crop, flip, scale, light) and the evaluation view |
-//! | 4 | [`pixel`] | bytes to `[-1, 1]` and back: the one place that knows ranges |
-//! | 5 | `loader`, `loader_config`, `order`, `prefetch`, `decoded_cache` | batches ahead of their consumer, the same for any number of threads |
-//! | 6 | `batch` | a batch on the host, and on a device |
+//! | 1 | `dataset`, `folder`, `shards`, `facades` | images by index: files found by content, sorted, with a fixed split; or drawn |
+//! | 2 | `decode`, `sniff`, `jpeg` | a file becomes 8-bit RGB, upright, within limits |
+//! | 3 | `transform`, `crop`, `color_jitter` | a square for training (random crop, flip, scale and color jitter) or evaluation |
+//! | 4 | `loader`, `sampler`, `prefetch`, `image_cache` | batches ahead of their consumer, the same for any number of threads |
+//! | 5 | `batch`, [`pixel`] | samples become tensors in `[-1, 1]` on a device, and back: the one place that knows ranges |
 //!
-//! Randomness is explicit: each decision has its own [`stream`], keyed by seed, purpose, epoch and picture. Masks
-//! are 1 where a picture is hidden. Pictures come from a [`Folder`], from [`Shards`], from [`facades`] drawn on the fly, or from any
-//! other [`PictureSource`].
+//! Randomness is explicit: each decision has its own [random stream](rng_for), keyed by seed, purpose, epoch
+//! and image. Masks are 1 where an image is hidden.
 
 mod batch;
 mod color_jitter;
 mod crop;
+mod dataset;
 mod decode;
-mod decoded_cache;
 mod error;
-mod facade_source;
+mod facades;
 mod folder;
+mod image_cache;
 mod jpeg;
 mod loader;
-mod loader_config;
-mod order;
 mod prefetch;
-mod rng_for;
+mod rng;
+mod sampler;
 mod shards;
 mod skipped;
 mod sniff;
-mod source;
 mod transform;
 
-pub mod facades;
 pub mod pixel;
 
-pub use batch::{HostBatch, InpaintingBatch, Sample};
-pub use color_jitter::ColorJitter;
+pub use batch::{InpaintingBatch, Sample};
+pub use dataset::ImageDataset;
 pub use decode::{Limits, decode};
-pub use decoded_cache::CacheStats;
-pub use error::{DataError, OnBadPicture};
-pub use facade_source::FacadeSource;
+pub use error::DataError;
 pub use facades::Facades;
-pub use folder::{Folder, FolderOptions, VALIDATION_EVERY};
-pub use loader::{Batches, Loader};
-pub use loader_config::{LastBatch, LoaderConfig, MaskSharing};
-pub use order::{Order, Position};
-pub use rng_for::{Purpose, coin_flips, rng_for};
+pub use folder::{Folder, FolderOptions};
+pub use image_cache::CacheStats;
+pub use loader::{Loader, LoaderConfig, MaskSharing};
+pub use rng::{Purpose, coin_flips, rng_for};
+pub use sampler::Sampler;
 pub use shards::Shards;
 pub use skipped::Skipped;
-pub use source::PictureSource;
 pub use transform::Transform;

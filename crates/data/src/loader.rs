@@ -1,4 +1,4 @@
-//! Batches of pictures and masks, made ahead by threads, the same for any number of threads.
+//! Batches of images and masks, made ahead by threads, the same for any number of threads.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,183 +8,278 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use context_encoder_mask::{Mask, MaskGenerator};
 use image::RgbImage;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::decoded_cache::{CacheStats, DecodedCache};
+use crate::image_cache::{CacheStats, ImageCache};
 use crate::prefetch::Prefetch;
 use crate::skipped::{Skipped, SkippedLog};
-use crate::{
-    DataError, HostBatch, LastBatch, LoaderConfig, MaskSharing, OnBadPicture, PictureSource, Position,
-    Purpose, Sample, rng_for,
-};
+use crate::{DataError, ImageDataset, Purpose, Sample, Sampler, Transform, rng_for};
 
-/// How many other pictures are tried in the place of a bad one.
+/// How many other images are tried in the place of one that cannot be read.
 const REPLACEMENTS: usize = 16;
 
-/// Makes batches from a source of pictures and a generator of masks.
+/// How images become batches.
 ///
-/// A batch is a pure function of (pictures, masks, settings, [`Position`]): each random decision has its own
-/// [`stream`], keyed by seed, epoch and picture. So batches are the same for any number of threads, and a run
-/// resumes from any position with the batches that it would have seen.
+/// | field | default | purpose |
+/// |---|---|---|
+/// | `batch_size` | 64 (paper's code) | images in a batch |
+/// | `seed` | 0 | decides order, crops, flips and masks |
+/// | `workers` | 2 | threads that read images; 0 reads in the calling thread. Never changes a batch |
+/// | `prefetch` | 4 | finished batches that may wait for the consumer |
+/// | `cache_mib` | 1024 MiB | memory for decoded images, which later epochs need not decode again; 0 keeps none. Never changes a batch |
+/// | `transform` | 350, then 128 | how an image becomes the square that the network sees |
+/// | `sampler` | shuffled | the order of the images in an epoch |
+/// | `drop_last` | true | whether a last batch that is not full is dropped |
+/// | `mask_sharing` | each image its own | which images share a mask |
+/// | `strict` | false | whether an image that cannot be read stops the loader, or is replaced |
+///
+/// The names that fields had before are read as well: `ahead`, `view`, `order`, `last_batch` (`drop`,
+/// `keep`), `sharing` and `on_bad_picture` (`skip`, `stop`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoaderConfig {
+    /// Images in a batch.
+    pub batch_size: usize,
+    /// Decides order, crops, flips and masks.
+    pub seed: u64,
+    /// Threads that read images; 0 reads in the calling thread.
+    pub workers: usize,
+    /// Finished batches that may wait for the consumer, beside the one that each thread works on.
+    #[serde(alias = "ahead")]
+    pub prefetch: usize,
+    /// Memory for decoded images, in MiB; 0 keeps none. Used only where images are the
+    /// [same in every epoch](crate::ImageDataset::same_every_epoch). When they do not all fit, the first to
+    /// come are kept.
+    pub cache_mib: u64,
+    /// How an image becomes the square that the network sees.
+    #[serde(alias = "view")]
+    pub transform: Transform,
+    /// The order of the images in an epoch.
+    #[serde(alias = "order")]
+    pub sampler: Sampler,
+    /// Whether the last images of an epoch are left out where they do not fill a batch: for training, where
+    /// batch norm wants full batches, and shuffling leaves out others in the next epoch. For evaluation
+    /// they make a smaller batch, so that each image counts once.
+    #[serde(alias = "last_batch", deserialize_with = "drop_last")]
+    pub drop_last: bool,
+    /// Which images share a mask.
+    #[serde(alias = "sharing")]
+    pub mask_sharing: MaskSharing,
+    /// Whether the first image that cannot be read stops the loader; otherwise it is reported, and another
+    /// image takes its place.
+    #[serde(alias = "on_bad_picture", deserialize_with = "strict")]
+    pub strict: bool,
+}
+
+/// Which images share a mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskSharing {
+    /// Each image has its own (the paper).
+    #[default]
+    EachPicture,
+    /// All images of a batch have the same (the authors' code).
+    EachBatch,
+}
+
+impl Default for LoaderConfig {
+    fn default() -> Self {
+        Self {
+            batch_size: 64,
+            seed: 0,
+            workers: 2,
+            prefetch: 4,
+            cache_mib: 1024,
+            transform: Transform::training(),
+            sampler: Sampler::default(),
+            drop_last: true,
+            mask_sharing: MaskSharing::default(),
+            strict: false,
+        }
+    }
+}
+
+/// A switch, or one of the two words that stood for off and on before it was one.
+fn switch<'de, D: Deserializer<'de>>(deserializer: D, [off, on]: [&str; 2]) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Value {
+        Switch(bool),
+        Word(String),
+    }
+    match Value::deserialize(deserializer)? {
+        Value::Switch(value) => Ok(value),
+        Value::Word(word) if word == off || word == on => Ok(word == on),
+        Value::Word(word) => {
+            Err(serde::de::Error::custom(format!("`{word}` is neither true nor false, `{on}` nor `{off}`")))
+        }
+    }
+}
+
+fn drop_last<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    switch(deserializer, ["keep", "drop"])
+}
+
+pub(crate) fn strict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    switch(deserializer, ["skip", "stop"])
+}
+
+/// Makes batches from a dataset of images and a generator of masks.
+///
+/// A batch is a pure function of (images, masks, settings, step): each random decision has its own
+/// [random stream](rng_for), keyed by seed, epoch and image. So batches are the same for any number of
+/// threads, and a run resumes from any step with the batches that it would have seen. Steps are counted from
+/// the beginning of the run: step `s` is batch `s % steps_per_epoch` of epoch `s / steps_per_epoch`.
 ///
 /// # Examples
 /// ```
 /// use std::sync::Arc;
 ///
-/// use context_encoder_data::{Folder, FolderOptions, Loader, LoaderConfig, Position};
+/// use context_encoder_data::{Folder, FolderOptions, Loader, LoaderConfig};
 /// use context_encoder_mask::Central;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # for name in ["a.png", "b.png", "c.png", "d.png", "e.png"] {
 /// #     image::RgbImage::new(40, 30).save(folder.path().join(name))?;
 /// # }
-/// let pictures = Folder::open(folder.path(), FolderOptions::default())?;
+/// let images = Folder::open(folder.path(), FolderOptions::default())?;
 /// let config = LoaderConfig { batch_size: 2, seed: 7, ..LoaderConfig::default() };
-/// let loader = Loader::new(Arc::new(pictures), Arc::new(Central::new(7)), config)?;
+/// let loader = Loader::new(Arc::new(images), Arc::new(Central::new(7)), config)?;
 /// assert_eq!(loader.steps_per_epoch(), 2);
 ///
-/// for batch in loader.run(Position::default()).take(3) {
+/// for batch in loader.run(0).take(3) {
 ///     let batch = batch?;
-///     assert_eq!(batch.samples.len(), 2);
-///     assert_eq!(batch.samples[0].image.dimensions(), (128, 128));
+///     assert_eq!(batch.len(), 2);
+///     assert_eq!(batch[0].image.dimensions(), (128, 128));
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Loader {
-    source: Arc<dyn PictureSource>,
+    dataset: Arc<dyn ImageDataset>,
     masks: Arc<dyn MaskGenerator>,
     config: LoaderConfig,
-    decoded: Arc<DecodedCache>,
-    skipped_log: Arc<SkippedLog>,
+    cache: Arc<ImageCache>,
+    skipped: Arc<SkippedLog>,
 }
 
 impl Loader {
-    /// Puts pictures, masks and settings together. Reads nothing yet.
+    /// Puts images, masks and settings together. Reads nothing yet.
     ///
     /// # Errors
     /// [`DataError::Settings`] when the settings yield no batch.
     pub fn new(
-        source: Arc<dyn PictureSource>,
+        dataset: Arc<dyn ImageDataset>,
         masks: Arc<dyn MaskGenerator>,
         config: LoaderConfig,
     ) -> Result<Self, DataError> {
-        config.view.validate()?;
+        config.transform.validate()?;
         let fail = |reason: String| Err(DataError::Settings { reason });
-        let (batch_size, pictures) = (config.batch_size, source.len());
+        let (batch_size, images) = (config.batch_size, dataset.len());
         if batch_size == 0 {
             return fail("`batch_size` is 0, the usual one is 64".to_owned());
         }
-        if pictures == 0 {
-            return fail("there are no pictures: give the loader a source with at least one".to_owned());
+        if images == 0 {
+            return fail("there are no pictures: give the loader a dataset with at least one".to_owned());
         }
-        if config.last_batch == LastBatch::Drop && pictures < batch_size {
+        if config.drop_last && images < batch_size {
             return fail(format!(
-                "{pictures} pictures do not fill one batch of {batch_size}: lower `batch_size` or keep the last batch"
+                "{images} pictures do not fill one batch of {batch_size}: lower `batch_size` or set `drop_last` to false"
             ));
         }
-        let memory = if source.same_every_epoch() { config.cache_mib.saturating_mul(1 << 20) } else { 0 };
-        let decoded = Arc::new(DecodedCache::new(pictures, memory));
-        Ok(Self { source, masks, config, decoded, skipped_log: Arc::default() })
+        let memory = if dataset.same_every_epoch() { config.cache_mib.saturating_mul(1 << 20) } else { 0 };
+        let cache = Arc::new(ImageCache::new(images, memory));
+        Ok(Self { dataset, masks, config, cache, skipped: Arc::default() })
     }
 
-    /// Calls `listener` for each bad picture when it is met for the first time, in whatever thread meets it.
+    /// Calls `listener` for each image that cannot be read when it is met for the first time, in whatever
+    /// thread meets it.
     ///
     /// Forgets what was reported before, so call it right after [`new`](Self::new).
     #[must_use]
     pub fn on_skipped(mut self, listener: impl Fn(&Skipped) + Send + Sync + 'static) -> Self {
-        self.skipped_log = Arc::new(SkippedLog::with_listener(listener));
+        self.skipped = Arc::new(SkippedLog::with_listener(listener));
         self
-    }
-
-    /// The settings.
-    #[must_use]
-    pub fn config(&self) -> &LoaderConfig {
-        &self.config
     }
 
     /// How many batches an epoch has; at least one.
     #[must_use]
     pub fn steps_per_epoch(&self) -> u64 {
-        let (pictures, batch_size) = (self.source.len(), self.config.batch_size);
-        let steps = match self.config.last_batch {
-            LastBatch::Drop => pictures / batch_size,
-            LastBatch::Keep => pictures.div_ceil(batch_size),
-        };
+        let (images, batch_size) = (self.dataset.len(), self.config.batch_size);
+        let steps = if self.config.drop_last { images / batch_size } else { images.div_ceil(batch_size) };
         steps as u64
     }
 
-    /// The bad pictures met so far, each once, in the order of the source.
+    /// The unreadable images met so far, each once, in the order of the dataset.
     #[must_use]
     pub fn skipped(&self) -> Vec<Skipped> {
-        self.skipped_log.list()
+        self.skipped.list()
     }
 
-    /// The decoded pictures in memory, shared by the loader's clones and iterators; their bytes never exceed
+    /// The decoded images in memory, shared by the loader's clones and iterators; their bytes never exceed
     /// [`cache_mib`](LoaderConfig::cache_mib).
     #[must_use]
-    pub fn kept(&self) -> CacheStats {
-        self.decoded.kept()
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache.stats()
     }
 
-    /// The batch at a position, made in the calling thread. A step beyond the epoch's last counts on into the
-    /// epochs that follow.
+    /// The batch of a step, made in the calling thread.
     ///
     /// # Errors
-    /// With [`OnBadPicture::Stop`] the first bad picture's error; with [`OnBadPicture::Skip`]
-    /// [`DataError::NoGoodPicture`] when a bad picture's replacements are all bad.
-    pub fn batch(&self, position: Position) -> Result<HostBatch, DataError> {
-        let number = position.number(self.steps_per_epoch());
+    /// When [strict](LoaderConfig::strict), the first unreadable image's error; otherwise
+    /// [`DataError::NoGoodPicture`] when an unreadable image's replacements are all unreadable.
+    pub fn batch(&self, step: u64) -> Result<Vec<Sample>, DataError> {
         let never = AtomicBool::new(false);
-        Ok(self.make(number, &never)?.unwrap_or_else(|| unreachable!("nothing sets the flag")))
+        Ok(self.make(step, &never)?.unwrap_or_else(|| unreachable!("nothing sets the flag")))
     }
 
-    /// All batches from a position on, without end: epoch follows epoch.
+    /// All batches from a step on, without end: epoch follows epoch. Up to [`workers`](LoaderConfig::workers)
+    /// threads make them ahead.
     ///
-    /// The iterator ends early only after an error, which is its last item. Dropping it stops its threads.
-    #[must_use]
-    pub fn run(&self, from: Position) -> Batches {
-        self.batches(from.number(self.steps_per_epoch())..u64::MAX)
+    /// An error, or a panic in the dataset or the mask generator, comes out as an `Err` in its place and is
+    /// the last item. Dropping the iterator stops its threads after the image each of them is reading.
+    pub fn run(&self, from: u64) -> impl Iterator<Item = Result<Vec<Sample>, DataError>> + use<> {
+        self.batches(from..u64::MAX)
     }
 
-    /// The batches of one epoch.
-    #[must_use]
-    pub fn epoch(&self, epoch: u64) -> Batches {
+    /// The batches of one epoch, as [`run`](Self::run) makes them.
+    pub fn epoch(&self, epoch: u64) -> impl Iterator<Item = Result<Vec<Sample>, DataError>> + use<> {
         let steps = self.steps_per_epoch();
-        let first = Position { epoch, step: 0 }.number(steps);
+        let first = epoch.saturating_mul(steps);
         self.batches(first..first.saturating_add(steps))
     }
 
-    fn batches(&self, numbers: Range<u64>) -> Batches {
-        let LoaderConfig { workers, ahead, .. } = self.config;
+    fn batches(&self, steps: Range<u64>) -> Prefetch<Vec<Sample>> {
+        let LoaderConfig { workers, prefetch, .. } = self.config;
         let loader = self.clone();
-        let make = move |number, stop: &AtomicBool| loader.make(number, stop);
-        Batches(Prefetch::new(numbers, workers, ahead, make))
+        Prefetch::new(steps, workers, prefetch, move |step, stop: &AtomicBool| loader.make(step, stop))
     }
 
-    /// Batch `number` of the run, or `None` when `stop` is set meanwhile.
-    fn make(&self, number: u64, stop: &AtomicBool) -> Result<Option<HostBatch>, DataError> {
-        let LoaderConfig { batch_size, seed, order, sharing, .. } = self.config;
-        let position = Position::from_number(number, self.steps_per_epoch());
-        let shared_mask = match sharing {
+    /// The batch of a step, or `None` when `stop` is set meanwhile.
+    fn make(&self, step: u64, stop: &AtomicBool) -> Result<Option<Vec<Sample>>, DataError> {
+        let LoaderConfig { batch_size, seed, sampler, mask_sharing, .. } = self.config;
+        let steps = self.steps_per_epoch();
+        let (epoch, step) = (step / steps, step % steps);
+        let shared_mask = match mask_sharing {
             MaskSharing::EachPicture => None,
-            MaskSharing::EachBatch => Some(self.mask(Purpose::BatchMask, position.epoch, position.step)),
+            MaskSharing::EachBatch => Some(self.mask(Purpose::BatchMask, epoch, step)),
         };
-        let first = position.step as usize * batch_size;
-        let places = first..(first + batch_size).min(self.source.len());
+        let (first, len) = (step as usize * batch_size, self.dataset.len());
+        let positions = first..(first + batch_size).min(len);
         let mut samples = Vec::with_capacity(batch_size);
-        for index in order.at(places, seed, position.epoch, self.source.as_ref()) {
+        for index in sampler.indices(positions, seed, epoch, len, self.dataset.shard_starts()) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            samples.push(self.sample(position.epoch, index, shared_mask.as_ref())?);
+            samples.push(self.sample(epoch, index, shared_mask.as_ref())?);
         }
-        Ok(Some(HostBatch { position, samples }))
+        Ok(Some(samples))
     }
 
     fn sample(&self, epoch: u64, index: usize, shared: Option<&Mask>) -> Result<Sample, DataError> {
-        let LoaderConfig { seed, view, .. } = self.config;
-        let (name, picture) = self.good_picture(epoch, index)?;
-        let image = view.cut(&picture, &mut rng_for(seed, Purpose::Crop, epoch, index as u64));
+        let LoaderConfig { seed, transform, .. } = self.config;
+        let (name, image) = self.readable_image(epoch, index)?;
+        let image = transform.crop(&image, &mut rng_for(seed, Purpose::Crop, epoch, index as u64));
         let mask = match shared {
             Some(mask) => mask.clone(),
             None => self.mask(Purpose::Mask, epoch, index as u64),
@@ -193,42 +288,42 @@ impl Loader {
     }
 
     fn mask(&self, purpose: Purpose, epoch: u64, index: u64) -> Mask {
-        let size = self.config.view.size();
+        let size = self.config.transform.size();
         self.masks.generate(size, size, &mut rng_for(self.config.seed, purpose, epoch, index))
     }
 
-    /// Picture `index`, ready to be cut; decoded only if it is not kept from before.
+    /// Image `index`, ready to be cropped; decoded only if it is not in the cache.
     fn prepared(&self, epoch: u64, index: usize) -> Result<Cow<'_, RgbImage>, DataError> {
-        let view = &self.config.view;
-        self.decoded.get_or(index, || self.source.picture(epoch, index).map(|picture| view.prepare(picture)))
+        let transform = &self.config.transform;
+        self.cache.get_or(index, || self.dataset.image(epoch, index).map(|image| transform.prepare(image)))
     }
 
-    /// Picture `index`, or the first good one of those drawn from the slot's own stream, with its name.
-    fn good_picture(&self, epoch: u64, index: usize) -> Result<(String, Cow<'_, RgbImage>), DataError> {
+    /// Image `index`, or the first readable one of its replacements, with its name.
+    fn readable_image(&self, epoch: u64, index: usize) -> Result<(String, Cow<'_, RgbImage>), DataError> {
         let error = match self.prepared(epoch, index) {
-            Ok(picture) => return Ok((self.source.name(index), picture)),
-            Err(error) if self.config.on_bad_picture == OnBadPicture::Stop => return Err(error),
+            Ok(image) => return Ok((self.dataset.name(index), image)),
+            Err(error) if self.config.strict => return Err(error),
             Err(error) => error,
         };
-        let name = self.source.name(index);
+        let name = self.dataset.name(index);
         let wanted = Skipped::new(name.clone(), error);
-        self.skipped_log.add(index, &wanted);
+        self.skipped.add(index, &wanted);
 
         let candidates = self.replacements(epoch, index);
         let tries = candidates.len();
         for candidate in candidates {
-            let name = self.source.name(candidate);
+            let name = self.dataset.name(candidate);
             match self.prepared(epoch, candidate) {
-                Ok(picture) => return Ok((name, picture)),
-                Err(error) => self.skipped_log.add(candidate, &Skipped::new(name, error)),
+                Ok(image) => return Ok((name, image)),
+                Err(error) => self.skipped.add(candidate, &Skipped::new(name, error)),
             }
         }
         Err(DataError::NoGoodPicture { name, tries, source: wanted.error })
     }
 
-    /// Other pictures in a random order that depends on (seed, epoch, index), at most [`REPLACEMENTS`].
+    /// Other images in a random order that depends on (seed, epoch, index), at most [`REPLACEMENTS`].
     fn replacements(&self, epoch: u64, index: usize) -> Vec<usize> {
-        let len = self.source.len();
+        let len = self.dataset.len();
         let mut rng = rng_for(self.config.seed, Purpose::Replacement, epoch, index as u64);
         let drawn = rand::seq::index::sample(&mut rng, len, len.min(REPLACEMENTS + 1));
         drawn.into_iter().filter(|&candidate| candidate != index).take(REPLACEMENTS).collect()
@@ -238,22 +333,8 @@ impl Loader {
 impl fmt::Debug for Loader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
-            .field("pictures", &self.source.len())
+            .field("images", &self.dataset.len())
             .field("config", &self.config)
             .finish_non_exhaustive()
-    }
-}
-
-/// Batches in the order of their positions; made by [`Loader::run`] and [`Loader::epoch`].
-///
-/// An error, or a panic in the picture source or the mask generator, comes out as an `Err` in its place and is
-/// the last item. Dropping the iterator stops its threads after the picture each of them is reading.
-pub struct Batches(Prefetch<HostBatch>);
-
-impl Iterator for Batches {
-    type Item = Result<HostBatch, DataError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! | where | type | range |
 //! |---|---|---|
-//! | files, pictures, host batches | `u8`, interleaved RGB | `[0, 255]` |
-//! | pictures of 16 bits | `u16`, interleaved RGB | `[0, 65535]` |
+//! | files, images, samples | `u8`, interleaved RGB | `[0, 255]` |
+//! | 16-bit images | `u16`, interleaved RGB | `[0, 65535]` |
 //! | tensors: batches, networks, losses | `f32`, planar `[N,3,H,W]` | `[-1, 1]` |
 //! | masks | `f32`, `[N,1,H,W]` | 1 = hidden, 0 = visible |
 
@@ -14,98 +14,98 @@ use image::{Rgb, RgbImage};
 /// Red, green, blue.
 const CHANNELS: usize = 3;
 
-/// A byte as a network sees it: `2 v / 255 - 1`, in `[-1, 1]`.
+/// An 8-bit value as networks take it: `2 v / 255 - 1`, in `[-1, 1]`.
 ///
 /// ```
 /// use context_encoder_data::pixel;
-/// assert_eq!(pixel::from_byte(0), -1.0);
-/// assert_eq!(pixel::from_byte(255), 1.0);
+/// assert_eq!(pixel::from_u8(0), -1.0);
+/// assert_eq!(pixel::from_u8(255), 1.0);
 /// ```
 #[must_use]
-pub fn from_byte(byte: u8) -> f32 {
-    2.0 * f32::from(byte) / 255.0 - 1.0
+pub fn from_u8(value: u8) -> f32 {
+    2.0 * f32::from(value) / 255.0 - 1.0
 }
 
-/// A network's value as a byte: `255 (v + 1) / 2`, rounded to the nearest, clamped to `[0, 255]`; not-a-number
-/// gives 0.
+/// A network's output as 8 bits: `255 (v + 1) / 2`, rounded to the nearest, clamped to `[0, 255]`; NaN gives
+/// 0.
 ///
 /// ```
 /// use context_encoder_data::pixel;
-/// assert_eq!(pixel::to_byte(pixel::from_byte(117)), 117);
-/// assert_eq!(pixel::to_byte(1.5), 255);
+/// assert_eq!(pixel::to_u8(pixel::from_u8(117)), 117);
+/// assert_eq!(pixel::to_u8(1.5), 255);
 /// ```
 #[must_use]
-pub fn to_byte(value: f32) -> u8 {
-    // A float becomes an integer by cutting and clamping; not-a-number becomes 0.
+pub fn to_u8(value: f32) -> u8 {
+    // `as` truncates and clamps; NaN becomes 0.
     ((value + 1.0) * 127.5).round() as u8
 }
 
-/// A 16-bit value as a network sees it: `2 v / 65535 - 1`, in `[-1, 1]`.
+/// A 16-bit value as networks take it: `2 v / 65535 - 1`, in `[-1, 1]`.
 ///
 /// ```
 /// use context_encoder_data::pixel;
-/// assert_eq!(pixel::from_word(0), -1.0);
-/// assert_eq!(pixel::from_word(65_535), 1.0);
+/// assert_eq!(pixel::from_u16(0), -1.0);
+/// assert_eq!(pixel::from_u16(65_535), 1.0);
 /// ```
 #[must_use]
-pub fn from_word(word: u16) -> f32 {
-    2.0 * f32::from(word) / 65_535.0 - 1.0
+pub fn from_u16(value: u16) -> f32 {
+    2.0 * f32::from(value) / 65_535.0 - 1.0
 }
 
-/// A network's value as 16 bits: `65535 (v + 1) / 2`, rounded to the nearest, clamped to `[0, 65535]`; not-a-number
+/// A network's output as 16 bits: `65535 (v + 1) / 2`, rounded to the nearest, clamped to `[0, 65535]`; NaN
 /// gives 0.
 ///
 /// ```
 /// use context_encoder_data::pixel;
-/// assert_eq!(pixel::to_word(pixel::from_word(30_117)), 30_117);
-/// assert_eq!(pixel::to_word(1.5), 65_535);
+/// assert_eq!(pixel::to_u16(pixel::from_u16(30_117)), 30_117);
+/// assert_eq!(pixel::to_u16(1.5), 65_535);
 /// ```
 #[must_use]
-pub fn to_word(value: f32) -> u16 {
+pub fn to_u16(value: f32) -> u16 {
     ((value + 1.0) * 32_767.5).round() as u16
 }
 
-/// Pictures of one size as a tensor `[N,3,H,W]` in `[-1, 1]`.
+/// Images of one size as a tensor `[N,3,H,W]` in `[-1, 1]`.
 ///
 /// # Panics
-/// When there is no picture, or when their sizes differ.
+/// When there is no image, or when their sizes differ.
 ///
 /// # Examples
 /// ```
 /// use burn::tensor::Device;
 /// use context_encoder_data::pixel::{images_to_tensor, tensor_to_images};
 ///
-/// let picture = image::RgbImage::from_fn(5, 4, |x, y| image::Rgb([x as u8, y as u8, 200]));
-/// let tensor = images_to_tensor(&[picture.clone()], &Device::flex());
+/// let image = image::RgbImage::from_fn(5, 4, |x, y| image::Rgb([x as u8, y as u8, 200]));
+/// let tensor = images_to_tensor(&[image.clone()], &Device::flex());
 /// assert_eq!(tensor.dims(), [1, 3, 4, 5]);
-/// assert_eq!(tensor_to_images(tensor), [picture]);
+/// assert_eq!(tensor_to_images(tensor), [image]);
 /// ```
 #[must_use]
 pub fn images_to_tensor(images: &[RgbImage], device: &Device) -> Tensor<4> {
     stack_images(images.iter(), device)
 }
 
-/// A tensor `[N,3,H,W]` in `[-1, 1]` as `N` pictures. Values outside the range are clamped.
+/// A tensor `[N,3,H,W]` in `[-1, 1]` as `N` images. Values outside the range are clamped.
 ///
 /// Reads the tensor back from its device and so waits for it.
 ///
 /// # Panics
-/// When the tensor has not three channels, or cannot be read from its device.
+/// When the tensor does not have three channels, or cannot be read from its device.
 #[must_use]
 pub fn tensor_to_images(images: Tensor<4>) -> Vec<RgbImage> {
     let [batch, channels, height, width] = images.dims();
-    assert_eq!(channels, CHANNELS, "pictures have {CHANNELS} channels, this tensor has {channels}");
+    assert_eq!(channels, CHANNELS, "images have {CHANNELS} channels, this tensor has {channels}");
     let values = match images.try_into_vec_as::<f32>() {
         Ok(values) => values,
-        Err(error) => panic!("cannot read pictures from their device: {error}"),
+        Err(error) => panic!("cannot read images from their device: {error}"),
     };
     let pixels = width * height;
     (0..batch)
-        .map(|picture| {
-            let planes = &values[picture * CHANNELS * pixels..][..CHANNELS * pixels];
+        .map(|image| {
+            let planes = &values[image * CHANNELS * pixels..][..CHANNELS * pixels];
             RgbImage::from_fn(width as u32, height as u32, |x, y| {
                 let at = y as usize * width + x as usize;
-                Rgb([0, 1, 2].map(|channel| to_byte(planes[channel * pixels + at])))
+                Rgb([0, 1, 2].map(|channel| to_u8(planes[channel * pixels + at])))
             })
         })
         .collect()
@@ -132,13 +132,13 @@ pub fn masks_to_tensor(masks: &[Mask], device: &Device) -> Tensor<4> {
     stack_masks(masks.iter(), device)
 }
 
-/// [`images_to_tensor`] over borrowed pictures.
+/// [`images_to_tensor`] over borrowed images.
 pub(crate) fn stack_images<'a>(
     images: impl ExactSizeIterator<Item = &'a RgbImage> + Clone,
     device: &Device,
 ) -> Tensor<4> {
-    let (width, height) = common_size("picture", images.clone().map(RgbImage::dimensions));
-    let value_of: [f32; 256] = std::array::from_fn(|byte| from_byte(byte as u8));
+    let (width, height) = common_size("image", images.clone().map(RgbImage::dimensions));
+    let value_of: [f32; 256] = std::array::from_fn(|byte| from_u8(byte as u8));
     let batch = images.len();
     let mut values = Vec::with_capacity(batch * CHANNELS * width * height);
     for image in images {
@@ -182,36 +182,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_survives_the_way_there_and_back() {
-        for byte in 0..=255 {
-            assert_eq!(to_byte(from_byte(byte)), byte);
+    fn every_u8_round_trips() {
+        for value in 0..=255 {
+            assert_eq!(to_u8(from_u8(value)), value);
         }
     }
 
     #[test]
-    fn every_word_survives_the_way_there_and_back() {
-        for word in 0..=u16::MAX {
-            assert_eq!(to_word(from_word(word)), word);
+    fn every_u16_round_trips() {
+        for value in 0..=u16::MAX {
+            assert_eq!(to_u16(from_u16(value)), value);
         }
-        assert_eq!([-7.0, f32::NAN, 7.0].map(to_word), [0, 0, 65_535]);
+        assert_eq!([-7.0, f32::NAN, 7.0].map(to_u16), [0, 0, 65_535]);
     }
 
     #[test]
-    fn values_round_to_the_nearest_byte_and_are_clamped() {
+    fn values_round_to_the_nearest_and_are_clamped() {
         // (-0.5 + 1) * 127.5 = 63.75; (0 + 1) * 127.5 = 127.5, and halves go up
-        assert_eq!(to_byte(-0.5), 64);
-        assert_eq!(to_byte(0.0), 128);
-        assert_eq!([-7.0, f32::NEG_INFINITY, f32::NAN].map(to_byte), [0, 0, 0]);
-        assert_eq!([1.01, f32::INFINITY].map(to_byte), [255, 255]);
-        assert!((from_byte(51) - -0.6).abs() < 1e-6, "2 * 51 / 255 - 1");
+        assert_eq!(to_u8(-0.5), 64);
+        assert_eq!(to_u8(0.0), 128);
+        assert_eq!([-7.0, f32::NEG_INFINITY, f32::NAN].map(to_u8), [0, 0, 0]);
+        assert_eq!([1.01, f32::INFINITY].map(to_u8), [255, 255]);
+        assert!((from_u8(51) - -0.6).abs() < 1e-6, "2 * 51 / 255 - 1");
     }
 
     #[test]
     fn channels_become_planes_row_by_row() {
-        let mut picture = RgbImage::new(2, 2);
-        picture.put_pixel(1, 0, Rgb([255, 0, 51]));
-        picture.put_pixel(0, 1, Rgb([0, 255, 0]));
-        let values = images_to_tensor(&[picture], &Device::flex()).into_data();
+        let mut image = RgbImage::new(2, 2);
+        image.put_pixel(1, 0, Rgb([255, 0, 51]));
+        image.put_pixel(0, 1, Rgb([0, 255, 0]));
+        let values = images_to_tensor(&[image], &Device::flex()).into_data();
         let planes = [
             [-1.0, 1.0, -1.0, -1.0], // red
             [-1.0, -1.0, 1.0, -1.0], // green
@@ -229,37 +229,37 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "each picture must be 3x2 like the first, one is 2x3")]
-    fn pictures_of_two_sizes_are_the_callers_bug() {
+    #[should_panic(expected = "each image must be 3x2 like the first, one is 2x3")]
+    fn images_of_two_sizes_panic() {
         let _ = images_to_tensor(&[RgbImage::new(3, 2), RgbImage::new(2, 3)], &Device::flex());
     }
 
     #[test]
-    #[should_panic(expected = "pictures have 3 channels, this tensor has 1")]
-    fn a_tensor_of_masks_is_no_tensor_of_pictures() {
+    #[should_panic(expected = "images have 3 channels, this tensor has 1")]
+    fn tensor_of_one_channel_panics() {
         let _ = tensor_to_images(Tensor::zeros([1, 1, 2, 2], &Device::flex()));
     }
 
     proptest! {
         #[test]
-        fn pictures_survive_the_way_through_a_tensor(
+        fn images_round_trip_through_a_tensor(
             (width, height, bytes) in (1..9_u32, 1..9_u32).prop_flat_map(|(width, height)| {
                 let length = (width * height * 3) as usize;
                 (Just(width), Just(height), proptest::collection::vec(any::<u8>(), 2 * length))
             }),
         ) {
             let (first, second) = bytes.split_at(bytes.len() / 2);
-            let pictures: Vec<_> = [first, second]
+            let images: Vec<_> = [first, second]
                 .into_iter()
                 .filter_map(|half| RgbImage::from_raw(width, height, half.to_vec()))
                 .collect();
-            prop_assert_eq!(pictures.len(), 2);
-            prop_assert_eq!(tensor_to_images(images_to_tensor(&pictures, &Device::flex())), pictures);
+            prop_assert_eq!(images.len(), 2);
+            prop_assert_eq!(tensor_to_images(images_to_tensor(&images, &Device::flex())), images);
         }
 
         #[test]
-        fn any_value_gives_the_nearest_byte(value in -1.0_f32..=1.0) {
-            let back = from_byte(to_byte(value));
+        fn any_value_gives_the_nearest_u8(value in -1.0_f32..=1.0) {
+            let back = from_u8(to_u8(value));
             prop_assert!((back - value).abs() <= 1.0 / 255.0 + 1e-6);
         }
     }

@@ -1,4 +1,4 @@
-//! Work done ahead of its consumer by threads, delivered in order.
+//! Items made ahead of their consumer by threads, delivered in order.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -10,13 +10,14 @@ use std::thread::{self, JoinHandle};
 
 use crate::DataError;
 
-/// Makes item `number`. It should look at the flag now and then and return `None` once it is set, and only then.
+/// Makes item `number`. It should look at the flag now and then and return `None` once it is set, and only
+/// then.
 type Make<T> = dyn Fn(u64, &AtomicBool) -> Result<Option<T>, DataError> + Send + Sync;
 
 /// An iterator over `make(number)` for a range of numbers, in order, computed ahead by threads.
 ///
-/// Without threads each item is made when it is asked for. An error, or a panic inside `make`, comes out in its
-/// place and ends the iteration. Dropping the iterator stops the threads and waits for them.
+/// Without threads each item is made when it is asked for. An error, or a panic inside `make`, comes out in
+/// its place and ends the iteration. Dropping the iterator stops the threads and joins them.
 pub(crate) struct Prefetch<T> {
     shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<()>>,
@@ -62,7 +63,7 @@ impl<T: Send + 'static> Prefetch<T> {
         });
         let start_thread = |_| {
             let shared = Arc::clone(&shared);
-            thread::Builder::new().name("pictures".to_owned()).spawn(move || shared.work()).ok()
+            thread::Builder::new().name("loader".to_owned()).spawn(move || shared.work()).ok()
         };
         let threads = (0..workers).map_while(start_thread).collect();
         Self { shared, threads, next: start }
@@ -109,7 +110,7 @@ impl<T> Drop for Prefetch<T> {
 }
 
 impl<T> Shared<T> {
-    /// What a thread does: take the next number, make its item, put it on the table, until told to stop.
+    /// The loop of a thread: take the next number, make its item, store it, until told to stop.
     fn work(&self) {
         while let Some(number) = self.take() {
             let Some(item) = self.make(number) else { return };
@@ -220,18 +221,18 @@ mod tests {
             assert!(items.next().is_none(), "nothing follows an error");
 
             let panicking = |number, _: &AtomicBool| {
-                assert!(number < 2, "item {number} is too much");
+                assert!(number < 2, "item {number} fails");
                 Ok(Some(number))
             };
             let items: Vec<_> = Prefetch::new(0..100, workers, 2, panicking).collect();
             assert_eq!(items.len(), 3);
             let Err(DataError::Panicked { message }) = &items[2] else { panic!("{:?}", items[2]) };
-            assert_eq!(message, "item 2 is too much");
+            assert_eq!(message, "item 2 fails");
         }
     }
 
     #[test]
-    fn dropping_stops_work_that_would_take_for_ever() {
+    fn dropping_stops_endless_work() {
         let until_stopped = |number, stop: &AtomicBool| {
             while number > 0 && !stop.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! Pictures that were left out, each reported once.
+//! Images that were skipped, each reported once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,21 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::DataError;
 
-/// A picture that was left out, and why.
-///
-/// Its `Display` is one line with path and reason.
+/// An image that was skipped, and why; its `Display` is one line with path and reason.
 #[derive(Debug, Clone)]
 pub struct Skipped {
-    /// The picture's name in its source: for a [`Folder`](crate::Folder) the path below its root.
+    /// Its name in the dataset: for a [`Folder`](crate::Folder) the path below its root.
     pub name: String,
-    /// Why it was left out.
+    /// Why it was skipped.
     pub error: Arc<DataError>,
 }
 
 impl Skipped {
     pub(crate) fn new(name: String, error: DataError) -> Self {
-        let error = Arc::new(error);
-        Self { name, error }
+        Self { name, error: Arc::new(error) }
     }
 }
 
@@ -32,7 +29,7 @@ impl fmt::Display for Skipped {
 
 type Listener = Box<dyn Fn(&Skipped) + Send + Sync>;
 
-/// Collects skipped_log from several threads and tells a listener about each the first time it is seen.
+/// Collects skipped images from several threads and tells a listener about each the first time it is seen.
 #[derive(Default)]
 pub(crate) struct SkippedLog {
     by_index: Mutex<BTreeMap<usize, Skipped>>,
@@ -44,20 +41,20 @@ impl SkippedLog {
         Self { by_index: Mutex::default(), listener: Some(Box::new(listener)) }
     }
 
-    /// Notes that picture `index` was refused; the second and later times for one index do nothing.
-    pub(crate) fn add(&self, index: usize, refused: &Skipped) {
+    /// Notes that image `index` was skipped; the second and later times for one index do nothing.
+    pub(crate) fn add(&self, index: usize, skipped: &Skipped) {
         let mut by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
         if by_index.contains_key(&index) {
             return;
         }
-        by_index.insert(index, refused.clone());
+        by_index.insert(index, skipped.clone());
         drop(by_index); // the listener may take its time, or ask for the list
         if let Some(listener) = &self.listener {
-            listener(refused);
+            listener(skipped);
         }
     }
 
-    /// All skipped_log so far, in the order of the pictures.
+    /// All so far, in the order of the dataset.
     pub(crate) fn list(&self) -> Vec<Skipped> {
         let by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
         by_index.values().cloned().collect()
@@ -71,19 +68,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_picture_is_reported_once_and_listed_in_order() {
+    fn each_image_is_reported_once_and_listed_in_order() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
-        let skipped_log = SkippedLog::with_listener(move |_| {
+        let log = SkippedLog::with_listener(move |_| {
             counter.fetch_add(1, Ordering::SeqCst);
         });
         for index in [7, 2, 7, 2, 2] {
             let error = DataError::Settings { reason: format!("picture {index}") };
-            skipped_log.add(index, &Skipped::new(index.to_string(), error));
+            log.add(index, &Skipped::new(index.to_string(), error));
         }
         assert_eq!(calls.load(Ordering::SeqCst), 2);
-        let list = skipped_log.list();
-        assert_eq!(list.iter().map(|refused| refused.name.as_str()).collect::<Vec<_>>(), ["2", "7"]);
+        let list = log.list();
+        assert_eq!(list.iter().map(|skipped| skipped.name.as_str()).collect::<Vec<_>>(), ["2", "7"]);
         assert_eq!(list[0].to_string(), "wrong loader setting: picture 2");
     }
 }

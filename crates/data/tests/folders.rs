@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use context_encoder_data::{DataError, Folder, FolderOptions, OnBadPicture, PictureSource, VALIDATION_EVERY};
+use context_encoder_data::{DataError, Folder, FolderOptions, ImageDataset};
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 
@@ -45,12 +45,12 @@ fn pictures_are_found_by_content_and_sorted_by_path() {
         ["B.png", "a-b/x.png", "a.png", "a/deep/q.png", "a/z.jpg", "b.png", "no_ending"],
     );
     assert!(found.skipped().is_empty());
-    assert_eq!(found.picture(3, 2).expect("decodes").get_pixel(0, 0).0, [5; 3]);
+    assert_eq!(found.image(3, 2).expect("decodes").get_pixel(0, 0).0, [5; 3]);
     assert_eq!(found.path(2), root.path().join("a.png"));
 }
 
 #[test]
-fn files_that_only_claim_to_be_pictures_are_refused_once_each() {
+fn files_that_only_claim_to_be_pictures_are_skipped() {
     let root = folder();
     save(root.path(), "good.png");
     fs::write(root.path().join("web_page.jpg"), "<html>").expect("write");
@@ -58,12 +58,12 @@ fn files_that_only_claim_to_be_pictures_are_refused_once_each() {
     fs::write(root.path().join("empty.png"), "").expect("write");
     let found = open(root.path()).expect("opens");
     assert_eq!(names(&found), ["good.png"]);
-    let skipped: Vec<_> = found.skipped().iter().map(|refused| refused.name.as_str()).collect();
+    let skipped: Vec<_> = found.skipped().iter().map(|skipped| skipped.name.as_str()).collect();
     assert_eq!(skipped, ["empty.png", "moving.gif", "web_page.jpg"]);
     let line = found.skipped()[2].to_string();
     assert!(line.contains("web_page.jpg") && line.contains("its content is no picture"), "{line}");
 
-    let strict = FolderOptions { on_bad_picture: OnBadPicture::Stop, ..FolderOptions::default() };
+    let strict = FolderOptions { strict: true, ..FolderOptions::default() };
     let error = Folder::open(root.path(), strict).expect_err("strict");
     assert!(error.to_string().contains("empty.png"), "the first in sorted order: {error}");
 }
@@ -75,12 +75,12 @@ fn missing_and_empty_folders_say_what_to_do() {
     assert!(matches!(missing, DataError::FolderMissing { .. }));
     assert!(missing.to_string().contains("nowhere: check the path"), "{missing}");
 
-    assert!(matches!(open(root.path()), Err(DataError::NoPictures { refused: 0, .. })));
+    assert!(matches!(open(root.path()), Err(DataError::NoPictures { skipped: 0, .. })));
     for number in 0..5 {
         fs::write(root.path().join(format!("{number}.jpg")), "text").expect("write");
     }
     let empty = open(root.path()).expect_err("no picture").to_string();
-    assert!(empty.contains("5 refused (") && empty.contains("2.jpg") && !empty.contains("3.jpg"), "{empty}");
+    assert!(empty.contains("5 skipped (") && empty.contains("2.jpg") && !empty.contains("3.jpg"), "{empty}");
     assert!(!empty.contains('\n'));
     // A file is no folder.
     assert!(matches!(open(&root.path().join("0.jpg")), Err(DataError::FolderMissing { .. })));
@@ -88,7 +88,7 @@ fn missing_and_empty_folders_say_what_to_do() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_but_not_in_circles() {
+fn links_are_followed_but_not_in_cycles() {
     let (root, elsewhere) = (folder(), folder());
     save(root.path(), "a/picture.png");
     save(elsewhere.path(), "linked.png");
@@ -108,7 +108,7 @@ fn the_split_is_fixed_disjoint_and_complete() {
         save(root.path(), &format!("{number:02}.png"));
     }
     let (training, validation) = open(root.path()).expect("opens").split();
-    assert_eq!(VALIDATION_EVERY, 20);
+    assert_eq!(Folder::VALIDATION_EVERY, 20);
     assert_eq!(names(&validation), ["00.png", "20.png", "40.png"]);
     assert_eq!(training.len(), 40);
     assert!(names(&training).iter().all(|name| !names(&validation).contains(name)));
@@ -126,16 +126,10 @@ fn small_folders_are_split_too() {
 }
 
 #[test]
-fn a_check_decodes_every_picture() {
-    let root = folder();
-    save(root.path(), "good.png");
-    save(root.path(), "bad.png");
-    let bytes = fs::read(root.path().join("bad.png")).expect("read");
-    fs::write(root.path().join("bad.png"), &bytes[..bytes.len() / 2]).expect("write");
-    let found = open(root.path()).expect("opens");
-    assert_eq!(found.len(), 2, "its beginning is a picture's");
-    let refused = found.check();
-    assert_eq!(refused.len(), 1);
-    assert_eq!(refused[0].name, "bad.png");
-    assert!(matches!(*refused[0].error, DataError::Decode { .. }));
+fn options_are_read_under_their_former_name_too() {
+    let strict = |text| serde_json::from_str::<FolderOptions>(text).map(|options| options.strict);
+    assert!(strict(r#"{"strict": true}"#).expect("a switch"));
+    assert!(strict(r#"{"on_bad_picture": "stop"}"#).expect("the former name"));
+    assert!(!strict(r#"{"on_bad_picture": "skip"}"#).expect("the former name"));
+    assert!(strict(r#"{"on_bad_picture": "weep"}"#).is_err());
 }

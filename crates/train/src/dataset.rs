@@ -6,8 +6,7 @@ use std::{
 };
 
 use context_encoder_data::{
-    FacadeSource, Facades, Folder, FolderOptions, Limits, OnBadPicture, PictureSource, Shards, Skipped,
-    Transform,
+    Facades, Folder, FolderOptions, ImageDataset, Limits, Shards, Skipped, Transform,
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +71,7 @@ pub enum DataConfig {
 /// | key | meaning | range |
 /// |---|---|---|
 /// | `smallest` | shorter sides are drawn from it to `data.resize`, pixels; 0 varies nothing | `model.size` to `data.resize` |
-/// | `colour` | how far [light and colours](context_encoder_data::ColorJitter) vary, percent | 0 to 50 |
+/// | `colour` | how far [light and colours](context_encoder_data::Transform::ScaleJitter) vary, percent | 0 to 50 |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
@@ -83,11 +82,7 @@ pub struct Augmentation {
 }
 
 /// That there are pictures for both parts.
-fn enough(
-    path: &Path,
-    training: &dyn PictureSource,
-    validation: &dyn PictureSource,
-) -> Result<(), TrainError> {
+fn enough(path: &Path, training: &dyn ImageDataset, validation: &dyn ImageDataset) -> Result<(), TrainError> {
     if training.is_empty() || validation.is_empty() {
         return Err(TrainError::config(format!(
             "{} holds {} usable picture, but a run needs at least two: every 20th is kept to validate on",
@@ -110,21 +105,24 @@ impl Augmentation {
         match self {
             Self { smallest: 0, colour: 0 } => Transform::RandomCrop { resize, size },
             Self { smallest: 0, colour } => {
-                Transform::Varied { smallest: resize, largest: resize, size, colour }
+                Transform::ScaleJitter { min_resize: resize, max_resize: resize, size, color: colour }
             }
-            Self { smallest, colour } => Transform::Varied { smallest, largest: resize, size, colour },
+            Self { smallest, colour } => {
+                Transform::ScaleJitter { min_resize: smallest, max_resize: resize, size, color: colour }
+            }
         }
     }
 }
 
 /// Pictures for training and for validation, and how a square is taken from them.
 pub(crate) struct Dataset {
-    pub(crate) training: Arc<dyn PictureSource>,
-    pub(crate) validation: Arc<dyn PictureSource>,
+    pub(crate) training: Arc<dyn ImageDataset>,
+    pub(crate) validation: Arc<dyn ImageDataset>,
     pub(crate) view: Transform,
     /// The same scales, in their own colours.
     pub(crate) validation_view: Transform,
-    pub(crate) on_bad_picture: OnBadPicture,
+    /// Whether an unreadable image ends the run.
+    pub(crate) strict: bool,
     /// Memory for decoded pictures of the training part, MiB.
     pub(crate) cache_mib: u64,
     /// Files that were refused when the folder was opened.
@@ -186,22 +184,21 @@ impl DataConfig {
             Self::Facades { pictures } => {
                 let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(side * 3 / 2, resize);
                 Ok(Dataset {
-                    training: Arc::new(FacadeSource::training(facades(seed), *pictures)),
-                    validation: Arc::new(FacadeSource::validation(facades(0), validation)),
+                    training: Arc::new(facades(seed).training(*pictures)),
+                    validation: Arc::new(facades(0).validation(validation)),
                     view,
                     validation_view,
-                    on_bad_picture: OnBadPicture::Stop,
+                    strict: true,
                     cache_mib: 0, // each epoch draws new ones
                     skipped: Vec::new(),
                 })
             }
             Self::Folder { path, strict, cache_mib, without, .. } => {
-                let on_bad_picture = if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip };
-                let options = FolderOptions { on_bad_picture, ..FolderOptions::default() };
+                let options = FolderOptions { strict: *strict, ..FolderOptions::default() };
                 let folder = Folder::open(path, options)?;
                 let refused = folder.skipped().to_vec();
                 let folder = match without {
-                    Some(other) => folder.without(&Folder::open(other, FolderOptions::default())?)?,
+                    Some(other) => folder.exclude(&Folder::open(other, FolderOptions::default())?)?,
                     None => folder,
                 };
                 if let Some(other) = without.as_ref().filter(|_| folder.is_empty()) {
@@ -218,7 +215,7 @@ impl DataConfig {
                     validation: Arc::new(validation),
                     view,
                     validation_view,
-                    on_bad_picture,
+                    strict: *strict,
                     cache_mib: *cache_mib,
                     skipped: refused,
                 })
@@ -231,7 +228,7 @@ impl DataConfig {
                     validation: Arc::new(validation),
                     view,
                     validation_view,
-                    on_bad_picture: if *strict { OnBadPicture::Stop } else { OnBadPicture::Skip },
+                    strict: *strict,
                     cache_mib: 0, // made for sets of which no memory holds a part worth keeping
                     skipped: Vec::new(),
                 })

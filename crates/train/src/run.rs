@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use context_encoder_data::{Loader, LoaderConfig, Position, Skipped};
+use context_encoder_data::{Loader, LoaderConfig, Skipped};
 use context_encoder_inpaint::Fill;
 use context_encoder_mask::MaskGenerator;
 
@@ -176,7 +176,7 @@ impl<C: Recipe> Training<C> {
     /// refuse. The last good checkpoint is kept.
     pub fn train(mut self, progress: &mut dyn Progress) -> Result<Summary, TrainError> {
         let (loader, mut session) = self.open(progress)?;
-        let mut batches = loader.run(Position { epoch: 0, step: self.step });
+        let mut batches = loader.run(self.step);
         let Course { steps, log_every, sheet_every, validate_every, checkpoint_every, .. } =
             self.config.course();
         while self.step < steps && !session.should_stop() {
@@ -252,15 +252,15 @@ impl<C: Recipe> Training<C> {
     }
 
     fn loader(&self, dataset: &Dataset, masks: Arc<dyn MaskGenerator>) -> Result<Loader, TrainError> {
-        let Course { batch_size, seed, workers, mask_sharing: sharing, .. } = self.config.course();
+        let Course { batch_size, seed, workers, mask_sharing, .. } = self.config.course();
         let settings = LoaderConfig {
             batch_size,
             seed,
             workers,
             cache_mib: dataset.cache_mib,
-            view: dataset.view,
-            sharing,
-            on_bad_picture: dataset.on_bad_picture,
+            transform: dataset.view,
+            mask_sharing,
+            strict: dataset.strict,
             ..LoaderConfig::default()
         };
         Ok(Loader::new(dataset.training.clone(), masks, settings)?)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use context_encoder_data::{OnBadPicture, Purpose, Skipped, pixel, rng_for};
+use context_encoder_data::{Purpose, Skipped, pixel, rng_for};
 use context_encoder_eval::{BorderMean, Scores, image_grid};
 use context_encoder_inpaint::{Fill, Harmonic};
 use context_encoder_mask::{Mask, MaskGenerator};
@@ -101,7 +101,7 @@ impl ValidationSet {
             if pictures.len() == config.course().validation_pictures {
                 break;
             }
-            match source.picture(0, index) {
+            match source.image(0, index) {
                 Ok(picture) => {
                     let view = dataset.validation_view;
                     let side = view.size();
@@ -109,7 +109,7 @@ impl ValidationSet {
                     pictures.push(view.apply(&picture, &mut draw(Purpose::Crop)));
                     masks.push(generator.generate(side, side, &mut draw(Purpose::Mask)));
                 }
-                Err(error) if dataset.on_bad_picture == OnBadPicture::Stop => return Err(error.into()),
+                Err(error) if dataset.strict => return Err(error.into()),
                 Err(error) => refused.push(Skipped { name: source.name(index), error: Arc::new(error) }),
             }
         }
@@ -120,7 +120,7 @@ impl ValidationSet {
                 source.len()
             )));
         }
-        let (asked, hole) = (config.asked(), Rgb(config.fill().rgb().map(pixel::to_byte)));
+        let (asked, hole) = (config.asked(), Rgb(config.fill().rgb().map(pixel::to_u8)));
         let mut set = Self { pictures, masks, asked, hole, baselines: Vec::new() };
         let fills: &[&dyn Fill] = match asked {
             Asked::Hidden => &[&BorderMean, &Harmonic],

@@ -73,7 +73,7 @@ impl Masks {
         if let Some(path) = &self.output {
             let facades = Facades::new(self.seed).with_size(width, height);
             let (columns, rows) = SHEET;
-            let picture = |index: u64| image_grid::with_hole(&facades.picture(index), &draw(index), HOLE);
+            let picture = |index: u64| image_grid::with_hole(&facades.image(index), &draw(index), HOLE);
             let columns: Vec<_> = (0..columns)
                 .map(|column| (0..rows).map(|row| picture(row * columns + column)).collect())
                 .collect();

@@ -52,7 +52,7 @@ impl Sample {
         for index in 0..self.count {
             let name = format!("facade-{index:04}.png");
             let path = self.output.join(&name);
-            image_grid::save(&facades.picture(index), &path).into_diagnostic()?;
+            image_grid::save(&facades.image(index), &path).into_diagnostic()?;
             bar.record(&json!({ "event": "written", "file": path.display().to_string() }));
             if let Some(folder) = &self.masks {
                 let mut rng = rng_for(self.seed, Purpose::Mask, 0, index);

@@ -18,20 +18,20 @@ fn every_kind_of_finding_is_found() {
     }
     let facades = Facades::new(3).with_size(200, 160);
     for index in 0..6 {
-        facades.picture(index).save(train.join(format!("{index}.png"))).expect("written");
+        facades.image(index).save(train.join(format!("{index}.png"))).expect("written");
     }
     fs::copy(train.join("0.png"), train.join("copy.png")).expect("copied");
-    let scaled = DynamicImage::ImageRgb8(facades.picture(1)).resize_exact(150, 130, FilterType::Triangle);
+    let scaled = DynamicImage::ImageRgb8(facades.image(1)).resize_exact(150, 130, FilterType::Triangle);
     scaled.save(train.join("scaled.jpg")).expect("written");
-    facades.picture(7).save_with_format(train.join("named.jpg"), ImageFormat::Png).expect("written");
+    facades.image(7).save_with_format(train.join("named.jpg"), ImageFormat::Png).expect("written");
     RgbImage::new(20, 300).save(train.join("tiny.png")).expect("written");
     RgbImage::from_pixel(200, 200, Rgb([7; 3])).save(train.join("plain.png")).expect("written");
-    Facades::new(4).with_size(960, 160).picture(0).save(train.join("long.png")).expect("written");
+    Facades::new(4).with_size(960, 160).image(0).save(train.join("long.png")).expect("written");
     fs::write(train.join("broken.jpg"), "no picture").expect("written");
     fs::write(train.join("readme.txt"), "about these pictures").expect("written");
     fs::copy(train.join("2.png"), test.join("a.png")).expect("copied");
-    DynamicImage::ImageRgb8(facades.picture(3)).save(test.join("b.jpg")).expect("written");
-    facades.picture(50).save(test.join("c.png")).expect("written");
+    DynamicImage::ImageRgb8(facades.image(3)).save(test.join("b.jpg")).expect("written");
+    facades.image(50).save(test.join("c.png")).expect("written");
 
     let out = ends_with(3, folder, &["check", "train", "--against", "test", "--manifest", "list", "--json"]);
     let records = records(&out);

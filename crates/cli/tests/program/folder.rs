@@ -24,7 +24,7 @@ fn photographs(folder: &Path, count: u64) {
                 [index as usize % 3];
         let name =
             if index % 4 == 0 { format!("more/{index:03}.{ending}") } else { format!("{index:03}.{ending}") };
-        facades.picture(index).save_with_format(folder.join(name), format).expect("written");
+        facades.image(index).save_with_format(folder.join(name), format).expect("written");
     }
 }
 
@@ -57,7 +57,7 @@ fn broken_files_are_named_and_the_others_filled() {
     fs::write(photos.join("cut.jpg"), &whole[..whole.len() / 2]).expect("written");
     fs::write(photos.join("text.png"), "not a picture").expect("written");
     fs::write(photos.join("empty.jpg"), "").expect("written");
-    Facades::new(1).with_size(80, 64).picture(0).save(photos.join("size.png")).expect("written");
+    Facades::new(1).with_size(80, 64).image(0).save(photos.join("size.png")).expect("written");
 
     let records = records(&ends_with(3, folder, &[&FILL[..], &["--json", "--threads", "3"]].concat()));
     let failed: BTreeSet<&str> = records

@@ -2,8 +2,8 @@
 
 use super::stream::Stream;
 
-/// A displayed color. The fourth number is always 0: with it a color fills a vector register, and one instruction
-/// does the same to all channels.
+/// A displayed color. The fourth number is always 0: with it a color fills a vector register, and one
+/// instruction does the same to all channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(16))]
 pub(super) struct Color([f32; 4]);

@@ -38,6 +38,7 @@ mod tests;
 
 use image::RgbImage;
 
+use crate::{DataError, ImageDataset};
 use camera::Camera;
 use scene::Scene;
 use stream::Stream;
@@ -56,10 +57,10 @@ use stream::Stream;
 /// use context_encoder_data::Facades;
 ///
 /// let facades = Facades::new(7);
-/// let picture = facades.picture(1_000_000);
-/// assert_eq!(picture.dimensions(), (Facades::WIDTH, Facades::HEIGHT));
-/// assert_eq!(picture, Facades::new(7).picture(1_000_000));
-/// assert_ne!(picture, facades.picture(1_000_001));
+/// let image = facades.image(1_000_000);
+/// assert_eq!(image.dimensions(), (Facades::WIDTH, Facades::HEIGHT));
+/// assert_eq!(image, Facades::new(7).image(1_000_000));
+/// assert_ne!(image, facades.image(1_000_001));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facades {
@@ -95,8 +96,8 @@ impl Facades {
     /// ```
     /// use context_encoder_data::Facades;
     ///
-    /// let picture = Facades::new(7).with_size(320, 240).picture(0);
-    /// assert_eq!(picture.dimensions(), (320, 240));
+    /// let image = Facades::new(7).with_size(320, 240).image(0);
+    /// assert_eq!(image.dimensions(), (320, 240));
     /// ```
     #[must_use]
     pub fn with_size(self, width: u32, height: u32) -> Self {
@@ -120,8 +121,8 @@ impl Facades {
         self.height
     }
 
-    /// Draws picture `index`; every index has one.
-    pub fn picture(&self, index: u64) -> RgbImage {
+    /// Draws image `index`; every index has one.
+    pub fn image(&self, index: u64) -> RgbImage {
         let aspect = self.width as f32 / self.height as f32;
         let mut stream = Stream::new(self.seed, index);
         let camera = Camera::sample(&mut stream, aspect);
@@ -129,5 +130,67 @@ impl Facades {
         let mut canvas = scene.draw(self.height);
         camera.blur(&mut canvas);
         camera.shoot(&canvas, self.width, self.height)
+    }
+
+    /// A dataset to train on: `len` new facades in every epoch.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use context_encoder_data::{Facades, ImageDataset};
+    ///
+    /// let facades = Facades::new(1).with_size(64, 48);
+    /// let (training, validation) = (facades.clone().training(1000), facades.validation(100));
+    /// assert_eq!((training.len(), validation.len()), (1000, 100));
+    /// assert_ne!(training.image(0, 5)?, training.image(1, 5)?);
+    /// assert_eq!(validation.image(0, 5)?, validation.image(1, 5)?);
+    /// # Ok::<(), context_encoder_data::DataError>(())
+    /// ```
+    pub fn training(self, len: usize) -> impl ImageDataset {
+        FacadeDataset { facades: self, len, validation: false }
+    }
+
+    /// A dataset to validate on: the same `len` facades in every epoch, disjoint from those of
+    /// [`training`](Self::training).
+    pub fn validation(self, len: usize) -> impl ImageDataset {
+        FacadeDataset { facades: self, len, validation: true }
+    }
+}
+
+/// Facades drawn when they are asked for.
+struct FacadeDataset {
+    facades: Facades,
+    len: usize,
+    validation: bool,
+}
+
+impl FacadeDataset {
+    /// Facades from this number on are for validation.
+    const VALIDATION_START: u64 = 1 << 63;
+
+    /// The number of the facade at `index` of `epoch`.
+    fn number(&self, epoch: u64, index: usize) -> u64 {
+        if self.validation {
+            return Self::VALIDATION_START + index as u64;
+        }
+        epoch.wrapping_mul(self.len as u64).wrapping_add(index as u64) % Self::VALIDATION_START
+    }
+}
+
+impl ImageDataset for FacadeDataset {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn image(&self, epoch: u64, index: usize) -> Result<RgbImage, DataError> {
+        Ok(self.facades.image(self.number(epoch, index)))
+    }
+
+    fn same_every_epoch(&self) -> bool {
+        self.validation
+    }
+
+    fn name(&self, index: usize) -> String {
+        if self.validation { format!("validation facade {index}") } else { format!("facade {index}") }
     }
 }

@@ -29,7 +29,7 @@ fn pictures_keep_their_bytes() {
         [0x6fee_b3b8_75be_ae55, 0x0c1c_b1bb_8535_011c, 0x9e64_a707_4bf3_eaa5, 0xbbb8_0c16_d571_9841];
     let default = Facades::new(42);
     let small = Facades::new(0).with_size(64, 64);
-    let found = [default.picture(0), default.picture(u64::MAX), small.picture(1), small.picture(2)]
+    let found = [default.image(0), default.image(u64::MAX), small.image(1), small.image(2)]
         .map(|picture| checksum(picture.as_raw()));
     assert_eq!(found, EXPECTED, "found {found:#x?}");
 }
@@ -38,7 +38,7 @@ fn pictures_keep_their_bytes() {
 fn seeds_and_indexes_give_other_pictures() {
     let set = |seed| Facades::new(seed).with_size(64, 64);
     let mut seen: Vec<Vec<u8>> =
-        (0..3).flat_map(|seed| (0..20).map(move |index| set(seed).picture(index).into_raw())).collect();
+        (0..3).flat_map(|seed| (0..20).map(move |index| set(seed).image(index).into_raw())).collect();
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 60);
@@ -51,7 +51,7 @@ fn every_size_is_honored() {
     {
         let facades = Facades::new(5).with_size(width, height);
         for index in 0..4 {
-            assert_eq!(facades.picture(index).dimensions(), (width, height));
+            assert_eq!(facades.image(index).dimensions(), (width, height));
         }
     }
 }
@@ -66,7 +66,7 @@ fn a_sliver_is_refused() {
 fn size_changes_the_resolution_and_not_the_scene() {
     let (small, large) = (Facades::new(3).with_size(96, 80), Facades::new(3));
     for index in 0..10 {
-        let (fine, coarse) = (large.picture(index), brightness(&small.picture(index)));
+        let (fine, coarse) = (large.image(index), brightness(&small.image(index)));
         let halved = image::imageops::thumbnail(&fine, 96, 80);
         let differences: Vec<f64> = brightness(&halved).iter().zip(&coarse).map(|(a, b)| a - b).collect();
         let (_, deviation) = mean_and_deviation(&coarse);
@@ -79,7 +79,7 @@ fn size_changes_the_resolution_and_not_the_scene() {
 fn pictures_are_exposed_and_have_contrast() {
     let facades = Facades::new(11);
     for index in 0..100 {
-        let picture = facades.picture(index);
+        let picture = facades.image(index);
         let (mean, deviation) = mean_and_deviation(&brightness(&picture));
         assert!((30.0..210.0).contains(&mean), "picture {index}: mean {mean}");
         assert!((10.0..80.0).contains(&deviation), "picture {index}: deviation {deviation}");
@@ -122,9 +122,21 @@ fn windows_repeat_along_a_front() {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let pictures: Vec<RgbImage> = (0..=PICTURES).map(|index| facades.picture(index)).collect();
+    let pictures: Vec<RgbImage> = (0..=PICTURES).map(|index| facades.image(index)).collect();
     let same = median(pictures.iter().map(|picture| repetition(picture, picture)).collect());
     let strangers = median(pictures.windows(2).map(|pair| repetition(&pair[0], &pair[1])).collect());
     assert!(same > 0.3, "a front repeats by {same}");
     assert!(strangers < 0.22, "unrelated fronts repeat by {strangers}");
+}
+
+#[test]
+fn epochs_follow_each_other_and_validation_is_disjoint() {
+    let dataset = |validation| FacadeDataset { facades: Facades::new(1), len: 10, validation };
+    let training = dataset(false);
+    assert_eq!([training.number(0, 9), training.number(1, 0)], [9, 10]);
+    assert!(training.number(u64::MAX, 9) < FacadeDataset::VALIDATION_START);
+    let validation = dataset(true);
+    assert_eq!(validation.number(0, 3), FacadeDataset::VALIDATION_START + 3);
+    assert_eq!(validation.number(7, 3), validation.number(0, 3));
+    assert!(validation.same_every_epoch() && !training.same_every_epoch());
 }

@@ -1,4 +1,4 @@
-//! The counts that WIDS keeps beside shards.
+//! The number of samples of each shard, as WIDS keeps it beside shards.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -10,19 +10,19 @@ use serde::Deserialize;
 
 use crate::DataError;
 
-/// The index's name.
+/// The name of the index file.
 pub(super) const FILE: &str = "index.json";
 
 /// Bytes of a member's header: no sample takes less.
 const HEADER: u64 = 512;
 
-/// What is told of shards, by their files' names.
+/// The counts of shards, by their files' names.
 #[derive(Default)]
-pub(super) struct Index(BTreeMap<String, Told>);
+pub(super) struct Index(BTreeMap<String, Counts>);
 
-/// What is told of one.
+/// The counts of one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) struct Told {
+pub(super) struct Counts {
     nsamples: usize,
     filesize: Option<u64>,
 }
@@ -37,11 +37,11 @@ struct Listed {
     /// A path or an address, which ends in the file's name.
     url: String,
     #[serde(flatten)]
-    told: Told,
+    counts: Counts,
 }
 
 impl Index {
-    /// What a file tells; nothing where there is none.
+    /// Reads a file; empty where there is none.
     pub(super) fn read(path: &Path) -> Result<Self, DataError> {
         let fail = |reason: String| DataError::Shard {
             path: path.to_owned(),
@@ -55,11 +55,11 @@ impl Index {
         let file: File = serde_json::from_slice(&text)
             .map_err(|error| fail(format!("it is no index of shards ({error})")))?;
         let mut index = BTreeMap::new();
-        for Listed { url, told } in file.shardlist {
+        for Listed { url, counts } in file.shardlist {
             let name = url.rsplit('/').next().unwrap_or(&url).to_owned();
             match index.entry(name) {
-                Entry::Vacant(entry) => _ = entry.insert(told),
-                Entry::Occupied(entry) if *entry.get() == told => {}
+                Entry::Vacant(entry) => _ = entry.insert(counts),
+                Entry::Occupied(entry) if *entry.get() == counts => {}
                 Entry::Occupied(entry) => {
                     return Err(fail(format!("it tells two different things of {}", entry.key())));
                 }
@@ -68,14 +68,14 @@ impl Index {
         Ok(Self(index))
     }
 
-    /// What is told of a shard. That one were empty is not believed: nobody would ever look.
-    pub(super) fn of(&self, name: &str) -> Option<Told> {
-        self.0.get(name).copied().filter(|told| told.nsamples > 0)
+    /// The counts of a shard. That a shard is empty is not believed, since then it would never be opened.
+    pub(super) fn get(&self, name: &str) -> Option<Counts> {
+        self.0.get(name).copied().filter(|counts| counts.nsamples > 0)
     }
 }
 
-impl Told {
-    /// How many samples a file of so many bytes has, or why it cannot be.
+impl Counts {
+    /// How many samples a file of so many bytes has, or why the counts cannot be right.
     pub(super) fn samples(self, bytes: u64) -> Result<usize, String> {
         let Self { nsamples, filesize } = self;
         if let Some(filesize) = filesize.filter(|&filesize| filesize != bytes) {

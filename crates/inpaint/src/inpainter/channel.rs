@@ -71,8 +71,8 @@ macro_rules! sample {
     };
 }
 
-sample!(u8, 255.0, pixel::from_byte, pixel::to_byte);
-sample!(u16, 65_535.0, pixel::from_word, pixel::to_word);
+sample!(u8, 255.0, pixel::from_u8, pixel::to_u8);
+sample!(u16, 65_535.0, pixel::from_u16, pixel::to_u16);
 
 fn mixture(new: u32, kept: u32, coverage: u8) -> u32 {
     let coverage = u32::from(coverage);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use burn::tensor::{Device, Tensor};
-use context_encoder_data::{HostBatch, InpaintingBatch};
+use context_encoder_data::{InpaintingBatch, Sample};
 use context_encoder_loss::{DiscriminatorLoss, GeneratorLoss};
 
 use super::{Devices, Seat, meeting::Abandoned};
@@ -70,10 +70,10 @@ impl<L: Learn + Send + 'static> Replicas<L> {
     ///
     /// # Panics
     /// When a device fails.
-    pub(crate) fn step(self, batch: HostBatch) -> (Self, StepTerms) {
+    pub(crate) fn step(self, batch: Vec<Sample>) -> (Self, StepTerms) {
         let Self { first, others, threads, devices } = self;
         if threads.is_empty() {
-            let (first, terms) = first.step(&batch.to_device(&devices[0]));
+            let (first, terms) = first.step(&InpaintingBatch::from_samples(&batch, &devices[0]));
             return (Self { first, others, threads, devices }, terms);
         }
         let (batch, count) = (Arc::new(batch), threads.len());
@@ -81,8 +81,8 @@ impl<L: Learn + Send + 'static> Replicas<L> {
         for (rank, (thread, learner)) in threads.iter().zip(learners).enumerate() {
             let (batch, device) = (batch.clone(), devices[rank].clone());
             thread.order(Box::new(move || {
-                let share = batch.samples.len() / count;
-                let samples = &batch.samples[rank * share..(rank + 1) * share];
+                let share = batch.len() / count;
+                let samples = &batch[rank * share..(rank + 1) * share];
                 learner.step(&InpaintingBatch::from_samples(samples, &device))
             }));
         }

@@ -40,7 +40,7 @@ impl BatchSource<LabeledBatch> for CropSource<'_> {
     fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<LabeledBatch, TransferError> {
         let crop = |item: &Item| {
             let mut rng = rng_for(seed, Purpose::Crop, item.epoch, item.index as u64);
-            self.view.cut(&self.dataset.pictures[item.index], &mut rng)
+            self.view.crop(&self.dataset.pictures[item.index], &mut rng)
         };
         let crops: Vec<RgbImage> = items.par_iter().map(crop).collect();
         let rows: Vec<&[Label]> =

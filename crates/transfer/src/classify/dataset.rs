@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use context_encoder_data::{Folder, FolderOptions, OnBadPicture, PictureSource};
+use context_encoder_data::{Folder, FolderOptions, ImageDataset};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -47,7 +47,7 @@ impl LabeledDataset {
     /// [`TransferError::Missing`] when there are no subfolders, [`TransferError::Data`] for a picture that
     /// cannot be read.
     pub fn from_folder(root: &Path, keep: Resize) -> Result<Self, TransferError> {
-        let options = FolderOptions { on_bad_picture: OnBadPicture::Stop, ..FolderOptions::default() };
+        let options = FolderOptions { strict: true, ..FolderOptions::default() };
         let folder = Folder::open(root, options)?;
         let names: Vec<Option<String>> = (0..folder.len())
             .map(|index| folder.name(index).split_once('/').map(|(class, _)| class.to_owned()))
@@ -71,7 +71,7 @@ impl LabeledDataset {
             .collect();
         let pictures = labelled
             .par_iter()
-            .map(|&(index, _)| Ok(keep.apply(&folder.picture(0, index)?)))
+            .map(|&(index, _)| Ok(keep.apply(&folder.image(0, index)?)))
             .collect::<Result<_, TransferError>>()?;
         let one = |of: usize| {
             (0..classes.len()).map(|class| if class == of { Label::Present } else { Label::Absent }).collect()

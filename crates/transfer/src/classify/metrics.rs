@@ -97,7 +97,7 @@ fn score(
     let crop = |number: usize| {
         let (index, crop) = (indices[number / CROPS], number % CROPS);
         let mut rng = rng_for(0, Purpose::Crop, u64::MAX, (index * CROPS + crop) as u64);
-        view.cut(&dataset.pictures[index], &mut rng)
+        view.crop(&dataset.pictures[index], &mut rng)
     };
     let crops: Vec<RgbImage> = (0..indices.len() * CROPS).into_par_iter().map(crop).collect();
     let probabilities = classifier.predict(images_to_tensor(&crops, device)); // [pictures * crops, classes]

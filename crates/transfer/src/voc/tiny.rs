@@ -39,9 +39,8 @@ pub fn draw(root: &Path, count: usize, seed: u64) -> Result<(), TransferError> {
         let path = root.join(folder);
         fs::create_dir_all(&path).map_err(TransferError::io("create", &path))?;
     }
-    let drawings: Vec<Drawing> = (0..count)
-        .map(|index| Drawing::draw(&mut rng_for(seed, Purpose::Picture, 0, index as u64)))
-        .collect();
+    let drawings: Vec<Drawing> =
+        (0..count).map(|index| Drawing::draw(&mut rng_for(seed, Purpose::Image, 0, index as u64))).collect();
     for (index, drawing) in drawings.iter().enumerate() {
         drawing.write(root, &name(index))?;
     }

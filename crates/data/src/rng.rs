@@ -5,32 +5,32 @@ use rand_chacha::ChaCha8Rng;
 
 /// What a random stream is used for: two purposes never share numbers.
 ///
-/// The discriminants are part of every run's reproducibility: new purposes are added at the end.
+/// The discriminants are part of every run's reproducibility: add new purposes at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u64)]
 pub enum Purpose {
-    /// The order of the pictures in an epoch.
+    /// The order of the images in an epoch.
     Order = 0,
-    /// Where a picture is cropped, and whether it is flipped.
+    /// Where an image is cropped, whether it is flipped, how its colors change.
     Crop = 1,
-    /// What is hidden from a picture.
+    /// The mask of an image.
     Mask = 2,
-    /// What is hidden from all pictures of a batch, where they share one mask.
+    /// The mask that all images of a batch share.
     BatchMask = 3,
-    /// Which picture stands in for a bad one.
+    /// Which image replaces one that cannot be read.
     Replacement = 4,
-    /// What a generated picture shows.
-    Picture = 5,
-    /// What dropout silences in a step.
+    /// What a generated image shows.
+    Image = 5,
+    /// What dropout sets to zero in a step.
     Dropout = 6,
 }
 
 /// The random stream of one decision: (`seed`, `purpose`, `epoch`, `index`).
 ///
-/// The generator's 32-byte key *is* the four numbers, little-endian, 8 bytes each. Nothing is hashed, so two
-/// different decisions have different keys, always; and a decision needs no other one to be made before it,
-/// so the number of threads and the point where a run resumes cannot change it.
+/// The generator's 32-byte key *is* the four numbers, little-endian, 8 bytes each. Nothing is hashed, so
+/// different decisions always have different keys; and no decision depends on the ones before it, so neither
+/// the number of threads nor the step from which a run resumes can change it.
 ///
 /// # Examples
 /// ```
@@ -53,7 +53,7 @@ pub fn rng_for(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rn
     ChaCha8Rng::from_seed(key)
 }
 
-/// Fair coin_flips: the bits of a stream's numbers, highest first.
+/// Fair coin flips: the bits of a stream's numbers, highest first.
 ///
 /// ```
 /// use context_encoder_data::{Purpose, coin_flips, rng_for};
