@@ -27,7 +27,7 @@ train() {
 train reconstruction steps=$((2400 / shorter)) model.fill=smooth objective.kind=reconstruction
 train joint steps=$((800 / shorter)) model.fill=smooth objective.kind=joint generator_rate=3e-4 \
   begin_with="$PWD/runs/weights/reconstruction/model.safetensors"
-"$program" mix runs/weights/reconstruction/model.safetensors runs/weights/joint/model.safetensors --share 0.9 \
+"$program" interpolate runs/weights/reconstruction/model.safetensors runs/weights/joint/model.safetensors --alpha 0.9 \
   --precision f16 -o runs/weights/centre-128.safetensors
 
 train region steps=$((2000 / shorter)) model.fill=smooth model.width=32 model.prediction=whole masks.kind=random-region

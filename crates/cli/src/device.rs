@@ -1,4 +1,6 @@
-//! Where networks compute.
+//! Arguments that say where a command computes: devices, precision and threads.
+
+use std::{num::NonZero, thread};
 
 use clap::Args;
 use context_encoder::{
@@ -6,45 +8,40 @@ use context_encoder::{
     train::{Devices, Precision},
 };
 use miette::{IntoDiagnostic, Result};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// The choice of a device.
+/// One device.
 #[derive(Args)]
-pub struct DeviceChoice {
+pub struct DeviceArgs {
     /// cpu, flex, ndarray, cuda, cuda:1, wgpu, vulkan, ...
     #[arg(long, default_value = "cpu")]
     device: String,
 }
 
-/// Where and how a run computes.
+/// The devices and the precision of a training run.
 #[derive(Args)]
-pub struct DevicesChoice {
+pub struct DevicesArgs {
     #[command(flatten)]
-    one: DeviceChoice,
+    single: DeviceArgs,
     /// Several devices that share every batch, such as `cuda:0,cuda:1`; one may be named more than once
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<String>,
-    /// In how many bits layers multiply: f32, bf16 or f16; weights have 32 whatever it is
+    /// Compute precision of the layers: f32, bf16 or f16; weights are stored as f32 in any case
     #[arg(long)]
     pub precision: Option<Precision>,
 }
 
-impl DevicesChoice {
-    pub fn open(&self) -> Result<Devices> {
-        if self.devices.is_empty() {
-            return Ok(Devices::from(&self.one.open()?));
-        }
-        let devices = self.devices.iter().map(|name| context_encoder::device(name.trim()));
-        Devices::try_from(devices.collect::<Result<Vec<_>, _>>().into_diagnostic()?).into_diagnostic()
-    }
+pub use {DeviceArgs as DeviceChoice, DevicesArgs as DevicesChoice};
 
-    /// Settings, and what is asked for here.
-    pub fn settings(&self, settings: &[String]) -> Vec<String> {
-        let asked = self.precision.map(|precision| format!("precision={precision}"));
-        settings.iter().cloned().chain(asked).collect()
-    }
+/// The threads that read and write files.
+#[derive(Args, Default)]
+pub struct ThreadsArgs {
+    /// Threads that read and write pictures; one for each processor core by default
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
 }
 
-impl DeviceChoice {
+impl DeviceArgs {
     pub fn open(&self) -> Result<Device> {
         context_encoder::device(&self.device).into_diagnostic()
     }
@@ -54,5 +51,30 @@ impl DeviceChoice {
         const NAMES: [&str; 6] = ["cpu", "cuda", "wgpu", "vulkan", "metal", "rocm"];
         let device = NAMES.iter().find_map(|name| context_encoder::device(name).ok());
         device.map_or_else(|| context_encoder::device("cpu").into_diagnostic(), Ok)
+    }
+}
+
+impl DevicesArgs {
+    pub fn open(&self) -> Result<Devices> {
+        if self.devices.is_empty() {
+            return Ok(Devices::from(&self.single.open()?));
+        }
+        let devices = self.devices.iter().map(|name| context_encoder::device(name.trim()));
+        Devices::try_from(devices.collect::<Result<Vec<_>, _>>().into_diagnostic()?).into_diagnostic()
+    }
+
+    /// The settings of `--set`, and that of `--precision`.
+    pub fn settings(&self, settings: &[String]) -> Vec<String> {
+        let precision = self.precision.map(|precision| format!("precision={precision}"));
+        settings.iter().cloned().chain(precision).collect()
+    }
+}
+
+impl ThreadsArgs {
+    /// A pool for `count` files: of as many threads as were asked for, and never more than files.
+    pub fn pool(&self, count: usize) -> Result<ThreadPool> {
+        let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = self.threads.map_or_else(cores, NonZero::get).clamp(1, count.max(1));
+        ThreadPoolBuilder::new().num_threads(threads).build().into_diagnostic()
     }
 }

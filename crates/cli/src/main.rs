@@ -1,46 +1,58 @@
 //! The `context-encoder` program: arguments and wiring; what it does is in the library.
 
-mod breakdown;
 mod command;
-mod crew;
-mod description;
+mod console;
+mod dataset_report;
+mod deprecated;
+mod descriptor;
 mod device;
-mod filler;
-mod hole;
-mod job;
-mod likeness;
-mod mask_choice;
-mod outcome;
-mod output;
+mod file_pairs;
+mod mask_input;
+mod panics;
+mod perceptual_hash;
 mod report;
-mod scores;
-mod squares;
-mod survey;
+mod resized_folder;
 mod table;
 mod training;
 mod weights;
 
+// Former names, until all commands use the new ones.
+mod outcome {
+    pub use crate::console::ExitStatus as Outcome;
+}
+mod output {
+    pub use crate::console::Console as Output;
+}
+mod mask_choice {
+    pub use crate::command::masks::MaskKindName as Kind;
+}
+mod scores {
+    pub use crate::console::scores_json as scores;
+}
+
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use crate::{command::Command, outcome::EXIT_CODES, output::Output};
+use crate::{
+    command::Command,
+    console::{Console, EXIT_CODES},
+};
 
-/// Over the options that every command has.
-const HEADING: &str = "What the program says";
+const OUTPUT_HEADING: &str = "Output";
 
-/// Fill holes in photographs with context encoders; train and measure them.
+/// Fill holes in photographs with context encoders; train and evaluate them.
 #[derive(Parser)]
 #[command(name = "context-encoder", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 struct Program {
     /// Print one JSON object a line on standard output, for other programs
-    #[arg(long, global = true, help_heading = HEADING)]
+    #[arg(long, global = true, help_heading = OUTPUT_HEADING)]
     json: bool,
-    /// Print nothing but results and errors
-    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = HEADING)]
+    /// Print only results and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = OUTPUT_HEADING)]
     quiet: bool,
-    /// Say more: what each file held and what its new format cannot hold
-    #[arg(long, short, global = true, help_heading = HEADING)]
+    /// Print more: each file's properties and what its new format cannot hold
+    #[arg(long, short, global = true, help_heading = OUTPUT_HEADING)]
     verbose: bool,
     #[command(subcommand)]
     command: Command,
@@ -48,11 +60,13 @@ struct Program {
 
 fn main() -> ExitCode {
     let program = Program::parse();
-    let output = Output::new(program.json, program.quiet, program.verbose);
-    match breakdown::told(|| program.command.run(&output)) {
-        Ok(outcome) => outcome.into(),
+    let console = Console::new(program.json, program.quiet, program.verbose);
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    deprecated::remarks(Program::command(), arguments).iter().for_each(|remark| console.note(remark));
+    match panics::catch_panics(|| program.command.run(Program::command(), &console)) {
+        Ok(status) => status.into(),
         Err(report) => {
-            output.error(&report);
+            console.error(&report);
             ExitCode::FAILURE
         }
     }

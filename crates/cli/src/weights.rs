@@ -1,4 +1,4 @@
-//! Which weights are used.
+//! Arguments that say which weights are used.
 
 use std::{
     fs,
@@ -10,27 +10,22 @@ use context_encoder::{Device, Inpainter, Model};
 use miette::{IntoDiagnostic, Result, WrapErr};
 use sha2::{Digest, Sha256};
 
-/// The choice of weights.
+/// Weights of an inpainting network.
 #[derive(Args)]
-pub struct WeightsChoice {
+pub struct WeightsArgs {
     /// Weights that a training run wrote (model.safetensors), instead of those that come with the program
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
 }
 
-impl WeightsChoice {
-    /// What fills with them.
-    ///
-    /// # Errors
-    /// As for [`model`](Self::model).
+impl WeightsArgs {
+    /// An inpainter with the network of [`model`](Self::model).
     pub fn inpainter(&self, device: &Device) -> Result<Inpainter> {
         Ok(Inpainter::new(&self.model(device)?, device))
     }
 
-    /// The network: the file that was named, else the one that comes with the program.
-    ///
-    /// # Errors
-    /// When the file cannot be used, or none was named and the program was built without `pretrained`.
+    /// The network in the file that was named, else the one that comes with the program (feature
+    /// `pretrained`).
     pub fn model(&self, device: &Device) -> Result<Model> {
         match &self.weights {
             Some(path) => Model::load(path, device).into_diagnostic(),
@@ -38,15 +33,11 @@ impl WeightsChoice {
         }
     }
 
-    /// The file that was named.
     pub fn file(&self) -> Option<&Path> {
         self.weights.as_deref()
     }
 
-    /// What tells these weights from others: their file's hash.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
+    /// The hash of the file, to tell these weights from others.
     pub fn identity(&self) -> Result<String> {
         let hashed = |bytes: &[u8]| {
             let hash = Sha256::digest(bytes);
@@ -59,7 +50,7 @@ impl WeightsChoice {
                     .wrap_err_with(|| format!("cannot read {}", path.display()))?;
                 Ok(hashed(&bytes))
             }
-            None => Ok(hashed(own())),
+            None => Ok(hashed(pretrained_weights())),
         }
     }
 }
@@ -69,14 +60,13 @@ fn pretrained(device: &Device) -> Result<Model> {
     context_encoder::inpaint::pretrained(device).into_diagnostic()
 }
 
-/// The file of the weights that come with the program.
 #[cfg(feature = "pretrained")]
-fn own() -> &'static [u8] {
+fn pretrained_weights() -> &'static [u8] {
     context_encoder::inpaint::pretrained_weights()
 }
 
 #[cfg(not(feature = "pretrained"))]
-fn own() -> &'static [u8] {
+fn pretrained_weights() -> &'static [u8] {
     &[]
 }
 
@@ -85,6 +75,6 @@ fn pretrained(_: &Device) -> Result<Model> {
     Err(miette::miette!(
         help = "train some with `context-encoder train` (minutes on a processor), then name them: \
                 `--weights runs/paris/model.safetensors`; or build with `--features pretrained`",
-        "no weights were named, and this program was built without weights of its own"
+        "no weights were named, and this program was built without pretrained weights"
     ))
 }

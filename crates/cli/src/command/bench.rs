@@ -17,12 +17,16 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
 
-use crate::{device::DevicesChoice, outcome::Outcome, output::Output, table::Table};
+use crate::{
+    console::{Console, ExitStatus, write_record},
+    device::DevicesArgs,
+    table::Table,
+};
 
 const MIB: f64 = 1_048_576.0;
 
-/// Measure how many pictures a second a device trains on and fills, how long it waits for data in a run, and the memory
-/// that takes.
+/// Measure how many pictures a second a device trains on and fills, how long it waits for data in a run, and
+/// the memory that takes.
 #[derive(Args)]
 pub struct Bench {
     /// Whose network: `paper`, `authors` or `recommended`; may be repeated
@@ -38,7 +42,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 128)]
     size: usize,
     #[command(flatten)]
-    devices: DevicesChoice,
+    devices: DevicesArgs,
     /// How long each of them is measured, after a warm-up
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
@@ -54,7 +58,8 @@ pub struct Bench {
     /// Print a table in Markdown
     #[arg(long)]
     markdown: bool,
-    /// Serve benches/peers/compare.py: one JSON line when warm, then one for each line with a number of seconds
+    /// Serve benches/peers/compare.py: one JSON line when warm, then one for each line with a number of
+    /// seconds
     #[arg(long, hide = true, requires_all = ["tasks", "batches"])]
     worker: bool,
 }
@@ -110,14 +115,14 @@ struct Row {
 }
 
 impl Bench {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let devices = self.devices.open()?;
         devices.validate_precision(self.precision()).into_diagnostic()?;
         if self.worker {
             return self.serve(devices.first());
         }
         let name = names(&devices);
-        output.note(format_args!("{name}, pictures of {} pixels", self.size));
+        console.note(format_args!("{name}, pictures of {} pixels", self.size));
         let tasks = match self.tasks.as_slice() {
             [] => &[Task::Train, Task::Infer, Task::Run],
             asked => asked,
@@ -133,16 +138,16 @@ impl Bench {
                 let batches = if self.batches.is_empty() { task.batches() } else { &self.batches };
                 for &batch in batches {
                     let row = self.measure(preset, task, batch, &devices)?;
-                    output.record(&row.record(&name, self.size));
-                    output.detail(format_args!("{}", row.cells().join("  ")));
+                    console.record(&row.record(&name, self.size));
+                    console.detail(format_args!("{}", row.cells().join("  ")));
                     table.push(row.cells());
                 }
             }
         }
         let text = if self.markdown { table.markdown() } else { table.plain() };
-        output.result(text.trim_end());
-        output.record(&json!({ "event": "done", "device": name }));
-        Ok(Outcome::Complete)
+        console.result(text.trim_end());
+        console.record(&json!({ "event": "done", "device": name }));
+        Ok(ExitStatus::Complete)
     }
 
     fn measure(&self, preset: Preset, task: Task, batch: usize, devices: &Devices) -> Result<Row> {
@@ -183,30 +188,23 @@ impl Bench {
     }
 
     /// Answers each line of the standard input, a number of seconds, with a measurement.
-    fn serve(&self, device: &Device) -> Result<Outcome> {
+    fn serve(&self, device: &Device) -> Result<ExitStatus> {
         let (preset, task, batch) = (self.presets[0], self.tasks[0], self.batches[0]);
         let task = task.on_device().ok_or_else(|| miette!("a run cannot be measured in turns"))?;
         let mut bench = DeviceBench::warm(self.settings(preset, task, batch), device).into_diagnostic()?;
         let versions = json!({ "context-encoder": env!("CARGO_PKG_VERSION") });
-        say(&json!({
+        write_record(&json!({
             "ready": true, "versions": versions, "device": device_name(device), "base_bytes": bench.base_bytes(),
         }));
         for line in stdin().lock().lines() {
             let measured = bench.measure(line.into_diagnostic()?.trim().parse().into_diagnostic()?);
-            say(&json!({
+            write_record(&json!({
                 "images": measured.pictures, "seconds": measured.seconds, "loss": measured.loss,
                 "peak_bytes": measured.peak_bytes, "card_bytes": measured.device_bytes,
             }));
         }
-        Ok(Outcome::Complete)
+        Ok(ExitStatus::Complete)
     }
-}
-
-/// One line for another program; when that has gone, the standard input ends too.
-fn say(record: &Value) {
-    let mut out = std::io::stdout().lock();
-    let _ = std::io::Write::write_fmt(&mut out, format_args!("{record}\n"));
-    let _ = std::io::Write::flush(&mut out);
 }
 
 /// What the devices are called.

@@ -1,95 +1,59 @@
-//! `check`: what is wrong in a folder of pictures.
+//! `check`: what is wrong in a folder of images.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result, WrapErr};
+use miette::Result;
 use serde_json::json;
 
 use crate::{
-    crew::Crew,
-    outcome::Outcome,
-    output::Output,
-    survey::{Finding, Survey},
+    console::{Console, ExitStatus},
+    dataset_report::{DatasetReport, Finding},
+    device::ThreadsArgs,
 };
 
-/// Look through a folder of pictures and its subfolders. Exit code 3 when something is found.
+/// Check the files of a folder and its subfolders. Exit code 3 when something is found.
 #[derive(Args)]
 pub struct Check {
     /// The folder
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Another folder, such as that of the test pictures: none of its pictures may be in the first, equal or nearly so
+    /// Another folder, such as that of the test pictures: none of its pictures may be in the first, equal or
+    /// nearly so
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
     /// Pictures with a shorter side than this are tiny, pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 128)]
-    least_side: u32,
-    /// Where a list of all files with their SHA-256 goes, in the form that `sha256sum --check` reads
+    #[arg(long, alias = "least-side", value_name = "PIXELS", default_value_t = 128)]
+    min_side: u32,
+    /// File for a list of all files with their SHA-256, in the format that `sha256sum --check` reads
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     #[command(flatten)]
-    crew: Crew,
+    threads: ThreadsArgs,
 }
 
 impl Check {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let survey = self.survey(&self.folder, output)?;
-        let mut findings = survey.findings(self.least_side);
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let report = DatasetReport::read(&self.folder, &self.threads, console)?;
+        let mut findings = report.findings(self.min_side);
         if let Some(other) = &self.against {
-            findings.extend(survey.leaks(&self.survey(other, output)?));
+            findings.extend(report.leaks(&DatasetReport::read(other, &self.threads, console)?));
         }
         for Finding { kind, file, other, reason } in &findings {
-            let beside = other.as_ref().map(|other| format!(" and {}", other.display())).unwrap_or_default();
-            output.result(format_args!("{:<15} {}{beside}: {reason}", kind.name(), file.display()));
-            output.record(&json!({
+            let and_other =
+                other.as_ref().map(|other| format!(" and {}", other.display())).unwrap_or_default();
+            console.result(format_args!("{:<15} {}{and_other}: {reason}", kind.name(), file.display()));
+            console.record(&json!({
                 "event": "found", "kind": kind.name(), "file": file.display().to_string(),
                 "other": other.as_ref().map(|other| other.display().to_string()), "reason": reason,
             }));
         }
         if let Some(path) = &self.manifest {
-            write_manifest(path, &survey)?;
-            output.note(format_args!("wrote {}", path.display()));
+            console.write_file(path, report.manifest().as_bytes())?;
         }
-        let (pictures, found) = (survey.pictures(), findings.len());
-        output.record(
-            &json!({ "event": "done", "files": survey.files.len(), "pictures": pictures, "found": found }),
-        );
-        output.note(format_args!(
-            "{} files, {pictures} of them usable pictures; {found} findings",
-            survey.files.len()
-        ));
-        Ok(Outcome::of(found))
-    }
-
-    fn survey(&self, folder: &Path, output: &Output) -> Result<Survey> {
-        Survey::take(folder, &self.crew, output)
-    }
-}
-
-/// One line a file: hash, two spaces, path below the folder.
-fn write_manifest(path: &Path, survey: &Survey) -> Result<()> {
-    let lines: String = survey.files.iter().map(|file| format!("{}  {}\n", file.sha256, file.name)).collect();
-    let written = context_encoder::files::atomic_write(path, lines.as_bytes());
-    written.into_diagnostic().wrap_err_with(|| format!("cannot write {}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn a_manifest_is_what_sha256sum_reads() {
-        let folder = tempfile::tempdir().expect("folder");
-        fs::write(folder.path().join("a.txt"), "abc").expect("written");
-        let crew = Crew::of(1);
-        let survey = Survey::take(folder.path(), &crew, &Output::new(false, true, false)).expect("surveyed");
-        let path = folder.path().join("list");
-        write_manifest(&path, &survey).expect("written");
-        // The hash of "abc" from the standard (FIPS 180-4, example B.1).
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a.txt\n";
-        assert_eq!(fs::read_to_string(path).expect("there"), expected);
+        let (files, images, found) = (report.files.len(), report.image_count(), findings.len());
+        console.record(&json!({ "event": "done", "files": files, "pictures": images, "found": found }));
+        console.note(format_args!("{files} files, {images} of them usable pictures; {found} findings"));
+        Ok(ExitStatus::from_failures(found))
     }
 }

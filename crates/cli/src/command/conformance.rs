@@ -8,18 +8,23 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
 
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output, table::Table};
+use crate::{
+    console::{Console, ExitStatus},
+    device::DeviceArgs,
+    table::Table,
+};
 
 /// Device that computes the expected values, by the reference implementation.
 const REFERENCE: &str = "flex";
 
-/// Compute every part of the library on a device and on the processor, forward and backward, and compare. Exit code 1
-/// when any difference is above its bound.
+/// Compute every part of the library on a device and on the processor, forward and backward, and compare.
+/// Exit code 1 when any difference is above its bound.
 #[derive(Args)]
 pub struct Conformance {
     #[command(flatten)]
-    device: DeviceChoice,
-    /// The networks of the presets as they are trained, instead of narrow ones: for graphics cards, or minutes
+    device: DeviceArgs,
+    /// The networks of the presets as they are trained, instead of narrow ones: for graphics cards, or
+    /// minutes
     #[arg(long)]
     full: bool,
     /// Only the parts with this in their names; can be given several times
@@ -34,7 +39,7 @@ pub struct Conformance {
 }
 
 impl Conformance {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let device = self.device.open()?;
         let reference = context_encoder::device(REFERENCE).into_diagnostic()?;
         let scale = if self.full { Scale::Full } else { Scale::Small };
@@ -47,28 +52,28 @@ impl Conformance {
             ));
         }
         let (name, against) = (device_name(&device), device_name(&reference));
-        output.note(format_args!("{name}, against the reference implementation on {against}"));
+        console.note(format_args!("{name}, against the reference implementation on {against}"));
         let mut checks = Vec::new();
         for pass in 1..=self.passes {
             let found = conformance(&device, &reference, scale, &selected, &mut |check| {
                 if !self.markdown {
-                    output.result(check);
+                    console.result(check);
                 }
-                output.record(&record(check, pass));
+                console.record(&record(check, pass));
             });
             let failed = found.iter().filter(|check| !check.passes()).count();
-            output.note(format_args!("pass {pass}: {} checks, {failed} failed", found.len()));
+            console.note(format_args!("pass {pass}: {} checks, {failed} failed", found.len()));
             checks.extend(found);
         }
         if self.markdown {
             let mut table = Table::new(&Check::COLUMNS);
             checks.iter().for_each(|check| table.push(check.row()));
-            output.result(table.markdown().trim_end());
+            console.result(table.markdown().trim_end());
         }
         let failed = checks.iter().filter(|check| !check.passes()).count();
-        output.record(&json!({ "event": "done", "device": name, "checks": checks.len(), "failed": failed }));
+        console.record(&json!({ "event": "done", "device": name, "checks": checks.len(), "failed": failed }));
         match failed {
-            0 => Ok(Outcome::Complete),
+            0 => Ok(ExitStatus::Complete),
             _ => Err(miette!(
                 help = "each is marked FAILED above; a bound is relative to the tensor's largest value",
                 "{failed} of {} checks failed on {name}",

@@ -1,4 +1,4 @@
-//! `convert`: weights between this program's files and those of PyTorch's public ports.
+//! `convert`: weights between this program's format and that of public PyTorch ports.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,14 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
 
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
+use crate::{
+    console::{Console, ExitStatus},
+    device::DeviceArgs,
+};
 
-/// Convert weights. A `.pt` or `.pth` file, or a safetensors file of a public port, becomes one of this program's files;
-/// with `--to pytorch`, one of this program's files becomes a safetensors file that a port's `load_state_dict` takes.
+/// Convert weights. A `.pt` or `.pth` file, or a safetensors file of a public PyTorch port, becomes a file of
+/// this program; with `--to pytorch`, a file of this program becomes a safetensors file for a port's
+/// `load_state_dict`.
 #[derive(Args)]
 pub struct Convert {
     /// Weights to read
@@ -22,65 +26,64 @@ pub struct Convert {
     /// Weights to write, a safetensors file
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// Whose names the written weights have
-    #[arg(long, value_enum, default_value_t = Layout::ContextEncoder)]
-    to: Layout,
-    /// How numbers are stored: f32, f16 or bf16 (for PyTorch's names, f32)
+    /// Format of the written weights
+    #[arg(long, value_enum, default_value_t = Format::ContextEncoder)]
+    to: Format,
+    /// Data type of the written weights: f32, f16 or bf16 (with `--to pytorch` f32)
     #[arg(long, default_value_t)]
     precision: Precision,
-    /// The network that PyTorch's weights belong to, which such files do not say
+    /// Architecture of PyTorch weights, which their files do not say
     #[arg(long, default_value = "authors")]
     preset: Preset,
-    /// Side of its pictures, pixels, if not the preset's
+    /// Side of its pictures, pixels, unless it is the preset's
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
-    /// Channels of its first layer, if not the preset's
+    /// Channels of its first layer, unless they are the preset's
     #[arg(long, value_name = "CHANNELS")]
     width: Option<usize>,
-    /// Channels of its dense bottleneck, if not the preset's
-    #[arg(long, value_name = "CHANNELS")]
-    code: Option<usize>,
-    /// It predicts whole pictures
+    /// Channels of its dense bottleneck, unless they are the preset's
+    #[arg(long, alias = "code", value_name = "CHANNELS")]
+    bottleneck: Option<usize>,
+    /// It predicts whole pictures, not the central square
     #[arg(long)]
     whole: bool,
     #[command(flatten)]
-    device: DeviceChoice,
+    device: DeviceArgs,
 }
 
-/// Whose names weights have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Layout {
-    /// This program's, with the architecture inside
+enum Format {
+    /// This program's, which includes the architecture
     ContextEncoder,
-    /// The public PyTorch ports' (main.0.weight, ...)
+    /// That of public PyTorch ports (main.0.weight, ...)
     Pytorch,
 }
 
 impl Convert {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         if self.output.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("safetensors")) {
             return Err(miette!(
                 "{} would hold safetensors; let its name end in .safetensors",
                 self.output.display()
             ));
         }
-        if self.to == Layout::Pytorch && self.precision != Precision::F32 {
+        if self.to == Format::Pytorch && self.precision != Precision::F32 {
             return Err(miette!("files for PyTorch are written in f32; leave --precision away"));
         }
         let device = self.device.open()?;
         let model = self.read(&device)?;
         let options = SaveOptions { precision: self.precision, record: self.record()? };
         match self.to {
-            Layout::ContextEncoder => model.save_with(&options, &self.output).into_diagnostic()?,
-            Layout::Pytorch => model.save_pytorch(&self.output).into_diagnostic()?,
+            Format::ContextEncoder => model.save_with(&options, &self.output).into_diagnostic()?,
+            Format::Pytorch => model.save_pytorch(&self.output).into_diagnostic()?,
         }
         let written = self.output.display();
-        output.record(&json!({ "event": "written", "file": written.to_string() }));
-        output.note(format_args!("wrote {written}"));
-        Ok(Outcome::Complete)
+        console.record(&json!({ "event": "written", "file": written.to_string() }));
+        console.note(format_args!("wrote {written}"));
+        Ok(ExitStatus::Complete)
     }
 
-    /// How the weights came about, where the file says.
+    /// The training record of a file that has one.
     fn record(&self) -> Result<Option<TrainingRecord>> {
         if self.is_safetensors() { TrainingRecord::load(&self.input).into_diagnostic() } else { Ok(None) }
     }
@@ -89,13 +92,13 @@ impl Convert {
         self.input.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors"))
     }
 
-    /// Files of ours say what they are; what does not is taken for PyTorch's.
+    /// This program's files include their architecture; any other file is read as PyTorch's.
     fn read(&self, device: &Device) -> Result<Model> {
         let input = &self.input;
-        let ours = self.is_safetensors();
+        let is_safetensors = self.is_safetensors();
         match Model::load(input, device) {
-            Ok(model) if ours => Ok(model),
-            Err(error) if ours && self.to == Layout::Pytorch => Err(error).into_diagnostic(),
+            Ok(model) if is_safetensors => Ok(model),
+            Err(error) if is_safetensors && self.to == Format::Pytorch => Err(error).into_diagnostic(),
             _ => Model::load_pytorch(input, &self.config(), device).into_diagnostic(),
         }
     }
@@ -104,7 +107,7 @@ impl Convert {
         let mut config = ModelConfig::preset(self.preset);
         config.size = self.size.unwrap_or(config.size);
         config.width = self.width.unwrap_or(config.width);
-        if let Some(channels) = self.code {
+        if let Some(channels) = self.bottleneck {
             config.bottleneck = BottleneckConfig::Dense(channels);
         }
         if self.whole {

@@ -1,4 +1,4 @@
-//! `features`: a folder's pictures as vectors.
+//! `features`: a feature vector of every image of a folder.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -9,45 +9,43 @@ use miette::{IntoDiagnostic, Result};
 use serde_json::json;
 
 use crate::{
-    crew::Crew,
-    description::{By, DescriptionChoice, PORTION},
-    device::DeviceChoice,
-    outcome::Outcome,
-    output::Output,
-    squares::SquareFolder,
+    console::{Console, ExitStatus},
+    descriptor::{BATCH, DescriptorArgs, DescriptorKind},
+    device::{DeviceArgs, ThreadsArgs},
+    resized_folder::ResizedFolder,
 };
 
-/// Describe every picture of a folder and its subfolders by what surrounds its centre, one row each. Stopped and started
-/// again, it goes on where it was; the pictures' names are in FILE.names, one a line.
+/// Extract a feature vector of every picture of a folder and its subfolders, of the surroundings of its
+/// centre. A stopped command that is started again continues; the pictures' names are in FILE.names, one a
+/// line.
 #[derive(Args)]
 pub struct Features {
     /// Folder of pictures
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Where the vectors go: .safetensors (a tensor `features`) or .npy
+    /// File for the vectors: .safetensors (a tensor `features`) or .npy
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// What describes a picture
-    #[arg(long, value_enum, default_value_t = By::Features)]
-    by: By,
-    /// How numbers are stored: f32 or f16
+    /// Kind of the vectors
+    #[arg(long, value_enum, default_value_t = DescriptorKind::Features)]
+    by: DescriptorKind,
+    /// Data type of the stored vectors: f32 or f16
     #[arg(long, default_value = "f32")]
     precision: Precision,
     #[command(flatten)]
-    choice: DescriptionChoice,
+    descriptor: DescriptorArgs,
     #[command(flatten)]
-    device: DeviceChoice,
+    device: DeviceArgs,
     #[command(flatten)]
-    crew: Crew,
+    threads: ThreadsArgs,
 }
 
 impl Features {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let device = self.device.open()?;
-        let mut descriptions = self.choice.open(&[self.by], &device)?;
-        let description = descriptions.remove(0);
-        let about = description.about();
-        let folder = SquareFolder::open(&self.folder, description.side(), output)?;
+        let descriptor = self.descriptor.open(&[self.by], &device)?.remove(0);
+        let about = descriptor.about();
+        let folder = ResizedFolder::open(&self.folder, descriptor.side(), console)?;
         let source = fs::canonicalize(&self.folder).unwrap_or_else(|_| self.folder.clone());
         let mut writer = VectorWriter::open(&self.output, self.precision, about, &source.to_string_lossy())
             .into_diagnostic()?;
@@ -57,32 +55,32 @@ impl Features {
         for index in 0..folder.len() {
             let name = folder.name(index);
             if name.contains(['\n', '\r', char::REPLACEMENT_CHARACTER]) {
-                output.failure(&name, "its name is not one line of text; rename it");
+                console.failure(&name, "its name is not one line of valid text; rename it");
                 failed += 1;
             } else if !done.contains(name.as_str()) {
                 missing.push(index);
             }
         }
         if !done.is_empty() {
-            output.note(format_args!("{} of {} were described before", done.len(), folder.len()));
+            console.note(format_args!("{} of {} have a vector already", done.len(), folder.len()));
         }
 
-        let bar = output.with_bar(missing.len(), "pictures");
-        for portion in missing.chunks(PORTION) {
-            let (read, squares): (Vec<usize>, Vec<RgbImage>) =
-                folder.read_some(portion, &self.crew, &bar).into_iter().unzip();
-            failed += portion.len() - read.len();
+        let bar = console.with_bar(missing.len(), "pictures");
+        for batch in missing.chunks(BATCH) {
+            let (read, images): (Vec<usize>, Vec<RgbImage>) =
+                folder.read_many(batch, &self.threads, &bar)?.into_iter().unzip();
+            failed += batch.len() - read.len();
             let names: Vec<String> = read.into_iter().map(|index| folder.name(index)).collect();
-            writer.append(&names, &description.describe(&squares)?).into_diagnostic()?;
+            writer.append(&names, &descriptor.describe(&images)?).into_diagnostic()?;
         }
         bar.clear_bar();
         let file = writer.finish().into_diagnostic()?;
         let (rows, length) = (file.names().len(), file.length());
-        output.result(format_args!("{rows} rows of {length} numbers in {}", self.output.display()));
-        output.record(&json!({
+        console.result(format_args!("{rows} rows of {length} numbers in {}", self.output.display()));
+        console.record(&json!({
             "event": "done", "rows": rows, "length": length, "about": about,
             "file": self.output.display().to_string(),
         }));
-        Ok(Outcome::of(failed))
+        Ok(ExitStatus::from_failures(failed))
     }
 }

@@ -17,9 +17,12 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result};
 use serde_json::{Value, json};
 
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
+use crate::{
+    console::{Console, ExitStatus},
+    device::DeviceArgs,
+};
 
-/// Say what a file holds: weights (.safetensors) or a checkpoint (.bpk).
+/// Show what a file holds: weights (.safetensors) or a checkpoint (.bpk).
 #[derive(Args)]
 pub struct Info {
     /// The file
@@ -27,14 +30,14 @@ pub struct Info {
 }
 
 impl Info {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let device = DeviceChoice::processor()?;
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let device = DeviceArgs::processor()?;
         let checkpoint = self.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bpk"));
         let facts =
             if checkpoint { of_checkpoint(&self.file, &device)? } else { of_weights(&self.file, &device)? };
-        output.record(&facts);
-        output.result(in_words(&facts).trim_end());
-        Ok(Outcome::Complete)
+        console.record(&facts);
+        console.result(to_text(&facts).trim_end());
+        Ok(ExitStatus::Complete)
     }
 }
 
@@ -52,7 +55,7 @@ fn of_checkpoint(file: &Path, device: &Device) -> Result<Value> {
         return Ok(facts);
     }
     let CheckpointRecord { step, epoch, config } = CheckpointRecord::load(file).into_diagnostic()?;
-    let mut facts = network(&config.model);
+    let mut facts = inpainting_network(&config.model);
     facts["kind"] = json!("checkpoint");
     facts["parameters"] = json!(parameter_count(&config.model.init(device).into_diagnostic()?));
     facts["steps"] = json!(step);
@@ -67,7 +70,7 @@ fn of_checkpoint(file: &Path, device: &Device) -> Result<Value> {
 fn of_weights(file: &Path, device: &Device) -> Result<Value> {
     let error = match Model::load(file, device) {
         Ok(model) => {
-            let mut facts = network(model.config());
+            let mut facts = inpainting_network(model.config());
             facts["kind"] = json!("context encoder");
             facts["parameters"] = json!(parameter_count(&model));
             add_record(&mut facts, file)?;
@@ -75,8 +78,8 @@ fn of_weights(file: &Path, device: &Device) -> Result<Value> {
         }
         Err(error) => error,
     };
-    if let Ok(critic) = Discriminator::load(file, device) {
-        return Ok(json!({ "kind": "discriminator", "parameters": parameter_count(&critic) }));
+    if let Ok(discriminator) = Discriminator::load(file, device) {
+        return Ok(json!({ "kind": "discriminator", "parameters": parameter_count(&discriminator) }));
     }
     if let Ok(model) = FeatureModel::load(file, device) {
         let mut facts = feature_network(model.config());
@@ -88,7 +91,7 @@ fn of_weights(file: &Path, device: &Device) -> Result<Value> {
     Err(error).into_diagnostic()
 }
 
-/// How weights came about, where the file says it.
+/// The training record of weights that have one.
 fn add_record(facts: &mut Value, file: &Path) -> Result<()> {
     if let Some(record) = TrainingRecord::load(file).into_diagnostic()? {
         facts["steps"] = json!(record.steps);
@@ -99,7 +102,7 @@ fn add_record(facts: &mut Value, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The architecture of a network that learns features.
+/// The architecture of a feature network.
 fn feature_network(config: &FeatureModelConfig) -> Value {
     json!({
         "size": config.size,
@@ -111,8 +114,8 @@ fn feature_network(config: &FeatureModelConfig) -> Value {
     })
 }
 
-/// The architecture, and the preset that it is.
-fn network(config: &ModelConfig) -> Value {
+/// The architecture of a context encoder, and its preset.
+fn inpainting_network(config: &ModelConfig) -> Value {
     let preset = Preset::ALL.into_iter().find(|&preset| ModelConfig::preset(preset) == *config);
     json!({
         "preset": preset.map(Preset::name),
@@ -132,8 +135,8 @@ fn network(config: &ModelConfig) -> Value {
     })
 }
 
-/// One line for each fact that is known, what it is first.
-fn in_words(facts: &Value) -> String {
+/// One line for each known fact, the kind of file first.
+fn to_text(facts: &Value) -> String {
     const ORDER: [(&str, &str); 19] = [
         ("kind", "kind"),
         ("preset", "preset"),
@@ -161,7 +164,7 @@ fn in_words(facts: &Value) -> String {
             Value::String(value) => value.clone(),
             value => value.to_string(),
         };
-        // Text grows without failing.
+        // Writing to a String never fails.
         let _ = writeln!(text, "{name:<14}{value}");
         text
     })

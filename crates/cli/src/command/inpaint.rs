@@ -13,146 +13,188 @@ use std::{
 };
 
 use clap::Args;
-use context_encoder::files::{Photograph, is_leftover};
+use context_encoder::{
+    Inpainter,
+    files::{Photograph, Pixels, is_leftover},
+    inpaint::{Blend, Channel, Image},
+};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use rayon::prelude::*;
 use serde_json::json;
 
 use crate::{
-    crew::{Crew, guarded},
-    filler::FillerChoice,
-    hole::{Hole, HoleChoice, HoleSource},
-    job::{Job, Jobs},
-    outcome::Outcome,
-    output::{Output, chain},
+    console::{Console, ExitStatus, error_chain},
+    device::{DeviceArgs, ThreadsArgs},
+    file_pairs::{FilePair, FilePairs},
+    mask_input::{MaskInput, MaskInputArgs, MaskSource},
+    panics::catch_file_panic,
+    weights::WeightsArgs,
 };
 
-/// Fill holes in photographs: each keeps its size, format, depth, transparency, colour profile and EXIF data, and
-/// every pixel outside its mask.
+/// Fill holes in photographs: each keeps its size, format, depth, transparency, color profile and EXIF data,
+/// and every pixel outside its mask.
 #[derive(Args)]
 pub struct Inpaint {
     /// Photographs, or folders of photographs
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
-    holes: HoleChoice,
+    masks: MaskInputArgs,
     /// The filled photograph, in the format of its name; for several or for a folder, a folder
     #[arg(long, short, value_name = "OUT")]
     output: PathBuf,
-    /// Do only what is missing: photographs whose result is there are passed over
+    /// Continue a stopped command: skip photographs whose result exists
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
-    filler: FillerChoice,
+    weights: WeightsArgs,
+    /// How the prediction is blended into the picture: none, feather or membrane
+    #[arg(long, value_name = "MODE", default_value_t)]
+    blend: Blend,
+    /// Pixels of the central square that were visible to the network in training: 7 for preset `paper`, 4
+    /// for `authors`
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    overlap: u32,
+    /// Predict twice, once with left and right exchanged, and take the mean: more accurate and smoother,
+    /// twice the time
+    #[arg(long)]
+    mirror: bool,
     #[command(flatten)]
-    crew: Crew,
+    device: DeviceArgs,
+    #[command(flatten)]
+    threads: ThreadsArgs,
 }
 
 /// A photograph on its way to the device and back.
 struct Request {
     photo: Photograph,
-    hole: Hole,
+    mask: MaskInput,
     reply: SyncSender<Result<Photograph>>,
 }
 
 impl Inpaint {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let begun = Instant::now();
-        let source = self.holes.source()?;
-        let Jobs { mut jobs, skipped: refused } = Jobs::list(&self.inputs, &self.output)?;
-        let listed = jobs.len();
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let start = Instant::now();
+        let source = self.masks.source()?;
+        let FilePairs { mut pairs, skipped } = FilePairs::list(&self.inputs, &self.output)?;
+        let listed = pairs.len();
         if self.resume {
-            jobs.retain(|job| !job.output.exists());
-            remove_leftovers(&jobs);
+            pairs.retain(|pair| !pair.output.exists());
+            remove_leftovers(&pairs);
         }
-        let passed_over = listed - jobs.len();
-        let filler = self.filler.load()?;
-        for (file, reason) in &refused {
-            output.failure(&file.display().to_string(), reason);
+        let done_before = listed - pairs.len();
+        let inpainter = self.weights.inpainter(&self.device.open()?)?;
+        let inpainter = inpainter.with_blend(self.blend).with_overlap(self.overlap).with_mirror(self.mirror);
+        for (file, reason) in &skipped {
+            console.failure(&file.display().to_string(), reason);
         }
 
-        // What is wrong with the only file is what is wrong with the run.
-        let (alone, only) = (listed == 1 && refused.is_empty(), Mutex::new(None));
-        let bar = output.with_bar(jobs.len(), "photographs");
-        let failures = AtomicUsize::new(refused.len());
-        let (to_device, requests) = sync_channel::<Request>(self.crew.size(jobs.len()));
+        // The error of a single file is the error of the command.
+        let (is_single, single_error) = (listed == 1 && skipped.is_empty(), Mutex::new(None));
+        let bar = console.with_bar(pairs.len(), "photographs");
+        let failures = AtomicUsize::new(skipped.len());
+        let pool = self.threads.pool(pairs.len())?;
+        let (to_device, requests) = sync_channel::<Request>(pool.current_num_threads());
         thread::scope(|scope| {
-            // Threads read and write; this one, alone, keeps the device busy.
+            // The pool reads and writes; this thread, alone, keeps the device busy.
             scope.spawn(|| {
                 let to_device = to_device;
-                self.crew.share_out(jobs.len(), |index| {
-                    let job = &jobs[index];
-                    if let Err(report) = guarded(|| work(job, &source, &to_device, &bar)) {
+                let process = |pair: &FilePair| {
+                    if let Err(report) = catch_file_panic(|| fill_file(pair, &source, &to_device, &bar)) {
                         failures.fetch_add(1, Ordering::Relaxed);
-                        if alone {
-                            *only.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+                        if is_single {
+                            *single_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
                         } else {
-                            bar.failure(&job.input.display().to_string(), &chain(&report));
+                            bar.failure(&pair.input.display().to_string(), &error_chain(&report));
                         }
                     }
                     bar.advance();
-                });
+                };
+                pool.install(|| pairs.iter().par_bridge().for_each(process));
             });
-            for Request { mut photo, hole, reply } in requests {
-                let filled = guarded(|| filler.fill(&mut photo, &hole)).map(|()| photo);
-                // Whoever asked waits for the answer.
+            for Request { mut photo, mask, reply } in requests {
+                let filled = catch_file_panic(|| fill(&inpainter, &mut photo, &mask)).map(|()| photo);
+                // The thread that sent the request waits for the reply.
                 let _ = reply.send(filled);
             }
         });
         bar.clear_bar();
-        if let Some(report) = only.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(report) = single_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(report);
         }
 
         let failed = failures.into_inner();
-        let filled = jobs.len() + refused.len() - failed;
-        let seconds = begun.elapsed().as_secs_f64();
-        output.record(&json!({
-            "event": "done", "filled": filled, "failed": failed, "passed_over": passed_over, "seconds": seconds,
+        let filled = pairs.len() + skipped.len() - failed;
+        let seconds = start.elapsed().as_secs_f64();
+        console.record(&json!({
+            "event": "done", "filled": filled, "failed": failed, "passed_over": done_before, "seconds": seconds,
         }));
-        if listed + refused.len() > 1 {
-            output.note(format_args!(
-                "{filled} filled, {failed} failed, {passed_over} passed over, {seconds:.1} s"
+        if listed + skipped.len() > 1 {
+            console.note(format_args!(
+                "{filled} filled, {failed} failed, {done_before} done before, {seconds:.1} s"
             ));
         }
-        match (filled + passed_over, failed) {
-            (0, 1..) => Err(miette!("nothing was filled; what is wrong with each file is said above")),
-            _ => Ok(Outcome::of(failed)),
+        match (filled + done_before, failed) {
+            (0, 1..) => Err(miette!("nothing was filled; the error of each file is printed above")),
+            _ => Ok(ExitStatus::from_failures(failed)),
         }
     }
 }
 
 /// One photograph from file to file.
-fn work(job: &Job, source: &HoleSource, device: &SyncSender<Request>, output: &Output) -> Result<()> {
-    let begun = Instant::now();
-    let photo = Photograph::open(&job.input).into_diagnostic()?;
+fn fill_file(
+    pair: &FilePair,
+    source: &MaskSource,
+    device: &SyncSender<Request>,
+    console: &Console,
+) -> Result<()> {
+    let start = Instant::now();
+    let photo = Photograph::open(&pair.input).into_diagnostic()?;
     let format =
-        if job.keeps_format { photo.format() } else { photo.format_for(&job.output).into_diagnostic()? };
-    let hole = source.hole(&job.name, &photo)?;
-    let pixels = hole.pixels();
+        if pair.keeps_format { photo.format() } else { photo.format_for(&pair.output).into_diagnostic()? };
+    let mask = source.mask(&pair.name, &photo)?;
+    let pixels = mask.pixels();
     for loss in photo.losses(format) {
-        output.detail(format_args!("{}: {loss}", job.output.display()));
+        console.detail(format_args!("{}: {loss}", pair.output.display()));
     }
     let (reply, answer) = sync_channel(1);
-    device.send(Request { photo, hole, reply }).into_diagnostic().wrap_err("the device is gone")?;
+    device.send(Request { photo, mask, reply }).into_diagnostic().wrap_err("the device is gone")?;
     let photo = answer.recv().into_diagnostic().wrap_err("the device is gone")??;
-    if let Some(folder) = job.output.parent() {
+    if let Some(folder) = pair.output.parent() {
         fs::create_dir_all(folder)
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    photo.save_as(&job.output, format).into_diagnostic()?;
-    let (input, written) = (job.input.display(), job.output.display());
-    output.record(&json!({
-        "event": "filled", "file": input.to_string(), "output": written.to_string(), "pixels": pixels,
-        "seconds": begun.elapsed().as_secs_f64(),
+    photo.save_as(&pair.output, format).into_diagnostic()?;
+    let (input, output) = (pair.input.display(), pair.output.display());
+    console.record(&json!({
+        "event": "filled", "file": input.to_string(), "output": output.to_string(), "pixels": pixels,
+        "seconds": start.elapsed().as_secs_f64(),
     }));
-    output.detail(format_args!("filled  {input} -> {written}, {pixels} pixels"));
+    console.detail(format_args!("filled  {input} -> {output}, {pixels} pixels"));
     Ok(())
 }
 
-/// What killed runs left half written beside the results that are still missing.
-fn remove_leftovers(jobs: &[Job]) {
-    let mut folders: Vec<&Path> = jobs.iter().filter_map(|job| job.output.parent()).collect();
+/// Fills what the mask hides; every other pixel stays bit for bit.
+fn fill(inpainter: &Inpainter, photo: &mut Photograph, mask: &MaskInput) -> Result<()> {
+    match photo.pixels_mut() {
+        Pixels::Eight(pixels) => *pixels = filled(inpainter, pixels, mask)?,
+        Pixels::Sixteen(pixels) => *pixels = filled(inpainter, pixels, mask)?,
+    }
+    Ok(())
+}
+
+fn filled<C: Channel>(inpainter: &Inpainter, image: &Image<C>, mask: &MaskInput) -> Result<Image<C>> {
+    match mask {
+        MaskInput::Binary(mask) => inpainter.fill(image, mask),
+        MaskInput::Soft(coverage) => inpainter.fill_soft(image, coverage),
+    }
+    .into_diagnostic()
+}
+
+/// Removes half-written files of killed commands beside the results that are still missing.
+fn remove_leftovers(pairs: &[FilePair]) {
+    let mut folders: Vec<&Path> = pairs.iter().filter_map(|pair| pair.output.parent()).collect();
     folders.sort_unstable();
     folders.dedup();
     for entry in folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {

@@ -1,98 +1,100 @@
-//! What the program can do, one file for each command.
+//! The program's commands.
 
 mod bench;
 mod check;
-mod completions;
 mod conformance;
 mod convert;
 mod evaluate;
 mod features;
 mod info;
 mod inpaint;
-mod man;
-mod masks;
-mod mix;
+mod interpolate;
+pub mod masks;
 mod pretrain;
 mod reproduce;
 mod retrieve;
 mod sample;
 #[cfg(feature = "remote")]
 mod serve;
+mod shell;
 mod train;
 mod transfer;
 
 use clap::Subcommand;
 use miette::Result;
 
-use crate::{outcome::Outcome, output::Output};
+use crate::console::{Console, ExitStatus};
 
-/// What the program can do.
 #[derive(Subcommand)]
 pub enum Command {
     /// Fill holes in photographs, at their own size and in their own format
     Inpaint(inpaint::Inpaint),
     /// Train a network; without arguments, a compact one on built-in facades in a few minutes
     Train(train::Train),
-    /// Train a network for its features, by inpainting or, to compare, as an autoencoder
+    /// Train a feature network, by inpainting or, for comparison, as an autoencoder
     Pretrain(pretrain::Pretrain),
-    /// Measure weights on a folder of pictures, as in the paper's Table 1
+    /// Evaluate weights on a folder of pictures, as in the paper's Table 1
     Evaluate(evaluate::Evaluate),
-    /// Describe every picture of a folder by what surrounds its centre, into a file of vectors
+    /// Extract a feature vector of every picture's surroundings of its centre
     Features(features::Features),
-    /// Find pictures whose surroundings look alike, without looking at the centre, as in the paper's Figure 8
+    /// Find the nearest neighbours of pictures by their surroundings of the centre, as in the paper's Figure
+    /// 8
     Retrieve(retrieve::Retrieve),
-    /// Preview what a mask generator hides: a sheet of masks, and how much of the picture they hide
+    /// Draw masks of a generator and a histogram of how much of the picture they hide
     Masks(masks::Masks),
-    /// Look through a folder of pictures: bad, duplicate, tiny and odd files, and leaks into another folder
+    /// Check a folder of pictures: bad, duplicate, tiny and odd files, and leaks into another folder
     Check(check::Check),
-    /// Convert weights between this program's files and those of PyTorch's public ports
+    /// Convert weights between this program's format and that of public PyTorch ports
     Convert(convert::Convert),
-    /// Mix two trained networks of one architecture, number by number
-    Mix(mix::Mix),
-    /// Say what a file of weights or a checkpoint holds
+    /// Interpolate between the weights of two networks of one architecture
+    #[command(alias = "mix")]
+    Interpolate(interpolate::Interpolate),
+    /// Show what a file of weights or a checkpoint holds
     Info(info::Info),
-    /// Write pictures of built-in facades, to try things on
+    /// Write built-in facade pictures as sample data
     Sample(sample::Sample),
-    /// Teach and test what encoders are good for: classification, probes of frozen features, segmentation, detection
+    /// Teach and test what encoders are good for: classification, probes of frozen features, segmentation,
+    /// detection
     Transfer(transfer::Transfer),
     /// Run an experiment of the paper and print its rows beside ours
     Reproduce(reproduce::Reproduce),
-    /// Compare what a device computes with what the processor computes, part by part
+    /// Compare what a device computes with the reference implementation on the processor, part by part
     Conformance(conformance::Conformance),
-    /// Measure how many pictures a second a device trains on and fills, and the memory that takes
+    /// Measure pictures per second in training and inference, and the memory they take
     Bench(bench::Bench),
-    /// Compute for programs on other machines
+    /// Serve this machine's devices to programs on other machines
     #[cfg(feature = "remote")]
     Serve(serve::Serve),
     /// Print a completion script for a shell
-    Completions(completions::Completions),
+    Completions(shell::Completions),
     /// Print the manual page, or write one for each command into a folder
-    Man(man::Man),
+    Man(shell::Man),
 }
 
 impl Command {
-    pub fn run(self, output: &Output) -> Result<Outcome> {
+    /// `program` is the definition of all arguments, for completions and manual pages.
+    pub fn run(self, program: clap::Command, console: &Console) -> Result<ExitStatus> {
         match self {
-            Self::Inpaint(command) => command.run(output),
-            Self::Train(command) => command.run(output),
-            Self::Pretrain(command) => command.run(output),
-            Self::Evaluate(command) => command.run(output),
-            Self::Features(command) => command.run(output),
-            Self::Retrieve(command) => command.run(output),
-            Self::Masks(command) => command.run(output),
-            Self::Check(command) => command.run(output),
-            Self::Convert(command) => command.run(output),
-            Self::Mix(command) => command.run(output),
-            Self::Info(command) => command.run(output),
-            Self::Sample(command) => command.run(output),
-            Self::Transfer(command) => command.run(output),
-            Self::Reproduce(command) => command.run(output),
-            Self::Conformance(command) => command.run(output),
-            Self::Bench(command) => command.run(output),
+            Self::Inpaint(command) => command.run(console),
+            Self::Train(command) => command.run(console),
+            Self::Pretrain(command) => command.run(console),
+            Self::Evaluate(command) => command.run(console),
+            Self::Features(command) => command.run(console),
+            Self::Retrieve(command) => command.run(console),
+            Self::Masks(command) => command.run(console),
+            Self::Check(command) => command.run(console),
+            Self::Convert(command) => command.run(console),
+            Self::Interpolate(command) => command.run(console),
+            Self::Info(command) => command.run(console),
+            Self::Sample(command) => command.run(console),
+            Self::Transfer(command) => command.run(console),
+            Self::Reproduce(command) => command.run(console),
+            Self::Conformance(command) => command.run(console),
+            Self::Bench(command) => command.run(console),
             #[cfg(feature = "remote")]
-            Self::Serve(command) => command.run(output),
-            Self::Completions(command) => command.run(),
-            Self::Man(command) => command.run(output),
+            Self::Serve(command) => command.run(console),
+            Self::Completions(command) => command.run(program),
+            Self::Man(command) => command.run(program, console),
         }
     }
 }

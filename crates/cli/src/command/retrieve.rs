@@ -1,4 +1,4 @@
-//! `retrieve`: pictures whose surroundings look alike (paper, Figure 8).
+//! `retrieve`: nearest neighbours of images by their surroundings of the centre (paper, Figure 8).
 
 use std::{fs, path::PathBuf};
 
@@ -9,258 +9,258 @@ use context_encoder::{
         image_grid,
         retrieval::{Neighbour, Search, VectorFile},
     },
-    files::atomic_write,
 };
 use image::{Rgb, RgbImage};
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
 
 use crate::{
-    crew::Crew,
-    description::{By, Description, DescriptionChoice, PORTION},
-    device::DeviceChoice,
-    outcome::Outcome,
-    output::Output,
+    console::{Console, ExitStatus},
+    descriptor::{BATCH, DescriptorArgs, DescriptorKind, MaskedDescriptor},
+    device::{DeviceArgs, ThreadsArgs},
     report::Page,
-    squares::SquareFolder,
+    resized_folder::ResizedFolder,
 };
 
-/// For each picture of a folder, find those of a gallery whose surroundings of the centre look alike; no method sees a
-/// centre. Search is exact and goes through the gallery portion by portion, whatever its size.
+/// Find the nearest neighbours of each picture in a gallery, by their surroundings of the centre: no method
+/// sees a centre. The search is exact and reads the gallery in batches, whatever its size.
 #[derive(Args)]
 pub struct Retrieve {
-    /// Folder of pictures to look for
+    /// Folder of query pictures
     #[arg(value_name = "DIR")]
     queries: PathBuf,
-    /// Folder of pictures to look in
+    /// Folder of pictures to search
     #[arg(long, value_name = "DIR")]
     gallery: PathBuf,
-    /// What `features` wrote of the gallery with the same weights and choices; the gallery is then not described again
+    /// File that `features` wrote for the gallery with the same weights and options; its vectors are then
+    /// not computed again
     #[arg(long, value_name = "FILE")]
     vectors: Option<PathBuf>,
-    /// What describes a picture; both by default, side by side (with --vectors: features)
+    /// Kind of the vectors; both by default, side by side (with --vectors: features)
     #[arg(long, value_enum, value_delimiter = ',')]
-    by: Vec<By>,
+    by: Vec<DescriptorKind>,
     /// Neighbours of each picture, 1 to 100
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
     count: u8,
-    /// Where a page with all pictures and their neighbours goes, one HTML file
+    /// HTML file for a report with all pictures and their neighbours
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Where a sheet of the first eight pictures and their neighbours goes, as PNG
-    #[arg(long, value_name = "FILE")]
-    sheet: Option<PathBuf>,
+    /// PNG file for an image grid of the first eight pictures and their neighbours
+    #[arg(long, alias = "sheet", value_name = "FILE")]
+    image_grid: Option<PathBuf>,
     #[command(flatten)]
-    choice: DescriptionChoice,
+    descriptor: DescriptorArgs,
     #[command(flatten)]
-    device: DeviceChoice,
+    device: DeviceArgs,
     #[command(flatten)]
-    crew: Crew,
+    threads: ThreadsArgs,
 }
 
-/// Pictures on the sheet.
-const SAMPLES: usize = 8;
+/// Queries in the image grid.
+const GRID_QUERIES: usize = 8;
 
-/// What one description found: for each query, places in the gallery and similarities.
-struct Found {
-    by: String,
+/// The results of one descriptor: for each query, indices in the gallery and similarities.
+struct Results {
+    descriptor: String,
     neighbours: Vec<Vec<Neighbour>>,
 }
 
 impl Retrieve {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let device = self.device.open()?;
-        let descriptions = self.choice.open(&self.wanted()?, &device)?;
-        let side = descriptions[0].side();
-        let gallery = SquareFolder::open(&self.gallery, side, output)?;
-        let folder = SquareFolder::open(&self.queries, side, output)?;
-        let all: Vec<usize> = (0..folder.len()).collect();
-        let bar = output.with_bar(all.len(), "pictures");
-        let (queries, squares): (Vec<usize>, Vec<RgbImage>) =
-            folder.read_some(&all, &self.crew, &bar).into_iter().unzip();
+        let descriptors = self.descriptor.open(&self.kinds()?, &device)?;
+        let side = descriptors[0].side();
+        let gallery = ResizedFolder::open(&self.gallery, side, console)?;
+        let folder = ResizedFolder::open(&self.queries, side, console)?;
+        let indices: Vec<usize> = (0..folder.len()).collect();
+        let bar = console.with_bar(indices.len(), "pictures");
+        let (queries, images): (Vec<usize>, Vec<RgbImage>) =
+            folder.read_many(&indices, &self.threads, &bar)?.into_iter().unzip();
         bar.clear_bar();
         if queries.is_empty() {
             return Err(miette!("no picture in {} can be read", self.queries.display()));
         }
 
         let mut failed = folder.skipped() + gallery.skipped() + folder.len() - queries.len();
-        let mut found = match &self.vectors {
-            Some(path) => vec![self.in_file(path, &descriptions[0], &squares, &gallery, &device, output)?],
+        let mut results = match &self.vectors {
+            Some(path) => {
+                vec![self.search_file(path, &descriptors[0], &images, &gallery, &device, console)?]
+            }
             None => {
-                let (found, unread) = self.in_folder(&descriptions, &squares, &gallery, &device, output)?;
+                let (results, unread) =
+                    self.search_folder(&descriptors, &images, &gallery, &device, console)?;
                 failed += unread;
-                found
+                results
             }
         };
         // A picture that is in both folders is not its own neighbour.
-        let path = |folder: &SquareFolder, index| fs::canonicalize(folder.path(index)).ok();
-        for Found { neighbours, .. } in &mut found {
+        let path = |folder: &ResizedFolder, index| fs::canonicalize(folder.path(index)).ok();
+        for Results { neighbours, .. } in &mut results {
             for (&query, neighbours) in queries.iter().zip(neighbours) {
                 let itself = path(&folder, query);
                 neighbours.retain(|found| itself.is_none() || path(&gallery, found.index) != itself);
                 neighbours.truncate(self.count.into());
             }
         }
-        self.tell(&found, &queries, &folder, &gallery, output);
-        self.draw(&found, &squares, &gallery, output)?;
-        Ok(Outcome::of(failed))
+        self.print(&results, &queries, &folder, &gallery, console);
+        self.draw(&results, &images, &gallery, console)?;
+        Ok(ExitStatus::from_failures(failed))
     }
 
-    /// What was asked for, or what is usual.
-    fn wanted(&self) -> Result<Vec<By>> {
+    /// The kinds that were named, or the default.
+    fn kinds(&self) -> Result<Vec<DescriptorKind>> {
         match (&self.vectors, &self.by[..]) {
-            (None, []) => Ok(vec![By::Features, By::Hog]),
-            (Some(_), []) => Ok(vec![By::Features]),
-            (Some(_), [_, _, ..]) => Err(miette!("--vectors holds one description; give --by once")),
-            (None, [one, other]) if one == other => {
-                Err(miette!("--by names one description twice; once is enough"))
+            (None, []) => Ok(vec![DescriptorKind::Features, DescriptorKind::Hog]),
+            (Some(_), []) => Ok(vec![DescriptorKind::Features]),
+            (Some(_), [_, _, ..]) => Err(miette!("--vectors holds one kind of vectors; give --by once")),
+            (None, by @ [one, other, ..]) if one == other || by.len() > 2 => {
+                Err(miette!("--by names one kind twice; once is enough"))
             }
-            (None, [_, _, _, ..]) => Err(miette!("--by names one description twice; once is enough")),
             (_, by) => Ok(by.to_vec()),
         }
     }
 
-    /// One more than is wanted: a query may find itself.
-    fn sought(&self) -> usize {
+    /// One more than is asked for: a query may find itself.
+    fn search_count(&self) -> usize {
         usize::from(self.count) + 1
     }
 
-    /// Describes the gallery portion by portion and keeps no portion.
-    fn in_folder(
+    /// Describes and searches the gallery in batches, and keeps no batch.
+    fn search_folder(
         &self,
-        descriptions: &[Description],
+        descriptors: &[MaskedDescriptor],
         queries: &[RgbImage],
-        gallery: &SquareFolder,
+        gallery: &ResizedFolder,
         device: &Device,
-        output: &Output,
-    ) -> Result<(Vec<Found>, usize)> {
-        let mut searches = Vec::with_capacity(descriptions.len());
-        for description in descriptions {
-            searches.push(Search::new(&description.describe(queries)?, self.sought(), device));
+        console: &Console,
+    ) -> Result<(Vec<Results>, usize)> {
+        let mut searches = Vec::with_capacity(descriptors.len());
+        for descriptor in descriptors {
+            searches.push(Search::new(&descriptor.describe(queries)?, self.search_count(), device));
         }
-        let all: Vec<usize> = (0..gallery.len()).collect();
-        let mut rows = Vec::with_capacity(all.len());
-        let bar = output.with_bar(all.len(), "pictures of the gallery");
-        for portion in all.chunks(PORTION) {
-            let (read, squares): (Vec<usize>, Vec<RgbImage>) =
-                gallery.read_some(portion, &self.crew, &bar).into_iter().unzip();
+        let indices: Vec<usize> = (0..gallery.len()).collect();
+        let mut rows = Vec::with_capacity(indices.len());
+        let bar = console.with_bar(indices.len(), "pictures of the gallery");
+        for batch in indices.chunks(BATCH) {
+            let (read, images): (Vec<usize>, Vec<RgbImage>) =
+                gallery.read_many(batch, &self.threads, &bar)?.into_iter().unzip();
             rows.extend(read);
-            for (description, search) in descriptions.iter().zip(&mut searches) {
-                search.take_rows(&description.describe(&squares)?);
+            for (descriptor, search) in descriptors.iter().zip(&mut searches) {
+                search.take_rows(&descriptor.describe(&images)?);
             }
         }
         bar.clear_bar();
-        let found = searches.into_iter().zip(descriptions).map(|(search, description)| {
+        let results = searches.into_iter().zip(descriptors).map(|(search, descriptor)| {
             let mut neighbours = search.finish();
             neighbours.iter_mut().flatten().for_each(|found| found.index = rows[found.index]);
-            Found { by: description.name().to_owned(), neighbours }
+            Results { descriptor: descriptor.name().to_owned(), neighbours }
         });
-        Ok((found.collect(), all.len() - rows.len()))
+        Ok((results.collect(), indices.len() - rows.len()))
     }
 
     /// Searches a file of vectors, block by block.
-    fn in_file(
+    fn search_file(
         &self,
         path: &PathBuf,
-        description: &Description,
+        descriptor: &MaskedDescriptor,
         queries: &[RgbImage],
-        gallery: &SquareFolder,
+        gallery: &ResizedFolder,
         device: &Device,
-        output: &Output,
-    ) -> Result<Found> {
+        console: &Console,
+    ) -> Result<Results> {
         let file = VectorFile::open(path).into_diagnostic()?;
-        let about = description.about();
+        let about = descriptor.about();
         if let Some(other) = file.about().filter(|other| *other != about) {
             return Err(miette!(
-                "{} holds {other}, and {about} is asked for; give the same choices, or write it again with \
+                "{} holds {other}, and {about} is asked for; give the same options, or write it again with \
                  `context-encoder features`",
                 path.display()
             ));
         }
-        let places: std::collections::BTreeMap<String, usize> =
+        let indices: std::collections::BTreeMap<String, usize> =
             (0..gallery.len()).map(|index| (gallery.name(index), index)).collect();
-        let bar = output.with_bar(file.names().len(), "vectors");
+        let bar = console.with_bar(file.names().len(), "vectors");
         let mut neighbours = file
-            .nearest(&description.describe(queries)?, self.sought(), device, |done| bar.reach(done))
+            .nearest(&descriptor.describe(queries)?, self.search_count(), device, |done| {
+                bar.set_progress(done)
+            })
             .into_diagnostic()?;
         bar.clear_bar();
         for found in neighbours.iter_mut().flatten() {
             let name = &file.names()[found.index];
-            found.index = *places.get(name).ok_or_else(|| {
+            found.index = *indices.get(name).ok_or_else(|| {
                 miette!("{} names {name}, which {} does not hold", path.display(), self.gallery.display())
             })?;
         }
-        Ok(Found { by: description.name().to_owned(), neighbours })
+        Ok(Results { descriptor: descriptor.name().to_owned(), neighbours })
     }
 
-    /// Names and similarities.
-    fn tell(
+    /// Names and similarities of the neighbours.
+    fn print(
         &self,
-        found: &[Found],
+        results: &[Results],
         queries: &[usize],
-        folder: &SquareFolder,
-        gallery: &SquareFolder,
-        output: &Output,
+        folder: &ResizedFolder,
+        gallery: &ResizedFolder,
+        console: &Console,
     ) {
-        for (place, &query) in queries.iter().enumerate() {
+        for (row, &query) in queries.iter().enumerate() {
             let name = folder.name(query);
-            output.result(&name);
-            for Found { by, neighbours } in found {
-                for Neighbour { index, similarity } in &neighbours[place] {
-                    let like = gallery.name(*index);
-                    output.result(format_args!("  {by:<16}  {similarity:.4}  {like}"));
-                    output.record(&json!({
-                        "event": "neighbour", "file": name, "by": by, "neighbour": like, "similarity": similarity,
+            console.result(&name);
+            for Results { descriptor, neighbours } in results {
+                for Neighbour { index, similarity } in &neighbours[row] {
+                    let neighbour = gallery.name(*index);
+                    console.result(format_args!("  {descriptor:<16}  {similarity:.4}  {neighbour}"));
+                    console.record(&json!({
+                        "event": "neighbour", "file": name, "by": descriptor, "neighbour": neighbour,
+                        "similarity": similarity,
                     }));
                 }
             }
         }
     }
 
-    /// The files that were asked for.
+    /// Writes the image grid and the report.
     fn draw(
         &self,
-        found: &[Found],
+        results: &[Results],
         queries: &[RgbImage],
-        gallery: &SquareFolder,
-        output: &Output,
+        gallery: &ResizedFolder,
+        console: &Console,
     ) -> Result<()> {
         let side = queries[0].width();
-        let mask = self.choice.mask(side);
-        // A query with its hole, then its neighbours, whole: who looks may see what no method saw.
-        let row = |found: &Found, place: usize| -> Result<Vec<RgbImage>> {
-            let mut row = vec![image_grid::with_hole(&queries[place], &mask, Rgb([128; 3]))];
-            for neighbour in &found.neighbours[place] {
+        let mask = self.descriptor.mask(side);
+        // A query with its hole, then its neighbours without: a reader may see what no method saw.
+        let row = |results: &Results, query: usize| -> Result<Vec<RgbImage>> {
+            let mut row = vec![image_grid::with_hole(&queries[query], &mask, Rgb([128; 3]))];
+            for neighbour in &results.neighbours[query] {
                 row.push(gallery.read(neighbour.index).into_diagnostic()?);
             }
-            row.resize(self.sought(), RgbImage::from_pixel(side, side, Rgb([255; 3])));
+            row.resize(self.search_count(), RgbImage::from_pixel(side, side, Rgb([255; 3])));
             Ok(row)
         };
         let rows = |count: usize| -> Result<Vec<Vec<RgbImage>>> {
             let count = count.min(queries.len());
-            (0..count).flat_map(|place| found.iter().map(move |found| row(found, place))).collect()
+            (0..count).flat_map(|query| results.iter().map(move |results| row(results, query))).collect()
         };
-        if let Some(path) = &self.sheet {
-            image_grid::save(&image_grid::lay_out(&rows(SAMPLES)?), path).into_diagnostic()?;
-            output.note(format_args!("wrote {}", path.display()));
+        if let Some(path) = &self.image_grid {
+            image_grid::save(&image_grid::lay_out(&rows(GRID_QUERIES)?), path).into_diagnostic()?;
+            console.note(format_args!("wrote {}", path.display()));
         }
         if let Some(path) = &self.report {
-            let by: Vec<&str> = found.iter().map(|found| found.by.as_str()).collect();
+            let descriptors: Vec<&str> = results.iter().map(|results| results.descriptor.as_str()).collect();
             let mut page = Page::new(
                 "Neighbours by their surroundings",
                 &format!(
                     "{} pictures; one row for each of: {}. No method sees a centre.",
                     queries.len(),
-                    by.join(", ")
+                    descriptors.join(", ")
                 ),
             );
             let headings: Vec<String> =
                 ["hole".to_owned()].into_iter().chain((1..=self.count).map(|n| n.to_string())).collect();
             page.pictures("Neighbours", &headings, &rows(queries.len())?)?;
-            atomic_write(path, page.html().as_bytes())
-                .into_diagnostic()
-                .wrap_err_with(|| format!("cannot write {}", path.display()))?;
-            output.note(format_args!("wrote {}", path.display()));
+            console.write_file(path, page.html().as_bytes())?;
         }
         Ok(())
     }

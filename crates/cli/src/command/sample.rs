@@ -1,4 +1,4 @@
-//! `sample`: pictures to try things on.
+//! `sample`: built-in facades as image files.
 
 use std::{fs, path::PathBuf};
 
@@ -10,24 +10,21 @@ use context_encoder::{
 use miette::{IntoDiagnostic, Result, WrapErr};
 use serde_json::json;
 
-use crate::{
-    mask_choice::{MaskChoice, PictureSize},
-    outcome::Outcome,
-    output::Output,
-};
+use super::masks::{ImageSize, MaskKindArgs};
+use crate::console::{Console, ExitStatus};
 
-/// Write pictures of built-in facades as PNG: DIR/facade-0000.png and so on.
+/// Write built-in facade pictures as PNG: DIR/facade-0000.png and so on.
 #[derive(Args)]
 pub struct Sample {
     /// The folder to write into
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
-    /// How many
+    /// Number of pictures
     #[arg(long, default_value_t = 16, value_name = "N")]
     count: u64,
     /// Width and height, pixels
     #[arg(long, default_value = "256x256", value_name = "WxH")]
-    size: PictureSize,
+    size: ImageSize,
     /// The same number gives the same pictures
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
@@ -35,12 +32,12 @@ pub struct Sample {
     #[arg(long, value_name = "DIR")]
     masks: Option<PathBuf>,
     #[command(flatten)]
-    kind: MaskChoice,
+    kind: MaskKindArgs,
 }
 
 impl Sample {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let PictureSize { width, height } = self.size;
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let ImageSize { width, height } = self.size;
         let facades = Facades::new(self.seed).with_size(width, height);
         let generator = self.kind.generator()?;
         for folder in [Some(&self.output), self.masks.as_ref()].into_iter().flatten() {
@@ -48,7 +45,7 @@ impl Sample {
                 .into_diagnostic()
                 .wrap_err_with(|| format!("cannot make {}", folder.display()))?;
         }
-        let bar = output.with_bar(self.count as usize, "pictures");
+        let bar = console.with_bar(self.count as usize, "pictures");
         for index in 0..self.count {
             let name = format!("facade-{index:04}.png");
             let path = self.output.join(&name);
@@ -63,7 +60,7 @@ impl Sample {
             bar.advance();
         }
         bar.clear_bar();
-        output.note(format_args!("wrote {} pictures to {}", self.count, self.output.display()));
-        Ok(Outcome::Complete)
+        console.note(format_args!("wrote {} pictures to {}", self.count, self.output.display()));
+        Ok(ExitStatus::Complete)
     }
 }

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use crate::{ends_with, records, run};
 
 #[test]
-fn every_kind_of_finding_is_found() {
+fn check_finds_every_kind() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     let (train, test) = (folder.join("train"), folder.join("test"));
@@ -33,7 +33,7 @@ fn every_kind_of_finding_is_found() {
     DynamicImage::ImageRgb8(facades.image(3)).save(test.join("b.jpg")).expect("written");
     facades.image(50).save(test.join("c.png")).expect("written");
 
-    let out = ends_with(3, folder, &["check", "train", "--against", "test", "--manifest", "list", "--json"]);
+    let out = ends_with(3, folder, "check train --against test --manifest list --json");
     let records = records(&out);
     let mut found: Vec<String> = records
         .iter()
@@ -67,45 +67,35 @@ fn every_kind_of_finding_is_found() {
         "{list}"
     );
 
-    let (code, out, said) = run(folder, &["check", "test"]);
-    assert_eq!((code, out.as_str()), (0, ""), "{said}");
-    assert!(said.contains("3 files, 3 of them usable pictures; 0 findings"), "{said}");
+    let (code, out, error) = run(folder, "check test");
+    assert_eq!((code, out.as_str()), (0, ""), "{error}");
+    assert!(error.contains("3 files, 3 of them usable pictures; 0 findings"), "{error}");
 }
 
 #[test]
-fn masks_are_drawn_and_measured() {
+fn masks_are_drawn_and_counted() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     for kind in ["central", "random-block", "random-region"] {
-        let sheet = format!("{kind}.png");
-        let text = ends_with(
-            0,
-            folder,
-            &["masks", "--kind", kind, "--size", "64x64", "--count", "50", "-o", &sheet],
-        );
+        let text =
+            ends_with(0, folder, &format!("masks --kind {kind} --size 64x64 --count 50 -o {kind}.png"));
         assert!(text.contains("50 masks") && text.contains("% of the picture on average"), "{text}");
-        let sheet = image::open(folder.join(sheet)).expect("a sheet").into_rgb8();
-        assert_eq!(sheet.dimensions(), (8 * 68 + 4, 3 * 68 + 4));
-        assert!(sheet.pixels().any(|pixel| pixel.0 == [255, 0, 255]));
+        let grid = image::open(folder.join(format!("{kind}.png"))).expect("an image grid").into_rgb8();
+        assert_eq!(grid.dimensions(), (8 * 68 + 4, 3 * 68 + 4));
+        assert!(grid.pixels().any(|pixel| pixel.0 == [255, 0, 255]));
     }
-    let arguments =
-        ["masks", "--kind", "central", "--overlap", "8", "--size", "64x64", "--count", "3", "--json"];
-    let record = records(&ends_with(0, folder, &arguments)).pop().expect("a record");
+    let line = "masks --kind central --overlap 8 --size 64x64 --count 3 --json";
+    let record = records(&ends_with(0, folder, line)).pop().expect("a record");
     assert_eq!(record["mean"], 256.0 / 4096.0);
     assert_eq!(record["percent_bins"][1], 3);
 }
 
 #[test]
-fn samples_come_with_masks_and_are_the_same_every_time() {
+fn samples_and_their_masks_are_reproducible() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     for name in ["a", "b"] {
-        let masks = format!("{name}-masks");
-        ends_with(
-            0,
-            folder,
-            &["sample", "-o", name, "--count", "3", "--size", "80x64", "--masks", &masks, "-q"],
-        );
+        ends_with(0, folder, &format!("sample -o {name} --count 3 --size 80x64 --masks {name}-masks -q"));
     }
     for file in ["a/facade-0002.png", "a-masks/facade-0002.png"] {
         let other = file.replacen('a', "b", 1);

@@ -1,4 +1,4 @@
-//! What goes wrong ends with an exit code, one line of what and where, and advice.
+//! Errors: an exit code, one line of what and where, and advice.
 
 use std::fs;
 
@@ -6,10 +6,10 @@ use context_encoder::mask::Mask;
 use image::RgbImage;
 use tempfile::tempdir;
 
-use crate::{mask, run, weights};
+use crate::{fails_with, mask, records, run, weights};
 
 #[test]
-fn each_mistake_is_named_with_what_to_do() {
+fn errors_are_one_line_with_file_and_advice() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     weights(folder);
@@ -19,68 +19,82 @@ fn each_mistake_is_named_with_what_to_do() {
     Mask::visible(64, 64).inverted().save(folder.join("full.png")).expect("written");
     Mask::from_fn(30, 20, |x, _| x < 9).save(folder.join("small.png")).expect("written");
     fs::write(folder.join("notes.txt"), "nothing").expect("written");
-    let said = |arguments: &[&str]| {
-        let (code, out, error) = run(folder, arguments);
-        assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}: {error}");
-        assert!(!error.contains("panicked") && !error.contains('\u{1b}'), "{error}");
-        error
-    };
-    let weights = ["--weights", "model.safetensors"];
-    let fill =
-        |mask: &str| said(&[&["inpaint", "in.png", "--mask", mask, "-o", "out.png"], &weights[..]].concat());
-    assert!(fill("absent.png").contains("cannot read absent.png"));
-    assert!(fill("empty.png").contains("hides nothing"));
-    assert!(fill("full.png").contains("hides the whole picture"));
-    assert!(fill("small.png").contains("small.png is 30x20 but the picture is 64x64"));
-    assert!(fill("notes.txt").contains("notes.txt is not a picture"));
-
-    let with = |rest: &[&str]| said(&[&["inpaint"], rest, &weights[..]].concat());
-    assert!(with(&["absent.png", "--mask", "mask.png", "-o", "out.png"]).contains("cannot read absent.png"));
-    assert!(with(&["in.png", "--mask", "mask.png", "-o", "in.png"]).contains("would overwrite in.png"));
-    assert!(
-        with(&["in.png", "--mask", "mask.png", "-o", "out.gif"]).contains("out.gif names no picture format")
-    );
-    assert!(with(&["in.png", "in.png", "--mask", "mask.png", "-o", "out"]).contains("would both become"));
-    assert!(with(&["in.png", "--mask-dir", "absent", "-o", "out.png"]).contains("no folder absent"));
-    assert!(
-        with(&["in.png", "--mask-colour", "#123456", "-o", "out.png"])
-            .contains("no pixel has the colour #123456")
-    );
-    let elsewhere = ["in.png", "--mask", "mask.png", "-o", "out.png", "--device", "gpu"];
-    assert!(with(&elsewhere).contains("choose cpu"));
     fs::write(folder.join("broken.safetensors"), "not weights").expect("written");
-    for command in [["info", "broken.safetensors"], ["info", "absent.safetensors"], ["info", "absent.bpk"]] {
-        assert!(said(&command).contains(command[1]));
+    let inpaint = |rest: &str| format!("inpaint --weights model.safetensors {rest}");
+    for (line, expected) in [
+        (inpaint("in.png --mask absent.png -o out.png"), "cannot read absent.png"),
+        (inpaint("in.png --mask empty.png -o out.png"), "hides nothing"),
+        (inpaint("in.png --mask full.png -o out.png"), "hides the whole picture"),
+        (inpaint("in.png --mask small.png -o out.png"), "small.png is 30x20 but the picture is 64x64"),
+        (inpaint("in.png --mask notes.txt -o out.png"), "notes.txt is not a picture"),
+        (inpaint("absent.png --mask mask.png -o out.png"), "cannot read absent.png"),
+        (inpaint("in.png --mask mask.png -o in.png"), "would overwrite in.png"),
+        (inpaint("in.png --mask mask.png -o out.gif"), "out.gif names no picture format"),
+        (inpaint("in.png in.png --mask mask.png -o out"), "would both become"),
+        (inpaint("in.png --mask-dir absent -o out.png"), "no folder absent"),
+        (inpaint("in.png --mask-color #123456 -o out.png"), "no pixel has the color #123456"),
+        (inpaint("in.png --mask mask.png -o out.png --device gpu"), "choose cpu"),
+        ("info broken.safetensors".to_owned(), "broken.safetensors"),
+        ("info absent.safetensors".to_owned(), "absent.safetensors"),
+        ("info absent.bpk".to_owned(), "absent.bpk"),
+        ("check absent".to_owned(), "no folder absent"),
+        ("convert model.safetensors out.pth".to_owned(), ".safetensors"),
+        ("evaluate absent --weights model.safetensors".to_owned(), "no folder absent"),
+        ("conformance --only no-such-part".to_owned(), "| tanh |"),
+    ] {
+        let (code, out, error) = run(folder, &line);
+        assert_eq!((code, out.as_str()), (1, ""), "{line}: {error}");
+        assert!(error.contains(expected), "{line}: {error}");
+        assert!(!error.contains("panicked") && !error.contains('\u{1b}'), "{error}");
     }
-    assert!(said(&["check", "absent"]).contains("no folder absent"));
-    assert!(said(&["convert", "model.safetensors", "out.pth"]).contains(".safetensors"));
-    assert!(said(&["evaluate", "absent", "--weights", "model.safetensors"]).contains("no folder absent"));
-    assert!(said(&["conformance", "--only", "nothing of that name"]).contains("| tanh |"));
     assert!(!folder.join("out.png").exists());
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_2() {
+fn wrong_arguments_exit_with_code_2() {
     let folder = tempdir().expect("folder");
-    for arguments in [
-        &["inpaint", "in.png", "-o", "out.png"][..],
-        &["inpaint", "in.png", "--mask", "a.png", "--mask-dir", "b", "-o", "out.png"],
-        &["inpaint", "in.png", "--mask-colour", "pink", "-o", "out.png"],
-        &["masks", "--kind", "square"],
-        &["masks", "--count", "0"],
-        &["sample", "-o", "x", "--size", "4x4"],
-        &["paint"],
+    for line in [
+        "inpaint in.png -o out.png",
+        "inpaint in.png --mask a.png --mask-dir b -o out.png",
+        "inpaint in.png --mask-color pink -o out.png",
+        "masks --kind square",
+        "masks --count 0",
+        "sample -o x --size 4x4",
+        "train --smoke --device flex --devices flex",
+        "train --smoke --precision f8",
+        "paint",
     ] {
-        let (code, _, error) = run(folder.path(), arguments);
-        assert_eq!(code, 2, "{arguments:?}: {error}");
+        fails_with(2, folder.path(), line);
     }
 }
 
 #[test]
-fn errors_are_told_to_programs_too() {
+fn unusable_devices_are_named() {
     let folder = tempdir().expect("folder");
-    let (code, out, _) = run(folder.path(), &["info", "absent.safetensors", "--json"]);
-    let record = crate::records(&out).pop().expect("a record");
+    for (line, expected) in [
+        ("train --smoke --devices flex,gpu", "no device `gpu`"),
+        ("train --smoke --devices flex,flex,flex", "batch_size is 4"),
+        ("train --smoke --device flex --set shares=3", "shares is 3"),
+        ("bench --task train --devices flex,flex", "--task run"),
+    ] {
+        let error = fails_with(1, folder.path(), line);
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+}
+
+#[test]
+fn json_errors_go_to_standard_output() {
+    let folder = tempdir().expect("folder");
+    let (code, out, _) = run(folder.path(), "info absent.safetensors --json");
+    let record = records(&out).pop().expect("a record");
     assert_eq!((code, &record["event"]), (1, &"error".into()));
     assert!(record["error"].as_str().is_some_and(|error| error.contains("absent.safetensors")));
+}
+
+#[test]
+fn deprecated_names_are_remarked_unless_quiet() {
+    let folder = tempdir().expect("folder");
+    let remark = "`--least-side` is deprecated and still works; write `--min-side`";
+    assert!(run(folder.path(), "check . --least-side 9").2.contains(remark));
+    assert_eq!(run(folder.path(), "check . --least-side 9 --quiet"), (0, String::new(), String::new()));
 }

@@ -1,29 +1,41 @@
-//! One photograph: what changes and what stays.
+//! `inpaint`: what changes in a photograph and what stays; folders, broken files, killed and continued runs.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use context_encoder::{
+    data::Facades,
     eval::Protocol,
     files::{Photograph, Pixels, Rgb16Image},
     mask::Mask,
 };
-use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba};
 use tempfile::tempdir;
 
-use crate::{ends_with, mask, records, run, weights};
+use crate::{ends_with, mask, program, records, run, weights};
+
+/// Fills a folder of photographs under one mask.
+const FILL_FOLDER: &str = "inpaint photos --mask mask.png -o filled --weights model.safetensors";
 
 fn picture() -> RgbImage {
     RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3) as u8, (y * 3) as u8, (x + y) as u8]))
 }
 
-/// The network that comes with the program; a build without it says so instead.
+/// A build without the feature `pretrained` says so instead.
 #[test]
-fn without_weights_the_programs_own_fill() {
+fn default_weights_are_pretrained() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     let wall = RgbImage::from_fn(90, 70, |x, y| Rgb([150, (60 + x) as u8, (200 - y) as u8]));
     wall.save(folder.join("wall.png")).expect("written");
     let mask = Mask::from_fn(90, 70, |x, y| x.abs_diff(40) + y.abs_diff(30) < 15);
     mask.save(folder.join("hole.png")).expect("written");
-    let (code, out, error) = run(folder, &["inpaint", "wall.png", "--mask", "hole.png", "-o", "filled.png"]);
+    let (code, out, error) = run(folder, "inpaint wall.png --mask hole.png -o filled.png");
     assert_eq!((code, out.as_str()), (0, ""), "{error}");
     let filled = image::open(folder.join("filled.png")).expect("a picture").to_rgb8();
     for (x, y, pixel) in filled.enumerate_pixels() {
@@ -33,7 +45,7 @@ fn without_weights_the_programs_own_fill() {
 }
 
 #[test]
-fn hidden_pixels_change_and_all_others_stay_at_16_bits_with_alpha() {
+fn only_hidden_pixels_change_in_16_bits_with_alpha() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     weights(folder);
@@ -43,18 +55,8 @@ fn hidden_pixels_change_and_all_others_stay_at_16_bits_with_alpha() {
         Rgba([(x * x * 16) as u16, (y * y * 16) as u16, ((x * x + y) * 15) as u16, (65_535 - x * 100) as u16])
     });
     DynamicImage::ImageRgba16(deep.clone()).save(folder.join("in.png")).expect("written");
-    let arguments = [
-        "inpaint",
-        "in.png",
-        "--mask",
-        "mask.png",
-        "-o",
-        "out.png",
-        "--weights",
-        "model.safetensors",
-        "--json",
-    ];
-    let records = records(&ends_with(0, folder, &arguments));
+    let line = "inpaint in.png --mask mask.png -o out.png --weights model.safetensors --json";
+    let records = records(&ends_with(0, folder, line));
     assert_eq!(records[0]["event"], "filled");
     assert_eq!(records[0]["pixels"], 32 * 32);
     assert_eq!((&records[1]["event"], &records[1]["filled"]), (&"done".into(), &1.into()));
@@ -77,25 +79,22 @@ fn hidden_pixels_change_and_all_others_stay_at_16_bits_with_alpha() {
 }
 
 #[test]
-fn the_same_input_gives_the_same_file() {
+fn equal_inputs_give_equal_files() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     weights(folder);
     mask(folder);
     picture().save(folder.join("in.png")).expect("written");
     let read = |name: &str| {
-        ends_with(
-            0,
-            folder,
-            &["inpaint", "in.png", "--mask", "mask.png", "-o", name, "--weights", "model.safetensors"],
-        );
-        std::fs::read(folder.join(name)).expect("written")
+        let line = format!("inpaint in.png --mask mask.png -o {name} --weights model.safetensors");
+        ends_with(0, folder, &line);
+        fs::read(folder.join(name)).expect("written")
     };
     assert_eq!(read("a.png"), read("b.png"));
 }
 
 #[test]
-fn a_colour_in_the_picture_says_what_to_fill() {
+fn mask_color_selects_pixels_within_tolerance() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     weights(folder);
@@ -106,20 +105,9 @@ fn a_colour_in_the_picture_says_what_to_fill() {
     }
     scribbled.save(folder.join("in.png")).expect("written");
     let fill = |tolerance: &str| {
-        let arguments = [
-            "inpaint",
-            "in.png",
-            "--mask-colour",
-            "#ff00ff",
-            "--tolerance",
-            tolerance,
-            "-o",
-            "out.png",
-            "--weights",
-            "model.safetensors",
-            "--json",
-        ];
-        records(&ends_with(0, folder, &arguments))[0]["pixels"].clone()
+        let mask = format!("--mask-color #ff00ff --tolerance {tolerance}");
+        let line = format!("inpaint in.png {mask} -o out.png --weights model.safetensors --json");
+        records(&ends_with(0, folder, &line))[0]["pixels"].clone()
     };
     assert_eq!((fill("0"), fill("5")), (20.into(), 40.into()));
     let filled = image::open(folder.join("out.png")).expect("a picture").into_rgb8();
@@ -128,7 +116,7 @@ fn a_colour_in_the_picture_says_what_to_fill() {
 }
 
 #[test]
-fn soft_edges_mix() {
+fn soft_mask_blends_fill_and_picture() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     weights(folder);
@@ -141,25 +129,137 @@ fn soft_edges_mix() {
         _ => Luma([0]),
     });
     coverage.save(folder.join("mask.png")).expect("written");
-    let arguments = [
-        "inpaint",
-        "in.png",
-        "--mask",
-        "mask.png",
-        "--soft",
-        "-o",
-        "out.tif",
-        "--weights",
-        "model.safetensors",
-        "--blend",
-        "none",
-        "-v",
-    ];
-    let (code, _, said) = run(folder, &arguments);
-    assert_eq!(code, 0, "{said}");
-    assert!(said.contains("480 pixels"), "{said}");
+    let line = "inpaint in.png --mask mask.png --soft -o out.tif --weights model.safetensors --blend none -v";
+    let (code, _, error) = run(folder, line);
+    assert!(code == 0 && error.contains("480 pixels"), "{error}");
     let photo = Photograph::open(folder.join("out.tif")).expect("a picture");
     let Pixels::Sixteen(filled) = photo.pixels() else { panic!("16 bits came in") };
     let far = |x: u32| 60_000 - i32::from(filled.get_pixel(x, 30).0[0]);
     assert!(far(10) == 0 && far(25) > 5000 && far(40) > far(25), "{} {} {}", far(10), far(25), far(40));
+}
+
+/// Writes photographs in several formats and folders.
+fn photographs(folder: &Path, count: u64) {
+    let facades = Facades::new(5).with_size(64, 64);
+    fs::create_dir_all(folder.join("more")).expect("created");
+    for index in 0..count {
+        let (ending, format) =
+            [("png", ImageFormat::Png), ("jpg", ImageFormat::Jpeg), ("bmp", ImageFormat::Bmp)]
+                [index as usize % 3];
+        let name =
+            if index % 4 == 0 { format!("more/{index:03}.{ending}") } else { format!("{index:03}.{ending}") };
+        facades.image(index).save_with_format(folder.join(name), format).expect("written");
+    }
+}
+
+/// Files in a folder and its subfolder, by name.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for place in [folder.to_owned(), folder.join("more")] {
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            if entry.path().is_file() {
+                let name =
+                    entry.path().strip_prefix(folder).expect("below").to_string_lossy().replace('\\', "/");
+                names.insert(name);
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn broken_files_fail_alone() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    weights(folder);
+    mask(folder);
+    let photos = folder.join("photos");
+    photographs(&photos, 19);
+    let whole = fs::read(photos.join("001.jpg")).expect("there");
+    fs::write(photos.join("cut.jpg"), &whole[..whole.len() / 2]).expect("written");
+    fs::write(photos.join("text.png"), "not a picture").expect("written");
+    fs::write(photos.join("empty.jpg"), "").expect("written");
+    Facades::new(1).with_size(80, 64).image(0).save(photos.join("size.png")).expect("written");
+
+    let records = records(&ends_with(3, folder, &format!("{FILL_FOLDER} --json --threads 3")));
+    let failed: BTreeSet<&str> = records
+        .iter()
+        .filter(|record| record["event"] == "failed")
+        .map(|record| {
+            record["file"].as_str().and_then(|file| file.rsplit(['/', '\\']).next()).expect("a file")
+        })
+        .collect();
+    assert_eq!(failed, BTreeSet::from(["cut.jpg", "empty.jpg", "size.png", "text.png"]));
+    let done = records.last().expect("a last record");
+    assert_eq!((&done["filled"], &done["failed"]), (&19.into(), &4.into()));
+    let filled = files(&folder.join("filled"));
+    assert_eq!(filled.len(), 19);
+    for name in &filled {
+        let format = |path: &Path| image::guess_format(&fs::read(path).expect("there")).expect("a picture");
+        assert_eq!(format(&folder.join("filled").join(name)), format(&photos.join(name)), "{name}");
+    }
+}
+
+#[test]
+fn mask_folder_pairs_masks_by_name() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    weights(folder);
+    mask(folder);
+    let (photos, masks) = (folder.join("photos"), folder.join("masks"));
+    photographs(&photos, 3);
+    fs::create_dir_all(masks.join("more")).expect("created");
+    for name in ["more/000.png", "001.png", "001.bmp"] {
+        fs::copy(folder.join("mask.png"), masks.join(name)).expect("copied");
+    }
+    let line = "inpaint photos --mask-dir masks -o filled --weights model.safetensors --json";
+    let records = records(&ends_with(3, folder, line));
+    let reason = |file: &str| {
+        let record =
+            records.iter().find(|record| record["file"].as_str().is_some_and(|name| name.contains(file)));
+        record.expect("a record")["reason"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(reason("000.png"), "");
+    assert!(reason("001.jpg").contains("several masks"), "{}", reason("001.jpg"));
+    assert!(reason("002.bmp").contains("no mask for it in masks; put one there under the name 002.png"));
+}
+
+#[test]
+fn killed_run_leaves_whole_files_and_resumes() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    weights(folder);
+    mask(folder);
+    photographs(&folder.join("photos"), 120);
+    let filled = folder.join("filled");
+    let mut run = program(folder, FILL_FOLDER).arg("--quiet").spawn().expect("started");
+    let start = Instant::now();
+    while files(&filled).len() < 10 && start.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    run.kill().expect("killed");
+    run.wait().expect("ended");
+    let is_leftover = |name: &String| name.contains(".context-encoder.part");
+    let left = files(&filled);
+    for name in left.iter().filter(|name| !is_leftover(name)) {
+        image::open(filled.join(name)).unwrap_or_else(|error| panic!("{name} is half written: {error}"));
+    }
+    let done = left.iter().filter(|name| !is_leftover(name)).count();
+    assert!((1..120).contains(&done), "{done}");
+    // What a kill in the middle of writing leaves.
+    fs::write(filled.join(".x.png.1.0.context-encoder.part"), "half").expect("written");
+    let before =
+        |name: &str| fs::metadata(filled.join(name)).and_then(|file| file.modified()).expect("there");
+    let times: Vec<_> =
+        left.iter().filter(|name| !is_leftover(name)).map(|name| (name, before(name))).collect();
+
+    let out = ends_with(0, folder, &format!("{FILL_FOLDER} --resume --json"));
+    let last = records(&out).pop().expect("a last record");
+    assert_eq!((&last["passed_over"], &last["filled"]), (&done.into(), &(120 - done).into()));
+    let all = files(&filled);
+    assert_eq!((all.len(), all.iter().filter(|name| is_leftover(name)).count()), (120, 0));
+    assert!(times.iter().all(|(name, time)| before(name) == *time), "finished files are left alone");
+
+    let out = ends_with(0, folder, &format!("{FILL_FOLDER} --resume --json"));
+    assert_eq!(records(&out).pop().expect("a record")["filled"], 0);
 }

@@ -1,14 +1,10 @@
-//! The program as a user runs it: files it leaves, what it says, how it ends.
+//! The program as a user runs it: files it leaves, what it prints, how it ends.
 
 mod data;
-mod devices;
 mod documents;
 mod errors;
-mod folder;
 mod inpaint;
-mod learning;
-mod pretraining;
-mod shell;
+mod training;
 mod transfer;
 
 use std::{
@@ -19,25 +15,69 @@ use std::{
 use context_encoder::{Device, ModelConfig, eval::Protocol, model::Prediction};
 use serde_json::Value;
 
+/// The arguments of a command: one string with spaces between them, or a list.
+trait Arguments: std::fmt::Debug {
+    fn list(&self) -> Vec<&str>;
+}
+
+impl Arguments for &str {
+    fn list(&self) -> Vec<&str> {
+        self.split_whitespace().collect()
+    }
+}
+
+impl Arguments for &String {
+    fn list(&self) -> Vec<&str> {
+        self.split_whitespace().collect()
+    }
+}
+
+impl<const N: usize> Arguments for &[&str; N] {
+    fn list(&self) -> Vec<&str> {
+        self.to_vec()
+    }
+}
+
+impl Arguments for &[&str] {
+    fn list(&self) -> Vec<&str> {
+        self.to_vec()
+    }
+}
+
+impl Arguments for &Vec<&str> {
+    fn list(&self) -> Vec<&str> {
+        self.to_vec()
+    }
+}
+
 /// The program, in a folder.
-fn program(folder: &Path, arguments: &[&str]) -> Command {
+fn program(folder: &Path, arguments: impl Arguments) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_context-encoder"));
-    command.args(arguments).current_dir(folder).env_remove("RUST_BACKTRACE");
+    command.args(arguments.list()).current_dir(folder).env_remove("RUST_BACKTRACE");
     command
 }
 
-/// Runs it; exit code, standard output, standard error.
-fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+/// Runs the program; exit code, standard output, standard error.
+fn run(folder: &Path, arguments: impl Arguments) -> (i32, String, String) {
     let Output { status, stdout, stderr } = program(folder, arguments).output().expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     (status.code().expect("an exit code"), text(stdout), text(stderr))
 }
 
-/// Runs it to an end with this exit code; returns standard output.
-fn ends_with(code: i32, folder: &Path, arguments: &[&str]) -> String {
+/// Runs a command that ends with this exit code; standard output.
+fn ends_with(code: i32, folder: &Path, arguments: impl Arguments) -> String {
+    let line = format!("{arguments:?}");
     let (actual, out, error) = run(folder, arguments);
-    assert_eq!(actual, code, "{arguments:?}\n{out}\n{error}");
+    assert_eq!(actual, code, "{line}\n{out}\n{error}");
     out
+}
+
+/// Runs a command that fails with this exit code; standard error.
+fn fails_with(code: i32, folder: &Path, arguments: impl Arguments) -> String {
+    let line = format!("{arguments:?}");
+    let (actual, out, error) = run(folder, arguments);
+    assert_eq!(actual, code, "{line}\n{out}\n{error}");
+    error
 }
 
 /// The lines of `--json`.
@@ -45,7 +85,7 @@ fn records(out: &str) -> Vec<Value> {
     out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
 }
 
-/// Untrained weights of a tiny network for pictures of 64 pixels, which predicts them whole.
+/// Untrained weights of a tiny network for images of 64 pixels, which predicts them whole.
 fn weights(folder: &Path) -> PathBuf {
     let path = folder.join("model.safetensors");
     let config = ModelConfig::default().with_size(64).with_width(2).with_prediction(Prediction::Whole);

@@ -1,4 +1,4 @@
-//! How pictures are described by what surrounds their centre.
+//! Image descriptors of the visible surroundings of a mask.
 
 use clap::{Args, ValueEnum};
 use context_encoder::{
@@ -13,52 +13,51 @@ use context_encoder::{
 use image::RgbImage;
 use miette::{IntoDiagnostic, Result, miette};
 
-use crate::weights::WeightsChoice;
+use crate::weights::WeightsArgs;
 
-/// Pictures that are read and described at once.
-pub const PORTION: usize = 64;
+/// Images that are read and described at once.
+pub const BATCH: usize = 64;
 
-/// What describes a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum By {
-    /// What the network's encoder has learned to see
+pub enum DescriptorKind {
+    /// The output of the network's encoder
     Features,
     /// Histograms of oriented gradients: no learning
     Hog,
 }
 
-/// What a description sees, and with which weights.
+/// What descriptors see, and with which weights.
 #[derive(Args)]
-pub struct DescriptionChoice {
+pub struct DescriptorArgs {
     /// How much of the centre is hidden: paper, authors or hidden
     #[arg(long, default_value = "hidden")]
     protocol: Protocol,
     /// Hide nothing: describe whole pictures
     #[arg(long, conflicts_with = "protocol")]
     visible: bool,
-    /// The weights are those of a feature network (`pretrain`), and this layer describes: pool1, pool2, conv3, conv4, conv5
-    /// or pool5
+    /// The weights are those of a feature network (`pretrain`), and features are the output of this layer:
+    /// pool1, pool2, conv3, conv4, conv5 or pool5
     #[arg(long, requires = "weights")]
     layer: Option<FeatureLayer>,
     #[command(flatten)]
-    weights: WeightsChoice,
+    weights: WeightsArgs,
 }
 
-impl DescriptionChoice {
-    /// The mask of a square.
+impl DescriptorArgs {
+    /// The mask of a square image.
     pub fn mask(&self, side: u32) -> Mask {
         if self.visible { Mask::visible(side, side) } else { self.protocol.mask(side) }
     }
 
-    /// One description for each; all take squares of the network's side, so that they see the same.
-    pub fn open(&self, by: &[By], device: &Device) -> Result<Vec<Description>> {
+    /// One descriptor of each kind. All take images of the network's size, so that they see the same.
+    pub fn open(&self, kinds: &[DescriptorKind], device: &Device) -> Result<Vec<MaskedDescriptor>> {
         let (features, side) = self.features(device)?;
         let mut features = Some(features);
-        let mut descriptions = Vec::with_capacity(by.len());
-        for by in by {
-            let descriptor: Box<dyn Descriptor> = match by {
-                By::Hog => Box::new(Hog),
-                By::Features => {
+        let mut descriptors = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let descriptor: Box<dyn Descriptor> = match kind {
+                DescriptorKind::Hog => Box::new(Hog),
+                DescriptorKind::Features => {
                     features.take().ok_or_else(|| miette!("--by names features twice; once is enough"))?
                 }
             };
@@ -67,17 +66,17 @@ impl DescriptionChoice {
             } else {
                 format!("protocol {}", self.protocol)
             };
-            let weights = match by {
-                By::Features => format!(", {}", self.weights.identity()?),
-                By::Hog => String::new(),
+            let weights = match kind {
+                DescriptorKind::Features => format!(", {}", self.weights.identity()?),
+                DescriptorKind::Hog => String::new(),
             };
             let about = format!("{}{weights}, {side} px, {hidden}", descriptor.name());
-            descriptions.push(Description { descriptor, mask: self.mask(side), side, about });
+            descriptors.push(MaskedDescriptor { descriptor, mask: self.mask(side), side, about });
         }
-        Ok(descriptions)
+        Ok(descriptors)
     }
 
-    /// What the network has learned, and the side of the squares that it takes.
+    /// The network's features, and the side of the images that it takes.
     fn features(&self, device: &Device) -> Result<(Box<dyn Descriptor>, u32)> {
         if let (Some(layer), Some(path)) = (self.layer, self.weights.file()) {
             let encoder = FeatureEncoder::load(path, device).into_diagnostic()?;
@@ -91,33 +90,32 @@ impl DescriptionChoice {
     }
 }
 
-/// Describes squares.
-pub struct Description {
+/// Describes square images under one mask.
+pub struct MaskedDescriptor {
     descriptor: Box<dyn Descriptor>,
     mask: Mask,
     side: u32,
     about: String,
 }
 
-impl Description {
-    /// What it is called.
+impl MaskedDescriptor {
     pub fn name(&self) -> &str {
         self.descriptor.name()
     }
 
-    /// Side of the squares that it takes, pixels.
+    /// Side of the images that it takes, pixels.
     pub fn side(&self) -> u32 {
         self.side
     }
 
-    /// In one line, so that vectors of different descriptions are not taken for each other.
+    /// Kind, weights, size and mask in one line, which files of vectors hold so that they are not mixed up.
     pub fn about(&self) -> &str {
         &self.about
     }
 
-    /// One vector for each square.
-    pub fn describe(&self, squares: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
-        let masks = vec![self.mask.clone(); squares.len()];
-        self.descriptor.describe(squares, &masks).into_diagnostic()
+    /// One vector for each image.
+    pub fn describe(&self, images: &[RgbImage]) -> Result<Vec<Vec<f32>>> {
+        let masks = vec![self.mask.clone(); images.len()];
+        self.descriptor.describe(images, &masks).into_diagnostic()
     }
 }

@@ -1,4 +1,4 @@
-//! What is to be filled: masks from a file, a folder, or a colour.
+//! The masks of a command's images: from one file, from a folder, or by a color in the image itself.
 
 use std::{
     collections::BTreeMap,
@@ -15,59 +15,69 @@ use image::GrayImage;
 use miette::{IntoDiagnostic, Result, miette};
 use walkdir::WalkDir;
 
-/// What of a picture is to be filled.
-pub enum Hole {
-    /// Each pixel is or is not.
-    Hard(Mask),
-    /// Each pixel is to some degree, 255 = wholly.
+/// The mask of one image.
+pub enum MaskInput {
+    Binary(Mask),
+    /// How much of each pixel is replaced, 255 = all of it.
     Soft(GrayImage),
 }
 
-impl Hole {
-    /// Pixels of which something is filled.
+impl MaskInput {
+    /// Number of pixels that change.
     pub fn pixels(&self) -> usize {
         match self {
-            Self::Hard(mask) => mask.hidden_count(),
+            Self::Binary(mask) => mask.hidden_count(),
             Self::Soft(coverage) => coverage.iter().filter(|&&value| value > 0).count(),
         }
     }
 }
 
-/// Where masks come from: one of three, always.
+/// Where masks come from: exactly one of the three sources.
 #[derive(Args)]
 #[group(skip)]
-#[command(group = ArgGroup::new("hole").required(true).args(["mask", "mask_dir", "mask_colour"]))]
-pub struct HoleChoice {
+#[command(group = ArgGroup::new("mask_source").required(true).args(["mask", "mask_dir", "mask_color"]))]
+pub struct MaskInputArgs {
     /// One mask for every picture: white on black, or painted on a transparent layer
     #[arg(long, value_name = "FILE")]
     mask: Option<PathBuf>,
-    /// A folder of masks, each named like its picture, whatever its ending
+    /// A folder of masks, each named like its picture; the extension does not matter
     #[arg(long, value_name = "DIR")]
     mask_dir: Option<PathBuf>,
-    /// Fill what is painted in this colour in the picture itself, such as '#ff00ff'
-    #[arg(long, value_name = "#RRGGBB")]
-    mask_colour: Option<Colour>,
-    /// How far from that colour a pixel may be, in each channel of 0 to 255; JPEG needs about 40
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "mask_colour")]
+    /// Fill what is painted in this color in the picture itself, such as '#ff00ff'
+    #[arg(long, alias = "mask-colour", value_name = "#RRGGBB")]
+    mask_color: Option<Color>,
+    /// Largest difference to that color in each channel of 0 to 255; JPEG needs about 40
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "mask_color")]
     tolerance: u8,
-    /// Grey in the mask mixes the fill with the picture; without it, half white and more is filled
-    #[arg(long, conflicts_with = "mask_colour")]
+    /// A grey mask value blends the fill with the picture; without this flag, 128 and more is filled
+    #[arg(long, conflicts_with = "mask_color")]
     soft: bool,
 }
 
-/// Where the mask of each picture is found.
-pub enum HoleSource {
-    File { path: PathBuf, soft: bool },
-    Folder { root: PathBuf, files: BTreeMap<String, Vec<PathBuf>>, soft: bool },
-    Painted { colour: Colour, tolerance: u8 },
+/// Finds the mask of each image.
+pub enum MaskSource {
+    File {
+        path: PathBuf,
+        soft: bool,
+    },
+    /// Mask files by their path without extension.
+    Folder {
+        root: PathBuf,
+        files: BTreeMap<String, Vec<PathBuf>>,
+        soft: bool,
+    },
+    Color {
+        color: Color,
+        tolerance: u8,
+    },
 }
 
-impl HoleChoice {
-    /// Looks where masks are, once.
-    pub fn source(&self) -> Result<HoleSource> {
+impl MaskInputArgs {
+    /// Lists the folder of masks, if there is one.
+    pub fn source(&self) -> Result<MaskSource> {
         let soft = self.soft;
         if let Some(path) = &self.mask {
-            return Ok(HoleSource::File { path: path.clone(), soft });
+            return Ok(MaskSource::File { path: path.clone(), soft });
         }
         if let Some(root) = &self.mask_dir {
             if !root.is_dir() {
@@ -81,18 +91,17 @@ impl HoleChoice {
                     files.entry(stem(below)).or_default().push(entry.path().to_owned());
                 }
             }
-            return Ok(HoleSource::Folder { root: root.clone(), files, soft });
+            return Ok(MaskSource::Folder { root: root.clone(), files, soft });
         }
-        let colour = self
-            .mask_colour
-            .ok_or_else(|| miette!("a mask is needed: --mask, --mask-dir or --mask-colour"))?;
-        Ok(HoleSource::Painted { colour, tolerance: self.tolerance })
+        let color =
+            self.mask_color.ok_or_else(|| miette!("a mask is needed: --mask, --mask-dir or --mask-color"))?;
+        Ok(MaskSource::Color { color, tolerance: self.tolerance })
     }
 }
 
-impl HoleSource {
-    /// The hole of a picture, which has a `name` relative to its folder.
-    pub fn hole(&self, name: &Path, photo: &Photograph) -> Result<Hole> {
+impl MaskSource {
+    /// The mask of a photograph with this `name` relative to its folder.
+    pub fn mask(&self, name: &Path, photo: &Photograph) -> Result<MaskInput> {
         match self {
             Self::File { path, soft } => load(path, *soft, photo.dimensions()),
             Self::Folder { root, files, soft } => {
@@ -111,43 +120,43 @@ impl HoleSource {
                     )),
                 }
             }
-            Self::Painted { colour, tolerance } => painted(photo, *colour, *tolerance),
+            Self::Color { color, tolerance } => mask_of_color(photo, *color, *tolerance),
         }
     }
 }
 
-fn load(path: &Path, soft: bool, size: (u32, u32)) -> Result<Hole> {
+fn load(path: &Path, soft: bool, size: (u32, u32)) -> Result<MaskInput> {
     Ok(if soft {
-        Hole::Soft(Mask::load_coverage(path, Some(size)).into_diagnostic()?)
+        MaskInput::Soft(Mask::load_coverage(path, Some(size)).into_diagnostic()?)
     } else {
-        Hole::Hard(Mask::load(path, Some(size)).into_diagnostic()?)
+        MaskInput::Binary(Mask::load(path, Some(size)).into_diagnostic()?)
     })
 }
 
-fn painted(photo: &Photograph, colour: Colour, tolerance: u8) -> Result<Hole> {
-    let near = |pixel: [u8; 3]| pixel.iter().zip(colour.0).all(|(a, b)| a.abs_diff(b) <= tolerance);
+fn mask_of_color(photo: &Photograph, color: Color, tolerance: u8) -> Result<MaskInput> {
+    let near = |pixel: [u8; 3]| pixel.iter().zip(color.0).all(|(a, b)| a.abs_diff(b) <= tolerance);
     let (width, height) = photo.dimensions();
-    let deep;
+    let converted;
     let pixels = match photo.pixels() {
         Pixels::Eight(pixels) => pixels,
         pixels => {
-            deep = pixels.to_eight();
-            &deep
+            converted = pixels.to_eight();
+            &converted
         }
     };
     let mask = Mask::from_fn(width, height, |x, y| near(pixels.get_pixel(x, y).0));
     if mask.is_empty() {
         return Err(miette!(
-            "no pixel has the colour {colour}; paint what is to be filled, or raise --tolerance"
+            "no pixel has the color {color}; paint what is to be filled, or raise --tolerance"
         ));
     }
     if mask.is_full() {
-        return Err(miette!("every pixel has the colour {colour}; leave something to fill it from"));
+        return Err(miette!("every pixel has the color {color}; leave something to fill it from"));
     }
-    Ok(Hole::Hard(mask))
+    Ok(MaskInput::Binary(mask))
 }
 
-/// A path without its ending, with `/` between its parts.
+/// A path without its extension, separated by `/`.
 fn stem(path: &Path) -> String {
     let path = path.with_extension("");
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
@@ -155,9 +164,9 @@ fn stem(path: &Path) -> String {
 
 /// Red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Colour([u8; 3]);
+pub struct Color([u8; 3]);
 
-impl FromStr for Colour {
+impl FromStr for Color {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -166,11 +175,11 @@ impl FromStr for Colour {
             .ok()
             .filter(|_| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .map(|value| Self([(value >> 16) as u8, (value >> 8) as u8, value as u8]))
-            .ok_or_else(|| format!("`{text}` is no colour; write it like '#ff00ff'"))
+            .ok_or_else(|| format!("`{text}` is not a color; write it like '#ff00ff'"))
     }
 }
 
-impl std::fmt::Display for Colour {
+impl std::fmt::Display for Color {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [red, green, blue] = self.0;
         write!(f, "#{red:02x}{green:02x}{blue:02x}")
@@ -182,16 +191,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_six_digits() {
-        assert_eq!("#Ff0080".parse(), Ok(Colour([255, 0, 128])));
-        assert_eq!("00ff00".parse::<Colour>().map(|colour| colour.to_string()), Ok("#00ff00".to_owned()));
+    fn colors_are_six_hexadecimal_digits() {
+        assert_eq!("#Ff0080".parse(), Ok(Color([255, 0, 128])));
+        assert_eq!("00ff00".parse::<Color>().map(|color| color.to_string()), Ok("#00ff00".to_owned()));
         for wrong in ["", "#fff", "#ff00ff00", "#gg0000", "#+f00ff"] {
-            assert!(wrong.parse::<Colour>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Color>().is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn masks_are_found_by_name_without_ending() {
+    fn mask_names_have_no_extension() {
         assert_eq!(stem("a/b.tar.png".as_ref()), "a/b.tar");
         assert_eq!(stem("b".as_ref()), "b");
     }

@@ -1,13 +1,20 @@
-//! `man`: the manual.
+//! `completions` and `man`: what a shell and its users need, made from the definition of the arguments.
 
 use std::{fs, io::Write, path::PathBuf};
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
+use clap_complete::{Shell, generate};
 use clap_mangen::Man as Page;
-use context_encoder::files::atomic_write;
 use miette::{IntoDiagnostic, Result, WrapErr};
 
-use crate::{Program, outcome::Outcome, output::Output};
+use crate::console::{Console, ExitStatus};
+
+/// Print a completion script, such as for `~/.local/share/bash-completion/completions/context-encoder`.
+#[derive(Args)]
+pub struct Completions {
+    /// The shell
+    shell: Shell,
+}
 
 /// Print the manual page: `context-encoder man | man -l -`.
 #[derive(Args)]
@@ -17,13 +24,21 @@ pub struct Man {
     to: Option<PathBuf>,
 }
 
+impl Completions {
+    pub fn run(&self, mut program: Command) -> Result<ExitStatus> {
+        let mut script = Vec::new();
+        generate(self.shell, &mut program, "context-encoder", &mut script);
+        std::io::stdout().lock().write_all(&script).into_diagnostic()?;
+        Ok(ExitStatus::Complete)
+    }
+}
+
 impl Man {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let mut program = Program::command();
+    pub fn run(&self, mut program: Command, console: &Console) -> Result<ExitStatus> {
         program.build();
         let Some(folder) = &self.to else {
             std::io::stdout().lock().write_all(&page(program)?).into_diagnostic()?;
-            return Ok(Outcome::Complete);
+            return Ok(ExitStatus::Complete);
         };
         fs::create_dir_all(folder)
             .into_diagnostic()
@@ -32,13 +47,9 @@ impl Man {
             program.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
         for command in std::iter::once(program).chain(commands) {
             let name = command.get_display_name().unwrap_or_else(|| command.get_name()).replace(' ', "-");
-            let path = folder.join(format!("{name}.1"));
-            atomic_write(&path, &page(command)?)
-                .into_diagnostic()
-                .wrap_err_with(|| format!("cannot write {}", path.display()))?;
-            output.note(format_args!("wrote {}", path.display()));
+            console.write_file(&folder.join(format!("{name}.1")), &page(command)?)?;
         }
-        Ok(Outcome::Complete)
+        Ok(ExitStatus::Complete)
     }
 }
 

@@ -1,0 +1,187 @@
+//! What the program prints: results on standard output; remarks, errors and progress on standard error.
+
+use std::{
+    fmt::Display,
+    io::{Write, stderr, stdout},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use context_encoder::{
+    eval::{Interval, Scores},
+    files::atomic_write,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{IntoDiagnostic, Report, Result, WrapErr};
+use serde_json::{Value, json};
+
+/// The exit codes, as the help shows them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  success
+  1  failure: the error says why and what to do
+  2  wrong command line
+  3  partial success: some files failed, each is named; or `check` found something";
+
+/// How a command that ran to its end went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything was done.
+    Complete,
+    /// Some files failed, or `check` found something.
+    Partial,
+}
+
+impl ExitStatus {
+    pub fn from_failures(failures: usize) -> Self {
+        if failures == 0 { Self::Complete } else { Self::Partial }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        match status {
+            ExitStatus::Complete => Self::SUCCESS,
+            ExitStatus::Partial => Self::from(3),
+        }
+    }
+}
+
+/// Standard output and standard error, in the form that `--json`, `--quiet` and `--verbose` choose. A reader
+/// that has gone never stops a command.
+pub struct Console {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    bar: ProgressBar,
+}
+
+impl Console {
+    pub fn new(json: bool, quiet: bool, verbose: bool) -> Self {
+        Self { json, quiet, verbose, bar: ProgressBar::hidden() }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// A result as text, unless results are JSON.
+    pub fn result(&self, text: impl Display) {
+        if !self.json {
+            self.bar.suspend(|| {
+                let _ = writeln!(stdout().lock(), "{text}");
+            });
+        }
+    }
+
+    /// A result or an event as one line of JSON, if that is wanted.
+    pub fn record(&self, record: &Value) {
+        if self.json {
+            self.bar.suspend(|| write_record(record));
+        }
+    }
+
+    /// A remark, unless the console is quiet.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.print_error(&text);
+        }
+    }
+
+    /// A remark for `--verbose`.
+    pub fn detail(&self, text: impl Display) {
+        if self.verbose {
+            self.print_error(&text);
+        }
+    }
+
+    /// A file that failed while the others go on; printed even when the console is quiet.
+    pub fn failure(&self, file: &str, reason: &str) {
+        if reason.contains(file) {
+            self.print_error(&format_args!("failed  {reason}"));
+        } else {
+            self.print_error(&format_args!("failed  {file}: {reason}"));
+        }
+        self.record(&json!({ "event": "failed", "file": file, "reason": reason }));
+    }
+
+    /// The error that ends the program.
+    pub fn error(&self, report: &Report) {
+        let help = report.help().map(|help| help.to_string());
+        let advice = help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
+        self.print_error(&format_args!("error: {}{advice}", error_chain(report)));
+        self.record(&json!({ "event": "error", "error": error_chain(report), "help": help }));
+    }
+
+    /// Writes a file that was asked for, whole or not at all, and remarks it.
+    pub fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        atomic_write(path, bytes)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot write {}", path.display()))?;
+        self.note(format_args!("wrote {}", path.display()));
+        Ok(())
+    }
+
+    /// A progress bar over `length` things, drawn on terminals only.
+    #[must_use]
+    pub fn with_bar(&self, length: usize, what: &'static str) -> Self {
+        let bar =
+            if self.quiet || self.json { ProgressBar::hidden() } else { ProgressBar::new(length as u64) };
+        let template = "{wide_bar} {pos}/{len} {prefix}  {per_sec}  {elapsed} elapsed, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, ..*self }
+    }
+
+    pub fn advance(&self) {
+        self.bar.inc(1);
+    }
+
+    pub fn set_progress(&self, done: usize) {
+        self.bar.set_position(done as u64);
+    }
+
+    pub fn clear_bar(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn print_error(&self, text: &dyn Display) {
+        self.bar.suspend(|| {
+            let _ = writeln!(stderr().lock(), "{text}");
+        });
+    }
+}
+
+/// One line of JSON on standard output, flushed for a program that waits for it.
+pub fn write_record(record: &Value) {
+    let mut out = stdout().lock();
+    let _ = writeln!(out, "{record}").and_then(|()| out.flush());
+}
+
+/// An error and its causes on one line; causes that the text contains already are not repeated.
+pub fn error_chain(report: &Report) -> String {
+    report.chain().fold(String::new(), |text, cause| match cause.to_string() {
+        cause if text.is_empty() => cause,
+        cause if text.contains(&cause) => text,
+        cause => format!("{text}: {cause}"),
+    })
+}
+
+/// Scores as JSON; NaN becomes null.
+pub fn scores_json(scores: &Scores) -> Value {
+    let Scores { l1, l2, psnr, ssim, sharpness } = scores;
+    json!({ "l1_percent": l1, "l2_percent": l2, "psnr_db": psnr, "ssim": ssim, "sharpness": sharpness })
+}
+
+/// Both ends of an interval as JSON, or null.
+pub fn interval_json(interval: Option<Interval>) -> Value {
+    interval.map_or(Value::Null, |Interval { low, high }| json!([low, high]))
+}

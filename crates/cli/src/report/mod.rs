@@ -1,7 +1,0 @@
-//! A report of an evaluation: one HTML file that needs nothing beside it.
-
-mod curves;
-mod page;
-
-pub use curves::validation;
-pub use page::Page;
