@@ -51,7 +51,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let device = device(&arguments.device)?;
     let model = Model::load(&arguments.weights, &device)?;
     // Unblended is what the network itself has learned: the paper's figures, and ours in other tables.
-    let [none, feather, membrane] = Blend::ALL.map(|blend| {
+    let [none, feather, poisson] = Blend::ALL.map(|blend| {
         let name = match blend {
             Blend::None => "context encoder".to_owned(),
             blend => format!("context encoder, {blend}"),
@@ -74,7 +74,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    let fills: [&dyn Fill; 5] = [&none, &feather, &membrane, &BorderMean, &Harmonic];
+    let fills: [&dyn Fill; 5] = [&none, &feather, &poisson, &BorderMean, &Harmonic];
     if pictures.is_empty() {
         return Err(format!("no picture in {} can be read", arguments.folder.display()).into());
     }

@@ -31,7 +31,7 @@ struct Arguments {
     /// Where the filled picture goes, as PNG
     #[arg(long, short, default_value = "filled.png")]
     output: PathBuf,
-    /// How the prediction meets the picture: none, feather or membrane
+    /// How the prediction meets the picture: none, feather or poisson
     #[arg(long, default_value_t)]
     blend: Blend,
     /// Visible rim with which a network for the centre was trained: 4 (`authors`), 7 (`paper`)

@@ -67,7 +67,7 @@ fn train_then_resume_then_fill() {
         folder,
         &[&weights[..], &["runs/paris/samples", "--sheet", "sheet.png"]].concat(),
     );
-    for row in ["| context encoder |", "| context encoder, feather |", "| context encoder, membrane |"] {
+    for row in ["| context encoder |", "| context encoder, feather |", "| context encoder, poisson |"] {
         assert_eq!(printed.matches(row).count(), 3, "{printed}");
     }
     assert!(folder.join("sheet.png").is_file());

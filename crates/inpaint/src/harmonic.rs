@@ -3,10 +3,10 @@
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use crate::{Fill, InpaintError, blend::multigrid::Multigrid, fill::check_mask, hole::Hole};
+use crate::{Fill, InpaintError, fill::check_mask, hole::Hole, multigrid::Multigrid};
 
-/// Parts of a mask that lie in a square of so many pixels are solved together; it saves time where there are
-/// many.
+/// Components of a mask that lie in a square of so many pixels are solved together; it saves time where there
+/// are many.
 const TOGETHER: u32 = 32;
 
 /// Fills the hole with the harmonic function that meets the visible pixels: every hidden pixel becomes
@@ -39,15 +39,14 @@ impl Fill for Harmonic {
         check_mask(picture.dimensions(), mask)?;
         let mut filled = picture.clone();
         for hole in Hole::find(mask, TOGETHER) {
-            let width = hole.frame.width as usize;
-            let membrane = Multigrid::new(width, &hole.inside);
-            for colour in 0..3 {
-                let values = membrane.solve(|at| {
-                    let (x, y) = (hole.frame.x + (at % width) as u32, hole.frame.y + (at / width) as u32);
-                    f32::from(picture.get_pixel(x, y).0[colour])
+            let laplace = Multigrid::new(hole.frame.width as usize, &hole.inside);
+            for color in 0..3 {
+                let values = laplace.solve(|at| {
+                    let (x, y) = hole.position(at);
+                    f32::from(picture.get_pixel(x, y).0[color])
                 });
                 for (x, y, at) in hole.pixels() {
-                    filled.get_pixel_mut(x, y).0[colour] = values[at].round().clamp(0.0, 255.0) as u8;
+                    filled.get_pixel_mut(x, y).0[color] = values[at].round().clamp(0.0, 255.0) as u8;
                 }
             }
         }
@@ -63,14 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_pixel_is_the_mean_of_its_four_neighbours() {
+    fn single_pixel_is_the_mean_of_its_four_neighbours() {
         let picture = RgbImage::from_fn(3, 3, |x, y| Rgb([(x * 10 + y * 40) as u8, 0, 7]));
         let filled = Harmonic.fill(&picture, &Mask::from_fn(3, 3, |x, y| x == 1 && y == 1)).expect("usable");
         assert_eq!(filled.get_pixel(1, 1), &Rgb([(10 + 40 + 60 + 90) / 4, 0, 7]));
     }
 
     #[test]
-    fn a_linear_picture_is_restored_exactly() {
+    fn linear_picture_is_restored_exactly() {
         // linear functions are harmonic; the hole stays off the border, where the gradient is forced to 0
         let picture =
             RgbImage::from_fn(40, 30, |x, y| Rgb([(3 * x) as u8, (5 * y) as u8, (2 * x + 3 * y) as u8]));

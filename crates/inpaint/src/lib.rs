@@ -7,18 +7,26 @@
 //! Masks have 1 = hidden; visible pixels come back bit for bit.
 
 mod blend;
+mod channel;
+mod components;
+mod crop;
 mod error;
 mod fill;
 mod harmonic;
 mod hole;
 mod inpainter;
+mod job;
+mod model_input;
+mod multigrid;
+mod patch;
 #[cfg(feature = "pretrained")]
 mod pretrained;
 
 pub use blend::Blend;
+pub use channel::{Channel, Image};
 pub use error::InpaintError;
 pub use fill::{Fill, check_mask};
 pub use harmonic::Harmonic;
-pub use inpainter::{Channel, Image, Inpainter};
+pub use inpainter::Inpainter;
 #[cfg(feature = "pretrained")]
 pub use pretrained::{pretrained, pretrained_weights};

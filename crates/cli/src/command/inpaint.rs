@@ -48,7 +48,7 @@ pub struct Inpaint {
     resume: bool,
     #[command(flatten)]
     weights: WeightsArgs,
-    /// How the prediction is blended into the picture: none, feather or membrane
+    /// How the prediction is blended into the picture: none, feather or poisson
     #[arg(long, value_name = "MODE", default_value_t)]
     blend: Blend,
     /// Pixels of the central square that were visible to the network in training: 7 for preset `paper`, 4

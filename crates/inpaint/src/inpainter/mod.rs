@@ -1,12 +1,5 @@
 //! A picture and a mask in, a filled picture out.
 
-mod canvas;
-mod channel;
-mod plan;
-mod tile;
-mod window;
-mod work;
-
 use std::{fmt, path::Path};
 
 use burn::{module::Module, tensor::Device};
@@ -14,16 +7,18 @@ use context_encoder_mask::Mask;
 use context_encoder_model::{Model, ModelConfig, Prediction, Predictor};
 use image::{GrayImage, Pixel, RgbImage};
 
-use crate::{Blend, Fill, InpaintError, fill::check_mask};
-use canvas::Coverage;
-pub use channel::{Channel, Image};
-use plan::ModelInput;
-use work::{Work, predict};
+use crate::{
+    Blend, Fill, InpaintError,
+    channel::{Channel, Image},
+    crop::InputSpec,
+    fill::check_mask,
+    job::{Job, predict},
+};
 
 /// Fills pictures of any size with a trained context encoder.
 ///
-/// A mask (1 = hidden) may have any number of holes of any shape. Around each hole a square window is chosen
-/// and brought to the network's size; the prediction goes back to the window's own scale and is
+/// A mask (1 = hidden) may have any number of holes of any shape. Around each hole a square crop is chosen
+/// and resampled to the network's size; the prediction is resampled to the crop's own scale and
 /// [blended](Blend) with the picture. Only hidden pixels change; visible ones come back bit for bit. The same
 /// picture, mask, weights and device give the same bytes.
 ///
@@ -169,40 +164,36 @@ impl Inpainter {
     /// use image::{GrayImage, Luma, RgbImage};
     ///
     /// let picture = RgbImage::new(100, 80);
-    /// let coverage = GrayImage::from_fn(100, 80, |x, _| Luma([if x < 20 { 255 - 10 * x as u8 } else { 0 }]));
-    /// let filled = Inpainter::new(&model, &device).fill_soft(&picture, &coverage)?;
+    /// let alpha = GrayImage::from_fn(100, 80, |x, _| Luma([if x < 20 { 255 - 10 * x as u8 } else { 0 }]));
+    /// let filled = Inpainter::new(&model, &device).fill_soft(&picture, &alpha)?;
     /// assert_eq!(filled.get_pixel(20, 0), picture.get_pixel(20, 0));
     /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
     /// ```
     ///
     /// # Errors
-    /// As for [`fill`](Self::fill); every coverage above 0 counts as hidden.
+    /// As for [`fill`](Self::fill); every alpha above 0 counts as hidden.
     pub fn fill_soft<S: Channel>(
         &self,
         picture: &Image<S>,
-        coverage: &GrayImage,
+        alpha: &GrayImage,
     ) -> Result<Image<S>, InpaintError> {
-        if coverage.dimensions() != picture.dimensions() {
-            return Err(InpaintError::MaskSize {
-                mask: coverage.dimensions(),
-                picture: picture.dimensions(),
-            });
+        if alpha.dimensions() != picture.dimensions() {
+            return Err(InpaintError::MaskSize { mask: alpha.dimensions(), picture: picture.dimensions() });
         }
-        if coverage.is_empty() {
+        if alpha.is_empty() {
             return Ok(picture.clone());
         }
-        let mask =
-            Mask::from_fn(coverage.width(), coverage.height(), |x, y| coverage.get_pixel(x, y).0[0] > 0);
+        let mask = Mask::from_fn(alpha.width(), alpha.height(), |x, y| alpha.get_pixel(x, y).0[0] > 0);
         let mut filled = self.fill(picture, &mask)?;
-        for ((filled, kept), coverage) in filled.pixels_mut().zip(picture.pixels()).zip(coverage.pixels()) {
+        for ((filled, kept), alpha) in filled.pixels_mut().zip(picture.pixels()).zip(alpha.pixels()) {
             for (filled, &kept) in filled.channels_mut().iter_mut().zip(kept.channels()) {
-                *filled = filled.over(kept, coverage.0[0]);
+                *filled = filled.over(kept, alpha.0[0]);
             }
         }
         Ok(filled)
     }
 
-    /// Fills several pictures. Windows of all of them go through the network together, which keeps a device
+    /// Fills several pictures. Crops of all of them go through the network together, which keeps a device
     /// busy where each picture has few. Sums may be taken in another order than one by one: values differ
     /// by one step at most.
     ///
@@ -230,19 +221,17 @@ impl Inpainter {
                 Err(error) => return Err(error),
             }
         }
-        let sight = self.sight();
-        let mut work: Vec<Work<'_, S>> =
-            pictures.iter().zip(masks).map(|(picture, mask)| Work::new(picture, mask, &sight)).collect();
-        predict(&mut work, &sight, &self.predictor, &self.device);
-        Ok(work.into_iter().map(|work| work.finish(self.blend)).collect())
+        let spec = self.input_spec();
+        let mut jobs: Vec<Job<'_, S>> =
+            pictures.iter().zip(masks).map(|(picture, mask)| Job::new(picture, mask, &spec)).collect();
+        predict(&mut jobs, &spec, &self.predictor, &self.device);
+        Ok(jobs.into_iter().map(|job| job.finish(self.blend)).collect())
     }
 
-    fn sight(&self) -> ModelInput {
-        let (covers, overlap) = match self.config().prediction {
-            Prediction::Centre => (Coverage::Centre, self.overlap),
-            _ => (Coverage::Whole, 0),
-        };
-        ModelInput { side: self.side(), covers, overlap, mirror: self.mirror }
+    fn input_spec(&self) -> InputSpec {
+        let prediction = self.config().prediction;
+        let overlap = if prediction == Prediction::Centre { self.overlap } else { 0 };
+        InputSpec { side: self.side(), prediction, overlap, mirror: self.mirror }
     }
 }
 

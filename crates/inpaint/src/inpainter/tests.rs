@@ -6,7 +6,8 @@ use context_encoder_model::ModelConfig;
 use image::{ImageBuffer, Luma, Rgb};
 use proptest::prelude::*;
 
-use super::{work::BATCH, *};
+use super::*;
+use crate::job::BATCH;
 
 /// The central square of a 64x64 picture, of which `rim` pixels stay visible on each side.
 fn central(rim: u32) -> Mask {
@@ -64,7 +65,7 @@ impl ModuleMapper for Louder {
 }
 
 #[test]
-fn with_the_mirror_left_and_right_are_alike() {
+fn mirror_makes_the_fill_equivariant_to_flips() {
     let device = Device::flex();
     for prediction in [Prediction::Centre, Prediction::Whole] {
         let config = ModelConfig::default().with_size(64).with_width(4).with_prediction(prediction);
@@ -83,7 +84,7 @@ fn with_the_mirror_left_and_right_are_alike() {
 }
 
 #[test]
-fn a_network_in_training_is_turned_to_inference() {
+fn network_in_training_is_turned_to_inference() {
     let device = Device::flex().autodiff();
     let config = ModelConfig::default().with_size(64).with_width(2);
     let training = Inpainter::new(&config.init(&device).expect("valid"), &device);
@@ -93,7 +94,7 @@ fn a_network_in_training_is_turned_to_inference() {
 }
 
 #[test]
-fn what_cannot_be_filled_is_refused_in_words() {
+fn unusable_input_is_refused_with_advice() {
     let inpainter = inpainter(Prediction::Centre);
     let error =
         |picture: &RgbImage, mask: &Mask| inpainter.fill(picture, mask).expect_err("refused").to_string();
@@ -106,14 +107,14 @@ fn what_cannot_be_filled_is_refused_in_words() {
 }
 
 #[test]
-fn nothing_hidden_gives_the_picture_back() {
+fn empty_mask_gives_the_picture_back() {
     let inpainter = inpainter(Prediction::Centre);
     assert_eq!(inpainter.fill(&picture(0), &Mask::visible(64, 64)).expect("usable"), picture(0));
     // As a row of a table it is refused: there is nothing to measure.
     assert!(Fill::fill(&inpainter, &picture(0), &Mask::visible(64, 64)).is_err());
 }
 
-/// The network's answer for one picture of its size, pasted by the model itself.
+/// The network's prediction for one picture of its size, pasted by the model itself.
 fn pasted(inpainter: &Inpainter, picture: &RgbImage, mask: &Mask) -> RgbImage {
     use context_encoder_data::pixel::{images_to_tensor, masks_to_tensor, tensor_to_images};
     let images = images_to_tensor(std::slice::from_ref(picture), &inpainter.device);
@@ -124,7 +125,7 @@ fn pasted(inpainter: &Inpainter, picture: &RgbImage, mask: &Mask) -> RgbImage {
 }
 
 #[test]
-fn a_picture_of_the_networks_size_is_shown_as_it_is() {
+fn picture_of_the_networks_size_is_not_resampled() {
     let ragged =
         Mask::from_fn(64, 64, |x, y| (x * y) % 7 == 3 && (16..48).contains(&x) && (16..48).contains(&y));
     let anywhere = Mask::from_fn(64, 64, |x, y| (x + 2 * y) % 50 < 9);
@@ -141,7 +142,7 @@ fn a_picture_of_the_networks_size_is_shown_as_it_is() {
 }
 
 #[test]
-fn a_central_hole_of_half_the_networks_side_is_seen_at_its_own_scale_wherever_it_is() {
+fn hole_of_half_the_networks_side_is_not_resampled_wherever_it_is() {
     let inpainter = inpainter(Prediction::Centre).with_blend(Blend::None);
     let large = RgbImage::from_fn(150, 120, |x, y| Rgb([(x * 2) as u8, (y * 2) as u8, (x * y) as u8]));
     let mut mask = Mask::visible(150, 120);
@@ -152,7 +153,7 @@ fn a_central_hole_of_half_the_networks_side_is_seen_at_its_own_scale_wherever_it
 }
 
 #[test]
-fn sixteen_bits_stay_sixteen_bits() {
+fn sixteen_bit_pictures_keep_their_depth() {
     let deep: ImageBuffer<Rgb<u16>, Vec<u16>> =
         ImageBuffer::from_fn(90, 70, |x, y| Rgb([(x * 700) as u16 + 1, (y * 900) as u16 + 3, 40_001]));
     let mask = Mask::from_fn(90, 70, |x, y| x.abs_diff(30) + y.abs_diff(40) < 12);
@@ -164,20 +165,20 @@ fn sixteen_bits_stay_sixteen_bits() {
 }
 
 #[test]
-fn soft_masks_mix() {
+fn soft_masks_are_composited() {
     let inpainter = inpainter(Prediction::Centre);
-    let coverage = GrayImage::from_fn(64, 64, |x, y| {
+    let alpha = GrayImage::from_fn(64, 64, |x, y| {
         Luma([255_u32.saturating_sub(20 * x.abs_diff(30).max(y.abs_diff(30))) as u8])
     });
-    let hard = Mask::from_fn(64, 64, |x, y| coverage.get_pixel(x, y).0[0] > 0);
+    let hard = Mask::from_fn(64, 64, |x, y| alpha.get_pixel(x, y).0[0] > 0);
     let replaced = inpainter.fill(&picture(0), &hard).expect("usable");
-    let soft = inpainter.fill_soft(&picture(0), &coverage).expect("usable");
+    let soft = inpainter.fill_soft(&picture(0), &alpha).expect("usable");
     for (x, y, pixel) in soft.enumerate_pixels() {
-        let share = f64::from(coverage.get_pixel(x, y).0[0]) / 255.0;
-        for colour in 0..3 {
-            let [new, kept] = [&replaced, &picture(0)].map(|p| f64::from(p.get_pixel(x, y).0[colour]));
+        let share = f64::from(alpha.get_pixel(x, y).0[0]) / 255.0;
+        for color in 0..3 {
+            let [new, kept] = [&replaced, &picture(0)].map(|p| f64::from(p.get_pixel(x, y).0[color]));
             let expected = share * new + (1.0 - share) * kept;
-            assert!((f64::from(pixel.0[colour]) - expected).abs() <= 0.51);
+            assert!((f64::from(pixel.0[color]) - expected).abs() <= 0.51);
         }
     }
     let none = GrayImage::new(64, 64);
@@ -185,7 +186,7 @@ fn soft_masks_mix() {
 }
 
 #[test]
-fn holes_larger_than_the_network_sees_are_filled_in_rounds_and_the_same_every_time() {
+fn large_holes_are_filled_deterministically() {
     for prediction in [Prediction::Centre, Prediction::Whole] {
         let inpainter = inpainter(prediction);
         let large = RgbImage::from_fn(400, 300, |x, y| Rgb([x as u8, y as u8, (x + y) as u8]));
@@ -202,9 +203,9 @@ fn holes_larger_than_the_network_sees_are_filled_in_rounds_and_the_same_every_ti
 }
 
 #[test]
-fn a_flat_picture_stays_flat_whatever_the_network_predicts() {
-    // The membrane carries the rim's value through; what is left is the prediction's own variation, which is
-    // small in a network that has learned nothing.
+fn flat_picture_stays_flat_under_poisson_blending() {
+    // Poisson blending carries the rim's value through; what is left is the prediction's own variation, which
+    // is small in a network that has learned nothing.
     let flat = RgbImage::from_pixel(200, 150, Rgb([90, 140, 200]));
     let mask = Mask::from_fn(200, 150, |x, y| x.abs_diff(100).pow(2) + y.abs_diff(75).pow(2) < 400);
     let filled = inpainter(Prediction::Whole).fill(&flat, &mask).expect("usable");
@@ -216,7 +217,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn any_picture_and_any_mask(
+    fn visible_pixels_of_any_picture_and_mask_stay(
         (width, height) in (1..150_u32, 1..150_u32),
         (seed, period, share) in (any::<u32>(), 1..40_u32, 1..40_u32),
         whole: bool,

@@ -1,24 +1,22 @@
-//! Laplace's equation on any set of pixels, solved in a few passes whatever their number.
+//! Laplace's equation on any set of pixels, solved in a few iterations whatever their number.
 
 mod level;
-mod sweep;
 
 use rayon::prelude::*;
 
-use level::Level;
-use sweep::Colour;
+use level::{Color, Level};
 
 /// The error's energy (the integral of its squared gradient) may be this part of the first guess's.
-const ENERGY: f64 = 1e-12;
+const TOLERANCE: f64 = 1e-12;
 
-/// More passes than any hole needs; only rounding could ask for them.
-const PASSES: usize = 60;
+/// More iterations than any hole needs; only rounding could ask for them.
+const MAX_ITERATIONS: usize = 60;
 
 /// Relaxations before and after a coarser grid's correction. One of each colour counts once.
 const RELAXATIONS: usize = 2;
 
-/// Values that are added up by one task. Fixed, so that sums do not depend on the number of threads.
-const SUMMED: usize = 1 << 14;
+/// Values that one task works on. Fixed, so that sums do not depend on the number of threads.
+const CHUNK: usize = 1 << 14;
 
 /// Laplace's equation on the unknown cells of a rectangle: each equals the mean of its neighbours. Known
 /// cells are fixed; across the rectangle's border the gradient is zero.
@@ -44,53 +42,53 @@ impl Multigrid {
     /// `unknown` tells, row by row, which cells of a rectangle `width` cells wide are to be found.
     pub(crate) fn new(width: usize, unknown: &[bool]) -> Self {
         let height = unknown.len() / width.max(1);
-        let (finest, mut anchor) = Level::finest(width, height, unknown);
+        let (finest, mut fixed_links) = Level::finest(width, height, unknown);
         let mut levels = vec![finest];
         while let Some(last) = levels.last()
             && last.width * last.height > 1
         {
-            let (level, coarse_anchor) = last.coarser(&anchor, levels.len() as u32);
+            let (level, coarse_links) = last.coarser(&fixed_links, levels.len() as u32);
             levels.push(level);
-            anchor = coarse_anchor;
+            fixed_links = coarse_links;
         }
         Self { levels }
     }
 
     /// The solution for known cells that hold `known(index)`; 0 at known cells.
     pub(crate) fn solve(&self, known: impl Fn(usize) -> f32) -> Vec<f32> {
-        self.solve_counting(known).0
+        self.solve_counting_iterations(known).0
     }
 
     /// The solution, and how many steps of conjugate gradients (each with one V-cycle) it took.
-    fn solve_counting(&self, known: impl Fn(usize) -> f32) -> (Vec<f32>, usize) {
+    fn solve_counting_iterations(&self, known: impl Fn(usize) -> f32) -> (Vec<f32>, usize) {
         let Some(finest) = self.levels.first() else { return (Vec::new(), 0) };
         let mut scratch: Vec<Scratch> = self.levels.iter().map(Scratch::new).collect();
         let mut residual = right_hand_side(finest, &known);
         let mut u = vec![0.0; residual.len()];
-        let mut image = vec![0.0; residual.len()];
-        let mut direction = self.cycle(&residual, &mut scratch).to_vec();
+        let mut product = vec![0.0; residual.len()];
+        let mut direction = self.v_cycle(&residual, &mut scratch).to_vec();
         let mut energy = dot(&residual, &direction);
-        let enough = energy * ENERGY;
-        let mut passes = 0;
-        while energy > enough && passes < PASSES {
-            passes += 1;
-            finest.apply(&direction, &mut image);
-            let step = (energy / dot(&direction, &image)) as f32;
-            add(&mut u, step, &direction);
-            add(&mut residual, -step, &image);
-            let turned = self.cycle(&residual, &mut scratch);
-            let next = dot(&residual, turned);
-            let turn = (next / energy) as f32;
-            direction.par_chunks_mut(SUMMED).zip(turned.par_chunks(SUMMED)).for_each(|(d, z)| {
-                d.iter_mut().zip(z).for_each(|(d, z)| *d = z + turn * *d);
+        let enough = energy * TOLERANCE;
+        let mut iterations = 0;
+        while energy > enough && iterations < MAX_ITERATIONS {
+            iterations += 1;
+            finest.apply(&direction, &mut product);
+            let alpha = (energy / dot(&direction, &product)) as f32;
+            axpy(&mut u, alpha, &direction);
+            axpy(&mut residual, -alpha, &product);
+            let preconditioned = self.v_cycle(&residual, &mut scratch);
+            let next = dot(&residual, preconditioned);
+            let beta = (next / energy) as f32;
+            direction.par_chunks_mut(CHUNK).zip(preconditioned.par_chunks(CHUNK)).for_each(|(d, z)| {
+                d.iter_mut().zip(z).for_each(|(d, z)| *d = z + beta * *d);
             });
             energy = next;
         }
-        (u, passes)
+        (u, iterations)
     }
 
     /// One V-cycle from zero: an approximate solution for the right-hand side `f`.
-    fn cycle<'s>(&self, f: &[f32], scratch: &'s mut [Scratch]) -> &'s [f32] {
+    fn v_cycle<'s>(&self, f: &[f32], scratch: &'s mut [Scratch]) -> &'s [f32] {
         scratch[0].f.copy_from_slice(f);
         let last = self.levels.len() - 1;
         for depth in 0..last {
@@ -99,23 +97,23 @@ impl Multigrid {
             here.u.fill(0.0);
             let level = &self.levels[depth];
             for _ in 0..RELAXATIONS {
-                level.relax(Colour::Red, &mut here.u, &here.f);
-                level.relax(Colour::Black, &mut here.u, &here.f);
+                level.relax(Color::Red, &mut here.u, &here.f);
+                level.relax(Color::Black, &mut here.u, &here.f);
             }
             level.residual(&here.u, &here.f, &mut here.residual);
-            self.levels[depth + 1].gather(level, &here.residual, &mut next.f);
+            self.levels[depth + 1].restrict(level, &here.residual, &mut next.f);
         }
         // A single cell: its equation is the solution.
         scratch[last].u.fill(0.0);
-        self.levels[last].relax(Colour::Red, &mut scratch[last].u, &scratch[last].f);
+        self.levels[last].relax(Color::Red, &mut scratch[last].u, &scratch[last].f);
         for depth in (0..last).rev() {
             let (upper, lower) = scratch.split_at_mut(depth + 1);
             let here = &mut upper[depth];
             let level = &self.levels[depth];
-            self.levels[depth + 1].add_interpolated(&lower[0].u, level, &mut here.u);
+            self.levels[depth + 1].prolongate(&lower[0].u, level, &mut here.u);
             for _ in 0..RELAXATIONS {
-                level.relax(Colour::Black, &mut here.u, &here.f);
-                level.relax(Colour::Red, &mut here.u, &here.f);
+                level.relax(Color::Black, &mut here.u, &here.f);
+                level.relax(Color::Red, &mut here.u, &here.f);
             }
         }
         &scratch[0].u
@@ -156,13 +154,13 @@ fn right_hand_side(finest: &Level, known: &impl Fn(usize) -> f32) -> Vec<f32> {
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     let part = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-    let parts: Vec<f64> = a.par_chunks(SUMMED).zip(b.par_chunks(SUMMED)).map(part).collect();
+    let parts: Vec<f64> = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).map(part).collect();
     parts.iter().sum()
 }
 
 /// `to += factor from`.
-fn add(to: &mut [f32], factor: f32, from: &[f32]) {
-    to.par_chunks_mut(SUMMED).zip(from.par_chunks(SUMMED)).for_each(|(to, from)| {
+fn axpy(to: &mut [f32], factor: f32, from: &[f32]) {
+    to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| {
         to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * from);
     });
 }

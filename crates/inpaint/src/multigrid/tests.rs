@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Gaussian elimination on all unknowns, in `f64`.
-fn eliminated(width: usize, unknown: &[bool], known: &[f32]) -> Vec<f32> {
+fn gaussian_elimination(width: usize, unknown: &[bool], known: &[f32]) -> Vec<f32> {
     let height = unknown.len() / width;
     let cells: Vec<usize> = (0..unknown.len()).filter(|&at| unknown[at]).collect();
     let number = |at: usize| cells.binary_search(&at).expect("an unknown");
@@ -79,15 +79,18 @@ fn noise(at: usize) -> f32 {
 
 fn assert_close(width: usize, unknown: &[bool]) {
     let known: Vec<f32> = (0..unknown.len()).map(noise).collect();
-    let expected = eliminated(width, unknown, &known);
-    let (found, passes) = Multigrid::new(width, unknown).solve_counting(|at| known[at]);
+    let expected = gaussian_elimination(width, unknown, &known);
+    let (found, iterations) = Multigrid::new(width, unknown).solve_counting_iterations(|at| known[at]);
     for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        assert!((found - expected).abs() < 2e-5, "cell {at}: {found}, not {expected}; {passes} passes");
+        assert!(
+            (found - expected).abs() < 2e-5,
+            "cell {at}: {found}, not {expected}; {iterations} iterations"
+        );
     }
 }
 
 #[test]
-fn shapes_drawn_by_hand_are_solved_as_by_elimination() {
+fn drawn_shapes_agree_with_gaussian_elimination() {
     let shapes = [
         // one pixel; a corner pixel; a row that ends at the border
         "... .#. ...",
@@ -112,7 +115,7 @@ fn shapes_drawn_by_hand_are_solved_as_by_elimination() {
 
 proptest! {
     #[test]
-    fn any_small_hole_is_solved_as_by_elimination(
+    fn any_small_hole_agrees_with_gaussian_elimination(
         (width, unknown) in (1..14_usize, 1..14_usize, 1..10_u8).prop_flat_map(|(width, height, density)| {
             let cell = (0..10_u8).prop_map(move |draw| draw < density);
             (Just(width), proptest::collection::vec(cell, width * height))
@@ -125,13 +128,14 @@ proptest! {
 
 /// Relative to the unit of the known values.
 fn worst(width: usize, unknown: &[bool], truth: impl Fn(usize, usize) -> f32) -> (f32, usize) {
-    let (found, passes) = Multigrid::new(width, unknown).solve_counting(|at| truth(at % width, at / width));
+    let (found, iterations) =
+        Multigrid::new(width, unknown).solve_counting_iterations(|at| truth(at % width, at / width));
     let off = |at: usize| (found[at] - truth(at % width, at / width)).abs();
-    ((0..found.len()).filter(|&at| unknown[at]).map(off).fold(0.0, f32::max), passes)
+    ((0..found.len()).filter(|&at| unknown[at]).map(off).fold(0.0, f32::max), iterations)
 }
 
 #[test]
-fn a_megapixel_takes_few_passes() {
+fn megapixel_takes_few_iterations() {
     let side = 1027;
     let centred = |at: usize| ((at % side) as f32 / 513.0 - 1.0, (at / side) as f32 / 513.0 - 1.0);
     // x^2 - y^2 is harmonic, on the grid too; so is any linear function
@@ -152,13 +156,13 @@ fn a_megapixel_takes_few_passes() {
         })
         .collect();
     for (name, unknown) in [("disc", disc), ("wavy", wavy)] {
-        let (error, passes) = worst(side, &unknown, truth);
+        let (error, iterations) = worst(side, &unknown, truth);
         assert!(error < 1e-4, "{name}: off by {error}");
-        assert!(passes <= 14, "{name}: {passes} passes");
+        assert!(iterations <= 14, "{name}: {iterations} iterations");
     }
 }
 
 #[test]
-fn nothing_to_find_is_found() {
+fn no_unknowns_give_zeros() {
     assert_eq!(Multigrid::new(3, &[false; 6]).solve(|_| 1.0), [0.0; 6]);
 }

@@ -1,4 +1,4 @@
-//! The connected parts of a mask.
+//! The connected components of a mask.
 
 use context_encoder_mask::{Mask, Rect};
 
@@ -12,33 +12,35 @@ pub(crate) struct Run {
 
 /// Hidden pixels that touch each other by edges or corners.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct Component {
     /// The smallest rectangle around it.
     pub(crate) bounds: Rect,
     /// Its pixels, row by row.
     pub(crate) runs: Vec<Run>,
 }
 
-/// The parts of what a mask hides (1 = hidden), in the order of their first pixels.
-pub(crate) fn parts(mask: &Mask) -> Vec<Part> {
+/// The components of what a mask hides (1 = hidden), in the order of their first pixels: union-find over
+/// runs.
+pub(crate) fn connected_components(mask: &Mask) -> Vec<Component> {
     let runs = runs(mask);
-    let parents = joined(&runs);
+    let parents = union_touching(&runs);
     let mut number = vec![usize::MAX; runs.len()];
-    let mut parts: Vec<Part> = Vec::new();
+    let mut components: Vec<Component> = Vec::new();
     for (index, &run) in runs.iter().enumerate() {
         let root = root(&parents, index);
         if number[root] == usize::MAX {
-            number[root] = parts.len();
+            number[root] = components.len();
             let bounds = Rect { x: run.start, y: run.y, width: run.end - run.start, height: 1 };
-            parts.push(Part { bounds, runs: Vec::new() });
+            components.push(Component { bounds, runs: Vec::new() });
         }
-        let part = &mut parts[number[root]];
-        let right = part.bounds.right().max(run.end);
-        let x = part.bounds.x.min(run.start);
-        part.bounds = Rect { x, y: part.bounds.y, width: right - x, height: run.y + 1 - part.bounds.y };
-        part.runs.push(run);
+        let component = &mut components[number[root]];
+        let Rect { x, y, .. } = component.bounds;
+        let right = component.bounds.right().max(run.end);
+        let x = x.min(run.start);
+        component.bounds = Rect { x, y, width: right - x, height: run.y + 1 - y };
+        component.runs.push(run);
     }
-    parts
+    components
 }
 
 fn runs(mask: &Mask) -> Vec<Run> {
@@ -55,8 +57,9 @@ fn runs(mask: &Mask) -> Vec<Run> {
     runs
 }
 
-/// For each run a run of the same part that comes no later; the first of a part is its own.
-fn joined(runs: &[Run]) -> Vec<usize> {
+/// For each run its parent in union-find: a run of the same component that comes no later; a component's
+/// first run is its own parent.
+fn union_touching(runs: &[Run]) -> Vec<usize> {
     let mut parents: Vec<usize> = (0..runs.len()).collect();
     let mut above = 0;
     for (index, run) in runs.iter().enumerate() {
@@ -67,7 +70,7 @@ fn joined(runs: &[Run]) -> Vec<usize> {
         let touching =
             (above..index).take_while(|&other| runs[other].y < run.y && runs[other].start <= run.end);
         for other in touching {
-            let (a, b) = (shortened(&mut parents, other), shortened(&mut parents, index));
+            let (a, b) = (root_halving(&mut parents, other), root_halving(&mut parents, index));
             parents[a.max(b)] = a.min(b);
         }
     }
@@ -81,8 +84,8 @@ fn root(parents: &[usize], mut index: usize) -> usize {
     index
 }
 
-/// The root, with the way to it halved for the next who asks.
-fn shortened(parents: &mut [usize], mut index: usize) -> usize {
+/// The root, with the path to it halved.
+fn root_halving(parents: &mut [usize], mut index: usize) -> usize {
     while parents[index] != index {
         parents[index] = parents[parents[index]];
         index = parents[index];
@@ -103,23 +106,23 @@ mod tests {
 
     #[test]
     fn corners_connect_and_gaps_do_not() {
-        let parts = parts(&drawn(&["##..#", "..#..", "....#", "#...#"]));
-        let bounds: Vec<Rect> = parts.iter().map(|part| part.bounds).collect();
+        let components = connected_components(&drawn(&["##..#", "..#..", "....#", "#...#"]));
+        let bounds: Vec<Rect> = components.iter().map(|component| component.bounds).collect();
         let expected = [(0, 0, 3, 2), (4, 0, 1, 1), (4, 2, 1, 2), (0, 3, 1, 1)];
         assert_eq!(bounds, expected.map(|(x, y, width, height)| Rect { x, y, width, height }));
-        assert_eq!(parts[0].runs, [Run { y: 0, start: 0, end: 2 }, Run { y: 1, start: 2, end: 3 }]);
+        assert_eq!(components[0].runs, [Run { y: 0, start: 0, end: 2 }, Run { y: 1, start: 2, end: 3 }]);
     }
 
     #[test]
-    fn arms_that_meet_below_are_one_part() {
-        let parts = parts(&drawn(&["#.#.#", "#.#.#", "#####"]));
-        assert_eq!(parts.len(), 1);
-        assert_eq!(parts[0].bounds.area(), 15);
-        assert!(super::parts(&Mask::visible(4, 4)).is_empty());
+    fn arms_that_meet_below_are_one_component() {
+        let components = connected_components(&drawn(&["#.#.#", "#.#.#", "#####"]));
+        assert_eq!(components.len(), 1);
+        assert_eq!(components[0].bounds.area(), 15);
+        assert!(connected_components(&Mask::visible(4, 4)).is_empty());
     }
 
-    /// The size of the part that holds each hidden pixel, by flooding.
-    fn flooded(mask: &Mask) -> Vec<usize> {
+    /// The sizes of the components, by flood fill.
+    fn flood_fill_sizes(mask: &Mask) -> Vec<usize> {
         let (width, height) = (mask.width() as i64, mask.height() as i64);
         let mut left: Vec<bool> = mask.hidden().to_vec();
         let mut sizes = vec![];
@@ -144,18 +147,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_are_what_flooding_finds(
+        fn components_are_those_of_flood_fill(
             (width, flags) in (1..20_u32, 1..20_u32, 1..10_u8).prop_flat_map(|(width, height, density)| {
                 let flag = (0..10_u8).prop_map(move |draw| draw < density);
                 (Just(width), proptest::collection::vec(flag, (width * height) as usize))
             }),
         ) {
             let mask = Mask::new(width, flags.len() as u32 / width, flags).expect("a rectangle");
-            let found: Vec<usize> = parts(&mask)
+            let found: Vec<usize> = connected_components(&mask)
                 .iter()
-                .map(|part| part.runs.iter().map(|run| (run.end - run.start) as usize).sum())
+                .map(|component| component.runs.iter().map(|run| (run.end - run.start) as usize).sum())
                 .collect();
-            prop_assert_eq!(found, flooded(&mask));
+            prop_assert_eq!(found, flood_fill_sizes(&mask));
         }
     }
 }
