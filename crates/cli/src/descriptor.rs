@@ -5,7 +5,7 @@ use context_encoder::{
     Device,
     eval::{
         Protocol,
-        retrieval::{ContextFeatures, Descriptor, Hog, LayerFeatures},
+        retrieval::{Descriptor, EncoderFeatures, Hog},
     },
     mask::Mask,
     model::{FeatureEncoder, FeatureLayer},
@@ -80,11 +80,11 @@ impl DescriptorArgs {
     fn features(&self, device: &Device) -> Result<(Box<dyn Descriptor>, u32)> {
         if let (Some(layer), Some(path)) = (self.layer, self.weights.file()) {
             let encoder = FeatureEncoder::load(path, device).into_diagnostic()?;
-            let features = LayerFeatures::new(&encoder, layer, device);
+            let features = EncoderFeatures::of_layer(&encoder, layer, device);
             let side = features.side();
             return Ok((Box::new(features), side));
         }
-        let features = ContextFeatures::new(&self.weights.model(device)?, device);
+        let features = EncoderFeatures::new(&self.weights.model(device)?, device);
         let side = features.side();
         Ok((Box::new(features), side))
     }

@@ -9,7 +9,7 @@ use image::RgbImage;
 
 use crate::{
     EvalError,
-    retrieval::{Descriptor, Index},
+    retrieval::{Descriptor, Search},
 };
 
 /// Fills a hole with the pixels that the nearest picture of a gallery has in the same place; nearest by what
@@ -20,8 +20,8 @@ pub struct NearestNeighbour<D> {
     descriptor: D,
     name: String,
     device: Device,
-    /// The gallery as it looks around one hole: most fills are of the same one.
-    described: Mutex<Option<(Mask, Index)>>,
+    /// The gallery's vectors around one hole: most fills are of the same one.
+    described: Mutex<Option<(Mask, Vec<Vec<f32>>)>>,
 }
 
 impl<D: Descriptor> NearestNeighbour<D> {
@@ -34,17 +34,15 @@ impl<D: Descriptor> NearestNeighbour<D> {
     /// The place in the gallery of the picture nearest to each.
     fn nearest(&self, pictures: &[RgbImage], mask: &Mask) -> Result<Vec<Option<usize>>, EvalError> {
         let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = match described.take() {
-            Some((before, index)) if before == *mask => index,
-            _ => {
-                let masks = vec![mask.clone(); self.gallery.len()];
-                Index::new(self.descriptor.describe(&self.gallery, &masks)?, &self.device)
-            }
+        let vectors = match described.take() {
+            Some((before, vectors)) if before == *mask => vectors,
+            _ => self.descriptor.describe(&self.gallery, &vec![mask.clone(); self.gallery.len()])?,
         };
         let queries = self.descriptor.describe(pictures, &vec![mask.clone(); pictures.len()])?;
-        let found = index.nearest(&queries, 1);
-        *described = Some((mask.clone(), index));
-        Ok(found.into_iter().map(|found| found.first().map(|neighbour| neighbour.index)).collect())
+        let mut search = Search::new(&queries, 1, &self.device);
+        search.take_rows(&vectors);
+        *described = Some((mask.clone(), vectors));
+        Ok(search.finish().into_iter().map(|found| found.first().map(|neighbour| neighbour.index)).collect())
     }
 }
 
@@ -103,27 +101,27 @@ mod tests {
     use crate::{Protocol, retrieval::Hog};
 
     /// Stripes of one direction around a grey square.
-    fn stripes(slope: u32, centre: u8) -> RgbImage {
+    fn stripes(gradient: u32, centre: u8) -> RgbImage {
         RgbImage::from_fn(64, 64, |x, y| {
             let inside = (16..48).contains(&x) && (16..48).contains(&y);
-            Rgb([if inside { centre } else { ((2 * x + slope * y) / 12 % 2 * 200) as u8 }; 3])
+            Rgb([if inside { centre } else { ((2 * x + gradient * y) / 12 % 2 * 200) as u8 }; 3])
         })
     }
 
     #[test]
-    fn the_picture_with_the_same_surroundings_fills_the_hole() {
+    fn picture_with_the_same_surroundings_fills_the_hole() {
         let gallery = vec![stripes(0, 10), stripes(2, 20), stripes(6, 30)];
         let fill = NearestNeighbour::new(gallery, Hog, &Device::flex());
         let mask = Protocol::Hidden.mask(64);
-        for (slope, centre) in [(6, 30), (0, 10), (2, 20)] {
-            let filled = fill.fill(&stripes(slope, 255), &mask).expect("found");
-            assert!(filled == stripes(slope, centre), "slope {slope}");
+        for (gradient, centre) in [(6, 30), (0, 10), (2, 20)] {
+            let filled = fill.fill(&stripes(gradient, 255), &mask).expect("found");
+            assert!(filled == stripes(gradient, centre), "gradient {gradient}");
         }
         assert_eq!(fill.name(), "nearest neighbour, HOG");
     }
 
     #[test]
-    fn an_empty_gallery_is_refused() {
+    fn empty_gallery_is_refused() {
         let fill = NearestNeighbour::new(Vec::new(), Hog, &Device::flex());
         let error = fill.fill(&stripes(2, 0), &Protocol::Hidden.mask(64)).expect_err("nothing to paste");
         assert!(error.to_string().contains("gallery"));

@@ -8,7 +8,7 @@ use context_encoder::{
     eval::{
         Blend, BorderMean, EvalError, Fill, Harmonic, NearestNeighbour, Protocol, TABLE_1, Table, Telea,
         evaluate, image_grid,
-        retrieval::{ContextFeatures, Hog},
+        retrieval::{EncoderFeatures, Hog},
     },
     mask::Mask,
 };
@@ -86,7 +86,7 @@ impl Evaluate {
                 let (gallery, unread) = read_folder(folder, side, console)?;
                 failed += unread;
                 let hog = NearestNeighbour::new(gallery.clone(), Hog, &device);
-                Some((hog, NearestNeighbour::new(gallery, ContextFeatures::new(&model, &device), &device)))
+                Some((hog, NearestNeighbour::new(gallery, EncoderFeatures::new(&model, &device), &device)))
             }
             None => None,
         };

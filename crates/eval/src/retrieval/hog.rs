@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_has_no_influence_and_directions_tell_pictures_apart() {
+    fn hidden_pixels_have_no_influence_and_directions_tell_pictures_apart() {
         let masks = vec![Protocol::Hidden.mask(64); 3];
         let pictures = [stripes(true, 0), stripes(true, 250), stripes(false, 0)];
         let found = Hog.describe(&pictures, &masks).expect("usable");

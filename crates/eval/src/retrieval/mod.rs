@@ -1,25 +1,25 @@
 //! Pictures whose surroundings of a hole look alike (paper, Figure 8), found without looking into the hole.
 //!
-//! A [`Descriptor`] turns what surrounds a hole into numbers: [`Hog`] by hand, [`ContextFeatures`] and
-//! [`LayerFeatures`] by what an encoder has learned. An [`Index`] in memory or a [`VectorFile`] on disk finds
-//! the nearest, and [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where the hole is:
-//! the paper's baselines in Table 1.
+//! A [`Descriptor`] turns what surrounds a hole into a vector: [`Hog`] by hand, [`EncoderFeatures`] by what
+//! an encoder has learned. [`Search`] finds the nearest in memory, a [`VectorFile`] on disk, and
+//! [`NearestNeighbour`](crate::NearestNeighbour) pastes what they have where the hole is: the paper's
+//! baselines in Table 1.
 
 mod features;
 mod hog;
-mod index;
 mod search;
-mod vectors;
+mod vector_file;
+mod vector_writer;
 
 use context_encoder_inpaint::{InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-pub use features::{ContextFeatures, LayerFeatures};
+pub use features::EncoderFeatures;
 pub use hog::Hog;
-pub use index::Index;
 pub use search::{Neighbour, Search};
-pub use vectors::{VectorFile, VectorFormat, VectorWriter};
+pub use vector_file::VectorFile;
+pub use vector_writer::VectorWriter;
 
 use crate::EvalError;
 

@@ -2,8 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+/// Values of the rows that are on the device at once (64 MiB).
+const BLOCK: usize = 16 << 20;
+
 /// Keeps the quotient of a vector of zeros at zero.
-const LEAST_LENGTH: f32 = 1e-20;
+const MIN_NORM: f32 = 1e-20;
 
 /// A vector that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,8 +35,8 @@ pub struct Neighbour {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// At length 1: `[length, queries]`.
-    wanted: Tensor<2>,
+    /// The queries at length 1: `[length, queries]`.
+    queries: Tensor<2>,
     /// For each query the nearest so far, nearest first.
     found: Vec<Vec<Neighbour>>,
     count: usize,
@@ -57,7 +60,7 @@ impl Search {
         let queries = TensorData::new(values, [queries.len(), length]);
         let queries = Tensor::<2>::from_data(queries, &device);
         let found = vec![Vec::new(); queries.dims()[0]];
-        Self { wanted: at_length_one(queries).transpose(), found, count, rows: 0 }
+        Self { queries: normalized(queries).transpose(), found, count, rows: 0 }
     }
 
     /// Compares the next rows.
@@ -72,29 +75,32 @@ impl Search {
         if self.found.is_empty() || count == 0 {
             return;
         }
-        assert_eq!(length, self.wanted.dims()[0], "a query differs in length from the vectors");
-        let products = at_length_one(rows).matmul(self.wanted.clone()).transpose(); // [queries, rows]
+        assert_eq!(length, self.queries.dims()[0], "a query differs in length from the vectors");
+        let products = normalized(rows).matmul(self.queries.clone()).transpose(); // [queries, rows]
         let products = match products.try_into_vec_as::<f32>() {
             Ok(products) => products,
             Err(error) => panic!("cannot read similarities from their device: {error}"),
         };
         for (found, products) in self.found.iter_mut().zip(products.chunks_exact(count)) {
             for (row, &similarity) in products.iter().enumerate() {
-                keep(found, self.count, Neighbour { index: self.rows + row, similarity });
+                insert(found, self.count, Neighbour { index: self.rows + row, similarity });
             }
         }
         self.rows += count;
     }
 
-    /// Compares the next rows, given one by one.
+    /// Compares the next rows, any number of them: they go to the device in blocks of at most 64 MiB.
     ///
     /// # Panics
     /// As for [`take`](Self::take), and when the rows differ in length.
     pub fn take_rows(&mut self, rows: &[Vec<f32>]) {
-        let Some(first) = rows.first() else { return };
-        let values = TensorData::new(rows.concat(), [rows.len(), first.len()]);
-        let device = self.wanted.device();
-        self.take(Tensor::from_data(values, &device));
+        let [length, queries] = self.queries.dims();
+        let device = self.queries.device();
+        for block in rows.chunks((BLOCK / length.max(queries).max(1)).max(1)) {
+            let length = block[0].len();
+            assert!(block.iter().all(|row| row.len() == length), "rows differ in length");
+            self.take(Tensor::from_data(TensorData::new(block.concat(), [block.len(), length]), &device));
+        }
     }
 
     /// For each query the nearest rows, nearest first; of equals, the first.
@@ -104,9 +110,9 @@ impl Search {
 }
 
 /// Puts a row where it belongs among the `count` nearest, behind its equals.
-fn keep(found: &mut Vec<Neighbour>, count: usize, new: Neighbour) {
+fn insert(found: &mut Vec<Neighbour>, count: usize, new: Neighbour) {
     if !new.similarity.is_finite() {
-        return; // a row with a number that is none is like nothing
+        return; // a row with NaN or infinity is like nothing
     }
     let full = found.len() >= count;
     if full && found.last().is_none_or(|last| new.similarity <= last.similarity) {
@@ -118,9 +124,9 @@ fn keep(found: &mut Vec<Neighbour>, count: usize, new: Neighbour) {
 }
 
 /// Every row at length 1; zeros stay zeros.
-fn at_length_one(rows: Tensor<2>) -> Tensor<2> {
-    let length = rows.clone().square().sum_dim(1).sqrt().clamp_min(LEAST_LENGTH); // [rows, 1]
-    rows / length
+fn normalized(rows: Tensor<2>) -> Tensor<2> {
+    let norm = rows.clone().square().sum_dim(1).sqrt().clamp_min(MIN_NORM); // [rows, 1]
+    rows / norm
 }
 
 #[cfg(test)]
@@ -128,7 +134,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_equals_the_first_is_kept_in_every_block() {
+    fn finds_what_comparing_one_by_one_finds() {
+        let number = |i: usize| ((i * 7919 + 31) % 1009) as f32 / 504.5 - 1.0;
+        let vector = |i: usize| (0..37).map(|j| number(i * 37 + j)).collect::<Vec<f32>>();
+        let gallery: Vec<Vec<f32>> = (0..300).map(vector).collect();
+        let queries: Vec<Vec<f32>> = (400..405).map(vector).collect();
+        let mut search = Search::new(&queries, 4, &Device::flex());
+        search.take_rows(&gallery);
+        let found = search.finish();
+        for (query, found) in queries.iter().zip(found) {
+            let cosine = |other: &[f32]| {
+                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+                dot(query, other) / (dot(query, query) * dot(other, other)).sqrt()
+            };
+            let mut expected: Vec<(usize, f32)> = gallery.iter().map(|v| cosine(v)).enumerate().collect();
+            expected.sort_by(|a, b| b.1.total_cmp(&a.1));
+            for ((index, similarity), found) in expected.into_iter().zip(&found) {
+                assert_eq!(index, found.index);
+                assert!((similarity - found.similarity).abs() < 1e-5);
+            }
+            assert_eq!(found.len(), 4);
+        }
+    }
+
+    #[test]
+    fn first_of_equals_is_kept_in_every_block() {
         let device = Device::flex();
         let mut search = Search::new(&[vec![1.0, 0.0], vec![0.0, 1.0]], 2, &device);
         let block = || Tensor::from_data([[2.0, 0.0], [0.0, 3.0], [0.0, 0.0]], &device);
@@ -141,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_with_numbers_that_are_none_are_not_found() {
+    fn rows_that_are_not_finite_are_not_found() {
         let device = Device::flex();
         let mut search = Search::new(&[vec![1.0, 0.0]], 3, &device);
         search.take(Tensor::from_data(

@@ -1,7 +1,6 @@
 //! Writing a file of vectors, which may stop at any time and go on later.
 
 use std::{
-    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -11,15 +10,11 @@ use burn::tensor::{DType, TensorData};
 use context_encoder_files::persist;
 use context_encoder_model::Precision;
 
-use super::{
-    VectorFile, VectorFormat,
-    format::{BEGIN, Header},
-    names_of,
-};
+use super::vector_file::{Format, HEADER_BYTES, Header, VectorFile, names_of};
 use crate::EvalError;
 
 /// Numbers that a row may have.
-const LONGEST: usize = 1 << 24;
+const MAX_LENGTH: usize = 1 << 24;
 
 /// Writes a [`VectorFile`] row by row.
 ///
@@ -46,16 +41,15 @@ const LONGEST: usize = 1 << 24;
 #[derive(Debug)]
 pub struct VectorWriter {
     path: PathBuf,
-    format: VectorFormat,
-    dtype: DType,
-    about: String,
+    format: Format,
+    /// Its `length` is 0 until there is a row; `rows` is set at the end.
+    header: Header,
     /// How and of what the rows are made, in one line: what was made otherwise is not continued.
-    how: String,
+    provenance: String,
     rows: File,
+    /// A line with the provenance, one with the length of rows, and one for each name.
     journal: File,
     names: Vec<String>,
-    /// Numbers in a row; 0 until there is one.
-    length: usize,
 }
 
 impl VectorWriter {
@@ -72,36 +66,38 @@ impl VectorWriter {
         about: &str,
         source: &str,
     ) -> Result<Self, EvalError> {
-        let path = path.as_ref().to_owned();
-        let refuse = |reason: String| EvalError::Vectors { path: path.clone(), reason };
-        let format = VectorFormat::of(&path)?;
-        let dtype = match precision {
-            Precision::F32 => DType::F32,
-            Precision::F16 => DType::F16,
-            other => return Err(refuse(format!("vectors are stored as f32 or f16, not {other}"))),
-        };
-        let about = about.replace('\n', " ");
-        let header = Header { rows: usize::MAX, length: usize::MAX, dtype, about: Some(about.clone()) };
-        if header.bytes(format).is_none() {
-            return Err(refuse("the description of how they come about is too long".to_owned()));
-        }
-        let open = || -> io::Result<(File, File, Vec<u8>)> {
-            let partial = partial_of(&path);
+        let path = path.as_ref();
+        let open = || -> io::Result<Self> {
+            let format = match path.extension().unwrap_or_default().to_string_lossy().as_ref() {
+                "safetensors" => Format::Safetensors,
+                "npy" => Format::Npy,
+                _ => return Err(io::Error::other("its name must end in .safetensors or .npy")),
+            };
+            let dtype = match precision {
+                Precision::F32 => DType::F32,
+                Precision::F16 => DType::F16,
+                other => {
+                    return Err(io::Error::other(format!("vectors are stored as f32 or f16, not {other}")));
+                }
+            };
+            let about = about.replace('\n', " ");
+            let provenance =
+                format!("{format:?}, {dtype:?}, {about}, of {source}").replace(['\n', '\r'], " ");
+            // A header with numbers as long as they may become, to refuse a long description now.
+            let mut header = Header { rows: 1 << 32, length: MAX_LENGTH, dtype, about: Some(about) };
+            header.to_bytes(format)?;
+            header.length = 0;
+            let partial = partial_of(path);
             let both = |path: &Path| {
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
             };
-            let journal = match fs::read(names_of(&partial)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                read => read?,
-            };
-            Ok((both(&partial)?, both(&names_of(&partial))?, journal))
+            let (rows, journal) = (both(&partial)?, both(&names_of(&partial))?);
+            let mut writer =
+                Self { path: path.to_owned(), format, header, provenance, rows, journal, names: Vec::new() };
+            writer.continue_partial(&fs::read(names_of(&partial))?)?;
+            Ok(writer)
         };
-        let (rows, journal, before) = open().map_err(|error| refuse(error.to_string()))?;
-        let how = format!("{format:?}, {dtype:?}, {about}, of {source}").replace(['\n', '\r'], " ");
-        let mut writer =
-            Self { path, format, dtype, about, how, rows, journal, names: Vec::new(), length: 0 };
-        writer.go_on(&before).map_err(|reason| writer.refusal(reason))?;
-        Ok(writer)
+        open().map_err(|error| EvalError::Vectors { path: path.to_owned(), reason: error.to_string() })
     }
 
     /// What the rows so far describe.
@@ -116,7 +112,7 @@ impl VectorWriter {
     /// [`EvalError::Vectors`] when rows differ in length, a name is no single line, or a file cannot be
     /// written.
     pub fn append(&mut self, names: &[String], rows: &[Vec<f32>]) -> Result<(), EvalError> {
-        self.add(names, rows).map_err(|reason| self.refusal(reason))
+        self.write_rows(names, rows).map_err(|error| self.refusal(&error))
     }
 
     /// Puts the file and its names in their places.
@@ -124,51 +120,45 @@ impl VectorWriter {
     /// # Errors
     /// [`EvalError::Vectors`] when there is no row, or a file cannot be written.
     pub fn finish(mut self) -> Result<VectorFile, EvalError> {
-        if self.names.is_empty() {
-            return Err(self.refusal("there is nothing to write: no picture could be described".to_owned()));
-        }
-        self.close().map_err(|error| self.refusal(error.to_string()))?;
+        self.write_header_and_rename().map_err(|error| self.refusal(&error))?;
         VectorFile::open(&self.path)
     }
 
-    fn refusal(&self, reason: String) -> EvalError {
-        EvalError::Vectors { path: self.path.clone(), reason }
+    fn refusal(&self, error: &io::Error) -> EvalError {
+        EvalError::Vectors { path: self.path.clone(), reason: error.to_string() }
     }
 
-    /// Takes up what the journal says is there: a line on how, a line for the row's length and one for each
-    /// name.
-    fn go_on(&mut self, journal: &[u8]) -> Result<(), String> {
-        let text = |error: io::Error| error.to_string();
+    /// Takes up what the journal says is there.
+    fn continue_partial(&mut self, journal: &[u8]) -> io::Result<()> {
+        let partial = partial_of(&self.path);
+        let damaged =
+            || io::Error::other(format!("{} is damaged; remove it and its .names", partial.display()));
         // The last line may be cut short, also within a letter.
         let complete = journal.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &journal[..end]);
-        let partial = partial_of(&self.path);
-        let complete = std::str::from_utf8(complete)
-            .map_err(|_| format!("{} is damaged; remove it and its .names", partial.display()))?;
-        let mut lines = complete.split('\n');
+        let mut lines = std::str::from_utf8(complete).map_err(|_| damaged())?.split('\n');
         let before = lines.next().unwrap_or_default();
         let Some(length) = lines.next() else {
-            return self.begin().map_err(text); // no row yet
+            return self.begin(); // no row yet
         };
-        if before != self.how {
-            return Err(format!(
+        if before != self.provenance {
+            return Err(io::Error::other(format!(
                 "{} was made in another way ({before}, now {}); finish it in that way, or remove it and its .names",
                 partial.display(),
-                self.how
-            ));
+                self.provenance
+            )));
         }
-        let length = length.parse().ok().filter(|length| (1..=LONGEST).contains(length));
-        self.length =
-            length.ok_or_else(|| format!("{} is damaged; remove it and its .names", partial.display()))?;
-        let row = (self.length * self.dtype.size()) as u64;
-        let whole = self.rows.metadata().map_err(text)?.len().saturating_sub(BEGIN) / row;
+        let length = length.parse().ok().filter(|length| (1..=MAX_LENGTH).contains(length));
+        self.header.length = length.ok_or_else(damaged)?;
+        let row = self.header.row_bytes() as u64;
+        let whole = self.rows.metadata()?.len().saturating_sub(HEADER_BYTES as u64) / row;
         self.names = lines.take(whole as usize).map(str::to_owned).collect();
         // Both files end with the last row that is whole in both.
-        let head = format!("{}\n{}\n", self.how, self.length);
+        let head = format!("{}\n{}\n", self.provenance, self.header.length);
         let kept = head.len() + self.names.iter().map(|name| name.len() + 1).sum::<usize>();
-        self.journal.set_len(kept as u64).map_err(text)?;
-        self.journal.seek(SeekFrom::End(0)).map_err(text)?;
-        self.rows.set_len(BEGIN + self.names.len() as u64 * row).map_err(text)?;
-        self.rows.seek(SeekFrom::End(0)).map_err(text)?;
+        self.journal.set_len(kept as u64)?;
+        self.journal.seek(SeekFrom::End(0))?;
+        self.rows.set_len(HEADER_BYTES as u64 + self.names.len() as u64 * row)?;
+        self.rows.seek(SeekFrom::End(0))?;
         Ok(())
     }
 
@@ -176,67 +166,67 @@ impl VectorWriter {
     fn begin(&mut self) -> io::Result<()> {
         self.journal.set_len(0)?;
         self.journal.rewind()?;
-        self.rows.set_len(BEGIN)?;
+        self.rows.set_len(HEADER_BYTES as u64)?;
         self.rows.seek(SeekFrom::End(0))?;
-        writeln!(self.journal, "{}", self.how)
+        writeln!(self.journal, "{}", self.provenance)
     }
 
-    fn add(&mut self, names: &[String], rows: &[Vec<f32>]) -> Result<(), String> {
+    fn write_rows(&mut self, names: &[String], rows: &[Vec<f32>]) -> io::Result<()> {
         assert_eq!(names.len(), rows.len(), "every row has a name");
         let Some(first) = rows.first() else { return Ok(()) };
-        let length = if self.length == 0 { first.len() } else { self.length };
-        if !(1..=LONGEST).contains(&length) {
-            return Err(format!("rows have {length} numbers; 1 to {LONGEST} are possible"));
+        let refuse = |reason: String| Err(io::Error::other(reason));
+        let length = if self.header.length == 0 { first.len() } else { self.header.length };
+        if !(1..=MAX_LENGTH).contains(&length) {
+            return refuse(format!("rows have {length} numbers; 1 to {MAX_LENGTH} are possible"));
         }
         if let Some(name) = names.iter().find(|name| name.contains(['\n', '\r'])) {
-            return Err(format!("the name {name:?} is not one line; rename the file"));
+            return refuse(format!("the name {name:?} is not one line; rename the file"));
         }
         if let Some(other) = rows.iter().find(|row| row.len() != length) {
-            return Err(format!("one row has {length} numbers, another {}", other.len()));
+            return refuse(format!("one row has {length} numbers, another {}", other.len()));
         }
-        let data = TensorData::new(rows.concat(), [rows.len(), length]).convert_dtype(self.dtype);
+        let data = TensorData::new(rows.concat(), [rows.len(), length]).convert_dtype(self.header.dtype);
         if let Some(place) = data.iter::<f32>().position(|value| !value.is_finite()) {
-            return Err(format!(
+            return refuse(format!(
                 "the row of {} has a number that {:?} cannot hold; look at the weights, or store f32",
                 names[place / length],
-                self.dtype
+                self.header.dtype
             ));
         }
-        let mut lines = if self.length == 0 { format!("{length}\n") } else { String::new() };
+        let mut lines = if self.header.length == 0 { format!("{length}\n") } else { String::new() };
         names.iter().for_each(|name| lines.extend([name.as_str(), "\n"]));
-        self.length = length;
+        self.header.length = length;
         // Rows first: a name stands for a row that is there.
-        self.rows
-            .write_all(data.as_bytes())
-            .and_then(|()| self.journal.write_all(lines.as_bytes()))
-            .map_err(|error| error.to_string())?;
+        self.rows.write_all(data.as_bytes())?;
+        self.journal.write_all(lines.as_bytes())?;
         self.names.extend_from_slice(names);
         Ok(())
     }
 
-    fn close(&mut self) -> io::Result<()> {
-        let Self { path, format, dtype, about, rows, names, length, .. } = self;
-        let header = Header { rows: names.len(), length: *length, dtype: *dtype, about: Some(about.clone()) };
-        let header = header.bytes(*format).ok_or(io::ErrorKind::InvalidData)?;
-        rows.rewind()?;
-        rows.write_all(&header)?;
-        let partial = partial_of(path);
+    fn write_header_and_rename(&mut self) -> io::Result<()> {
+        if self.names.is_empty() {
+            return Err(io::Error::other("there is nothing to write: no picture could be described"));
+        }
+        self.header.rows = self.names.len();
+        self.rows.rewind()?;
+        self.rows.write_all(&self.header.to_bytes(self.format)?)?;
+        let partial = partial_of(&self.path);
         let listed = partial.with_added_extension("list");
-        fs::write(&listed, names.iter().fold(String::new(), |text, name| text + name + "\n"))?;
+        fs::write(&listed, self.names.iter().fold(String::new(), |text, name| text + name + "\n"))?;
         // Stopped in between, rows are without names, which is seen, and never under those of an older file.
-        match fs::remove_file(names_of(path)) {
+        match fs::remove_file(names_of(&self.path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        persist(&partial, path)?;
-        persist(&listed, &names_of(path))?;
+        persist(&partial, &self.path)?;
+        persist(&listed, &names_of(&self.path))?;
         fs::remove_file(names_of(&partial))
     }
 }
 
 /// Where the rows are until the file is finished.
 fn partial_of(path: &Path) -> PathBuf {
-    path.with_added_extension(OsStr::new("partial"))
+    path.with_added_extension("partial")
 }
 
 #[cfg(test)]
@@ -252,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_cut_short_is_written_again_and_the_file_is_the_same() {
+    fn interrupted_file_is_continued_to_the_same_bytes() {
         let folder = tempfile::tempdir().expect("folder");
         let whole = folder.path().join("whole.safetensors");
         let mut writer = VectorWriter::open(&whole, Precision::F32, "x", "here").expect("new");
@@ -283,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_in_another_way_is_not_continued() {
+    fn rows_made_in_another_way_are_not_continued() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("a.npy");
         let mut writer = VectorWriter::open(&path, Precision::F32, "one way", "here").expect("new");
