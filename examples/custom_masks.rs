@@ -1,9 +1,9 @@
-//! A mask generator of one's own, used as the built-in ones are.
+//! A user-defined mask generator, used like the built-in ones.
 //!
 //!     cargo run --release --example custom_masks
 //!
-//! Data: built-in facades. Time: a second. Expect: `custom_masks.png`, eight facades under bars that slant at random,
-//! and the share of each that is hidden.
+//! Data: built-in facades. Time: a second. Expect: `custom_masks.png`, eight facades under bars of random
+//! slant, and the fraction of each that is hidden.
 
 use std::{io::Write, process::ExitCode};
 
@@ -15,9 +15,9 @@ use context_encoder::{
 use image::Rgb;
 use rand::{Rng, RngExt};
 
-/// Hides a bar across the picture, slanting at random: a fence post, a cable, a crack.
+/// Hides a bar of random slant across the picture: a fence post, a cable, a crack.
 struct SlantingBar {
-    /// Width of the bar over the picture's width.
+    /// Width of the bar relative to the picture's width.
     width: f64,
 }
 
@@ -33,18 +33,16 @@ impl MaskGenerator for SlantingBar {
 }
 
 fn main() -> ExitCode {
-    match draw() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = draw() {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 fn draw() -> Result<(), Box<dyn std::error::Error>> {
     let facades = Facades::new(2016).with_size(128, 128);
-    // All of a generator's randomness comes from the stream that it is given, so the same stream gives the same mask.
+    // A generator draws from the given random numbers only, so the same seed gives the same mask.
     let bars: Box<dyn MaskGenerator> = Box::new(SlantingBar { width: 0.12 });
     let mut out = std::io::stdout().lock();
     let mut columns = Vec::new();

@@ -1,9 +1,11 @@
-//! Measures weights on a folder of pictures, as the paper's Table 1 does, beside two fills without a network.
+//! Evaluates weights on a folder of pictures, as the paper's Table 1 does, beside two baselines without a
+//! network.
 //!
 //!     cargo run --release --example evaluate_folder -- --weights runs/paris/model.safetensors DIR
 //!
-//! Data: a folder of pictures; each is resized whole to the network's square. Time: seconds. Expect: a Markdown
-//! table for each protocol with a row for each blend mode, how visible each seam is, and with `--sheet FILE` a picture of the first eight.
+//! Data: a folder of pictures; each is resized to the network's size without cropping. Time: seconds. Expect:
+//! a Markdown table for each protocol with a row for each blend mode, how visible each seam is, and with
+//! `--image-grid FILE` a PNG of the first eight pictures.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -15,42 +17,40 @@ use context_encoder::{
 };
 use image::{Rgb, RgbImage};
 
+/// Evaluate weights on a folder of pictures, as in the paper's Table 1
 #[derive(Parser)]
-#[command(about = "Measure weights on a folder of pictures, as in the paper's Table 1")]
 struct Arguments {
     /// Folder of pictures
     folder: PathBuf,
     /// Weights that train_paris wrote
     #[arg(long)]
     weights: PathBuf,
-    /// Which protocol; all three without it
+    /// How much is hidden: paper, authors or hidden; all three without it
     #[arg(long)]
     protocol: Option<Protocol>,
-    /// Where a sheet of the first pictures goes, as PNG
-    #[arg(long)]
-    sheet: Option<PathBuf>,
+    /// PNG file for an image grid of the first pictures
+    #[arg(long, alias = "sheet")]
+    image_grid: Option<PathBuf>,
     /// cpu, flex, ndarray, cuda, cuda:1, wgpu, vulkan, ...
     #[arg(long, default_value = "cpu")]
     device: String,
 }
 
-/// Pictures on the sheet.
-const SAMPLES: usize = 8;
+/// Pictures in the image grid.
+const GRID_PICTURES: usize = 8;
 
 fn main() -> ExitCode {
-    match measure(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = evaluate_folder(&Arguments::parse()) {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
-fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+fn evaluate_folder(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let device = device(&arguments.device)?;
     let model = Model::load(&arguments.weights, &device)?;
-    // Unblended is what the network itself has learned: the paper's figures, and ours in other tables.
+    // The unblended prediction is what the paper measures.
     let [none, feather, poisson] = Blend::ALL.map(|blend| {
         let name = match blend {
             Blend::None => "context encoder".to_owned(),
@@ -60,15 +60,15 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     });
     let side = none.side();
     let folder = Folder::open(&arguments.folder, FolderOptions::default())?;
-    for refused in folder.skipped() {
-        eprintln!("skipped {refused}");
+    for file in folder.skipped() {
+        eprintln!("skipped {file}");
     }
-    let view = Transform::Resize { size: side };
+    let resize = Transform::Resize { size: side };
     let mut pictures: Vec<RgbImage> = Vec::with_capacity(folder.len());
     for index in 0..folder.len() {
         match folder.image(0, index) {
             Ok(picture) => {
-                pictures.push(view.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)));
+                pictures.push(resize.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)))
             }
             Err(error) => eprintln!("skipped {error}"),
         }
@@ -88,7 +88,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         }
         writeln!(out)?;
     }
-    if let (Some(path), Some(protocol)) = (&arguments.sheet, protocols.last()) {
+    if let (Some(path), Some(protocol)) = (&arguments.image_grid, protocols.last()) {
         let mask = protocol.mask(side);
         let column = |truth: &RgbImage| {
             let mut column = vec![image_grid::with_hole(truth, &mask, Rgb([128; 3]))];
@@ -98,14 +98,14 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             column.push(truth.clone());
             Ok(column)
         };
-        let columns: Result<Vec<_>, EvalError> = pictures.iter().take(SAMPLES).map(column).collect();
+        let columns: Result<Vec<_>, EvalError> = pictures.iter().take(GRID_PICTURES).map(column).collect();
         image_grid::save(&image_grid::lay_out(&columns?), path)?;
         writeln!(out, "wrote {}", path.display())?;
     }
     Ok(())
 }
 
-/// Mean jump of the gradient across the hole's boundary, and inside the pictures, levels of 255.
+/// Mean jump of the gradient across the mask's boundary, and inside the pictures, in levels of 255.
 fn mean_seam(fill: &dyn Fill, pictures: &[RgbImage], mask: &Mask) -> Result<(f64, f64), EvalError> {
     let (mut boundary, mut inside) = (0.0, 0.0);
     for filled in fill.fill_all(pictures, &vec![mask.clone(); pictures.len()])? {

@@ -1,18 +1,19 @@
 //! Fills a folder of pictures, each under the mask of the same name.
 //!
-//!     cargo run --release --example fill_folder -- --weights runs/paris/model.safetensors PICTURES MASKS FILLED
+//!     cargo run --release --example fill_folder -- --weights runs/paris/model.safetensors PICTURES MASKS
+//! FILLED
 //!
-//! Data: pictures of any size, and in MASKS a PNG of the same name and size for each, white where the picture is to be
-//! filled. Time: about half a second a megapixel of holes. Expect: a PNG in FILLED for each picture that has a mask, and a line for
-//! each that could not be filled.
+//! Data: pictures of any size, and in MASKS a PNG of the same name and size for each, white where the picture
+//! is filled. Time: about half a second a megapixel of holes. Expect: a PNG in FILLED for each picture that
+//! has a mask, and a line for each that could not be filled.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::{data::ImageDataset, eval::image_grid, prelude::*};
 
+/// Fill a folder of pictures, each under the mask of the same name
 #[derive(Parser)]
-#[command(about = "Fill a folder of pictures, each under the mask of the same name")]
 struct Arguments {
     /// Folder of pictures, with subfolders
     pictures: PathBuf,
@@ -28,8 +29,8 @@ struct Arguments {
     device: String,
 }
 
-/// Pictures that are in memory together: their windows go through the network in common batches.
-const TOGETHER: usize = 8;
+/// Pictures in memory at once: their tiles go through the network in common batches.
+const CHUNK: usize = 8;
 
 fn main() -> ExitCode {
     match fill(&Arguments::parse()) {
@@ -50,14 +51,14 @@ fn fill(arguments: &Arguments) -> Result<usize, Box<dyn std::error::Error>> {
     let inpainter = Inpainter::load(&arguments.weights, &device(&arguments.device)?)?;
     let folder = Folder::open(&arguments.pictures, FolderOptions::default())?;
     let mut failed = folder.skipped().len();
-    for refused in folder.skipped() {
-        eprintln!("skipped {refused}");
+    for file in folder.skipped() {
+        eprintln!("skipped {file}");
     }
     let indices: Vec<usize> = (0..folder.len()).collect();
-    for indices in indices.chunks(TOGETHER) {
+    for indices in indices.chunks(CHUNK) {
         let (mut names, mut pictures, mut masks) = (Vec::new(), Vec::new(), Vec::new());
         for &index in indices {
-            // NAME.jpg in a subfolder goes with NAME.png in the same subfolder of the other two.
+            // The mask of SUBFOLDER/NAME.jpg is SUBFOLDER/NAME.png.
             let path = folder.path(index);
             let name = path.strip_prefix(folder.root()).unwrap_or(path).with_extension("png");
             let read = || -> Result<_, Box<dyn std::error::Error>> {

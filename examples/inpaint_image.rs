@@ -1,10 +1,12 @@
 //! Fills any picture under any mask with trained weights.
 //!
-//!     cargo run --release --example inpaint_image -- --weights runs/paris/model.safetensors PICTURE --mask MASK
+//!     cargo run --release --example inpaint_image -- --weights runs/paris/model.safetensors PICTURE --mask
+//! MASK
 //!
-//! Data: any picture, and a mask of the same size, white where the picture is to be filled; without a mask the middle is
-//! filled, without a picture a built-in facade. Time: a second, and a few more for each ten megapixels. Expect:
-//! `filled.png`, of the picture's size, and how visible the seam is before and after blending.
+//! Data: any picture, and a mask of the same size, white where the picture is to be filled; without a mask
+//! the centre is filled, without a picture a built-in facade. Time: a second, and a few more for each ten
+//! megapixels. Expect: `filled.png`, of the picture's size, and how visible the seam is before and after
+//! blending.
 
 use std::{io::Write, path::PathBuf, process::ExitCode, time::Instant};
 
@@ -16,25 +18,25 @@ use context_encoder::{
     prelude::*,
 };
 
+/// Fill any picture under any mask with trained weights
 #[derive(Parser)]
-#[command(about = "Fill any picture under any mask with trained weights")]
 struct Arguments {
     /// Picture to fill, of any size. Without it, a built-in facade
     picture: Option<PathBuf>,
-    /// What to fill: a picture of the same size, hidden where it is white or, on a transparent layer, where it is
-    /// opaque. Without it, the central quarter
+    /// Mask of the same size: white is filled or, on a transparent layer, what is opaque. Without it, the
+    /// central quarter
     #[arg(long)]
     mask: Option<PathBuf>,
     /// Weights that train_paris wrote
     #[arg(long)]
     weights: PathBuf,
-    /// Where the filled picture goes, as PNG
+    /// PNG file for the filled picture
     #[arg(long, short, default_value = "filled.png")]
     output: PathBuf,
-    /// How the prediction meets the picture: none, feather or poisson
+    /// How the prediction is blended into the picture: none, feather or poisson
     #[arg(long, default_value_t)]
     blend: Blend,
-    /// Visible rim with which a network for the centre was trained: 4 (`authors`), 7 (`paper`)
+    /// Pixels of the central square that were visible to the network in training: 4 (`authors`), 7 (`paper`)
     #[arg(long, default_value_t = 0)]
     overlap: u32,
     /// cpu, flex, ndarray, cuda, cuda:1, wgpu, vulkan, ...
@@ -43,13 +45,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match inpaint(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = inpaint(&Arguments::parse()) {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {

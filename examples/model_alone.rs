@@ -1,8 +1,8 @@
-//! The network alone, tensors in and tensors out, without this workspace's pictures or masks.
+//! The network alone, from tensors to tensors, without image files and mask generators.
 //!
 //!     cargo run --release --example model_alone
 //!
-//! Data: none. Time: a second. Expect: the sizes of what goes in and comes out, and `prediction inside [-1, 1]`.
+//! Data: none. Time: a second. Expect: the shapes of inputs and outputs, and `prediction inside [-1, 1]`.
 
 use std::{io::Write, process::ExitCode};
 
@@ -10,13 +10,11 @@ use burn::tensor::Tensor;
 use context_encoder::{Model, ModelConfig, device, model::Prediction};
 
 fn main() -> ExitCode {
-    match predict() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = predict() {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 fn predict() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,7 +23,7 @@ fn predict() -> Result<(), Box<dyn std::error::Error>> {
     let config = ModelConfig::default().with_size(64).with_width(16).with_prediction(Prediction::Whole);
     let model: Model = config.init(&device)?;
 
-    // Two pictures in [-1, 1], and what is hidden of them: 1 = hidden.
+    // Two pictures with values in [-1, 1], and their masks: 1 = hidden.
     let pictures = Tensor::<4>::full([2, 3, 64, 64], 0.3, &device);
     let masks = Tensor::<4>::zeros([2, 1, 64, 64], &device).slice_fill([0..2, 0..1, 10..40, 20..44], 1.0);
     let prediction = model.predictor().forward(pictures.clone(), masks.clone()); // [2, 3, 64, 64]

@@ -39,15 +39,25 @@ pub use context_encoder_mask::Mask;
 pub use context_encoder_model::{Discriminator, Model, ModelConfig, Predictor};
 
 mod device;
-mod device_name;
-pub mod prelude;
-#[cfg(feature = "remote")]
-mod serve;
 
-pub use device::{DeviceError, TOKEN, device};
-pub use device_name::device_name;
+pub use device::{DeviceError, TOKEN, device, device_name};
 #[cfg(feature = "remote")]
-pub use serve::{ServeError, serve};
+pub use device::{ServeError, serve};
+
+/// What most programs need: `use context_encoder::prelude::*;`
+pub mod prelude {
+    #[cfg(feature = "train")]
+    pub use crate::train::{DataConfig, Lines, PretrainConfig, Pretraining, Progress, Run, TrainConfig};
+    pub use crate::{
+        Device, Discriminator, Inpainter, Mask, Model, ModelConfig,
+        data::{Facades, Folder, FolderOptions, Loader, LoaderConfig},
+        device,
+        eval::{Protocol, Scores, Seam, evaluate},
+        inpaint::{Blend, Fill},
+        mask::{Central, MaskGenerator, MaskKind, RandomBlock, RandomRegion},
+        model::{BottleneckConfig, Prediction, Preset},
+    };
+}
 
 /// Former module of `bench` and `conformance`.
 #[cfg(feature = "trial")]
