@@ -69,6 +69,8 @@ mod tests {
     const DEPRECATED: &[(&str, &[(&str, &str)])] = &[
         ("mix a b --share=0.5 -o c", &[("mix", "interpolate"), ("--share", "--alpha")]),
         ("inpaint a --mask-colour #ff00ff -o b", &[("--mask-colour", "--mask-color")]),
+        ("inpaint a --mask b -o c --blend membrane", &[("--blend membrane", "--blend poisson")]),
+        ("inpaint a --mask b -o c --blend=poisson", &[]),
         ("evaluate photos --sheet a.png", &[("--sheet", "--image-grid")]),
         ("--json retrieve mix --gallery mix --sheet=a.png", &[("--sheet", "--image-grid")]),
         ("check photos --least-side 9", &[("--least-side", "--min-side")]),

@@ -51,15 +51,16 @@ impl DescriptorArgs {
 
     /// One descriptor of each kind. All take images of the network's size, so that they see the same.
     pub fn open(&self, kinds: &[DescriptorKind], device: &Device) -> Result<Vec<MaskedDescriptor>> {
-        let (features, side) = self.features(device)?;
+        let features = self.features(device)?;
+        let side = features.side();
         let mut features = Some(features);
         let mut descriptors = Vec::with_capacity(kinds.len());
         for kind in kinds {
             let descriptor: Box<dyn Descriptor> = match kind {
                 DescriptorKind::Hog => Box::new(Hog),
-                DescriptorKind::Features => {
-                    features.take().ok_or_else(|| miette!("--by names features twice; once is enough"))?
-                }
+                DescriptorKind::Features => Box::new(
+                    features.take().ok_or_else(|| miette!("--by names features twice; once is enough"))?,
+                ),
             };
             let hidden = if self.visible {
                 "nothing hidden".to_owned()
@@ -76,17 +77,15 @@ impl DescriptorArgs {
         Ok(descriptors)
     }
 
-    /// The network's features, and the side of the images that it takes.
-    fn features(&self, device: &Device) -> Result<(Box<dyn Descriptor>, u32)> {
-        if let (Some(layer), Some(path)) = (self.layer, self.weights.file()) {
-            let encoder = FeatureEncoder::load(path, device).into_diagnostic()?;
-            let features = EncoderFeatures::of_layer(&encoder, layer, device);
-            let side = features.side();
-            return Ok((Box::new(features), side));
+    /// The features of the network's encoder, or of the layer that was named.
+    fn features(&self, device: &Device) -> Result<EncoderFeatures> {
+        match (self.layer, self.weights.file()) {
+            (Some(layer), Some(path)) => {
+                let encoder = FeatureEncoder::load(path, device).into_diagnostic()?;
+                Ok(EncoderFeatures::of_layer(&encoder, layer, device))
+            }
+            _ => Ok(EncoderFeatures::new(&self.weights.model(device)?, device)),
         }
-        let features = EncoderFeatures::new(&self.weights.model(device)?, device);
-        let side = features.side();
-        Ok((Box::new(features), side))
     }
 }
 

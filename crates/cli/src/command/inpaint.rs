@@ -1,7 +1,7 @@
 //! `inpaint`: photographs and masks in, filled photographs out.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -12,7 +12,10 @@ use std::{
     time::Instant,
 };
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use context_encoder::{
     Inpainter,
     files::{Photograph, Pixels, is_leftover},
@@ -49,7 +52,7 @@ pub struct Inpaint {
     #[command(flatten)]
     weights: WeightsArgs,
     /// How the prediction is blended into the picture: none, feather or poisson
-    #[arg(long, value_name = "MODE", default_value_t)]
+    #[arg(long, value_name = "MODE", default_value_t, value_parser = blend_parser(), hide_possible_values = true)]
     blend: Blend,
     /// Pixels of the central square that were visible to the network in training: 7 for preset `paper`, 4
     /// for `authors`
@@ -63,6 +66,12 @@ pub struct Inpaint {
     device: DeviceArgs,
     #[command(flatten)]
     threads: ThreadsArgs,
+}
+
+fn blend_parser() -> impl TypedValueParser<Value = Blend> {
+    let names = Blend::ALL.map(|blend| PossibleValue::new(blend.name()));
+    let names = names.map(|name| if name.matches("poisson", false) { name.alias("membrane") } else { name });
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Blend>().map_err(io::Error::other))
 }
 
 /// A photograph on its way to the device and back.
