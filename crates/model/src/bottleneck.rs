@@ -1,27 +1,24 @@
-//! Between encoder and decoder: every position of the map hears of every other.
+//! Between encoder and decoder: information crosses the map, from every position to every other.
 
 use burn::{
-    module::Module,
+    module::{Module, Param},
     nn::{
-        BatchNorm,
+        BatchNorm, Initializer,
         conv::{Conv2d, ConvTranspose2d},
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, InferenceLayer, Storage};
+use context_encoder_ops::{Activation, InferenceLayer, Storage, product};
 
 use crate::{
-    ChannelWise,
     config::{BOTTLENECK_SIDE, BottleneckConfig, ModelConfig},
-    layer::{LEAKY, POINT, Step, WHOLE_MAP},
-    parts::Parts,
-    stage::{batch_norm, conv, up_conv},
+    layer::{ConvBlock, GhostBatches, LEAKY, POINT, WHOLE_MAP, batch_norm, conv, up_conv},
 };
 
-/// The join of encoder and decoder, `[batch, m, 4, 4]` to `[batch, m, 4, 4]` (paper, section 3.1).
+/// The join of encoder and decoder (paper, section 3.1).
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a network has one; its weights are on the heap either way")]
-pub enum Bottleneck {
+pub(crate) enum Bottleneck {
     /// Through a dense code at one position.
     Dense(DenseCode),
     /// Through the channel-wise fully connected layer.
@@ -30,7 +27,7 @@ pub enum Bottleneck {
 
 impl Bottleneck {
     pub(crate) fn new(config: &ModelConfig, device: &Device) -> Self {
-        let channels = config.deepest_channels();
+        let channels = config.bottleneck_channels();
         match config.bottleneck {
             BottleneckConfig::Dense(code) => Self::Dense(DenseCode::new(channels, code, device)),
             BottleneckConfig::ChannelWise => Self::ChannelWise(ChannelWiseMix::new(channels, device)),
@@ -39,42 +36,36 @@ impl Bottleneck {
 
     /// # Shapes
     /// - input and output: `[batch, 8 width, 4, 4]`
-    pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
-        self.forward_parts(map, Parts::ONE)
+    pub(crate) fn forward(&self, map: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+        match self {
+            Self::Dense(dense) => dense.forward(map, division),
+            Self::ChannelWise(mix) => mix.forward(map, division),
+        }
     }
 
-    pub(crate) fn forward_parts(&self, map: Tensor<4>, parts: Parts) -> Tensor<4> {
+    /// For inference, the dense weights in a storage.
+    pub(crate) fn for_inference(&self, storage: Storage) -> InferenceBottleneck {
         match self {
-            Self::Dense(dense) => dense.forward(map, parts),
-            Self::ChannelWise(mix) => mix.forward(map, parts),
+            Self::Dense(code) => InferenceBottleneck::Dense {
+                down: code.down().inference_layer_with(storage),
+                up: code.up().inference_layer_with(storage),
+            },
+            Self::ChannelWise(mix) => InferenceBottleneck::ChannelWise {
+                channel_wise: mix.channel_wise.clone(),
+                mix: mix.mix().inference_layer(),
+            },
         }
     }
 }
 
 /// A bottleneck for inference.
 #[derive(Clone, Debug)]
-pub(crate) enum PreparedBottleneck {
+pub(crate) enum InferenceBottleneck {
     Dense { down: InferenceLayer, up: InferenceLayer },
     ChannelWise { channel_wise: ChannelWise, mix: InferenceLayer },
 }
 
-impl Bottleneck {
-    /// For inference, the dense weights in a storage.
-    pub(crate) fn prepare(&self, storage: Storage) -> PreparedBottleneck {
-        match self {
-            Self::Dense(code) => PreparedBottleneck::Dense {
-                down: code.down().prepare_with(storage),
-                up: code.up().prepare_with(storage),
-            },
-            Self::ChannelWise(mix) => PreparedBottleneck::ChannelWise {
-                channel_wise: mix.channel_wise.clone(),
-                mix: mix.mix().prepare(),
-            },
-        }
-    }
-}
-
-impl PreparedBottleneck {
+impl InferenceBottleneck {
     pub(crate) fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Dense { down, up } => up.forward(down.forward(map)),
@@ -85,7 +76,7 @@ impl PreparedBottleneck {
 
 /// A 4x4 convolution to one position and a 4x4 up-convolution back, as in the authors' code.
 #[derive(Module, Debug)]
-pub struct DenseCode {
+pub(crate) struct DenseCode {
     down: Conv2d,
     down_norm: BatchNorm,
     up: ConvTranspose2d,
@@ -102,23 +93,23 @@ impl DenseCode {
         }
     }
 
-    fn forward(&self, map: Tensor<4>, parts: Parts) -> Tensor<4> {
-        let code = self.down().forward_parts(map, parts); // [batch, code, 1, 1]
-        self.up().forward_parts(code, parts) // [batch, m, 4, 4]
+    fn forward(&self, map: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+        let code = self.down().forward_ghost_batches(map, division); // [batch, code, 1, 1]
+        self.up().forward_ghost_batches(code, division) // [batch, 8 width, 4, 4]
     }
 
-    fn down(&self) -> Step<'_, Conv2d> {
-        Step::new(&self.down, Some(&self.down_norm), WHOLE_MAP, LEAKY)
+    fn down(&self) -> ConvBlock<'_, Conv2d> {
+        ConvBlock::new(&self.down, Some(&self.down_norm), WHOLE_MAP, LEAKY)
     }
 
-    fn up(&self) -> Step<'_, ConvTranspose2d> {
-        Step::new(&self.up, Some(&self.up_norm), WHOLE_MAP, Activation::Relu)
+    fn up(&self) -> ConvBlock<'_, ConvTranspose2d> {
+        ConvBlock::new(&self.up, Some(&self.up_norm), WHOLE_MAP, Activation::Relu)
     }
 }
 
 /// The channel-wise layer, then a 1x1 convolution that mixes channels.
 #[derive(Module, Debug)]
-pub struct ChannelWiseMix {
+pub(crate) struct ChannelWiseMix {
     channel_wise: ChannelWise,
     mix: Conv2d,
     norm: BatchNorm,
@@ -133,18 +124,68 @@ impl ChannelWiseMix {
         }
     }
 
-    fn forward(&self, map: Tensor<4>, parts: Parts) -> Tensor<4> {
-        let map = self.channel_wise.forward(map); // [batch, m, 4, 4]
-        self.mix().forward_parts(map, parts)
+    fn forward(&self, map: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+        let map = self.channel_wise.forward(map); // [batch, 8 width, 4, 4]
+        self.mix().forward_ghost_batches(map, division) // [batch, 8 width, 4, 4]
     }
 
-    fn mix(&self) -> Step<'_, Conv2d> {
-        Step::new(&self.mix, Some(&self.norm), POINT, Activation::Relu)
+    fn mix(&self) -> ConvBlock<'_, Conv2d> {
+        ConvBlock::new(&self.mix, Some(&self.norm), POINT, Activation::Relu)
+    }
+}
+
+/// Connects every position of a feature map with every other, one channel at a time.
+///
+/// For channel `c` with its `n x n` map flattened row by row into `x_c`, the output is
+/// `y_c = W_c x_c` with `W_c` of shape `[n^2, n^2]`: `m n^4` weights for `m` channels where a fully
+/// connected layer has `m^2 n^4`. No bias, and nothing passes between channels; a convolution that
+/// follows does that (paper, section 3.1 "Channel-wise fully-connected layer").
+///
+/// ```
+/// use burn::{module::Module, tensor::{Device, Tensor}};
+/// use context_encoder_model::ChannelWise;
+///
+/// let device = Device::flex();
+/// let layer = ChannelWise::new(256, 6, &device);
+/// assert_eq!(layer.num_params(), 331_776);
+/// assert_eq!(layer.forward(Tensor::zeros([2, 256, 6, 6], &device)).dims(), [2, 256, 6, 6]);
+/// ```
+#[derive(Module, Debug)]
+pub struct ChannelWise {
+    /// `[channels, n^2, n^2]`: channel, output position, input position.
+    pub weight: Param<Tensor<3>>,
+}
+
+impl ChannelWise {
+    /// A layer for `channels` maps of `side` x `side`; weights are zero until a model draws them.
+    pub fn new(channels: usize, side: usize, device: &Device) -> Self {
+        let positions = side * side;
+        Self { weight: Initializer::Zeros.init([channels, positions, positions], device) }
+    }
+
+    /// # Shapes
+    /// - input and output: `[batch, channels, n, n]`
+    ///
+    /// # Panics
+    /// When channels or side are not those the layer was built for.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let weight = self.weight.val();
+        let [batch, channels, height, width] = x.dims();
+        let [expected, positions, _] = weight.dims();
+        assert!(
+            channels == expected && height == width && height * width == positions,
+            "the channel-wise layer takes {expected} square maps of {positions} positions, not {channels} maps of {height}x{width}"
+        );
+        let x = x.reshape([batch, channels, positions]).permute([1, 2, 0]); // [channels, n^2, batch]
+        let y = product(x, weight, |x, weight| weight.matmul(x)); // [channels, n^2, batch]
+        y.permute([2, 0, 1]).reshape([batch, channels, height, width])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
 
     #[test]
@@ -153,7 +194,87 @@ mod tests {
         for bottleneck in [BottleneckConfig::Dense(6), BottleneckConfig::ChannelWise] {
             let config = ModelConfig::default().with_width(2).with_bottleneck(bottleneck);
             let map = Tensor::<4>::ones([3, 16, 4, 4], &device);
-            assert_eq!(Bottleneck::new(&config, &device).forward(map).dims(), [3, 16, 4, 4]);
+            let bottleneck = Bottleneck::new(&config, &device);
+            assert_eq!(bottleneck.forward(map, GhostBatches::ONE).dims(), [3, 16, 4, 4]);
         }
+    }
+
+    /// Two channels of 2x2. Channel 0 rotates its positions by one, channel 1 sums them all into the
+    /// first position.
+    fn hand_worked(device: &Device) -> ChannelWise {
+        #[rustfmt::skip]
+        let weight = vec![
+            0.0_f32, 0.0, 0.0, 1.0,
+            1.0, 0.0, 0.0, 0.0,
+            0.0, 1.0, 0.0, 0.0,
+            0.0, 0.0, 1.0, 0.0,
+
+            1.0, 1.0, 1.0, 1.0,
+            0.0, 0.0, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.0,
+            0.0, 0.0, 0.0, 0.0,
+        ];
+        ChannelWise { weight: Param::from_data(TensorData::new(weight, [2, 4, 4]), device) }
+    }
+
+    #[test]
+    fn maps_each_channel_by_its_own_matrix() {
+        let device = Device::flex();
+        let x = Tensor::<4>::from_data(
+            TensorData::new((1..=16).map(|v| v as f32).collect(), [2, 2, 2, 2]),
+            &device,
+        );
+        let y: Vec<f32> = hand_worked(&device).forward(x).into_data().try_to_vec().expect("f32");
+        #[rustfmt::skip]
+        assert_eq!(y, [
+            4.0, 1.0, 2.0, 3.0,      26.0, 0.0, 0.0, 0.0,
+            12.0, 9.0, 10.0, 11.0,   58.0, 0.0, 0.0, 0.0,
+        ]);
+    }
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        let device = Device::flex().autodiff();
+        let value = |i: usize| ((i * 37 % 19) as f32 - 9.0) / 10.0;
+        let weights: Vec<f32> = (0..32).map(value).collect();
+        let inputs: Vec<f32> = (0..24).map(|i| value(i + 5)).collect();
+        // loss = sum of squares, so that the derivative depends on both factors
+        let loss = |weights: &[f32], inputs: &[f32]| {
+            let weight = Param::from_data(TensorData::new(weights.to_vec(), [2, 4, 4]), &device);
+            let layer = ChannelWise { weight };
+            let x = Tensor::<4>::from_data(TensorData::new(inputs.to_vec(), [3, 2, 2, 2]), &device)
+                .require_grad();
+            (layer.weight.val(), x.clone(), layer.forward(x).square().sum())
+        };
+        let (weight, x, total) = loss(&weights, &inputs);
+        let grads = total.backward();
+        let dw: Vec<f32> = weight.grad(&grads).expect("tracked").into_data().try_to_vec().expect("f32");
+        let dx: Vec<f32> = x.grad(&grads).expect("tracked").into_data().try_to_vec().expect("f32");
+
+        let step = 1e-2_f32; // the loss is quadratic, so the central difference is exact up to rounding
+        let check = |values: &[f32], gradients: &[f32], loss: &dyn Fn(&[f32]) -> Tensor<1>| {
+            for (i, gradient) in gradients.iter().enumerate() {
+                let at = |shift: f32| {
+                    let mut moved = values.to_vec();
+                    moved[i] += shift;
+                    loss(&moved).into_scalar::<f32>()
+                };
+                let expected = (at(step) - at(-step)) / (2.0 * step);
+                let difference = (gradient - expected).abs();
+                assert!(
+                    difference < 2e-3 * expected.abs().max(1.0),
+                    "value {i}: {gradient} is not {expected}"
+                );
+            }
+        };
+        check(&weights, &dw, &|weights| loss(weights, &inputs).2);
+        check(&inputs, &dx, &|inputs| loss(&weights, inputs).2);
+    }
+
+    #[test]
+    #[should_panic(expected = "takes 2 square maps of 4 positions, not 3 maps of 2x2")]
+    fn refuses_another_shape() {
+        let device = Device::flex();
+        hand_worked(&device).forward(Tensor::zeros([1, 3, 2, 2], &device));
     }
 }

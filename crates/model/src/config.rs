@@ -1,20 +1,25 @@
-//! What a context encoder looks like: its configuration, checked before anything is built.
+//! What a context encoder looks like: its configuration, checked before anything is built, and named presets of it.
 
-use burn::tensor::{Device, Tensor};
+use std::{fmt, str::FromStr};
+
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{InitialFill, Model, ModelError, Preset};
+use crate::{InitialFill, ModelError};
 
 /// Side of the feature map between encoder and decoder, in cells, for every input size.
 pub(crate) const BOTTLENECK_SIDE: usize = 4;
+
+/// Channels of the dense code in the authors' inpainting network.
+const AUTHORS_CODE: usize = 4000;
 
 /// How encoder and decoder are joined (paper, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BottleneckConfig {
-    /// A dense code of so many channels at one position: 4x4 convolution down, 4x4 up-convolution
-    /// back. The authors' code uses 4000; 92 % of all parameters sit here.
+    /// A dense code of so many channels at one position: 4x4 convolution down, 4x4 up-convolution back. The authors' code
+    /// uses 4000; 92 % of all parameters are here.
     Dense(usize),
     /// The channel-wise fully connected layer, followed by a 1x1 convolution that mixes channels.
     ChannelWise,
@@ -31,7 +36,51 @@ pub enum Prediction {
     Whole,
 }
 
-/// Architecture of a [`Model`].
+/// A named starting point. What differs between them is tabled in `docs/paper-and-code.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Preset {
+    /// As the paper's text has it: the channel-wise layer, true mean fill.
+    Paper,
+    /// As the authors' published code runs it, scrambled fill included.
+    Authors,
+    /// This project's advice: the paper's network, trained on the whole hidden square.
+    #[default]
+    Recommended,
+}
+
+impl Preset {
+    /// Every preset, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::Paper, Self::Authors, Self::Recommended];
+
+    /// The name used in configuration files and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Authors => "authors",
+            Self::Recommended => "recommended",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or_else(|| ModelError::Config {
+            message: format!("there is no preset `{name}`; choose paper, authors or recommended"),
+        })
+    }
+}
+
+/// Architecture of a [`Model`](crate::Model).
 ///
 /// | field | meaning | default | range |
 /// |---|---|---|---|
@@ -39,7 +88,7 @@ pub enum Prediction {
 /// | `width` | channels of the first layer; all others are multiples | 64 | 1..=512 |
 /// | `bottleneck` | how encoder and decoder are joined | channel-wise | |
 /// | `prediction` | centre or whole picture | centre | |
-/// | `fill` | what stands in for hidden pixels | mean | mean, authors, smooth |
+/// | `fill` | what replaces hidden pixels | mean | mean, authors, smooth |
 ///
 /// ```
 /// use context_encoder_model::{BottleneckConfig, ModelConfig, Preset};
@@ -60,7 +109,7 @@ pub struct ModelConfig {
     pub bottleneck: BottleneckConfig,
     /// What the network predicts.
     pub prediction: Prediction,
-    /// What stands in for hidden pixels.
+    /// What replaces hidden pixels.
     pub fill: InitialFill,
 }
 
@@ -77,69 +126,36 @@ impl ModelConfig {
 
     /// The architecture of a named preset.
     pub fn preset(preset: Preset) -> Self {
-        preset.model()
-    }
-
-    /// # Panics
-    /// When the pictures are not `[batch, 3, size, size]`.
-    pub(crate) fn expect_pictures(&self, pictures: &Tensor<4>) {
-        let [_, channels, height, width] = pictures.dims();
-        let size = self.size;
-        assert!(
-            channels == 3 && height == size && width == size,
-            "the network takes [batch, 3, {size}, {size}], not {:?}",
-            pictures.dims()
-        );
+        let (bottleneck, fill) = match preset {
+            Preset::Paper | Preset::Recommended => (BottleneckConfig::ChannelWise, InitialFill::Mean),
+            Preset::Authors => (BottleneckConfig::Dense(AUTHORS_CODE), InitialFill::Authors),
+        };
+        Self { size: 128, width: 64, bottleneck, prediction: Prediction::Centre, fill }
     }
 
     /// Sets the side of the input, in pixels.
-    pub fn with_size(mut self, size: usize) -> Self {
-        self.size = size;
-        self
+    pub fn with_size(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     /// Sets the channels of the first layer.
-    pub fn with_width(mut self, width: usize) -> Self {
-        self.width = width;
-        self
+    pub fn with_width(self, width: usize) -> Self {
+        Self { width, ..self }
     }
 
     /// Sets how encoder and decoder are joined.
-    pub fn with_bottleneck(mut self, bottleneck: BottleneckConfig) -> Self {
-        self.bottleneck = bottleneck;
-        self
+    pub fn with_bottleneck(self, bottleneck: BottleneckConfig) -> Self {
+        Self { bottleneck, ..self }
     }
 
     /// Sets what the network predicts.
-    pub fn with_prediction(mut self, prediction: Prediction) -> Self {
-        self.prediction = prediction;
-        self
+    pub fn with_prediction(self, prediction: Prediction) -> Self {
+        Self { prediction, ..self }
     }
 
-    /// Sets what stands in for hidden pixels.
-    pub fn with_fill(mut self, fill: InitialFill) -> Self {
-        self.fill = fill;
-        self
-    }
-
-    /// Side of the predicted square in pixels: half the input for the centre, all of it otherwise.
-    pub fn predicted_side(&self) -> usize {
-        match self.prediction {
-            Prediction::Centre => self.size / 2,
-            Prediction::Whole => self.size,
-        }
-    }
-
-    /// The part of full-size tensors that the network predicts.
-    pub(crate) fn predicted(&self, full: Tensor<4>) -> Tensor<4> {
-        match self.prediction {
-            Prediction::Whole => full,
-            Prediction::Centre => {
-                let [batch, channels, height, width] = full.dims();
-                let (top, left) = (height / 4, width / 4);
-                full.slice([0..batch, 0..channels, top..top + height / 2, left..left + width / 2])
-            }
-        }
+    /// Sets what replaces hidden pixels.
+    pub fn with_fill(self, fill: InitialFill) -> Self {
+        Self { fill, ..self }
     }
 
     /// Checks every field.
@@ -164,22 +180,36 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// Builds the network with fresh weights drawn from seed 0, the same on every device.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
-    pub fn init(&self, device: &Device) -> Result<Model, ModelError> {
-        self.init_seeded(0, device)
+    /// Side of the predicted square in pixels: half the input for the centre, all of it otherwise.
+    pub fn predicted_side(&self) -> usize {
+        match self.prediction {
+            Prediction::Centre => self.size / 2,
+            Prediction::Whole => self.size,
+        }
     }
 
-    /// Builds the network with fresh weights drawn from `seed`: convolutions from N(0, 0.02),
-    /// batch-norm scales from N(1, 0.02) (DCGAN; see [`Model`]).
-    ///
-    /// # Errors
-    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
-    pub fn init_seeded(&self, seed: u64, device: &Device) -> Result<Model, ModelError> {
-        self.validate()?;
-        Ok(Model::new(self, seed, device))
+    /// The part of full-size tensors that the network predicts.
+    pub(crate) fn predicted(&self, full: Tensor<4>) -> Tensor<4> {
+        match self.prediction {
+            Prediction::Whole => full,
+            Prediction::Centre => {
+                let [batch, channels, height, width] = full.dims();
+                let (top, left) = (height / 4, width / 4);
+                full.slice([0..batch, 0..channels, top..top + height / 2, left..left + width / 2])
+            }
+        }
+    }
+
+    /// # Panics
+    /// When the pictures are not `[batch, 3, size, size]`.
+    pub(crate) fn expect_pictures(&self, pictures: &Tensor<4>) {
+        let [_, channels, height, width] = pictures.dims();
+        let size = self.size;
+        assert!(
+            channels == 3 && height == size && width == size,
+            "the network takes [batch, 3, {size}, {size}], not {:?}",
+            pictures.dims()
+        );
     }
 
     /// Number of stride-2 stages from the input to the 4x4 map.
@@ -193,20 +223,18 @@ impl ModelConfig {
     }
 
     /// Channels of the map between encoder and decoder: 512 at width 64.
-    pub(crate) fn deepest_channels(&self) -> usize {
+    pub(crate) fn bottleneck_channels(&self) -> usize {
         8 * self.width
     }
 }
 
 /// Halvings from `side` to the 4x4 map.
-pub(crate) fn stages(side: usize) -> usize {
+fn stages(side: usize) -> usize {
     (side / BOTTLENECK_SIDE).ilog2() as usize
 }
 
-/// Channels after each stage that halves the picture, from the outside in, ending at eight times
-/// `width`: 64, 64, 128, 256, 512 for five stages at width 64.
-///
-/// The last four stages double; stages before them keep `width`.
+/// Channels after each stage that halves the picture, from the outside in, ending at eight times `width`: 64, 64, 128,
+/// 256, 512 for five stages at width 64. The last four stages double; stages before them keep `width`.
 pub(crate) fn channels(stages: usize, width: usize) -> Vec<usize> {
     (0..stages).map(|stage| width << 3_usize.saturating_sub(stages - 1 - stage)).collect()
 }
@@ -216,14 +244,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channel_plan_follows_the_papers_figure() {
+    fn channels_follow_the_papers_figure() {
         assert_eq!(channels(4, 64), [64, 128, 256, 512]);
         assert_eq!(channels(5, 64), [64, 64, 128, 256, 512]);
         assert_eq!(channels(6, 64), [64, 64, 64, 128, 256, 512]);
-    }
-
-    #[test]
-    fn sizes_are_powers_of_two_times_the_map() {
         assert_eq!(ModelConfig::SIZES.map(stages), [4, 5, 6]);
     }
 
@@ -246,5 +270,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<ModelConfig>(&json).expect("round trip"), ModelConfig::default());
         let misspelled = json.replace("\"width\"", "\"widht\"");
         assert!(serde_json::from_str::<ModelConfig>(&misspelled).is_err());
+    }
+
+    #[test]
+    fn presets_have_names_and_differ_where_the_documentation_says() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.name().parse::<Preset>().expect("own name"), preset);
+        }
+        let error = "pape".parse::<Preset>().expect_err("no such preset").to_string();
+        assert!(error.contains("choose paper, authors or recommended"), "{error}");
+        let [paper, authors, recommended] = Preset::ALL.map(ModelConfig::preset);
+        let dense = paper.clone().with_bottleneck(BottleneckConfig::Dense(AUTHORS_CODE));
+        assert_eq!(dense.with_fill(InitialFill::Authors), authors);
+        assert_eq!(paper, recommended); // they differ in what is hidden, which is not the network's
     }
 }

@@ -1,4 +1,4 @@
-//! The discriminator: is this patch a photograph's, or the network's?
+//! The discriminator, which tells true patches from predictions.
 
 use burn::{
     module::Module,
@@ -8,12 +8,11 @@ use burn::{
 use context_encoder_ops::Activation;
 
 use crate::{
-    ModelConfig, ModelError,
-    config::{channels, stages},
-    init::initialise,
-    layer::{Step, WHOLE_MAP},
-    parts::Parts,
-    stage::{DownStage, conv, down_stages},
+    config::{ModelConfig, channels},
+    encoder::{DownStage, down_stages},
+    error::ModelError,
+    init::init_dcgan,
+    layer::{ConvBlock, GhostBatches, WHOLE_MAP, conv},
 };
 
 /// Scores patches: one logit each, positive for "real" (paper, section 3.2 "Adversarial loss").
@@ -27,9 +26,9 @@ use crate::{
 /// use context_encoder_model::{Discriminator, ModelConfig, parameter_count};
 ///
 /// let device = Device::flex();
-/// let critic = Discriminator::new(&ModelConfig::default(), 0, &device)?;
-/// assert_eq!(parameter_count(&critic), 2_765_568);
-/// assert_eq!(critic.forward(Tensor::zeros([2, 3, 64, 64], &device)).dims(), [2]);
+/// let discriminator = Discriminator::new(&ModelConfig::default(), 0, &device)?;
+/// assert_eq!(parameter_count(&discriminator), 2_765_568);
+/// assert_eq!(discriminator.forward(Tensor::zeros([2, 3, 64, 64], &device)).dims(), [2]);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
 #[derive(Module, Debug)]
@@ -49,12 +48,12 @@ impl Discriminator {
     /// [`ModelError::Config`] when the configuration is not one that can be built.
     pub fn new(config: &ModelConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
-        let plan = channels(stages(config.predicted_side()), config.width);
-        let critic = Self {
-            stages: down_stages(&plan, device),
-            to_logit: conv([config.deepest_channels(), 1], WHOLE_MAP, device),
+        let channels = channels(config.decoder_stages(), config.width);
+        let discriminator = Self {
+            stages: down_stages(&channels, device),
+            to_logit: conv([config.bottleneck_channels(), 1], WHOLE_MAP, device),
         };
-        Ok(initialise(critic, seed, STREAM))
+        Ok(init_dcgan(discriminator, seed, STREAM))
     }
 
     /// # Shapes
@@ -64,16 +63,16 @@ impl Discriminator {
         self.forward_ghost_batches(patches, 1)
     }
 
-    /// The same in training with the batch in equal shares, each normalised by its own statistics: what so many devices
-    /// compute that have a share each.
+    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as by so many
+    /// ranks of data-parallel training.
     ///
     /// # Shapes
     /// As for [`forward`](Self::forward).
     ///
     /// # Panics
-    /// When the batch has no such shares.
-    pub fn forward_ghost_batches(&self, patches: Tensor<4>, shares: usize) -> Tensor<1> {
-        self.forward_parts(patches, Parts { batches: 1, shares })
+    /// When the batch cannot be divided so.
+    pub fn forward_ghost_batches(&self, patches: Tensor<4>, ghost_batches: usize) -> Tensor<1> {
+        self.logits(patches, GhostBatches { batches: 1, ghost_batches })
     }
 
     /// Logits of several batches of one size in one pass, each batch in `ghost_batches` as in
@@ -101,14 +100,14 @@ impl Discriminator {
             batches.each_ref().map(Tensor::dims)
         );
         let [batch, _, _, _] = dims;
-        let logits =
-            self.forward_parts(Tensor::cat(batches.into(), 0), Parts { batches: N, shares: ghost_batches }); // [N batch]
+        let logits = self.logits(Tensor::cat(batches.into(), 0), GhostBatches { batches: N, ghost_batches }); // [N batch]
         std::array::from_fn(|part| logits.clone().narrow(0, part * batch, batch))
     }
 
-    fn forward_parts(&self, patches: Tensor<4>, parts: Parts) -> Tensor<1> {
-        let map = self.stages.iter().fold(patches, |x, stage| stage.forward(x, parts)); // [batch, 8 width, 4, 4]
-        let logits = Step::new(&self.to_logit, None, WHOLE_MAP, Activation::Identity).forward(map); // [batch, 1, 1, 1]
+    fn logits(&self, patches: Tensor<4>, division: GhostBatches) -> Tensor<1> {
+        let features = self.stages.iter().fold(patches, |x, stage| stage.forward(x, division)); // [batch, 8 width, 4, 4]
+        let to_logit = ConvBlock::new(&self.to_logit, None, WHOLE_MAP, Activation::Identity);
+        let logits = to_logit.forward(features); // [batch, 1, 1, 1]
         let [batch, _, _, _] = logits.dims();
         logits.reshape([batch])
     }
@@ -132,8 +131,8 @@ mod tests {
         {
             let config = ModelConfig::default().with_size(size).with_width(2).with_prediction(prediction);
             let side = config.predicted_side();
-            let critic = Discriminator::new(&config, 3, &device).expect("valid");
-            let logits = critic.forward(Tensor::ones([2, 3, side, side], &device));
+            let discriminator = Discriminator::new(&config, 3, &device).expect("valid");
+            let logits = discriminator.forward(Tensor::ones([2, 3, side, side], &device));
             assert_eq!(logits.dims(), [2]);
         }
     }
@@ -144,12 +143,12 @@ mod tests {
     const BACKWARDS: f32 = 5e-6;
 
     /// Every gradient and every running statistic of a network, and how far they may be off.
-    struct Learned<'a> {
+    struct Collected<'a> {
         gradients: &'a Gradients,
         values: Vec<(f32, Vec<f32>)>,
     }
 
-    impl ModuleVisitor for Learned<'_> {
+    impl ModuleVisitor for Collected<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let tensor = param.val();
             let (limit, value) = match tensor.grad(self.gradients) {
@@ -166,25 +165,25 @@ mod tests {
     }
 
     #[test]
-    fn batches_in_one_pass_are_one_after_the_other() {
+    fn batches_in_one_pass_equal_one_after_the_other() {
         let device = Device::flex().autodiff();
         let config = ModelConfig::default().with_size(64).with_width(8);
         let batches = || [patches(&device, 3), patches(&device, 50) * 0.3 + 0.1];
-        let learn = |forward: &dyn Fn(&Discriminator) -> [Tensor<1>; 2]| {
-            let critic = Discriminator::new(&config, 5, &device).expect("valid");
-            let [real, fake] = forward(&critic);
-            // Uneven slopes for each logit.
+        let collect = |forward: &dyn Fn(&Discriminator) -> [Tensor<1>; 2]| {
+            let discriminator = Discriminator::new(&config, 5, &device).expect("valid");
+            let [real, fake] = forward(&discriminator);
+            // Another gradient for each logit.
             let loss = (real.clone() * real.clone()).sum() - (fake.clone() * 0.3 + 1.0).square().sum();
             let gradients = loss.backward();
-            let mut learned = Learned { gradients: &gradients, values: Vec::new() };
-            critic.visit(&mut learned);
+            let mut collected = Collected { gradients: &gradients, values: Vec::new() };
+            discriminator.visit(&mut collected);
             for logits in [real, fake] {
-                learned.values.push((FORWARDS, logits.into_data().try_to_vec().expect("f32")));
+                collected.values.push((FORWARDS, logits.into_data().try_to_vec().expect("f32")));
             }
-            learned.values
+            collected.values
         };
-        let together = learn(&|critic| critic.forward_each(batches(), 1));
-        let apart = learn(&|critic| batches().map(|batch| critic.forward(batch)));
+        let together = collect(&|discriminator| discriminator.forward_each(batches(), 1));
+        let apart = collect(&|discriminator| batches().map(|batch| discriminator.forward(batch)));
         // 4 convolutions, 2 batch norms of 4 vectors, 2 vectors of logits.
         assert_eq!((together.len(), apart.len()), (14, 14));
         for (index, ((limit, together), (_, apart))) in together.iter().zip(&apart).enumerate() {

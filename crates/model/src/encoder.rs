@@ -2,22 +2,21 @@
 
 use burn::{
     module::Module,
+    nn::{BatchNorm, conv::Conv2d},
     tensor::{Device, Tensor},
 };
 use context_encoder_ops::InferenceLayer;
 
 use crate::{
     config::{ModelConfig, channels},
-    parts::Parts,
-    stage::{DownStage, down_stages},
+    layer::{ConvBlock, GhostBatches, HALVING, LEAKY, batch_norm, conv},
 };
 
 /// Five stride-2 convolutions at size 128 (one more or less per doubling): 3-64-64-128-256-512.
 ///
-/// Each is 4x4 with batch norm (not the first) and a leaky rectifier (paper, section 3.1 and
-/// supplementary figure; DCGAN).
+/// Each is 4x4 with batch norm (not the first) and leaky ReLU (paper, section 3.1 and supplementary figure; DCGAN).
 #[derive(Module, Debug)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     stages: Vec<DownStage>,
 }
 
@@ -31,18 +30,41 @@ impl Encoder {
     /// # Shapes
     /// - input: `[batch, 3, size, size]` in `[-1, 1]`
     /// - output: `[batch, 8 width, 4, 4]`
-    pub fn forward(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.forward_parts(masked, Parts::ONE)
+    pub(crate) fn forward(&self, masked: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+        self.stages.iter().fold(masked, |x, stage| stage.forward(x, division))
     }
 
-    pub(crate) fn forward_parts(&self, masked: Tensor<4>, parts: Parts) -> Tensor<4> {
-        self.stages.iter().fold(masked, |x, stage| stage.forward(x, parts))
+    pub(crate) fn inference_layers(&self) -> Vec<InferenceLayer> {
+        self.stages.iter().map(|stage| stage.block().inference_layer()).collect()
+    }
+}
+
+/// Halves height and width: 4x4 convolution of stride 2, batch norm (not in the first stage), leaky ReLU.
+#[derive(Module, Debug)]
+pub(crate) struct DownStage {
+    conv: Conv2d,
+    norm: Option<BatchNorm>,
+}
+
+impl DownStage {
+    /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.
+    pub(crate) fn forward(&self, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+        self.block().forward_ghost_batches(x, division)
     }
 
-    /// The stages for inference.
-    pub(crate) fn prepare(&self) -> Vec<InferenceLayer> {
-        self.stages.iter().map(DownStage::prepare).collect()
+    fn block(&self) -> ConvBlock<'_, Conv2d> {
+        ConvBlock::new(&self.conv, self.norm.as_ref(), HALVING, LEAKY)
     }
+}
+
+/// The stages from three colours inwards, for encoder and discriminator: the first without batch norm.
+pub(crate) fn down_stages(channels: &[usize], device: &Device) -> Vec<DownStage> {
+    let inputs = std::iter::once(3).chain(channels.iter().copied());
+    let stage = |(stage, (input, &output)): (usize, (usize, &usize))| DownStage {
+        conv: conv([input, output], HALVING, device),
+        norm: (stage > 0).then(|| batch_norm(output, device)),
+    };
+    inputs.zip(channels).enumerate().map(stage).collect()
 }
 
 #[cfg(test)]
@@ -53,9 +75,16 @@ mod tests {
     fn every_size_ends_at_a_4x4_map() {
         let device = Device::flex();
         for size in ModelConfig::SIZES {
-            let config = ModelConfig::default().with_size(size).with_width(2);
-            let map = Encoder::new(&config, &device).forward(Tensor::zeros([1, 3, size, size], &device));
+            let encoder = Encoder::new(&ModelConfig::default().with_size(size).with_width(2), &device);
+            let map = encoder.forward(Tensor::zeros([1, 3, size, size], &device), GhostBatches::ONE);
             assert_eq!(map.dims(), [1, 16, 4, 4]);
         }
+    }
+
+    #[test]
+    fn only_the_first_stage_has_no_batch_norm() {
+        let stages = down_stages(&[4, 8, 16], &Device::flex());
+        let normalised: Vec<bool> = stages.iter().map(|stage| stage.norm.is_some()).collect();
+        assert_eq!(normalised, [false, true, true]);
     }
 }

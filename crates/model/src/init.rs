@@ -1,4 +1,4 @@
-//! First weights: drawn from an explicit random stream, the same on every device.
+//! Weight initialisation from an explicit random stream, the same on every device.
 
 use burn::{
     module::{Module, ModuleMapper, Param},
@@ -7,23 +7,27 @@ use burn::{
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// Standard deviation of all first weights (DCGAN).
+/// Standard deviation of all initial weights (DCGAN).
 const DEVIATION: f32 = 0.02;
 
 /// Draws the weights of a DCGAN-style network: convolutions and channel-wise maps from N(0, 0.02),
 /// batch-norm scales from N(1, 0.02), batch-norm shifts 0.
 ///
 /// `stream` keeps networks of the same seed apart.
-pub(crate) fn initialise<M: Module>(module: M, seed: u64, stream: u64) -> M {
+pub(crate) fn init_dcgan<M: Module>(module: M, seed: u64, stream: u64) -> M {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
-    module.map(&mut Weights { rng, path: Vec::new(), scheme: Scheme::Dcgan })
+    module.map(&mut Initialiser { rng, path: Vec::new(), scheme: Scheme::Dcgan })
 }
 
 /// Draws the weights of the AlexNet-style network: He's normal initialisation for convolutions and
 /// up-convolutions, and for the channel-wise maps the deviation that keeps a map's scale.
-pub(crate) fn initialise_he<M: Module>(module: M, seed: u64) -> M {
-    module.map(&mut Weights { rng: ChaCha8Rng::seed_from_u64(seed), path: Vec::new(), scheme: Scheme::He })
+pub(crate) fn init_he<M: Module>(module: M, seed: u64) -> M {
+    module.map(&mut Initialiser {
+        rng: ChaCha8Rng::seed_from_u64(seed),
+        path: Vec::new(),
+        scheme: Scheme::He,
+    })
 }
 
 /// How a parameter's distribution follows from its kind.
@@ -34,13 +38,13 @@ enum Scheme {
 }
 
 /// Walks over a network's parameters in their order of declaration.
-struct Weights {
+struct Initialiser {
     rng: ChaCha8Rng,
     path: Vec<String>,
     scheme: Scheme,
 }
 
-impl Weights {
+impl Initialiser {
     /// Mean and deviation that a parameter is drawn from, or none to leave it as it is.
     fn distribution(&self, shape: &[usize]) -> Option<(f32, f32)> {
         match (self.path.last().map(String::as_str)?, self.scheme) {
@@ -52,9 +56,9 @@ impl Weights {
     }
 }
 
-/// `sqrt(2 / fan)` before a rectifier, with the fan counted as in PyTorch, over all axes but the first: the inputs
+/// `sqrt(2 / fan)` before a ReLU, with the fan counted as in PyTorch, over all axes but the first: the inputs
 /// of a convolution `[out, in, kernel, kernel]`, the outputs of an up-convolution `[in, out, kernel, kernel]`.
-/// `sqrt(1 / n^2)` for the channel-wise layer's `[channels, n^2, n^2]`, which no rectifier follows.
+/// `sqrt(1 / n^2)` for the channel-wise layer's `[channels, n^2, n^2]`, which no ReLU follows.
 fn he_deviation(shape: &[usize]) -> f32 {
     match *shape {
         [_, _, positions] => (1.0 / positions as f32).sqrt(),
@@ -63,7 +67,7 @@ fn he_deviation(shape: &[usize]) -> f32 {
     }
 }
 
-impl ModuleMapper for Weights {
+impl ModuleMapper for Initialiser {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -89,14 +93,11 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::{
-        layer::HALVING,
-        stage::{batch_norm, conv},
-    };
+    use crate::layer::{HALVING, batch_norm, conv};
 
     #[test]
     fn weights_have_the_stated_mean_and_deviation() {
-        let conv = initialise(conv([64, 64], HALVING, &Device::flex()), 5, 0);
+        let conv = init_dcgan(conv([64, 64], HALVING, &Device::flex()), 5, 0);
         let weights: Vec<f32> = conv.weight.val().into_data().try_to_vec().expect("f32");
         let mean = weights.iter().sum::<f32>() / weights.len() as f32;
         let variance = weights.iter().map(|w| (w - mean).powi(2)).sum::<f32>() / weights.len() as f32;
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn batch_norm_scales_are_near_one_and_shifts_zero() {
-        let norm = initialise(batch_norm(256, &Device::flex()), 5, 0);
+        let norm = init_dcgan(batch_norm(256, &Device::flex()), 5, 0);
         let scales: Vec<f32> = norm.gamma.val().into_data().try_to_vec().expect("f32");
         let shifts: Vec<f32> = norm.beta.val().into_data().try_to_vec().expect("f32");
         assert!(scales.iter().all(|scale| (scale - 1.0).abs() < 0.12)); // six deviations
@@ -117,15 +118,15 @@ mod tests {
     #[test]
     fn drawn_weights_are_trained() {
         let device = Device::flex().autodiff();
-        let conv = initialise(conv([3, 4], HALVING, &device), 5, 0);
+        let conv = init_dcgan(conv([3, 4], HALVING, &device), 5, 0);
         let grads = conv.forward(Tensor::ones([1, 3, 4, 4], &device)).sum().backward();
         assert!(conv.weight.val().grad(&grads).is_some());
     }
 
     #[test]
-    fn seeds_and_streams_are_told_apart() {
+    fn seeds_and_streams_draw_different_weights() {
         let draw = |seed, stream| {
-            let conv = initialise(conv([3, 4], HALVING, &Device::flex()), seed, stream);
+            let conv = init_dcgan(conv([3, 4], HALVING, &Device::flex()), seed, stream);
             conv.weight.val().into_data().try_to_vec::<f32>().expect("f32")
         };
         assert_eq!(draw(1, 0), draw(1, 0));

@@ -1,4 +1,4 @@
-//! Between two networks.
+//! Interpolation between the weights of two networks.
 
 use std::any::Any;
 
@@ -7,13 +7,13 @@ use burn::{
     tensor::Tensor,
 };
 
-/// What a caller did wrong.
+/// Panic of a wrong call.
 const DIFFER: &str = "the networks to interpolate differ in architecture";
 
-/// The network on the way from `one` to `other`: every number, batch norm's statistics among them, is
-/// `(1 - share) one + share other`. Both are of one architecture and in inference.
+/// Interpolates weights: every number, batch norm's running statistics among them, becomes
+/// `(1 - share) one + share other`. Both networks are of one architecture and in inference.
 ///
-/// With a running average it is the step of the average; between a network trained by reconstruction and the same
+/// This is the step of an exponential moving average (EMA); between a network trained by reconstruction and the same
 /// trained on with the adversarial loss, it trades closeness for sharpness (Wang et al., ESRGAN, ECCV Workshops 2018).
 ///
 /// ```

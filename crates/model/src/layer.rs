@@ -1,46 +1,85 @@
-//! A linear layer, its batch norm and its activation: what every stage of every network is made of.
+//! Convolution, batch norm and activation in one block: what every network here is made of.
 //!
-//! Parameters stay in Burn's layers, so that files keep their names; what is computed with them is
-//! `context-encoder-ops`' business.
+//! Parameters stay in Burn's layers, so that files keep their names; `context-encoder-ops` computes with them.
 
 use burn::{
     module::Param,
     nn::{
-        BatchNorm,
-        conv::{Conv2d, ConvTranspose2d},
+        BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d,
+        conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig},
     },
-    tensor::Tensor,
+    tensor::{Device, Tensor},
 };
 use context_encoder_ops::{
     self as ops, Activation, BatchStats, ConvGeometry, ConvLayer, InferenceLayer, Storage,
 };
 
-use crate::parts::Parts;
-
-/// Slope of the leaky rectifier below zero, in encoder and discriminator (DCGAN; the paper's
-/// supplementary material).
+/// Leaky ReLU of encoder and discriminator, negative slope 0.2 (DCGAN; the paper's supplementary material).
 pub(crate) const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
-/// Halves a map, or doubles it as an up-convolution.
+/// 4x4, stride 2, padding 1: halves a map, or doubles it as an up-convolution.
 pub(crate) const HALVING: ConvGeometry = ConvGeometry::new(4, 2, 1);
 
-/// Between a map of 4x4 and one position.
+/// 4x4 without padding: between a map of 4x4 and one position.
 pub(crate) const WHOLE_MAP: ConvGeometry = ConvGeometry::new(4, 1, 0);
 
-/// Mixes channels only.
+/// 1x1: mixes channels only.
 pub(crate) const POINT: ConvGeometry = ConvGeometry::new(1, 1, 0);
 
-/// Burn's layers that hold a linear map's parameters.
-pub(crate) trait Linear {
-    /// What is computed with the parameters.
-    fn layer(&self, window: ConvGeometry, activation: Activation) -> ConvLayer;
+/// A convolution without bias; weights are zero until [`crate::init`] draws them.
+pub(crate) fn conv(channels: [usize; 2], geometry: ConvGeometry, device: &Device) -> Conv2d {
+    let ConvGeometry { kernel, stride, padding } = geometry;
+    Conv2dConfig::new(channels, [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+        .with_bias(false)
+        .with_initializer(Initializer::Zeros)
+        .init(device)
+}
 
+/// An up-convolution without bias; weights are zero until [`crate::init`] draws them.
+pub(crate) fn up_conv(channels: [usize; 2], geometry: ConvGeometry, device: &Device) -> ConvTranspose2d {
+    let ConvGeometry { kernel, stride, padding } = geometry;
+    ConvTranspose2dConfig::new(channels, [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding([padding, padding])
+        .with_bias(false)
+        .with_initializer(Initializer::Zeros)
+        .init(device)
+}
+
+/// Batch norm with PyTorch's defaults (epsilon 1e-5, momentum 0.1).
+pub(crate) fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
+    BatchNormConfig::new(channels).init(device)
+}
+
+/// How batch norm divides a tensor that holds several batches, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GhostBatches {
+    /// Batches in the tensor; each updates the running statistics by itself, in order.
+    pub(crate) batches: usize,
+    /// Equal ghost batches of each batch, normalised each by its own statistics. They update the running statistics
+    /// together, by their mean: as so many ranks of data-parallel training would.
+    pub(crate) ghost_batches: usize,
+}
+
+impl GhostBatches {
+    /// One batch, not divided.
+    pub(crate) const ONE: Self = Self { batches: 1, ghost_batches: 1 };
+}
+
+/// Burn's layers that hold the parameters of a convolution.
+pub(crate) trait ConvWeights {
+    /// What is computed with the parameters.
+    fn layer(&self, geometry: ConvGeometry, activation: Activation) -> ConvLayer;
+
+    /// Weight and bias.
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>);
 }
 
-impl Linear for Conv2d {
-    fn layer(&self, window: ConvGeometry, activation: Activation) -> ConvLayer {
-        ops::Conv2d { window, groups: self.groups, activation }.into()
+impl ConvWeights for Conv2d {
+    fn layer(&self, geometry: ConvGeometry, activation: Activation) -> ConvLayer {
+        ops::Conv2d { window: geometry, groups: self.groups, activation }.into()
     }
 
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -48,9 +87,9 @@ impl Linear for Conv2d {
     }
 }
 
-impl Linear for ConvTranspose2d {
-    fn layer(&self, window: ConvGeometry, activation: Activation) -> ConvLayer {
-        ops::ConvTranspose2d { window, activation }.into()
+impl ConvWeights for ConvTranspose2d {
+    fn layer(&self, geometry: ConvGeometry, activation: Activation) -> ConvLayer {
+        ops::ConvTranspose2d { window: geometry, activation }.into()
     }
 
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -58,72 +97,73 @@ impl Linear for ConvTranspose2d {
     }
 }
 
-/// A linear layer, batch norm where there is one, activation.
-pub(crate) struct Step<'a, L> {
-    linear: &'a L,
+/// A convolution, batch norm where there is one, activation.
+pub(crate) struct ConvBlock<'a, C> {
+    conv: &'a C,
     norm: Option<&'a BatchNorm>,
-    window: ConvGeometry,
+    geometry: ConvGeometry,
     activation: Activation,
 }
 
-impl<'a, L: Linear> Step<'a, L> {
+impl<'a, C: ConvWeights> ConvBlock<'a, C> {
     pub(crate) fn new(
-        linear: &'a L,
+        conv: &'a C,
         norm: Option<&'a BatchNorm>,
-        window: ConvGeometry,
+        geometry: ConvGeometry,
         activation: Activation,
     ) -> Self {
-        Self { linear, norm, window, activation }
+        Self { conv, norm, geometry, activation }
     }
 
+    /// Without batch norm, or with a batch that is not divided.
     pub(crate) fn forward(self, x: Tensor<4>) -> Tensor<4> {
-        self.forward_parts(x, Parts::ONE)
+        self.forward_ghost_batches(x, GhostBatches::ONE)
     }
 
-    /// Equal parts of a batch, each normalised by its own statistics as if it came by itself.
-    pub(crate) fn forward_parts(self, x: Tensor<4>, parts: Parts) -> Tensor<4> {
-        let Self { linear, norm, window, activation } = self;
-        let (weight, bias) = linear.parameters();
+    pub(crate) fn forward_ghost_batches(self, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+        let Self { conv, norm, geometry, activation } = self;
+        let (weight, bias) = conv.parameters();
         if !x.device().is_autodiff() {
-            return linear.layer(window, activation).infer(x, weight, affine(norm, bias));
+            return conv.layer(geometry, activation).infer(x, weight, affine(norm, bias));
         }
         match norm {
-            None => linear.layer(window, activation).forward(x, weight, bias),
+            None => conv.layer(geometry, activation).forward(x, weight, bias),
             Some(norm) => {
-                let x = linear.layer(window, Activation::Identity).forward(x, weight, bias);
-                normalised(norm, activation, x, parts)
+                let x = conv.layer(geometry, Activation::Identity).forward(x, weight, bias);
+                normalise(norm, activation, x, division)
             }
         }
     }
 
-    /// For inference: weights laid out, batch norm folded in.
-    pub(crate) fn prepare(self) -> InferenceLayer {
-        self.prepare_with(Storage::F32)
+    /// For inference: weights packed, batch norm folded in.
+    pub(crate) fn inference_layer(self) -> InferenceLayer {
+        self.inference_layer_with(Storage::F32)
     }
 
     /// The same with weights in a storage.
-    pub(crate) fn prepare_with(self, storage: Storage) -> InferenceLayer {
-        let Self { linear, norm, window, activation } = self;
-        let (weight, bias) = linear.parameters();
-        InferenceLayer::stored(storage, linear.layer(window, activation), weight, affine(norm, bias))
+    pub(crate) fn inference_layer_with(self, storage: Storage) -> InferenceLayer {
+        let Self { conv, norm, geometry, activation } = self;
+        let (weight, bias) = conv.parameters();
+        InferenceLayer::stored(storage, conv.layer(geometry, activation), weight, affine(norm, bias))
     }
 }
 
-/// Batch norm and activation where gradients are recorded: by each part's statistics, which enter
-/// the running ones batch by batch; by the running ones where the layer is frozen.
-fn normalised(norm: &BatchNorm, activation: Activation, x: Tensor<4>, parts: Parts) -> Tensor<4> {
+/// Batch norm and activation where gradients are recorded: by each ghost batch's statistics, or by the running statistics
+/// where the layer is frozen.
+fn normalise(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
     if !norm.training.is_enabled() {
         return activation.apply(norm.forward(x));
     }
     let device = x.device();
-    let normalisation = ops::BatchNorm { parts: parts.count(), epsilon: norm.epsilon, activation };
+    let GhostBatches { batches, ghost_batches } = division;
+    let normalisation = ops::BatchNorm { parts: batches * ghost_batches, epsilon: norm.epsilon, activation };
     let result = normalisation.forward(x, norm.gamma.val(), norm.beta.val());
-    for batch in result.statistics.chunks(parts.shares) {
+    for batch in result.statistics.chunks(ghost_batches) {
         let BatchStats { mean, variance } = BatchStats::mean_of(batch);
         for (running, new) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
             let old = running.value_sync().to_device(&device);
-            let moved = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
-            running.update(moved.detach());
+            let updated = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
+            running.update(updated.detach());
         }
     }
     result.output

@@ -1,49 +1,46 @@
 //! Context encoder networks (Pathak et al., CVPR 2016) on Burn.
 //!
-//! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: [`Encoder`], [`Bottleneck`]
-//!   (dense or [`ChannelWise`]), [`Decoder`].
-//! - [`Predictor`]: a model laid out for inference.
+//! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: encoder, bottleneck (dense or [`ChannelWise`]),
+//!   decoder.
+//! - [`Predictor`]: a model for inference.
 //! - [`interpolate`]: the weights between two networks.
-//! - [`Discriminator`]: the adversarial loss's judge, in logits.
-//! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it
-//!   that transfers, [`FeatureLayer`] by [`FeatureLayer`].
+//! - [`Discriminator`]: for the adversarial loss, in logits.
+//! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it that transfers,
+//!   [`FeatureLayer`] by [`FeatureLayer`].
 //! - [`Preset`]: paper, authors, recommended.
 //!
-//! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with
-//! 1 = hidden. No backend is named: the [`Device`](burn::tensor::Device) comes in from outside.
+//! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with 1 = hidden. No backend is
+//! named: the [`Device`](burn::tensor::Device) is an argument.
 
 mod bottleneck;
-mod channel_wise;
 mod config;
+mod data_dependent_init;
 mod decoder;
 mod discriminator;
 mod encoder;
 mod error;
-mod feature;
-mod fill;
+mod feature_config;
+mod feature_encoder;
+mod feature_model;
 mod init;
+mod initial_fill;
 mod interpolate;
 mod layer;
 mod model;
 mod parameter_count;
-mod parts;
 mod predictor;
-mod preset;
-mod stage;
 mod weights;
 
-pub use bottleneck::{Bottleneck, ChannelWiseMix, DenseCode};
-pub use channel_wise::ChannelWise;
-pub use config::{BottleneckConfig, ModelConfig, Prediction};
-pub use decoder::Decoder;
+pub use bottleneck::ChannelWise;
+pub use config::{BottleneckConfig, ModelConfig, Prediction, Preset};
 pub use discriminator::Discriminator;
-pub use encoder::Encoder;
 pub use error::ModelError;
-pub use feature::{FeatureDecoder, FeatureEncoder, FeatureLayer, FeatureModel, FeatureModelConfig, Pooling};
-pub use fill::InitialFill;
+pub use feature_config::{FeatureModelConfig, Pooling};
+pub use feature_encoder::{FeatureEncoder, FeatureLayer};
+pub use feature_model::FeatureModel;
+pub use initial_fill::InitialFill;
 pub use interpolate::interpolate;
 pub use model::Model;
 pub use parameter_count::parameter_count;
 pub use predictor::Predictor;
-pub use preset::Preset;
 pub use weights::{Precision, SaveOptions, TrainingRecord};

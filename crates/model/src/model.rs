@@ -5,7 +5,15 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
-use crate::{Bottleneck, Decoder, Encoder, ModelConfig, Prediction, init::initialise, parts::Parts};
+use crate::{
+    bottleneck::Bottleneck,
+    config::{ModelConfig, Prediction},
+    decoder::Decoder,
+    encoder::Encoder,
+    error::ModelError,
+    init::init_dcgan,
+    layer::GhostBatches,
+};
 
 /// A context encoder: sees a picture with a hole and predicts what was there (paper, section 3).
 ///
@@ -36,16 +44,36 @@ pub struct Model {
 /// Keeps the generator's random stream apart from the discriminator's of the same seed.
 const STREAM: u64 = 0;
 
-impl Model {
-    /// Builds a network of a configuration that has been validated.
-    pub(crate) fn new(config: &ModelConfig, seed: u64, device: &Device) -> Self {
-        let model = Self {
-            encoder: Encoder::new(config, device),
-            bottleneck: Bottleneck::new(config, device),
-            decoder: Decoder::new(config, device),
-            config: config.clone(),
+impl ModelConfig {
+    /// Builds the network with fresh weights drawn from seed 0, the same on every device.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init(&self, device: &Device) -> Result<Model, ModelError> {
+        self.init_seeded(0, device)
+    }
+
+    /// Builds the network with fresh weights drawn from `seed`: convolutions from N(0, 0.02), batch-norm scales from
+    /// N(1, 0.02) (DCGAN).
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> Result<Model, ModelError> {
+        self.validate()?;
+        let model = Model {
+            encoder: Encoder::new(self, device),
+            bottleneck: Bottleneck::new(self, device),
+            decoder: Decoder::new(self, device),
+            config: self.clone(),
         };
-        initialise(model, seed, STREAM)
+        Ok(init_dcgan(model, seed, STREAM))
+    }
+}
+
+impl Model {
+    /// The configuration that the network was built from.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
     }
 
     /// Encoder, bottleneck and decoder.
@@ -53,18 +81,13 @@ impl Model {
         (&self.encoder, &self.bottleneck, &self.decoder)
     }
 
-    /// The configuration that the network was built from.
-    pub fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    /// Hides what the masks hide and predicts the centre or the whole picture.
+    /// Replaces hidden pixels by the fill and predicts the centre or the whole picture.
     ///
     /// # Shapes
     /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`
     /// - `masks`: `[batch, 1, size, size]`, 1 = hidden, 0 = visible
     /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`; with a [smooth fill](crate::InitialFill::Smooth) it may
-    ///   reach beyond, where pixels are cut off
+    ///   reach beyond, where pixels are clamped
     ///
     /// # Panics
     /// When the pictures are not of the configured size.
@@ -72,16 +95,22 @@ impl Model {
         self.forward_ghost_batches(images, masks, 1)
     }
 
-    /// The same in training with the batch in equal shares, each normalised by its own statistics: what so many devices
-    /// compute that have a share each. Running statistics take the mean of the shares'.
+    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as by so many
+    /// ranks of data-parallel training. Running statistics take the mean of the ghost batches'.
     ///
     /// # Shapes
     /// As for [`forward`](Self::forward).
     ///
     /// # Panics
-    /// When the batch has no such shares.
-    pub fn forward_ghost_batches(&self, images: Tensor<4>, masks: Tensor<4>, shares: usize) -> Tensor<4> {
-        self.predict_parts(self.config.fill.apply_mask(images, masks), Parts { batches: 1, shares })
+    /// When the batch cannot be divided so.
+    pub fn forward_ghost_batches(
+        &self,
+        images: Tensor<4>,
+        masks: Tensor<4>,
+        ghost_batches: usize,
+    ) -> Tensor<4> {
+        let masked = self.config.fill.apply_mask(images, masks); // [batch, 3, size, size]
+        self.predict_ghost_batches(masked, GhostBatches { batches: 1, ghost_batches })
     }
 
     /// Predicts from pictures whose hidden part already holds the fill.
@@ -89,15 +118,15 @@ impl Model {
     /// # Shapes
     /// As for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.predict_parts(masked, Parts::ONE)
+        self.predict_ghost_batches(masked, GhostBatches::ONE)
     }
 
-    fn predict_parts(&self, masked: Tensor<4>, parts: Parts) -> Tensor<4> {
+    fn predict_ghost_batches(&self, masked: Tensor<4>, division: GhostBatches) -> Tensor<4> {
         self.config.expect_pictures(&masked);
-        let map = self.encoder.forward_parts(masked.clone(), parts); // [batch, m, 4, 4]
-        let map = self.bottleneck.forward_parts(map, parts); // [batch, m, 4, 4]
-        let answer = self.decoder.forward_parts(map, parts); // [batch, 3, predicted, predicted]
-        self.config.fill.complete(|| self.target(masked), answer)
+        let features = self.encoder.forward(masked.clone(), division); // [batch, 8 width, 4, 4]
+        let features = self.bottleneck.forward(features, division); // [batch, 8 width, 4, 4]
+        let output = self.decoder.forward(features, division); // [batch, 3, predicted, predicted]
+        self.config.fill.prediction(|| self.target(masked), output)
     }
 
     /// The encoder's features of pictures whose hidden part already holds the fill.
@@ -107,11 +136,11 @@ impl Model {
     /// - output: `[batch, 8 width, 4, 4]`
     pub fn encode(&self, masked: Tensor<4>) -> Tensor<4> {
         self.config.expect_pictures(&masked);
-        self.encoder.forward(masked)
+        self.encoder.forward(masked, GhostBatches::ONE)
     }
 
-    /// Cuts out of full-size tensors the part that the network predicts: the central square of half
-    /// the side, or everything.
+    /// Cuts out of full-size tensors the part that the network predicts: the central square of half the side, or
+    /// everything.
     ///
     /// # Shapes
     /// - input: `[batch, channels, size, size]`
@@ -120,8 +149,8 @@ impl Model {
         self.config.predicted(full)
     }
 
-    /// Puts a prediction back where it belongs in full-size pictures, inside the mask only:
-    /// `(1 - M) x + M prediction`. Hidden pixels outside the predicted square keep their value.
+    /// Puts a prediction back where it belongs in full-size pictures, inside the mask only: `(1 - M) x + M prediction`.
+    /// Hidden pixels outside the predicted square keep their value.
     ///
     /// # Shapes
     /// - `images`: `[batch, 3, size, size]`, `masks`: `[batch, 1, size, size]`, 1 = hidden
@@ -182,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_a_batch_are_batches_by_themselves() {
+    fn ghost_batches_are_normalised_as_batches_of_their_own() {
         let device = Device::flex().autodiff();
         for bottleneck in [BottleneckConfig::ChannelWise, BottleneckConfig::Dense(7)] {
             let config = ModelConfig::default().with_size(64).with_width(2).with_bottleneck(bottleneck);
@@ -202,7 +231,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "the network takes [batch, 3, 64, 64]")]
-    fn another_size_is_refused_with_both_shapes() {
+    fn pictures_of_another_size_panic_with_both_shapes() {
         let device = Device::flex();
         let model = ModelConfig::default().with_size(64).with_width(1).init(&device).expect("valid");
         model.predict(Tensor::zeros([1, 3, 128, 128], &device));

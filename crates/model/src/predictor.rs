@@ -1,12 +1,12 @@
-//! A context encoder for use rather than for learning.
+//! A context encoder for inference.
 
 use burn::tensor::Tensor;
 use context_encoder_ops::{InferenceLayer, Storage, tanh};
 
-use crate::{Model, ModelConfig, bottleneck::PreparedBottleneck};
+use crate::{bottleneck::InferenceBottleneck, config::ModelConfig, model::Model};
 
-/// A [`Model`] laid out for inference: batch norm folded into the layers before it, weights arranged
-/// once the way the device computes fastest.
+/// A [`Model`] for inference: batch norm folded into the layers before it, weights packed once the way the device computes
+/// fastest.
 ///
 /// Predicts what the model predicts in inference, within rounding, and has no gradients.
 ///
@@ -24,27 +24,18 @@ use crate::{Model, ModelConfig, bottleneck::PreparedBottleneck};
 #[derive(Clone, Debug)]
 pub struct Predictor {
     encoder: Vec<InferenceLayer>,
-    bottleneck: PreparedBottleneck,
+    bottleneck: InferenceBottleneck,
     decoder: Vec<InferenceLayer>,
     config: ModelConfig,
 }
 
 impl Predictor {
-    pub(crate) fn new(
-        encoder: Vec<InferenceLayer>,
-        bottleneck: PreparedBottleneck,
-        decoder: Vec<InferenceLayer>,
-        config: &ModelConfig,
-    ) -> Self {
-        Self { encoder, bottleneck, decoder, config: config.clone() }
-    }
-
     /// The configuration of the model.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// Hides what the masks hide and predicts, as [`Model::forward`].
+    /// Replaces hidden pixels by the fill and predicts, as [`Model::forward`].
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
         self.predict(self.config.fill.apply_mask(images, masks))
     }
@@ -56,22 +47,22 @@ impl Predictor {
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         self.config.expect_pictures(&masked);
         let through = |x, layers: &[InferenceLayer]| layers.iter().fold(x, |x, layer| layer.forward(x));
-        let map = through(masked.clone(), &self.encoder); // [batch, m, 4, 4]
-        let map = self.bottleneck.forward(map); // [batch, m, 4, 4]
-        let answer = tanh(through(map, &self.decoder)); // [batch, 3, predicted, predicted]
-        self.config.fill.complete(|| self.config.predicted(masked), answer)
+        let features = through(masked.clone(), &self.encoder); // [batch, 8 width, 4, 4]
+        let features = self.bottleneck.forward(features); // [batch, 8 width, 4, 4]
+        let output = tanh(through(features, &self.decoder)); // [batch, 3, predicted, predicted]
+        self.config.fill.prediction(|| self.config.predicted(masked), output)
     }
 }
 
 impl Model {
-    /// Lays the network out for inference.
+    /// The network for inference.
     pub fn predictor(&self) -> Predictor {
         self.predictor_with(Storage::F32)
     }
 
-    /// The same with the weights of a dense bottleneck kept in a [`Storage`]. They are most of what such a
-    /// network has (262 of 284 MB with the preset `authors`), and what one picture waits for. All other
-    /// weights stay in 32 bits: they are few and remain in the cache, so that nothing would be gained.
+    /// The same with the weights of a dense bottleneck in a [`Storage`]. They are most of what such a network has (262 of
+    /// 284 MB with the preset `authors`), and reading them takes most of the time for one picture. All other weights stay
+    /// in 32 bits: they are few and remain in the cache, so that nothing would be gained.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -88,7 +79,12 @@ impl Model {
     /// ```
     pub fn predictor_with(&self, storage: Storage) -> Predictor {
         let (encoder, bottleneck, decoder) = self.parts();
-        Predictor::new(encoder.prepare(), bottleneck.prepare(storage), decoder.prepare(), self.config())
+        Predictor {
+            encoder: encoder.inference_layers(),
+            bottleneck: bottleneck.for_inference(storage),
+            decoder: decoder.inference_layers(),
+            config: self.config().clone(),
+        }
     }
 }
 
@@ -103,10 +99,10 @@ mod tests {
     use super::*;
     use crate::BottleneckConfig;
 
-    /// Fresh weights let next to nothing through; these are as large as trained ones.
-    struct Louder;
+    /// Makes fresh weights as large as trained ones: fresh networks predict values near 0.
+    struct ScaleWeights;
 
-    impl ModuleMapper for Louder {
+    impl ModuleMapper for ScaleWeights {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             if D == 4 { param.map(|weight| weight.mul_scalar(6.0)) } else { param }
         }
@@ -117,18 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_16_bits_predict_alike_and_the_same_in_both_forms() {
+    fn bf16_weights_predict_nearly_the_same_as_f32_and_as_the_reference() {
         let device = Device::flex();
         let config = ModelConfig::default().with_size(64).with_width(8);
         let model = config.with_bottleneck(BottleneckConfig::Dense(50)).init(&device).expect("valid");
-        let model = model.map(&mut Louder);
+        let model = model.map(&mut ScaleWeights);
         for batch in [1, 3] {
             let pixels = (0..batch * 3 * 64 * 64).map(|i| (i * 37 % 199) as f32 / 99.0 - 1.0).collect();
             let pictures = TensorData::new::<f32, _>(pixels, [batch, 3, 64, 64]);
             let pictures = Tensor::<4>::from_data(pictures, &device);
             let exact = model.predict(pictures.clone());
             let largest: f32 = exact.clone().abs().max().into_scalar();
-            assert!(largest > 0.05, "{largest}: too quiet to tell");
+            assert!(largest > 0.05, "{largest}: too small to compare");
             assert!(apart(&model.predictor().predict(pictures.clone()), &exact) < 1e-5 * largest);
             let half = model.predictor_with(Storage::Bf16).predict(pictures.clone());
             let plain = with_reference(|| model.predictor_with(Storage::Bf16).predict(pictures));

@@ -1,13 +1,9 @@
 //! Weights in and out of files: safetensors with the configuration inside, and PyTorch checkpoints.
 
-mod apply;
-mod encoder;
 mod feature;
-mod ports;
-mod precision;
 mod pytorch;
-mod record;
 mod safetensors;
+mod save_options;
+mod state_dict;
 
-pub use precision::{Precision, SaveOptions};
-pub use record::TrainingRecord;
+pub use save_options::{Precision, SaveOptions, TrainingRecord};

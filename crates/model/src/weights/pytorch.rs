@@ -5,12 +5,17 @@ use std::{collections::BTreeMap, path::Path};
 
 use burn::{
     module::Module,
-    store::{ModuleStore, PytorchStore, SafetensorsStore, burn_pack::Tensor as NamedTensor},
+    store::{
+        BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, PytorchStore, SafetensorsStore,
+        burn_pack::Tensor as NamedTensor,
+    },
     tensor::Device,
 };
+use context_encoder_files::atomic_write;
+use safetensors::{Dtype, tensor::TensorView};
 
-use super::apply::apply;
-use crate::{BottleneckConfig, Discriminator, Model, ModelConfig, ModelError, config::stages};
+use super::state_dict::load_state_dict;
+use crate::{BottleneckConfig, Discriminator, InitialFill, Model, ModelConfig, ModelError};
 
 /// Where training scripts put the weights beside other things.
 const NESTED: &str = "state_dict.";
@@ -18,7 +23,7 @@ const NESTED: &str = "state_dict.";
 /// The ports' name for their one sequential module.
 const SEQUENTIAL: &str = "main.";
 
-/// A counter that PyTorch's batch norm keeps and no computation here needs.
+/// A counter of PyTorch's batch norm that nothing here needs.
 const COUNTER: &str = "num_batches_tracked";
 
 impl Model {
@@ -36,8 +41,54 @@ impl Model {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let mut model = config.init(device)?;
-        fill(&mut model, &generator_layers(config), path.as_ref())?;
+        load(&mut model, &generator_layers(config), path.as_ref())?;
         Ok(model)
+    }
+
+    /// Writes the weights as a safetensors file under the names of the public PyTorch ports (`main.0.weight`, ...),
+    /// 32 bits each, atomically. In Python, `port.load_state_dict(safetensors.torch.load_file(path))`
+    /// takes it; [`load_pytorch`](Self::load_pytorch) reads it back.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::NotForPorts`] for a network that corrects a
+    /// [smooth fill](InitialFill::Smooth).
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use context_encoder_model::{Model, ModelConfig};
+    ///
+    /// let (device, folder) = (Device::flex(), tempfile::tempdir()?);
+    /// let path = folder.path().join("port.safetensors");
+    /// let config = ModelConfig::default().with_size(64).with_width(2);
+    /// config.init(&device)?.save_pytorch(&path)?;
+    /// assert_eq!(Model::load_pytorch(&path, &config, &device)?.config(), &config);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn save_pytorch(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        let path = path.as_ref();
+        if self.config().fill == InitialFill::Smooth {
+            let reason = "its outputs correct a smooth fill, which the ports do not add";
+            return Err(ModelError::NotForPorts { path: path.to_owned(), reason });
+        }
+        let failed =
+            |source: std::io::Error| ModelError::Io { action: "write", path: path.to_owned(), source };
+        let layers = generator_layers(self.config());
+        // In inference, so that batch norm's statistics include the last training step.
+        let tensors = self.valid().collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
+        let tensors =
+            tensors.into_iter().map(|tensor| contents(&tensor, port_name(&tensor.name, &layers, "")));
+        let tensors: Vec<Contents> = tensors.collect::<Result<_, _>>().map_err(failed)?;
+        let views: Result<Vec<_>, _> = tensors
+            .iter()
+            .map(|Contents { name, shape, bytes }| {
+                TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
+            })
+            .collect();
+        views
+            .and_then(|views| safetensors::serialize(views, None))
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| atomic_write(path, &bytes))
+            .map_err(failed)
     }
 }
 
@@ -52,16 +103,16 @@ impl Discriminator {
         config: &ModelConfig,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let mut critic = Self::new(config, 0, device)?;
-        fill(&mut critic, &discriminator_layers(config), path.as_ref())?;
-        Ok(critic)
+        let mut discriminator = Self::new(config, 0, device)?;
+        load(&mut discriminator, &discriminator_layers(config), path.as_ref())?;
+        Ok(discriminator)
     }
 }
 
 /// Our module path of each layer of a port's sequential, in order; `None` for activations.
-pub(super) type Layers = Vec<Option<String>>;
+type Layers = Vec<Option<String>>;
 
-pub(super) fn generator_layers(config: &ModelConfig) -> Layers {
+fn generator_layers(config: &ModelConfig) -> Layers {
     let mut layers = down_layers("encoder.stages", config.encoder_stages());
     let bottleneck = |names: &[Option<&str>]| -> Layers {
         names.iter().map(|name| name.map(|name| format!("bottleneck.{name}"))).collect()
@@ -81,7 +132,7 @@ pub(super) fn generator_layers(config: &ModelConfig) -> Layers {
 }
 
 fn discriminator_layers(config: &ModelConfig) -> Layers {
-    let mut layers = down_layers("stages", stages(config.predicted_side()));
+    let mut layers = down_layers("stages", config.decoder_stages());
     layers.push(Some("to_logit".to_owned()));
     layers
 }
@@ -99,13 +150,13 @@ fn down_layers(prefix: &str, stages: usize) -> Layers {
     layers
 }
 
-fn fill<M: Module>(module: &mut M, layers: &Layers, path: &Path) -> Result<(), ModelError> {
+fn load<M: Module>(module: &mut M, layers: &Layers, path: &Path) -> Result<(), ModelError> {
     let tensors = read(path)?;
     let prefix =
         tensors.iter().find_map(|tensor| tensor.name.split_once(SEQUENTIAL)).map_or("", |(prefix, _)| prefix);
     let prefix = prefix.to_owned();
     let tensors = tensors.into_iter().map(|tensor| rename(tensor, layers)).collect();
-    apply(module, tensors, path)
+    load_state_dict(module, tensors, path)
         .map_err(|error| error.rename_tensors(|ours| port_name(ours, layers, &prefix)))
 }
 
@@ -160,7 +211,7 @@ fn our_name(name: &str, layers: &Layers) -> Option<String> {
 }
 
 /// The port's name of one of our tensors, behind `prefix`; our own when the port has no such layer.
-pub(super) fn port_name(ours: &str, layers: &Layers, prefix: &str) -> String {
+fn port_name(ours: &str, layers: &Layers, prefix: &str) -> String {
     layers
         .iter()
         .enumerate()
@@ -171,10 +222,22 @@ pub(super) fn port_name(ours: &str, layers: &Layers, prefix: &str) -> String {
         .unwrap_or_else(|| ours.to_owned())
 }
 
+/// A tensor of 32-bit numbers.
+struct Contents {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+fn contents(tensor: &NamedTensor, name: String) -> std::io::Result<Contents> {
+    let bytes = tensor.to_bytes().map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(Contents { name, shape: tensor.shape.to_vec(), bytes: bytes.to_vec() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Preset;
+    use crate::{Prediction, Preset};
 
     #[test]
     fn the_authors_layout_is_counted_as_in_the_public_ports() {
@@ -188,8 +251,8 @@ mod tests {
         assert_eq!(at(18), Some("bottleneck.up_norm"));
         assert_eq!(at(20), Some("decoder.stages.0.conv"));
         assert_eq!(at(29), Some("decoder.to_rgb"));
-        let critic = discriminator_layers(&ModelConfig::preset(Preset::Authors));
-        assert_eq!(critic[11].as_deref(), Some("to_logit"));
+        let discriminator = discriminator_layers(&ModelConfig::preset(Preset::Authors));
+        assert_eq!(discriminator[11].as_deref(), Some("to_logit"));
     }
 
     #[test]
@@ -201,5 +264,42 @@ mod tests {
         );
         assert_eq!(our_name("main.1.weight", &layers), None); // an activation has no weights
         assert_eq!(our_name("fc.weight", &layers), None);
+    }
+
+    #[test]
+    fn what_was_written_for_pytorch_is_the_same_network_when_read_back() {
+        let (folder, device) = (tempfile::tempdir().expect("folder"), Device::flex());
+        let small = ModelConfig::default().with_size(64).with_width(2);
+        for config in [
+            small.clone(),
+            small.clone().with_bottleneck(BottleneckConfig::Dense(5)),
+            small.with_prediction(Prediction::Whole),
+        ] {
+            let path = folder.path().join("port.safetensors");
+            let model = config.init_seeded(3, &device).expect("valid");
+            model.save_pytorch(&path).expect("written");
+            let names = std::fs::read(&path).expect("there");
+            let names = safetensors::SafeTensors::deserialize(&names).expect("safetensors").names().join(" ");
+            assert!(names.contains("main.0.weight") && !names.contains("encoder"), "{names}");
+            let back = Model::load_pytorch(&path, &config, &device).expect("read");
+            // Outputs of fresh networks are too small to tell them apart; their tensors are not.
+            let tensors = |model: &Model| -> Vec<(String, Vec<u8>)> {
+                let all = model.collect(None, None, true).into_iter();
+                all.map(|tensor| (tensor.name.clone(), tensor.to_bytes().expect("read").to_vec())).collect()
+            };
+            assert_eq!(tensors(&model), tensors(&back));
+            assert_ne!(tensors(&model), tensors(&config.init_seeded(4, &device).expect("valid")));
+            assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_network_that_corrects_a_smooth_fill_is_refused() {
+        let config = ModelConfig::default().with_size(64).with_width(2).with_fill(InitialFill::Smooth);
+        let path = std::env::temp_dir().join("context-encoder-never-written.safetensors");
+        let model = config.init(&Device::flex()).expect("valid");
+        let error =
+            model.save_pytorch(&path).expect_err("the ports would predict something else").to_string();
+        assert!(error.contains("smooth fill") && !path.exists(), "{error}");
     }
 }

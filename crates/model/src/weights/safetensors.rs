@@ -13,7 +13,10 @@ use burn::{
 use safetensors::SafeTensors;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{SaveOptions, apply::apply};
+use super::{
+    save_options::{SaveOptions, TrainingRecord},
+    state_dict::load_state_dict,
+};
 use crate::{Discriminator, Model, ModelConfig, ModelError};
 
 /// Header key of a [`ModelConfig`].
@@ -22,8 +25,8 @@ pub(super) const MODEL_KEY: &str = "context-encoder.model";
 /// Header key of a [`FeatureModelConfig`](crate::FeatureModelConfig).
 pub(super) const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
 
-/// Header key of a [`TrainingRecord`](super::TrainingRecord).
-pub(super) const TRAINING_KEY: &str = "context-encoder.training";
+/// Header key of a [`TrainingRecord`].
+const TRAINING_KEY: &str = "context-encoder.training";
 
 impl Model {
     /// Writes weights and configuration to a safetensors file, aside first and then renamed, so
@@ -35,7 +38,7 @@ impl Model {
         self.save_with(&SaveOptions::default(), path)
     }
 
-    /// As [`save`](Self::save), with other numbers than 32-bit ones, or with a record of how the weights came about.
+    /// As [`save`](Self::save), in another precision, or with a record of how the weights were trained.
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -114,9 +117,22 @@ impl Discriminator {
         let path = path.as_ref();
         let bytes = read(path)?;
         let config: ModelConfig = configuration(&bytes, MODEL_KEY, path)?;
-        let mut critic = Self::new(&config, 0, device)?;
-        apply_bytes(&mut critic, bytes, path)?;
-        Ok(critic)
+        let mut discriminator = Self::new(&config, 0, device)?;
+        apply_bytes(&mut discriminator, bytes, path)?;
+        Ok(discriminator)
+    }
+}
+
+impl TrainingRecord {
+    /// Reads the record from a weights file, if it has one.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no
+    /// safetensors file or its record is damaged.
+    pub fn load(path: impl AsRef<Path>) -> Result<Option<Self>, ModelError> {
+        let path = path.as_ref();
+        let Some(text) = header(&read(path)?, TRAINING_KEY, path)? else { return Ok(None) };
+        parse(&text, path).map(Some)
     }
 }
 
@@ -202,7 +218,7 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, M
 }
 
 pub(super) fn apply_bytes<M: Module>(module: &mut M, bytes: Vec<u8>, path: &Path) -> Result<(), ModelError> {
-    apply(module, tensors(bytes, path)?, path)
+    load_state_dict(module, tensors(bytes, path)?, path)
 }
 
 /// Every tensor of a file, not read yet.
@@ -216,11 +232,11 @@ pub(super) fn tensors(bytes: Vec<u8>, path: &Path) -> Result<Vec<NamedTensor>, M
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Tensor;
+    use burn::tensor::{Tensor, TensorData};
     use tempfile::tempdir;
 
     use super::*;
-    use crate::{BottleneckConfig, FeatureModel, Precision, Prediction, TrainingRecord};
+    use crate::{BottleneckConfig, FeatureModel, Precision, Prediction};
 
     fn configs() -> Vec<ModelConfig> {
         let small = ModelConfig::default().with_size(64).with_width(2);
@@ -231,23 +247,17 @@ mod tests {
         ]
     }
 
-    fn answer(model: &Model) -> Vec<f32> {
+    fn output(model: &Model) -> Vec<f32> {
         let device = Device::flex();
-        let picture = Tensor::<1>::from_data(
-            burn::tensor::TensorData::new(
-                (0..3 * 64 * 64).map(|i| ((i % 97) as f32) / 48.5 - 1.0).collect::<Vec<f32>>(),
-                [3 * 64 * 64],
-            ),
-            &device,
-        );
-        let picture = picture.reshape([1, 3, 64, 64]);
-        // Fresh networks predict next to nothing; inside, values are large enough to differ.
+        let pixels = (0..3 * 64 * 64).map(|i| (i % 97) as f32 / 48.5 - 1.0).collect();
+        let picture = Tensor::<4>::from_data(TensorData::new::<f32, _>(pixels, [1, 3, 64, 64]), &device);
+        // Fresh networks predict values near 0; features are large enough to differ.
         let values = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().expect("f32");
         [values(model.encode(picture.clone())), values(model.predict(picture))].concat()
     }
 
     #[test]
-    fn a_saved_model_answers_as_before() {
+    fn a_saved_model_predicts_as_before() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         for config in configs() {
             let path = folder.path().join("model.safetensors");
@@ -257,17 +267,17 @@ mod tests {
             model.save_with(&SaveOptions::default().with_record(record.clone()), &path).expect("saved");
             let loaded = Model::load(&path, &device).expect("loaded");
             assert_eq!(loaded.config(), &config);
-            assert_eq!(answer(&loaded), answer(&model));
-            assert_ne!(answer(&loaded), answer(&config.init_seeded(8, &device).expect("valid")));
+            assert_eq!(output(&loaded), output(&model));
+            assert_ne!(output(&loaded), output(&config.init_seeded(8, &device).expect("valid")));
             assert_eq!(TrainingRecord::load(&path).expect("header"), Some(record));
         }
     }
 
     #[test]
-    fn half_the_bytes_answer_nearly_alike() {
+    fn half_precision_predicts_nearly_the_same_from_half_the_bytes() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let model = configs()[0].init_seeded(9, &device).expect("valid");
-        let expected = answer(&model);
+        let expected = output(&model);
         let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
         let path = folder.path().join("model.safetensors");
         let mut sizes = Vec::new();
@@ -275,7 +285,7 @@ mod tests {
         for (precision, most) in [(Precision::F32, 0.0), (Precision::F16, 2e-3), (Precision::Bf16, 2e-2)] {
             model.save_with(&SaveOptions::default().with_precision(precision), &path).expect("saved");
             sizes.push(fs::metadata(&path).expect("written").len());
-            let found = answer(&Model::load(&path, &device).expect("loaded"));
+            let found = output(&Model::load(&path, &device).expect("loaded"));
             let apart = expected.iter().zip(&found).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
             assert!(apart <= most * largest, "{precision:?}: {apart} of {largest}");
             assert!(precision == Precision::F32 || apart > 0.0);
@@ -284,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beyond_half_precision_are_refused_by_name() {
+    fn numbers_beyond_f16_are_refused_with_advice() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let path = folder.path().join("model.safetensors");
         configs()[0].init(&device).expect("valid").save(&path).expect("saved");
@@ -292,7 +302,7 @@ mod tests {
         let last = bytes.len() - 4;
         bytes[last..].copy_from_slice(&70_000.0_f32.to_le_bytes());
         fs::write(&path, bytes).expect("changed");
-        let model = Model::load(&path, &device).expect("a number all the same");
+        let model = Model::load(&path, &device).expect("finite");
         let options = SaveOptions::default().with_precision(Precision::F16);
         let error = model.save_with(&options, &path).expect_err("too large").to_string();
         assert!(error.contains("choose bf16 or f32"), "{error}");
@@ -325,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_is_refused_in_words() {
+    fn a_truncated_file_is_refused() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let path = folder.path().join("model.safetensors");
         configs()[0].init(&device).expect("valid").save(&path).expect("saved");
@@ -340,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_are_no_numbers_are_refused() {
+    fn nan_weights_are_refused() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let path = folder.path().join("model.safetensors");
         configs()[0].init(&device).expect("valid").save(&path).expect("saved");
@@ -349,13 +359,13 @@ mod tests {
         bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
         fs::write(&path, bytes).expect("spoilt");
         let error = Model::load(&path, &device).expect_err("spoilt").to_string();
-        assert!(error.contains("no finite numbers"), "{error}");
+        assert!(error.contains("not finite"), "{error}");
     }
 
     #[test]
     fn a_file_of_another_architecture_names_its_tensors() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
-        let path = folder.path().join("critic.safetensors");
+        let path = folder.path().join("discriminator.safetensors");
         let config = ModelConfig::default().with_size(64).with_width(2);
         Discriminator::new(&config, 0, &device).expect("valid").save(&config, &path).expect("saved");
         assert!(Discriminator::load(&path, &device).is_ok());

@@ -1,4 +1,4 @@
-//! How many bits a stored number has.
+//! How weights are written to a file: numeric precision and training record.
 
 use std::{fmt, path::Path, str::FromStr};
 
@@ -9,14 +9,13 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::TrainingRecord;
 use crate::ModelError;
 
 /// The largest finite number of 16 bits in IEEE 754's format.
 const LARGEST_F16: f32 = 65_504.0;
 
-/// How numbers are stored in a weights file, and how layers multiply in training. Files are read back into 32 bits,
-/// whatever they were stored in.
+/// Precision of numbers in a weights file, and compute precision of training. Files are read back into 32 bits, whatever
+/// they were stored in.
 ///
 /// | | bytes | largest | relative error |
 /// |---|---|---|---|
@@ -36,6 +35,19 @@ pub enum Precision {
     Bf16,
 }
 
+/// How a network's weights were trained; kept in the weights file beside the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// Optimizer steps of the generator.
+    pub steps: u64,
+    /// Pictures seen, batch size times steps.
+    pub samples: u64,
+    /// What was hidden during training, in words.
+    pub masks: String,
+    /// What it was trained on, in words.
+    pub data: String,
+}
+
 /// How a network is written to a file.
 ///
 /// ```
@@ -47,23 +59,21 @@ pub enum Precision {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SaveOptions {
-    /// How numbers are stored.
+    /// Precision of the numbers in the file.
     pub precision: Precision,
-    /// How the weights came about.
+    /// How the weights were trained.
     pub record: Option<TrainingRecord>,
 }
 
 impl SaveOptions {
-    /// Sets how numbers are stored.
-    pub fn with_precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
-        self
+    /// Sets the precision of the numbers in the file.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
-    /// Sets how the weights came about.
-    pub fn with_record(mut self, record: TrainingRecord) -> Self {
-        self.record = Some(record);
-        self
+    /// Sets how the weights were trained.
+    pub fn with_record(self, record: TrainingRecord) -> Self {
+        Self { record: Some(record), ..self }
     }
 }
 

@@ -4,20 +4,22 @@ use burn::{
     module::Module,
     nn::{
         Dropout, DropoutConfig, Initializer,
-        conv::{Conv2d, Conv2dConfig},
+        conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig},
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::Activation;
+use context_encoder_ops::{Activation, ConvGeometry, resize};
 
-use super::{FeatureDecoder, FeatureEncoder, FeatureModelConfig};
 use crate::{
-    ChannelWise,
-    init::initialise_he,
-    layer::{POINT, Step},
+    bottleneck::ChannelWise,
+    error::ModelError,
+    feature_config::FeatureModelConfig,
+    feature_encoder::FeatureEncoder,
+    init::init_he,
+    layer::{ConvBlock, POINT},
 };
 
-/// Probability that dropout silences a value of the channel-wise layer's output, in training.
+/// Probability that dropout zeroes a value of the channel-wise layer's output, in training.
 const DROPOUT: f64 = 0.5;
 
 /// AlexNet's convolutions, the channel-wise fully connected layer with dropout, a 1x1 convolution
@@ -45,38 +47,54 @@ pub struct FeatureModel {
     decoder: FeatureDecoder,
 }
 
-impl FeatureModel {
-    /// Builds a network of a configuration that has been validated.
-    pub(crate) fn new(config: &FeatureModelConfig, seed: u64, device: &Device) -> Self {
-        let [_, _, _, _, channels] = config.encoder_channels();
-        let model = Self {
-            encoder: FeatureEncoder::new(config, device),
-            channel_wise: ChannelWise::new(channels, config.map_side(), device),
+impl FeatureModelConfig {
+    /// Builds the network with fresh weights drawn from seed 0, the same on every device.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init(&self, device: &Device) -> Result<FeatureModel, ModelError> {
+        self.init_seeded(0, device)
+    }
+
+    /// Builds the network with fresh weights drawn from `seed`: He's normal initialisation for convolutions and
+    /// up-convolutions, N(0, 1/n^2) for the channel-wise layer (which keeps the scale of a map of n x n positions), biases
+    /// 0.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> Result<FeatureModel, ModelError> {
+        self.validate()?;
+        let [_, _, _, _, channels] = self.encoder_channels();
+        let model = FeatureModel {
+            encoder: FeatureEncoder::new(self, device),
+            channel_wise: ChannelWise::new(channels, self.map_side(), device),
             dropout: DropoutConfig::new(DROPOUT).init(),
             mix: Conv2dConfig::new([channels, channels], [1, 1])
                 .with_initializer(Initializer::Zeros)
                 .init(device),
-            decoder: FeatureDecoder::new(config, device),
+            decoder: FeatureDecoder::new(self, device),
         };
-        initialise_he(model, seed)
+        Ok(init_he(model, seed))
     }
+}
 
+impl FeatureModel {
     /// The configuration that the network was built from.
     pub fn config(&self) -> &FeatureModelConfig {
         self.encoder.config()
     }
 
-    /// What transfers to other tasks.
+    /// The part that transfers to other tasks.
     pub fn encoder(&self) -> &FeatureEncoder {
         &self.encoder
     }
 
-    /// What transfers to other tasks, without the rest.
+    /// The part that transfers to other tasks, without the rest.
     pub fn into_encoder(self) -> FeatureEncoder {
         self.encoder
     }
 
-    /// Hides what the masks hide and predicts the whole picture.
+    /// Replaces hidden pixels by the fill and predicts the whole picture.
     ///
     /// # Shapes (at size 227)
     /// - `images`: `[batch, 3, 227, 227]` in `[-1, 1]`
@@ -95,22 +113,23 @@ impl FeatureModel {
         self.predict_through(masked, |map| self.dropout.forward(map))
     }
 
-    /// As [`predict`](Self::predict) in training, with dropout's choice given instead of drawn by the device, so that
-    /// the same steps can be taken again.
+    /// As [`predict`](Self::predict) in training, with dropout's mask given instead of drawn by the device, so that a run
+    /// can be repeated bit for bit.
     ///
     /// # Shapes
     /// - `masked`: as for [`predict`](Self::predict)
-    /// - `kept`: `[batch, 4 width, n, n]` with `n` the [map's side](FeatureModelConfig::map_side), 1 = kept, 0 = silenced;
-    ///   half of them kept
-    pub fn predict_with_dropout(&self, masked: Tensor<4>, kept: Tensor<4>) -> Tensor<4> {
-        // What is kept grows by what is silenced, so that sums stay as they are.
-        self.predict_through(masked, |map| map * kept.mul_scalar(1.0 / (1.0 - DROPOUT)))
+    /// - `keep_mask`: `[batch, 4 width, n, n]` with `n` the [map's side](FeatureModelConfig::map_side), 1 = kept, 0 =
+    ///   dropped; half of them kept
+    pub fn predict_with_dropout(&self, masked: Tensor<4>, keep_mask: Tensor<4>) -> Tensor<4> {
+        // Inverted dropout: what is kept is scaled up, so that expected sums stay as they are.
+        self.predict_through(masked, |map| map * keep_mask.mul_scalar(1.0 / (1.0 - DROPOUT)))
     }
 
-    fn predict_through(&self, masked: Tensor<4>, drop: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+    /// Shapes at width 64 and size 227.
+    fn predict_through(&self, masked: Tensor<4>, dropout: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
         let map = self.features(masked); // [batch, 256, 6, 6]
-        let map = drop(self.channel_wise.forward(map));
-        let map = Step::new(&self.mix, None, POINT, Activation::Relu).forward(map);
+        let map = dropout(self.channel_wise.forward(map)); // [batch, 256, 6, 6]
+        let map = ConvBlock::new(&self.mix, None, POINT, Activation::Relu).forward(map); // [batch, 256, 6, 6]
         self.decoder.forward(map) // [batch, 3, 227, 227]
     }
 
@@ -134,10 +153,55 @@ impl FeatureModel {
     }
 }
 
+/// Doubles a side, less one pixel.
+const DOUBLING: ConvGeometry = ConvGeometry::new(5, 2, 2);
+
+/// Five up-convolutions 5x5 of stride 2 and padding 2, each turning a side n into 2n - 1 (6, 11, 21,
+/// 41, 81, 161), with ReLU after all but the last; then bilinear to the pictures' side, 227
+/// (paper, section 3.1 "Decoder").
+#[derive(Module, Debug)]
+struct FeatureDecoder {
+    layers: Vec<ConvTranspose2d>,
+    /// The pictures' side.
+    #[module(skip)]
+    size: usize,
+}
+
+impl FeatureDecoder {
+    fn new(config: &FeatureModelConfig, device: &Device) -> Self {
+        let [_, _, _, _, deepest] = config.encoder_channels();
+        let outputs = config.decoder_channels();
+        let inputs = std::iter::once(deepest).chain(outputs);
+        let layers = inputs
+            .zip(outputs)
+            .map(|(input, output)| {
+                ConvTranspose2dConfig::new([input, output], [DOUBLING.kernel; 2])
+                    .with_stride([DOUBLING.stride; 2])
+                    .with_padding([DOUBLING.padding; 2])
+                    .with_initializer(Initializer::Zeros)
+                    .init(device)
+            })
+            .collect();
+        Self { layers, size: config.size }
+    }
+
+    /// # Shapes (at width 64 and size 227)
+    /// - input: `[batch, 256, 6, 6]`
+    /// - output: `[batch, 3, 227, 227]`, not bounded
+    fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        let last = self.layers.len() - 1;
+        let picture = self.layers.iter().enumerate().fold(map, |x, (index, layer)| {
+            let activation = if index == last { Activation::Identity } else { Activation::Relu };
+            ConvBlock::new(layer, None, DOUBLING, activation).forward(x)
+        }); // [batch, 3, 161, 161]
+        resize(picture, self.size) // [batch, 3, 227, 227]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feature::Pooling;
+    use crate::Pooling;
 
     #[test]
     fn parameter_counts_are_alexnets() {
@@ -149,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn pool_free_is_learned_and_keeps_every_shape() {
+    fn pool_free_networks_have_more_weights_and_the_same_shapes() {
         let device = Device::flex();
         let config = FeatureModelConfig::modern().with_width(4).with_pooling(Pooling::Convolution);
         let model = config.init(&device).expect("valid");
@@ -175,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_given_and_doubled() {
+    fn a_given_dropout_mask_is_doubled() {
         let device = Device::flex();
         let model = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device).expect("valid");
         let picture = Tensor::<4>::full([1, 3, 99, 99], 0.5, &device);

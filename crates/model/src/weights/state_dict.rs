@@ -1,4 +1,4 @@
-//! Puts named tensors into a network, all of them or none.
+//! Loads named tensors into a network, all of them or none.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -18,8 +18,8 @@ use crate::ModelError;
 ///
 /// # Errors
 /// [`ModelError::Mismatch`] names every missing, unused and misshapen tensor; `module` is then
-/// untouched. [`ModelError::NotWeights`] when a tensor cannot be read or holds no finite numbers.
-pub(super) fn apply<M: Module>(
+/// untouched. [`ModelError::NotWeights`] when a tensor cannot be read or holds a value that is not finite.
+pub(super) fn load_state_dict<M: Module>(
     module: &mut M,
     tensors: Vec<NamedTensor>,
     path: &Path,
@@ -33,16 +33,15 @@ pub(super) fn apply<M: Module>(
     }
     match not_finite(module) {
         Some(name) => {
-            let reason = format!(
-                "`{name}` holds values that are no finite numbers; the file is damaged, fetch it again"
-            );
+            let reason =
+                format!("`{name}` holds values that are not finite; the file is damaged, fetch it again");
             Err(ModelError::NotWeights { path: path.to_owned(), reason })
         }
         None => Ok(()),
     }
 }
 
-/// The first tensor of a module with a value that is infinite or not a number.
+/// The first tensor of a module with a value that is infinite or NaN.
 fn not_finite<M: Module>(module: &M) -> Option<String> {
     let finite =
         |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().all(|&value| f32::from_le_bytes(value).is_finite());

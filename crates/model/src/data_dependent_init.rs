@@ -1,26 +1,29 @@
-//! Data-dependent rescaling: weights that suit the pictures they will see.
+//! Data-dependent initialisation: weights scaled to the pictures they will see.
 
 use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
 use context_encoder_ops::{Activation, ConvGeometry};
 
-use super::{FeatureEncoder, FeatureLayer};
-use crate::layer::Step;
+use crate::{
+    feature_encoder::{FeatureEncoder, FeatureLayer},
+    layer::ConvBlock,
+};
 
 /// A channel whose deviation is less than this part of its layer's largest is scaled as if it had that much, so that
-/// what is all but constant does not become noise.
-const LEAST_DEVIATION: f32 = 1e-3;
+/// an almost constant channel does not become noise.
+const MIN_RELATIVE_DEVIATION: f32 = 1e-3;
 
-/// A layer all of whose channels have less, as for pictures of one colour, says nothing to go by and stays as it is.
-const NOTHING: f32 = 1e-5;
+/// A layer all of whose channels have less, as for pictures of one color, stays as it is.
+const MIN_LAYER_DEVIATION: f32 = 1e-5;
 
 impl FeatureEncoder {
     /// Shifts and scales every channel of every convolution so that what it computes for these pictures has mean 0 and
-    /// deviation 1 before its rectifier, layer after layer (Krähenbühl et al., "Data-dependent Initializations of
+    /// deviation 1 before its ReLU, layer after layer (Krähenbühl et al., "Data-dependent Initializations of
     /// Convolutional Neural Networks", ICLR 2016).
     ///
-    /// What a channel looks for stays; how loudly and how often it answers becomes alike. Pretraining leaves convolutions
-    /// that answer a tenth as loudly as random ones and seldom, and a head that learns for a short time on top of them
-    /// does not make up for it. Other pictures from the same source, some tens of them, give nearly the same weights.
+    /// The direction of each filter stays; scale and sparsity of the activations become alike. Pretraining leaves
+    /// activations a tenth as large as those of random weights, and sparse, and a head that learns for a short time on top
+    /// of them does not make up for it. Other pictures from the same source, some tens of them, give nearly the same
+    /// weights.
     ///
     /// # Shapes
     /// - input: `[batch, 3, side, side]` in `[-1, 1]`, sides as for [`forward`](Self::forward)
@@ -36,7 +39,7 @@ impl FeatureEncoder {
     /// let encoder = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device)?.into_encoder();
     /// let pictures = Tensor::random([8, 3, 99, 99], Distribution::Uniform(-1.0, 1.0), &device);
     /// let map = encoder.data_dependent_init(pictures.clone()).map_at(pictures, FeatureLayer::Conv5);
-    /// // Half of a normal distribution lies above its rectifier: mean square 0.5.
+    /// // Half of a normal distribution lies above ReLU's zero: mean square 0.5.
     /// let square: f32 = map.square().mean().into_scalar();
     /// assert!((0.4..0.6).contains(&square), "{square}");
     /// # Ok::<(), context_encoder_model::ModelError>(())
@@ -46,31 +49,32 @@ impl FeatureEncoder {
         Self::expect_pictures(&pictures);
         let mut x = pictures;
         for layer in FeatureLayer::ALL {
-            if let Some((convolution, window)) = self.convolution_mut(layer) {
-                rescale(convolution, window, x.clone());
+            if let Some((convolution, geometry)) = self.convolution_mut(layer) {
+                normalise_outputs(convolution, geometry, x.clone());
             }
             x = self.convolved(layer, x);
-            if let Some((convolution, window)) = self.pooling_mut(layer) {
-                rescale(convolution, window, x.clone());
+            if let Some((convolution, geometry)) = self.pooling_mut(layer) {
+                normalise_outputs(convolution, geometry, x.clone());
             }
-            x = self.shrunk(layer, x).detach();
+            x = self.pooled(layer, x).detach();
         }
         self
     }
 }
 
 /// Gives every channel of a convolution's outputs for `x` mean 0 and deviation 1.
-fn rescale(convolution: &mut Conv2d, window: ConvGeometry, x: Tensor<4>) {
-    let outputs = Step::<Conv2d>::new(convolution, None, window, Activation::Identity).forward(x).detach();
+fn normalise_outputs(convolution: &mut Conv2d, geometry: ConvGeometry, x: Tensor<4>) {
+    let outputs =
+        ConvBlock::<Conv2d>::new(convolution, None, geometry, Activation::Identity).forward(x).detach();
     let [_, channels, _, _] = outputs.dims();
     let outputs = outputs.swap_dims(0, 1).flatten::<2>(1, 3); // [channels, batch * positions]
     let mean = outputs.clone().mean_dim(1); // [channels, 1]
     let deviation = (outputs - mean.clone()).square().mean_dim(1).sqrt(); // [channels, 1]
     let largest: f32 = deviation.clone().max().into_scalar();
-    if largest < NOTHING {
+    if largest < MIN_LAYER_DEVIATION {
         return;
     }
-    let deviation = deviation.clamp_min(largest * LEAST_DEVIATION);
+    let deviation = deviation.clamp_min(largest * MIN_RELATIVE_DEVIATION);
     let weight = convolution.weight.val() / deviation.clone().reshape([channels, 1, 1, 1]);
     set(&mut convolution.weight, weight);
     if let Some(bias) = &mut convolution.bias {
@@ -101,11 +105,11 @@ mod tests {
         tensor.into_data().try_to_vec().expect("f32")
     }
 
-    /// Mean and deviation of each channel before the rectifier, layer after layer.
+    /// Mean and deviation of each channel before ReLU, layer after layer.
     fn moments(mut encoder: FeatureEncoder, mut x: Tensor<4>) -> Vec<(f32, f32)> {
         let mut all = Vec::new();
-        let mut look = |convolution: &Conv2d, window, x: &Tensor<4>| {
-            let step = Step::<Conv2d>::new(convolution, None, window, Activation::Identity);
+        let mut measure = |convolution: &Conv2d, geometry, x: &Tensor<4>| {
+            let step = ConvBlock::<Conv2d>::new(convolution, None, geometry, Activation::Identity);
             let outputs = step.forward(x.clone()).swap_dims(0, 1).flatten::<2>(1, 3);
             let [channels, count] = outputs.dims();
             for row in values(outputs).chunks_exact(count).take(channels) {
@@ -115,14 +119,14 @@ mod tests {
             }
         };
         for layer in FeatureLayer::ALL {
-            if let Some((convolution, window)) = encoder.convolution_mut(layer) {
-                look(convolution, window, &x);
+            if let Some((convolution, geometry)) = encoder.convolution_mut(layer) {
+                measure(convolution, geometry, &x);
             }
             x = encoder.convolved(layer, x);
-            if let Some((convolution, window)) = encoder.pooling_mut(layer) {
-                look(convolution, window, &x);
+            if let Some((convolution, geometry)) = encoder.pooling_mut(layer) {
+                measure(convolution, geometry, &x);
             }
-            x = encoder.shrunk(layer, x);
+            x = encoder.pooled(layer, x);
         }
         all
     }
@@ -135,18 +139,18 @@ mod tests {
             let pictures = pictures(&Device::flex());
             let off = |&(mean, deviation): &(f32, f32)| mean.abs() > 1e-4 || (deviation - 1.0).abs() > 1e-3;
             assert!(moments(encoder.clone(), pictures.clone()).iter().filter(|&m| off(m)).count() > 10);
-            let rescaled = moments(encoder.data_dependent_init(pictures.clone()), pictures);
-            assert!(!rescaled.iter().any(off), "{pooling:?}: {rescaled:?}");
+            let initialised = moments(encoder.data_dependent_init(pictures.clone()), pictures);
+            assert!(!initialised.iter().any(off), "{pooling:?}: {initialised:?}");
         }
     }
 
     #[test]
-    fn what_a_channel_looks_for_stays() {
+    fn filters_keep_their_direction() {
         let device = Device::flex();
         let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
         let encoder = config.init(&device).expect("valid").into_encoder();
-        let mut rescaled = encoder.clone().data_dependent_init(pictures(&device));
-        let [before, after] = [encoder, rescaled.clone()].map(|mut encoder| {
+        let mut initialised = encoder.clone().data_dependent_init(pictures(&device));
+        let [before, after] = [encoder, initialised.clone()].map(|mut encoder| {
             let (convolution, _) = encoder.convolution_mut(FeatureLayer::Pool1).expect("conv1");
             values(convolution.weight.val())
         });
@@ -155,41 +159,41 @@ mod tests {
             assert!(factor > 0.0);
             assert!(before.iter().zip(after).all(|(b, a)| (b * factor - a).abs() < 1e-4 * factor));
         }
-        // Once is enough.
-        let again = rescaled.clone().data_dependent_init(pictures(&device));
+        // Idempotent.
+        let again = initialised.clone().data_dependent_init(pictures(&device));
         let map = |encoder: FeatureEncoder| values(encoder.forward(pictures(&device)));
-        let [once, twice] = [map(rescaled.clone()), map(again)];
+        let [once, twice] = [map(initialised.clone()), map(again)];
         assert!(once.iter().zip(&twice).all(|(a, b)| (a - b).abs() < 1e-3), "{once:?} {twice:?}");
-        assert!(rescaled.convolution_mut(FeatureLayer::Pool5).is_none());
+        assert!(initialised.convolution_mut(FeatureLayer::Pool5).is_none());
     }
 
     #[test]
-    fn pictures_of_one_colour_change_little() {
+    fn pictures_of_one_color_change_little() {
         let device = Device::flex();
         let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
         let encoder = config.init(&device).expect("valid").into_encoder();
         let plain = Tensor::ones([2, 3, 99, 99], &device).mul_scalar(0.3);
         let map = |encoder: &FeatureEncoder| values(encoder.forward(pictures(&device)));
         let largest = |values: Vec<f32>| values.into_iter().map(f32::abs).fold(0.0, f32::max);
-        let rescaled = encoder.clone().data_dependent_init(plain);
-        let (before, after) = (largest(map(&encoder)), largest(map(&rescaled)));
+        let initialised = encoder.clone().data_dependent_init(plain);
+        let (before, after) = (largest(map(&encoder)), largest(map(&initialised)));
         // Borders alone differ from their surroundings, in all layers but the first.
         assert!(after.is_finite() && after < 1e4 * before, "{before} {after}");
     }
 
     #[test]
-    fn a_silent_channel_stays_finite_and_the_rest_is_trained() {
+    fn a_zero_channel_stays_finite_and_the_rest_gets_gradients() {
         let device = Device::flex().autodiff();
         let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
         let mut encoder = config.init(&device).expect("valid").into_encoder();
         let (convolution, _) = encoder.convolution_mut(FeatureLayer::Conv3).expect("conv3");
         let weight = convolution.weight.val();
         let [channels, inputs, height, width] = weight.dims();
-        let silent = Tensor::cat(
+        let zero = Tensor::cat(
             vec![Tensor::zeros([1, inputs, height, width], &device), weight.narrow(0, 1, channels - 1)],
             0,
         );
-        set(&mut convolution.weight, silent);
+        set(&mut convolution.weight, zero);
         let mut encoder = encoder.data_dependent_init(pictures(&device));
         let map = encoder.forward(pictures(&device));
         assert!(values(map.clone()).iter().all(|value| value.is_finite()));

@@ -1,5 +1,7 @@
 //! AlexNet from conv1 to pool5.
 
+use std::{fmt, str::FromStr};
+
 use burn::{
     module::Module,
     nn::{
@@ -11,31 +13,95 @@ use burn::{
 };
 use context_encoder_ops::{Activation, ConvGeometry, LocalResponseNorm, max_pool};
 
-use super::{FeatureLayer, FeatureModelConfig, Pooling};
-use crate::layer::Step;
+use crate::{
+    error::ModelError,
+    feature_config::{FeatureModelConfig, Pooling},
+    layer::ConvBlock,
+};
 
 /// AlexNet's local response normalisation.
 const RESPONSE_NORM: LocalResponseNorm = LocalResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 };
 
-/// Windows of conv1, conv2, and conv3 to conv5.
+/// Geometries of conv1, conv2, and conv3 to conv5.
 const CONV1: ConvGeometry = ConvGeometry::new(11, 4, 0);
 const CONV2: ConvGeometry = ConvGeometry::new(5, 1, 2);
 const CONV3: ConvGeometry = ConvGeometry::new(3, 1, 1);
 
-/// ConvGeometry of pooling, and of the convolution in its place.
-const SHRINK: ConvGeometry = ConvGeometry::new(3, 2, 0);
+/// Geometry of pooling, and of the convolution in its place.
+const POOL: ConvGeometry = ConvGeometry::new(3, 2, 0);
 
 /// The smallest side that leaves pool5 a position, pixels.
 const SMALLEST: usize = 67;
 
+/// A layer of the [`FeatureEncoder`] whose map can be returned, in the order they are
+/// computed.
+///
+/// | layer | channels at width 64 | side at 227 pixels | at 131 |
+/// |---|---|---|---|
+/// | `pool1` | 96 | 27 | 15 |
+/// | `pool2` | 256 | 13 | 7 |
+/// | `conv3` | 384 | 13 | 7 |
+/// | `conv4` | 384 | 13 | 7 |
+/// | `conv5` | 256 | 13 | 7 |
+/// | `pool5` | 256 | 6 | 3 |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FeatureLayer {
+    /// After conv1, ReLU, normalisation and pooling.
+    Pool1,
+    /// After conv2, ReLU, normalisation and pooling.
+    Pool2,
+    /// After conv3 and ReLU.
+    Conv3,
+    /// After conv4 and ReLU.
+    Conv4,
+    /// After conv5 and ReLU.
+    Conv5,
+    /// After the last pooling: the input of the rest of every network.
+    #[default]
+    Pool5,
+}
+
+impl FeatureLayer {
+    /// Every layer, first to last.
+    pub const ALL: [Self; 6] = [Self::Pool1, Self::Pool2, Self::Conv3, Self::Conv4, Self::Conv5, Self::Pool5];
+
+    /// The name used on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pool1 => "pool1",
+            Self::Pool2 => "pool2",
+            Self::Conv3 => "conv3",
+            Self::Conv4 => "conv4",
+            Self::Conv5 => "conv5",
+            Self::Pool5 => "pool5",
+        }
+    }
+}
+
+impl fmt::Display for FeatureLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for FeatureLayer {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        Self::ALL.into_iter().find(|layer| layer.name() == name).ok_or_else(|| ModelError::Config {
+            message: format!("there is no layer `{name}`; choose {}", Self::ALL.map(Self::name).join(", ")),
+        })
+    }
+}
+
 /// AlexNet's convolutions: conv1 11x11 stride 4, conv2 5x5, conv3 to conv5 3x3, each with bias and
-/// rectifier; normalisation and pooling after conv1 and conv2, pooling after conv5 (paper, section
+/// ReLU; normalisation and pooling after conv1 and conv2, pooling after conv5 (paper, section
 /// 3.1 "Encoder").
 ///
 /// Local response normalisation is `x / (1 + 1e-4/5 sum x^2)^0.75` over five channels.
 ///
-/// It is what pretraining is for, and stands alone: from a pretrained model or a file
-/// ([`load`](Self::load), [`FeatureModelConfig::load_encoder`]), on pictures of any side.
+/// Pretraining is for this part. It stands alone: from a pretrained model or a file ([`load`](Self::load),
+/// [`FeatureModelConfig::load_encoder`]), on pictures of any side.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -54,13 +120,13 @@ const SMALLEST: usize = 67;
 #[derive(Module, Debug)]
 pub struct FeatureEncoder {
     conv1: Conv2d,
-    pool1: Shrink,
+    pool1: Pool,
     conv2: Conv2d,
-    pool2: Shrink,
+    pool2: Pool,
     conv3: Conv2d,
     conv4: Conv2d,
     conv5: Conv2d,
-    pool5: Shrink,
+    pool5: Pool,
     #[module(skip)]
     config: FeatureModelConfig,
 }
@@ -77,16 +143,16 @@ impl FeatureEncoder {
                 .with_initializer(Initializer::Zeros)
                 .init(device)
         };
-        let shrink = |channels| Shrink::new(config.pooling, channels, device);
+        let pool = |channels| Pool::new(config.pooling, channels, device);
         Self {
             conv1: conv([3, c1], CONV1, 1),
-            pool1: shrink(c1),
+            pool1: pool(c1),
             conv2: conv([c1, c2], CONV2, groups),
-            pool2: shrink(c2),
+            pool2: pool(c2),
             conv3: conv([c2, c3], CONV3, 1),
             conv4: conv([c3, c4], CONV3, groups),
             conv5: conv([c4, c5], CONV3, groups),
-            pool5: shrink(c5),
+            pool5: pool(c5),
             config: config.clone(),
         }
     }
@@ -138,12 +204,13 @@ impl FeatureEncoder {
 
     /// From the map before a layer to the layer's own.
     fn layer(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
-        self.shrunk(layer, self.convolved(layer, x))
+        self.pooled(layer, self.convolved(layer, x))
     }
 
     /// A layer's convolution with what follows it, up to its pooling (shapes at width 64 and 227 pixels).
-    pub(super) fn convolved(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
-        let conv = |conv, window, x| Step::<Conv2d>::new(conv, None, window, Activation::Relu).forward(x);
+    pub(crate) fn convolved(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
+        let conv =
+            |conv, geometry, x| ConvBlock::<Conv2d>::new(conv, None, geometry, Activation::Relu).forward(x);
         match layer {
             FeatureLayer::Pool1 => self.normalise(conv(&self.conv1, CONV1, x)), // [batch, 96, 55, 55]
             FeatureLayer::Pool2 => self.normalise(conv(&self.conv2, CONV2, x)), // [batch, 256, 27, 27]
@@ -155,7 +222,7 @@ impl FeatureEncoder {
     }
 
     /// A layer's pooling, where it has one.
-    pub(super) fn shrunk(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn pooled(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
         match layer {
             FeatureLayer::Pool1 => self.pool1.forward(x), // [batch, 96, 27, 27]
             FeatureLayer::Pool2 => self.pool2.forward(x), // [batch, 256, 13, 13]
@@ -165,7 +232,7 @@ impl FeatureEncoder {
     }
 
     /// A layer's convolution, where it has one.
-    pub(super) fn convolution_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, ConvGeometry)> {
+    pub(crate) fn convolution_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, ConvGeometry)> {
         match layer {
             FeatureLayer::Pool1 => Some((&mut self.conv1, CONV1)),
             FeatureLayer::Pool2 => Some((&mut self.conv2, CONV2)),
@@ -177,7 +244,7 @@ impl FeatureEncoder {
     }
 
     /// The convolution that is a layer's pooling, where pooling is learned.
-    pub(super) fn pooling_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, ConvGeometry)> {
+    pub(crate) fn pooling_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, ConvGeometry)> {
         let pooling = match layer {
             FeatureLayer::Pool1 => &mut self.pool1,
             FeatureLayer::Pool2 => &mut self.pool2,
@@ -185,8 +252,8 @@ impl FeatureEncoder {
             FeatureLayer::Conv3 | FeatureLayer::Conv4 | FeatureLayer::Conv5 => return None,
         };
         match pooling {
-            Shrink::Max(_) => None,
-            Shrink::Convolution(conv) => Some((conv, SHRINK)),
+            Pool::Max(_) => None,
+            Pool::Convolution(conv) => Some((conv, POOL)),
         }
     }
 
@@ -194,7 +261,7 @@ impl FeatureEncoder {
         if self.config.local_response_norm { RESPONSE_NORM.forward(x) } else { x }
     }
 
-    pub(super) fn expect_pictures(x: &Tensor<4>) {
+    pub(crate) fn expect_pictures(x: &Tensor<4>) {
         let [_, channels, height, width] = x.dims();
         assert!(
             channels == 3 && height >= SMALLEST && width >= SMALLEST,
@@ -205,22 +272,22 @@ impl FeatureEncoder {
 }
 
 /// Halves a map: by its maxima (Burn's layer stands for them; it has no parameters), or by a learned
-/// convolution of the same window and stride.
+/// convolution of the same kernel and stride.
 #[derive(Module, Debug)]
-pub(crate) enum Shrink {
+pub(crate) enum Pool {
     Max(MaxPool2d),
     Convolution(Conv2d),
 }
 
-impl Shrink {
+impl Pool {
     fn new(pooling: Pooling, channels: usize, device: &Device) -> Self {
         match pooling {
             Pooling::Max => {
-                Self::Max(MaxPool2dConfig::new([SHRINK.kernel; 2]).with_strides([SHRINK.stride; 2]).init())
+                Self::Max(MaxPool2dConfig::new([POOL.kernel; 2]).with_strides([POOL.stride; 2]).init())
             }
             Pooling::Convolution => Self::Convolution(
-                Conv2dConfig::new([channels, channels], [SHRINK.kernel; 2])
-                    .with_stride([SHRINK.stride; 2])
+                Conv2dConfig::new([channels, channels], [POOL.kernel; 2])
+                    .with_stride([POOL.stride; 2])
                     .with_initializer(Initializer::Zeros)
                     .init(device),
             ),
@@ -229,8 +296,8 @@ impl Shrink {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Max(_) => max_pool(x, SHRINK),
-            Self::Convolution(conv) => Step::new(conv, None, SHRINK, Activation::Relu).forward(x),
+            Self::Max(_) => max_pool(x, POOL),
+            Self::Convolution(conv) => ConvBlock::new(conv, None, POOL, Activation::Relu).forward(x),
         }
     }
 }
@@ -241,12 +308,22 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn names_round_trip_and_others_are_refused() {
+        for layer in FeatureLayer::ALL {
+            assert_eq!(layer.name().parse::<FeatureLayer>().expect("own name"), layer);
+        }
+        let error = "pool6".parse::<FeatureLayer>().expect_err("no such layer").to_string();
+        assert!(error.contains("choose pool1, pool2, conv3, conv4, conv5, pool5"), "{error}");
+        assert!(FeatureLayer::ALL.is_sorted());
+    }
+
     fn values(map: Tensor<4>) -> Vec<f32> {
         map.into_data().try_to_vec().expect("f32")
     }
 
     #[test]
-    fn maps_have_alexnets_sides_and_are_the_same_one_by_one() {
+    fn maps_have_alexnets_sides_and_equal_map_at() {
         let device = Device::flex();
         // worked out by hand: (side - 11) / 4 + 1, then three times (side - 3) / 2 + 1
         for (size, sides) in [(227, [27, 13, 6]), (131, [15, 7, 3]), (99, [11, 5, 2]), (67, [7, 3, 1])] {

@@ -1,21 +1,19 @@
-//! What stands in for hidden pixels before the network sees a picture.
+//! What replaces hidden pixels before the network sees a picture.
 
 use burn::tensor::Tensor;
 use context_encoder_ops::{self as ops, smooth};
 use serde::{Deserialize, Serialize};
 
-/// The ImageNet mean colour, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean
-/// value").
+/// The ImageNet mean color, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean value").
 const IMAGENET_MEAN: [f32; 3] = [123.0, 117.0, 104.0];
 
-/// What the authors' published code writes instead: the same three numbers with red and green
-/// swapped on their way through a blue-green-red convention.
+/// What the authors' published code writes instead: the same numbers, scrambled by a blue-green-red convention.
 const AUTHORS_MEAN: [f32; 3] = [117.0, 104.0, 123.0];
 
 /// Largest correction of a smooth fill, in the network's range: from the darkest value to the lightest.
-const REACH: f32 = 2.0;
+const MAX_CORRECTION: f32 = 2.0;
 
-/// What stands in for hidden pixels before the network sees a picture, and what its answer is added to.
+/// What replaces hidden pixels before the network sees a picture, and what its output is added to.
 ///
 /// The fill is part of a trained network: weights trained with one lose accuracy under another, so it travels inside
 /// the weights file.
@@ -26,17 +24,16 @@ pub enum InitialFill {
     /// The ImageNet mean, red 123, green 117, blue 104 (the paper's words).
     #[default]
     Mean,
-    /// Red 117, green 104, blue 123, as the authors' code does it. Keep it for weights that were
-    /// trained elsewhere.
+    /// Red 117, green 104, blue 123, as the authors' code does it. For weights that were trained so.
     Authors,
-    /// A [smooth surface](context_encoder_ops::smooth) through the visible pixels. The network then predicts what to
-    /// add to it: it need not carry through its narrow middle what the hole's border says already.
+    /// A [smooth surface](context_encoder_ops::smooth) through the visible pixels. The network then predicts a
+    /// correction: its bottleneck need not carry what the hole's border says already.
     Smooth,
 }
 
 impl InitialFill {
-    /// The colour of a hole, red, green and blue in the network's range `[-1, 1]`; for [`Smooth`](Self::Smooth), which
-    /// has none, the mean, for drawings.
+    /// The color of a hole, red, green and blue in the network's range `[-1, 1]`; for [`Smooth`](Self::Smooth), which has
+    /// none, the mean, for drawings.
     ///
     /// ```
     /// use context_encoder_model::InitialFill;
@@ -52,7 +49,7 @@ impl InitialFill {
         bytes.map(|value| 2.0 * value / 255.0 - 1.0)
     }
 
-    /// Hides part of a batch of pictures: `(1 - M) x + M fill`. No gradient goes through a smooth fill.
+    /// Replaces the hidden pixels of a batch: `(1 - M) x + M fill`. No gradient goes through a smooth fill.
     ///
     /// # Shapes
     /// - `images`: `[batch, 3, height, width]` in `[-1, 1]`
@@ -65,14 +62,14 @@ impl InitialFill {
         }
     }
 
-    /// The network's prediction from its last layer's answer in `(-1, 1)`: the answer itself, or `fill + 2 answer`.
+    /// The prediction from the last layer's output in `(-1, 1)`: the output itself, or `fill + 2 output`.
     ///
     /// # Shapes
-    /// - `fill`: the predicted part of what [`apply_mask`](Self::apply_mask) gave; `answer`: alike
-    pub(crate) fn complete(self, fill: impl FnOnce() -> Tensor<4>, answer: Tensor<4>) -> Tensor<4> {
+    /// - `fill`: the predicted part of what [`apply_mask`](Self::apply_mask) returned; `output`: of the same shape
+    pub(crate) fn prediction(self, fill: impl FnOnce() -> Tensor<4>, output: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Mean | Self::Authors => answer,
-            Self::Smooth => fill() + answer.mul_scalar(REACH),
+            Self::Mean | Self::Authors => output,
+            Self::Smooth => fill() + output.mul_scalar(MAX_CORRECTION),
         }
     }
 }
@@ -98,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_fills_hold_the_same_numbers_in_another_order() {
+    fn both_means_are_the_same_numbers_in_another_order() {
         let sorted = |fill: InitialFill| {
             let mut rgb = fill.rgb();
             rgb.sort_by(f32::total_cmp);
@@ -109,11 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn a_smooth_fill_is_corrected_and_a_colour_replaced() {
+    fn a_smooth_fill_is_corrected_and_a_color_replaced() {
         let device = Device::flex();
-        let answer = Tensor::<4>::full([1, 3, 2, 2], 0.25, &device);
+        let output = Tensor::<4>::full([1, 3, 2, 2], 0.25, &device);
         let fill = || Tensor::<4>::full([1, 3, 2, 2], -0.5, &device);
-        let predicted = |kind: InitialFill| kind.complete(fill, answer.clone()).max().into_scalar::<f32>();
+        let predicted = |kind: InitialFill| kind.prediction(fill, output.clone()).max().into_scalar::<f32>();
         assert_eq!(predicted(InitialFill::Mean), 0.25);
         assert_eq!(predicted(InitialFill::Smooth), 0.0);
     }

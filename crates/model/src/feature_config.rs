@@ -2,10 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::FeatureModel;
 use crate::{InitialFill, ModelError};
 
 /// Side of AlexNet's input pictures, pixels.
@@ -18,7 +16,7 @@ const REST: usize = 35;
 /// Pixels from one position of pool5 to the next.
 const STRIDE: usize = 32;
 
-/// Sides of pool5's map that can be asked for: 99 to 483 pixels.
+/// Accepted sides of pool5's map: 99 to 483 pixels.
 const MAP_SIDES: RangeInclusive<usize> = 2..=14;
 
 /// How the encoder shrinks its maps after conv1, conv2 and conv5.
@@ -29,12 +27,12 @@ pub enum Pooling {
     /// 3x3 max pooling of stride 2, as in AlexNet and all feature-learning results of the paper.
     #[default]
     Max,
-    /// A 3x3 convolution of stride 2 in its place, followed by a rectifier ("pool-free"; the paper
+    /// A 3x3 convolution of stride 2 in its place, followed by ReLU ("pool-free"; the paper
     /// found it finer for inpainting).
     Convolution,
 }
 
-/// Architecture of a [`FeatureModel`].
+/// Architecture of a [`FeatureModel`](crate::FeatureModel).
 ///
 /// | field | meaning | default | range |
 /// |---|---|---|---|
@@ -43,7 +41,7 @@ pub enum Pooling {
 /// | `pooling` | max pooling, or convolutions in its place | max | |
 /// | `local_response_norm` | AlexNet's normalisation after conv1 and conv2 | on | |
 /// | `groups` | convolution groups of conv2, conv4 and conv5 | 2 | 1, 2 |
-/// | `fill` | colour that stands in for hidden pixels | mean | |
+/// | `fill` | color that replaces hidden pixels | mean | |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureModelConfig {
@@ -58,7 +56,7 @@ pub struct FeatureModelConfig {
     pub local_response_norm: bool,
     /// Convolution groups of conv2, conv4 and conv5: 2 in AlexNet.
     pub groups: usize,
-    /// Colour that stands in for hidden pixels.
+    /// Color that replaces hidden pixels.
     pub fill: InitialFill,
 }
 
@@ -87,21 +85,18 @@ impl FeatureModelConfig {
     }
 
     /// Sets the side of the pictures, pixels (227 is AlexNet).
-    pub fn with_size(mut self, size: usize) -> Self {
-        self.size = size;
-        self
+    pub fn with_size(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     /// Sets the width (64 is AlexNet).
-    pub fn with_width(mut self, width: usize) -> Self {
-        self.width = width;
-        self
+    pub fn with_width(self, width: usize) -> Self {
+        Self { width, ..self }
     }
 
     /// Sets how the encoder shrinks its maps.
-    pub fn with_pooling(mut self, pooling: Pooling) -> Self {
-        self.pooling = pooling;
-        self
+    pub fn with_pooling(self, pooling: Pooling) -> Self {
+        Self { pooling, ..self }
     }
 
     /// Checks every field.
@@ -134,25 +129,6 @@ impl FeatureModelConfig {
             );
         }
         Ok(())
-    }
-
-    /// Builds the network with fresh weights drawn from seed 0, the same on every device.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
-    pub fn init(&self, device: &Device) -> Result<FeatureModel, ModelError> {
-        self.init_seeded(0, device)
-    }
-
-    /// Builds the network with fresh weights drawn from `seed`: He's normal initialisation for
-    /// convolutions and up-convolutions, N(0, 1/n^2) for the channel-wise layer (which keeps the
-    /// scale of a map of n x n positions), biases 0.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
-    pub fn init_seeded(&self, seed: u64, device: &Device) -> Result<FeatureModel, ModelError> {
-        self.validate()?;
-        Ok(FeatureModel::new(self, seed, device))
     }
 
     /// Side of the map between encoder and decoder (pool5): 6 at size 227.
@@ -201,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn files_without_a_size_are_alexnets() {
+    fn json_without_a_size_is_alexnet() {
         let json = r#"{"width":64,"pooling":"max","local_response_norm":true,"groups":2,"fill":"mean"}"#;
         assert_eq!(
             serde_json::from_str::<FeatureModelConfig>(json).expect("old"),
