@@ -1,13 +1,13 @@
 //! What each operation costs, beside the device's own matrix product: layers of the networks at batch 16, forward and
-//! with both gradients. With `CONTEXT_ENCODER_KERNELS=plain` the plain forms are measured.
+//! with both gradients. With `CONTEXT_ENCODER_KERNELS=reference` the reference implementations are measured.
 //!
-//! Throughput is in multiplications of the plain form (a multiplication and an addition count as one): minimal filtering
+//! Throughput is in multiplications of the reference (a multiplication and an addition count as one): minimal filtering
 //! needs 9 for 16 of them, so it may pass the matrix product.
 
 use burn::tensor::{Distribution, Tensor};
 use context_encoder::{
     Device, device,
-    ops::{Activation, AdamStep, BatchNorm, Conv2d, ConvGeometry, ConvTranspose2d, adam},
+    ops::{Activation, AdamStep, BatchNorm, ConvGeometry, ConvLayer},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -15,7 +15,7 @@ const BATCH: usize = 16;
 const HALVING: ConvGeometry = ConvGeometry::new(4, 2, 1);
 const WHOLE_MAP: ConvGeometry = ConvGeometry::new(4, 1, 0);
 
-/// Channels of the large map and of the small one, side of the large map, window: from the picture inwards.
+/// Channels of the large map and of the small one, side of the large map, geometry: from the image inwards.
 const LAYERS: [(usize, usize, usize, ConvGeometry); 6] = [
     (3, 64, 128, HALVING),
     (64, 64, 64, HALVING),
@@ -52,14 +52,14 @@ fn peak(criterion: &mut Criterion) {
 
 fn layers(criterion: &mut Criterion) {
     let device = cpu();
-    for (large, small, side, window) in LAYERS {
-        let down = window.down(side);
-        let products = BATCH * small * large * window.kernel * window.kernel * down * down;
-        let name = format!("{large}x{side}x{side} and {small}x{down}x{down}");
-        let convolution = Conv2d { window, groups: 1, activation: Activation::Identity };
-        let up = ConvTranspose2d { window, activation: Activation::Identity };
-        let weight = [small, large, window.kernel, window.kernel];
-        let (outside, inside) = ([BATCH, large, side, side], [BATCH, small, down, down]);
+    for (large, small, side, geometry) in LAYERS {
+        let output = geometry.output_size(side);
+        let products = BATCH * small * large * geometry.kernel * geometry.kernel * output * output;
+        let name = format!("{large}x{side}x{side} and {small}x{output}x{output}");
+        let convolution = ConvLayer::conv2d(geometry, 1, Activation::Identity);
+        let transposed = ConvLayer::conv_transpose2d(geometry, Activation::Identity);
+        let weight = convolution.weight_shape(large, small);
+        let (outside, inside) = ([BATCH, large, side, side], [BATCH, small, output, output]);
 
         let mut group = criterion.benchmark_group("convolution");
         group.throughput(Throughput::Elements(products as u64)).sample_size(10);
@@ -79,11 +79,11 @@ fn layers(criterion: &mut Criterion) {
         });
         group.finish();
 
-        let mut group = criterion.benchmark_group("up-convolution");
+        let mut group = criterion.benchmark_group("transposed convolution");
         group.throughput(Throughput::Elements(products as u64)).sample_size(10);
         let (x, w) = (map(inside, &device), noise(weight, &device));
         group.bench_function(BenchmarkId::new("forward", &name), |bencher| {
-            bencher.iter(|| wait(up.forward(x.clone(), w.clone(), None), &device));
+            bencher.iter(|| wait(transposed.forward(x.clone(), w.clone(), None), &device));
         });
         group.finish();
     }
@@ -92,14 +92,14 @@ fn layers(criterion: &mut Criterion) {
 fn others(criterion: &mut Criterion) {
     let device = cpu();
     let recording = device.clone().autodiff();
-    let mut group = criterion.benchmark_group("batch norm and rectifier");
+    let mut group = criterion.benchmark_group("batch norm and ReLU");
     let dims = [BATCH, 64, 32, 32];
-    let norm = BatchNorm { parts: 1, epsilon: 1e-5, activation: Activation::Relu };
+    let norm = BatchNorm { ghost_batches: 1, epsilon: 1e-5, activation: Activation::Relu };
     let (x, one) = (map(dims, &recording).require_grad(), Tensor::<1>::ones([64], &recording).require_grad());
     group.throughput(Throughput::Elements(dims.iter().product::<usize>() as u64)).sample_size(20);
     group.bench_function("forward and gradients", |bencher| {
         bencher.iter(|| {
-            let y = norm.forward(x.clone(), one.clone(), one.clone()).output;
+            let (y, _) = norm.forward(x.clone(), one.clone(), one.clone());
             wait(x.grad(&y.sum().backward()).expect("tracked"), &device)
         });
     });
@@ -107,7 +107,7 @@ fn others(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("adam");
     let size = 4 << 20;
-    let step = AdamStep { beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, learning_rate: 1e-4, time: 1 };
+    let step = AdamStep { beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, learning_rate: 1e-4, step: 1 };
     let gradient = noise([size], &device);
     let zeros = gradient.zeros_like();
     let mut state = Some((gradient.clone() * 2.0, [zeros.clone() + 1.0, zeros + 2.0]));
@@ -115,7 +115,7 @@ fn others(criterion: &mut Criterion) {
     group.bench_function("a step", |bencher| {
         bencher.iter(|| {
             let (weights, moments) = state.take().expect("put back below");
-            state = Some(adam(step, weights, gradient.clone(), moments));
+            state = Some(step.apply(weights, gradient.clone(), moments));
         });
     });
     group.finish();

@@ -8,7 +8,7 @@ use context_encoder::{
     device,
     loss::Objective,
     model::{BottleneckConfig, FeatureModelConfig, Prediction},
-    ops::implementation::with_reference,
+    ops::with_reference,
     train::{Learner, Run, TrainConfig},
 };
 

@@ -13,7 +13,7 @@ mod training;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::Device;
-use context_encoder_ops::implementation::with_reference;
+use context_encoder_ops::with_reference;
 
 use check::Output;
 pub use check::{Check, Verdict};

@@ -9,8 +9,8 @@ use context_encoder_loss::{
 };
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
-    Activation, AdamStep, BatchNorm, Conv2d, ConvGeometry, ConvKind, ConvLayer, ConvTranspose2d,
-    InferenceLayer, LocalResponseNorm, adam, apply_mask, max_pool, resize, smooth, tanh,
+    Activation, AdamStep, BatchNorm, ConvGeometry, ConvLayer, InferenceLayer, LocalResponseNorm, apply_mask,
+    max_pool, resize, smooth_fill, tanh,
 };
 
 use crate::{
@@ -22,16 +22,16 @@ const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
 pub(crate) fn parts() -> Vec<Part> {
     let down = |name, window, groups, x, outputs| {
-        let layer = Conv2d { window, groups, activation: LEAKY };
-        Part::new(name, move |device| linear(layer.into(), x, outputs, device))
+        let layer = ConvLayer::conv2d(window, groups, LEAKY);
+        Part::new(name, move |device| linear(layer, x, outputs, device))
     };
     let down_in_place = |name, window, x, outputs| {
-        let layer = Conv2d { window, groups: 1, activation: LEAKY };
-        Part::new(name, move |device| in_place(layer.into(), x, outputs, device))
+        let layer = ConvLayer::conv2d(window, 1, LEAKY);
+        Part::new(name, move |device| in_place(layer, x, outputs, device))
     };
     let up = |name, window, x, outputs| {
-        let layer = ConvTranspose2d { window, activation: Activation::Relu };
-        Part::new(name, move |device| linear(layer.into(), x, outputs, device))
+        let layer = ConvLayer::conv_transpose2d(window, Activation::Relu);
+        Part::new(name, move |device| linear(layer, x, outputs, device))
     };
     vec![
         down("convolution 4x4 /2", ConvGeometry::new(4, 2, 1), 1, [4, 24, 16, 16], 40),
@@ -46,8 +46,8 @@ pub(crate) fn parts() -> Vec<Part> {
         down_in_place("one logit, moved", ConvGeometry::new(4, 1, 0), [16, 128, 4, 4], 1),
         down_in_place("one channel, moved", ConvGeometry::new(1, 1, 0), [3, 2, 2, 2], 1),
         Part::new("up to one channel, moved", |device| {
-            let layer = ConvTranspose2d { window: ConvGeometry::new(4, 2, 1), activation: Activation::Relu };
-            in_place(layer.into(), [3, 8, 4, 4], 1, device)
+            let layer = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 2, 1), Activation::Relu);
+            in_place(layer, [3, 8, 4, 4], 1, device)
         }),
         down_in_place("convolution, moved", ConvGeometry::new(4, 2, 1), [4, 24, 16, 16], 40),
         Part::new("batch norm", |device| batch_norm(1, device)),
@@ -57,7 +57,7 @@ pub(crate) fn parts() -> Vec<Part> {
             map(device, [2, 24, 13, 15], |x| max_pool(x, ConvGeometry::new(3, 2, 0)))
         }),
         Part::new("response normalisation", |device| {
-            let norm = LocalResponseNorm { channels: 5, alpha: 1.0, bias: 1.0 };
+            let norm = LocalResponseNorm { size: 5, alpha: 1.0, k: 1.0 };
             map(device, [2, 24, 9, 7], move |x| norm.forward(x))
         }),
         Part::new("bilinear resize", |device| map(device, [2, 3, 41, 41], |x| resize(x, 57))),
@@ -72,7 +72,7 @@ pub(crate) fn parts() -> Vec<Part> {
         Part::new("smooth fill", |device| {
             let device = device.clone().without_autodiff();
             let masks = central_masks(2, 64, 0, &device);
-            Ok(vec![Output::forward("output", smooth(noise([2, 3, 64, 64], 1, &device), masks))?])
+            Ok(vec![Output::forward("output", smooth_fill(noise([2, 3, 64, 64], 1, &device), masks))?])
         }),
         Part::new("losses", losses),
         Part::new("Adam", adam_steps),
@@ -81,7 +81,7 @@ pub(crate) fn parts() -> Vec<Part> {
 
 /// Output and all gradients of a layer, and the output of its inference form.
 fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Outputs {
-    let weights = weights_of(layer, dims, outputs);
+    let weights = layer.weight_shape(dims[1], outputs);
     let autodiff = device.clone().autodiff();
     let [x, weight] =
         [(dims, 1), (weights, 2)].map(|(dims, seed)| noise(dims, seed, &autodiff).require_grad());
@@ -101,19 +101,11 @@ fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -
     ])
 }
 
-fn weights_of(layer: ConvLayer, [_, inputs, _, _]: [usize; 4], outputs: usize) -> [usize; 4] {
-    let kernel = layer.window.kernel;
-    match layer.way {
-        ConvKind::Conv2d => [outputs, inputs / layer.groups, kernel, kernel],
-        ConvKind::ConvTranspose2d => [inputs, outputs, kernel, kernel],
-    }
-}
-
 /// A layer's output and gradients after operations that may overwrite them in place, as nothing else holds them. This checks
 /// devices that fuse operations; tensors that are only read, as in `linear`, can be right all the same.
 fn in_place(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Outputs {
     let device = device.clone().autodiff();
-    let [x, weight] = [(dims, 1), (weights_of(layer, dims, outputs), 2)]
+    let [x, weight] = [(dims, 1), (layer.weight_shape(dims[1], outputs), 2)]
         .map(|(dims, seed)| noise(dims, seed, &device).require_grad());
     let y = layer.forward(x.clone(), weight.clone(), None);
     let mut gradients = weighted_sum(y.clone(), 4).backward();
@@ -147,16 +139,16 @@ fn batch_norm(ghost_batches: usize, device: &Device) -> Outputs {
     let device = device.clone().autodiff();
     let x = noise([6, 24, 8, 8], 1, &device).require_grad();
     let [gamma, beta] = [2, 3].map(|seed| noise([24], seed, &device).require_grad());
-    let norm = BatchNorm { parts: ghost_batches, epsilon: 1e-5, activation: LEAKY };
-    let y = norm.forward(x.clone(), gamma.clone(), beta.clone());
-    let gradients = weighted_sum(y.output.clone(), 4).backward();
+    let norm = BatchNorm { ghost_batches, epsilon: 1e-5, activation: LEAKY };
+    let (y, stats) = norm.forward(x.clone(), gamma.clone(), beta.clone());
+    let gradients = weighted_sum(y.clone(), 4).backward();
     let mut statistics = Output::new("statistics", FORWARD);
-    for (batch, moments) in y.statistics.into_iter().enumerate() {
-        statistics = statistics.with(format!("mean {batch}"), moments.mean)?;
-        statistics = statistics.with(format!("variance {batch}"), moments.variance)?;
+    for (batch, stats) in stats.into_iter().enumerate() {
+        statistics = statistics.with(format!("mean {batch}"), stats.mean)?;
+        statistics = statistics.with(format!("variance {batch}"), stats.variance)?;
     }
     Ok(vec![
-        Output::forward("output", y.output)?,
+        Output::forward("output", y)?,
         statistics,
         Output::new("gradients", GRADIENT)
             .with_gradient("x", &x, &gradients)?
@@ -216,10 +208,10 @@ fn adam_steps(device: &Device) -> Outputs {
     let device = device.clone().without_autodiff();
     let mut weights = noise([40, 24, 4, 4], 1, &device);
     let mut moments = [weights.zeros_like(), weights.zeros_like()];
-    for time in 1..=3 {
-        let step = AdamStep { beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, learning_rate: 2e-3, time };
-        let gradient = noise(weights.dims(), 1 + time as u64, &device);
-        (weights, moments) = adam(step, weights, gradient, moments);
+    for step in 1..=3 {
+        let adam = AdamStep { beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, learning_rate: 2e-3, step };
+        let gradient = noise(weights.dims(), 1 + step as u64, &device);
+        (weights, moments) = adam.apply(weights, gradient, moments);
     }
     let [first, second] = moments;
     Ok(vec![

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// AlexNet's local response normalisation.
-const RESPONSE_NORM: LocalResponseNorm = LocalResponseNorm { channels: 5, alpha: 1e-4, bias: 1.0 };
+const RESPONSE_NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, k: 1.0 };
 
 /// Geometries of conv1, conv2, and conv3 to conv5.
 const CONV1: ConvGeometry = ConvGeometry::new(11, 4, 0);

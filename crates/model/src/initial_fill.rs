@@ -1,7 +1,7 @@
 //! What replaces hidden pixels before the network sees a picture.
 
 use burn::tensor::Tensor;
-use context_encoder_ops::{self as ops, smooth};
+use context_encoder_ops::{self as ops, smooth_fill};
 use serde::{Deserialize, Serialize};
 
 /// The ImageNet mean color, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean value").
@@ -26,7 +26,7 @@ pub enum InitialFill {
     Mean,
     /// Red 117, green 104, blue 123, as the authors' code does it. For weights that were trained so.
     Authors,
-    /// A [smooth surface](context_encoder_ops::smooth) through the visible pixels. The network then predicts a
+    /// A [smooth surface](context_encoder_ops::smooth_fill) through the visible pixels. The network then predicts a
     /// correction: its bottleneck need not carry what the hole's border says already.
     Smooth,
 }
@@ -58,7 +58,7 @@ impl InitialFill {
     pub fn apply_mask(self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Mean | Self::Authors => ops::apply_mask(images, masks, self.rgb()),
-            Self::Smooth => smooth(images, masks),
+            Self::Smooth => smooth_fill(images, masks),
         }
     }
 

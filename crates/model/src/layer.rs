@@ -79,7 +79,7 @@ pub(crate) trait ConvWeights {
 
 impl ConvWeights for Conv2d {
     fn layer(&self, geometry: ConvGeometry, activation: Activation) -> ConvLayer {
-        ops::Conv2d { window: geometry, groups: self.groups, activation }.into()
+        ConvLayer::conv2d(geometry, self.groups, activation)
     }
 
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -89,7 +89,7 @@ impl ConvWeights for Conv2d {
 
 impl ConvWeights for ConvTranspose2d {
     fn layer(&self, geometry: ConvGeometry, activation: Activation) -> ConvLayer {
-        ops::ConvTranspose2d { window: geometry, activation }.into()
+        ConvLayer::conv_transpose2d(geometry, activation)
     }
 
     fn parameters(&self) -> (Tensor<4>, Option<Tensor<1>>) {
@@ -144,7 +144,7 @@ impl<'a, C: ConvWeights> ConvBlock<'a, C> {
     pub(crate) fn inference_layer_with(self, storage: Storage) -> InferenceLayer {
         let Self { conv, norm, geometry, activation } = self;
         let (weight, bias) = conv.parameters();
-        InferenceLayer::stored(storage, conv.layer(geometry, activation), weight, affine(norm, bias))
+        InferenceLayer::with_storage(storage, conv.layer(geometry, activation), weight, affine(norm, bias))
     }
 }
 
@@ -156,9 +156,10 @@ fn normalise(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: G
     }
     let device = x.device();
     let GhostBatches { batches, ghost_batches } = division;
-    let normalisation = ops::BatchNorm { parts: batches * ghost_batches, epsilon: norm.epsilon, activation };
-    let result = normalisation.forward(x, norm.gamma.val(), norm.beta.val());
-    for batch in result.statistics.chunks(ghost_batches) {
+    let count = batches * ghost_batches;
+    let batch_norm = ops::BatchNorm { ghost_batches: count, epsilon: norm.epsilon, activation };
+    let (output, stats) = batch_norm.forward(x, norm.gamma.val(), norm.beta.val());
+    for batch in stats.chunks(ghost_batches) {
         let BatchStats { mean, variance } = BatchStats::mean_of(batch);
         for (running, new) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
             let old = running.value_sync().to_device(&device);
@@ -166,7 +167,7 @@ fn normalise(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: G
             running.update(updated.detach());
         }
     }
-    result.output
+    output
 }
 
 /// Bias and batch norm by its running statistics as one scale and shift of every channel.

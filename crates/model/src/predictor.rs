@@ -94,7 +94,7 @@ mod tests {
         module::{Module, ModuleMapper, Param},
         tensor::{Device, TensorData},
     };
-    use context_encoder_ops::implementation::with_reference;
+    use context_encoder_ops::with_reference;
 
     use super::*;
     use crate::BottleneckConfig;

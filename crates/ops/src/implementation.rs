@@ -1,51 +1,64 @@
-//! Which form of an operation runs: decided here and nowhere else.
+//! Which implementation of an operation runs: decided here and nowhere else.
 
-use std::{cell::Cell, sync::LazyLock};
+use std::{cell::Cell, sync::LazyLock, thread::LocalKey};
 
 use burn::tensor::{DType, Tensor};
 
-/// The two forms of every operation.
+/// The two implementations of every operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Implementation {
+pub(crate) enum Implementation {
     /// Burn's tensor operations.
     Reference,
     /// Kernels of this crate.
     Optimized,
 }
 
-/// An environment variable for the whole program, to find out whether a kernel is to blame: `plain`
-/// turns the fast forms off, `scalar` and `avx2` make them use a lesser vector unit than there is.
-pub const SWITCH: &str = "CONTEXT_ENCODER_KERNELS";
+/// An environment variable for the whole program, to find out whether a kernel is to blame: `reference` (or
+/// its old name `plain`) turns the kernels off, `scalar` and `avx2` make them use a lesser vector unit than
+/// there is.
+const KERNELS: &str = "CONTEXT_ENCODER_KERNELS";
 
 impl Implementation {
-    /// The form for this tensor: fast for `f32` on Burn's `flex` backend (with the feature `flex`, and
-    /// `autodiff` where gradients are recorded without checkpointing), plain everywhere else.
-    pub fn of<const D: usize>(x: &Tensor<D>) -> Self {
+    /// The implementation for this tensor: optimized for `f32` on Burn's `flex` backend (with the feature
+    /// `flex`, and `autodiff` where gradients are recorded without checkpointing), reference everywhere
+    /// else.
+    pub(crate) fn of<const D: usize>(x: &Tensor<D>) -> Self {
         let on = !*OFF && !FORCE_REFERENCE.get();
         if on && x.dtype() == DType::F32 && on_flex(x) { Self::Optimized } else { Self::Reference }
     }
 }
 
-/// Computes with plain forms only, in this thread: to compare the two forms on one device.
+/// Runs `compute` with reference implementations only, in this thread: to compare both implementations on one
+/// device.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use context_encoder_ops::implementation::{Implementation, with_reference};
+/// use context_encoder_ops::{tanh, with_reference};
 ///
-/// let x = Tensor::<1>::ones([1], &Device::default());
-/// assert_eq!(with_reference(|| Implementation::of(&x)), Implementation::Reference);
+/// let x = Tensor::<4>::ones([1, 1, 1, 1], &Device::default());
+/// let y = with_reference(|| tanh(x.clone()));
+/// assert_eq!(y.into_scalar::<f32>(), x.tanh().into_scalar::<f32>()); // Burn's own
 /// ```
 pub fn with_reference<T>(compute: impl FnOnce() -> T) -> T {
-    /// Puts back what was, however the computation ends.
-    struct Before(bool);
+    with_value(&FORCE_REFERENCE, true, compute)
+}
 
-    impl Drop for Before {
+/// Runs `compute` with another value of a setting of this thread; puts back what was, however the computation
+/// ends.
+pub(crate) fn with_value<S: Copy + 'static, T>(
+    setting: &'static LocalKey<Cell<S>>,
+    value: S,
+    compute: impl FnOnce() -> T,
+) -> T {
+    struct Restore<S: Copy + 'static>(&'static LocalKey<Cell<S>>, S);
+
+    impl<S: Copy> Drop for Restore<S> {
         fn drop(&mut self) {
-            FORCE_REFERENCE.set(self.0);
+            self.0.set(self.1);
         }
     }
 
-    let _before = Before(FORCE_REFERENCE.replace(true));
+    let _restore = Restore(setting, setting.replace(value));
     compute()
 }
 
@@ -53,11 +66,12 @@ thread_local! {
     static FORCE_REFERENCE: Cell<bool> = const { Cell::new(false) };
 }
 
-static OFF: LazyLock<bool> = LazyLock::new(|| switch().is_some_and(|value| value == "plain"));
+static OFF: LazyLock<bool> =
+    LazyLock::new(|| kernels_variable().is_some_and(|value| value == "reference" || value == "plain"));
 
-/// What [`SWITCH`] says.
-pub(crate) fn switch() -> Option<String> {
-    std::env::var(SWITCH).ok()
+/// What [`KERNELS`] says.
+pub(crate) fn kernels_variable() -> Option<String> {
+    std::env::var(KERNELS).ok()
 }
 
 #[cfg(feature = "flex")]

@@ -1,67 +1,93 @@
-//! Fast forms of what context encoders compute.
+//! What context encoders compute, and how it is computed fast.
 //!
-//! Each operation has two forms. The **plain** form is written in Burn's tensor operations: it says
-//! what is computed, runs on every device, and is what the fast form is tested against. The **fast**
-//! form runs on Burn's processor backend (`flex`): one pass over memory for what is several plain
-//! operations, on every core, with the processor's widest vectors, found when the program runs.
-//! [`implementation`] decides which one runs, and is the only place that does.
+//! Each operation has two implementations. The **reference** is written in Burn's tensor operations: it says
+//! what is computed, runs on every device, and is what the other is tested against. The **optimized** one
+//! runs on Burn's processor backend (`flex`): one pass over memory for what is several tensor operations, on
+//! every core, with the processor's widest vectors, found when the program runs. The environment variable
+//! `CONTEXT_ENCODER_KERNELS` turns it off for a whole program (`reference`, or its old name `plain`) or makes
+//! it use lesser vectors (`avx2`, `scalar`); [`with_reference`] turns it off for one call.
 //!
-//! | operation | is | plain form |
+//! | operation | computes | reference |
 //! |---|---|---|
-//! | [`Conv2d`] | convolution, bias, activation | `conv2d` |
-//! | [`ConvTranspose2d`] | transposed convolution, bias, activation | `conv_transpose2d` |
-//! | [`BatchNorm`] | batch norm over the batch or parts of it, activation | `batch_norm_train` |
-//! | [`ConvLayer`] | one of the first two | as above |
-//! | [`InferenceLayer`] | a layer with weights laid out beforehand, for inference | as above |
-//! | [`max_pool`] | the largest value of each window | `max_pool2d` |
-//! | [`LocalResponseNorm`] | AlexNet's competition of channels | tensor arithmetic |
-//! | [`resize`] | bilinear interpolation | products with fixed weights, its only form |
-//! | [`apply_mask`] | a picture with its hidden part in one colour | tensor arithmetic |
-//! | [`smooth`] | a picture with its hidden part filled smoothly | tensor arithmetic |
+//! | [`ConvLayer`] | convolution or transposed convolution, bias, activation | `conv2d`, `conv_transpose2d` |
+//! | [`InferenceLayer`] | the same with weights packed and batch norm folded in beforehand | as above |
+//! | [`BatchNorm`] | batch norm over the batch or ghost batches, activation | `batch_norm_train` |
+//! | [`max_pool`] | max pooling | `max_pool2d` |
+//! | [`LocalResponseNorm`] | AlexNet's normalization across channels | tensor arithmetic |
+//! | [`resize`] | bilinear interpolation | products with fixed weights, its only implementation |
+//! | [`apply_mask`] | an image with its hidden part in one color | tensor arithmetic |
+//! | [`smooth_fill`] | an image with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
-//! | [`adam`] | one step of Adam | tensor arithmetic |
+//! | [`AdamStep`] | one step of Adam | tensor arithmetic |
 //!
-//! Layout of the crate: this level speaks tensors; `flex` turns them into slices and knows gradients;
-//! `kernel` computes on slices. `unsafe` is in `kernel`, and in the one place of `flex` that lends a
-//! kernel's buffer to a tensor.
+//! Layout of the crate: a file on this level says what an operation computes, with its reference;
+//! `implementation` decides which implementation runs; `cpu` computes fast on a processor, with one entry for
+//! each operation. Files in `cpu` import nothing of this level but plain data (`layer`) and the environment
+//! variable. `unsafe` is in `cpu` only.
 
-mod activation;
 mod adam;
-mod apply_mask;
 mod autocast;
-mod convolution;
-pub mod implementation;
+mod batch_norm;
+mod conv;
+#[cfg(feature = "flex")]
+#[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
+mod cpu;
+mod implementation;
+mod inference;
 mod layer;
-#[cfg(test)]
-mod noise;
-mod normalisation;
-mod plain;
-mod pooling;
-mod prepared;
+mod local_response_norm;
+mod max_pool;
+mod pointwise;
 mod resize;
-mod response_norm;
-mod smooth;
-mod storage;
-mod tanh;
+mod smooth_fill;
 
-#[cfg(feature = "flex")]
-#[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
-mod flex;
-#[cfg(feature = "flex")]
-#[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
-mod kernel;
-
-pub use activation::Activation;
-pub use adam::{AdamStep, adam};
-pub use apply_mask::apply_mask;
-pub use autocast::{autocast, product};
-pub use convolution::{Conv2d, ConvGeometry, ConvTranspose2d};
-pub use layer::{ConvKind, ConvLayer};
-pub use normalisation::{BatchNorm, BatchNormOutput, BatchStats};
-pub use pooling::max_pool;
-pub use prepared::InferenceLayer;
+pub use adam::AdamStep;
+pub use autocast::{autocast, autocast_inputs};
+pub use batch_norm::{BatchNorm, BatchStats};
+pub use implementation::with_reference;
+pub use inference::InferenceLayer;
+pub use layer::{Activation, ConvGeometry, ConvLayer, Storage};
+pub use local_response_norm::LocalResponseNorm;
+pub use max_pool::max_pool;
+pub use pointwise::{apply_mask, tanh};
 pub use resize::resize;
-pub use response_norm::LocalResponseNorm;
-pub use smooth::smooth;
-pub use storage::Storage;
-pub use tanh::tanh;
+pub use smooth_fill::smooth_fill;
+
+/// Numbers for tests, and how far results are apart.
+#[cfg(test)]
+mod testing {
+    use burn::tensor::{Device, Tensor, TensorData};
+
+    /// Uneven numbers of mean near zero, another series for every seed.
+    pub(crate) fn noise<const D: usize>(dims: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+        let values: Vec<f32> = (0..dims.iter().product())
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state as f32 / u32::MAX as f32 - 0.5
+            })
+            .collect();
+        Tensor::from_data(TensorData::new(values, dims), device)
+    }
+
+    /// Largest difference as a share of the largest value.
+    pub(crate) fn difference<const D: usize>(got: Tensor<D>, expected: Tensor<D>) -> f32 {
+        assert_eq!(got.dims(), expected.dims());
+        let largest: f32 = expected.clone().abs().max().into_scalar();
+        let apart: f32 = (got - expected).abs().max().into_scalar();
+        assert!(apart.is_finite());
+        apart / largest
+    }
+
+    /// Output of `f`, and the gradient of `x` where that of the output is noise.
+    pub(crate) fn output_and_gradient(
+        x: &Tensor<4>,
+        f: impl FnOnce(Tensor<4>) -> Tensor<4>,
+    ) -> (Tensor<4>, Tensor<4>) {
+        let y = f(x.clone());
+        let grads = (y.clone() * noise(y.dims(), 2, &x.device())).sum().backward();
+        (y, x.grad(&grads).expect("tracked"))
+    }
+}

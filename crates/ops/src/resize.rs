@@ -1,12 +1,12 @@
-//! Pictures brought to another size, with a gradient on every device.
+//! Images brought to another size, with a gradient on every device.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Bilinear interpolation to squares of `side`, pixels at the centres of their squares (PyTorch's
 /// `align_corners=False`).
 ///
-/// Written as a product from either side with fixed weights, at most two of which in a row are not zero: Burn's own
-/// interpolation has no gradient on graphics cards (0.22.1).
+/// Written as a product from either side with fixed weights, at most two of which in a row are not zero:
+/// Burn's own interpolation has no gradient on graphics cards (0.22.1).
 ///
 /// # Shapes
 /// - input: `[batch, channels, height, width]`
@@ -54,17 +54,17 @@ mod tests {
 
     /// Larger, smaller and not at all; output and gradient against Burn's.
     #[test]
-    fn it_is_bilinear_interpolation() {
+    fn resize_matches_bilinear_interpolation() {
         let device = Device::flex().autodiff();
         for ([height, width], side) in
             [([161, 161], 227), ([5, 9], 13), ([12, 7], 5), ([6, 6], 6), ([1, 2], 4)]
         {
             let x = picture([2, 3, height, width], &device).require_grad();
-            let slope = picture([2, 3, side, side], &device);
+            let dy = picture([2, 3, side, side], &device);
             let config = Interpolate2dConfig::new().with_output_size(Some([side, side]));
             let burn = config.with_mode(InterpolateMode::Linear).with_align_corners(false).init();
             let [ours, theirs] = [resize(x.clone(), side), burn.forward(x.clone())].map(|y| {
-                let gradients = (y.clone() * slope.clone()).sum().backward();
+                let gradients = (y.clone() * dy.clone()).sum().backward();
                 (y, x.grad(&gradients).expect("tracked"))
             });
             for (what, apart) in

@@ -4,7 +4,7 @@ use burn::{
     optim::{AdamState, AdaptiveMomentumState, LearningRate, Optimizer},
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{AdamStep, adam};
+use context_encoder_ops::AdamStep;
 
 /// Adam's decay of the first and second moment (DCGAN; the authors' code), and the constant under the
 /// root. Burn's own default of the last, 1e-5, is a thousand times larger.
@@ -32,8 +32,8 @@ impl Optimizer for Adam {
             None => AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like()),
         };
         let time = time + 1;
-        let step = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: rate, time };
-        let (weights, [first, second]) = adam(step, weights, gradient, [moment_1, moment_2]);
+        let step = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: rate, step: time };
+        let (weights, [first, second]) = step.apply(weights, gradient, [moment_1, moment_2]);
         (weights, Some(AdamState::new(AdaptiveMomentumState::new(time, first, second))))
     }
 

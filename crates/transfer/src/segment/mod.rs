@@ -13,7 +13,7 @@ use burn::{
     tensor::{Int, Tensor, activation::log_softmax},
 };
 use context_encoder_model::FeatureEncoder;
-use context_encoder_ops::{self as ops, Activation, ConvGeometry};
+use context_encoder_ops::{Activation, ConvGeometry, ConvLayer};
 use image::RgbImage;
 
 use crate::{
@@ -211,7 +211,7 @@ impl Head for Segmenter {
 fn convolve(layer: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let [_, _, kernel, _] = layer.weight.dims();
     let window = ConvGeometry::new(kernel, 1, kernel / 2);
-    ops::Conv2d { window, groups: 1, activation }.forward(
+    ConvLayer::conv2d(window, 1, activation).forward(
         x,
         layer.weight.val(),
         layer.bias.as_ref().map(burn::module::Param::val),

@@ -4,7 +4,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor, TensorData},
 };
-use context_encoder_ops::{Activation, ConvGeometry, ConvTranspose2d};
+use context_encoder_ops::{Activation, ConvGeometry, ConvLayer};
 
 /// An up-convolution that enlarges maps by a factor: `n` positions become `factor (n - 1) + 1`, the old ones
 /// exactly `factor` apart. Its window has `2 factor - 1` positions, so that it has a centre. At first each
@@ -48,6 +48,6 @@ impl Upsample {
     /// - output: `[batch, labels, factor (n - 1) + 1, factor (m - 1) + 1]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let window = ConvGeometry::new(2 * self.factor - 1, self.factor, self.factor - 1);
-        ConvTranspose2d { window, activation: Activation::Identity }.forward(x, self.weight.val(), None)
+        ConvLayer::conv_transpose2d(window, Activation::Identity).forward(x, self.weight.val(), None)
     }
 }

@@ -1,0 +1,315 @@
+//! Batch norm with leaky ReLU behind it, and its gradient, on maps with channels last.
+
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::{
+    autograd::{ForwardOutput, GradSink, Input, Operation, apply, constant_like},
+    buffer::Buffer,
+    channel_stats::{ChannelStats, RowBlocks, channel_stats},
+    feature_map::{FeatureMap, contiguous, slice, tensor_1d},
+    simd::{SimdKernel, SimdWidth, dispatch, load, load_first, store, store_first},
+};
+use crate::layer::Activation;
+
+/// Batch norm over each of the ghost batches, then leaky ReLU: the output, and mean and variance of each
+/// ghost batch.
+pub(crate) fn batch_norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    ghost_batches: usize,
+    epsilon: f32,
+    activation: Activation,
+) -> (Tensor<4>, Vec<[Tensor<1>; 2]>) {
+    let operation = BatchNorm { ghost_batches, epsilon, negative_slope: activation.negative_slope() };
+    let (output, stats) = apply(operation, [Input::new(x), Input::new(gamma), Input::new(beta)]);
+    let tensor = |values: &[f32]| constant_like(&output, tensor_1d(values));
+    let stats =
+        stats.iter().map(|ChannelStats { mean, variance }| [tensor(mean), tensor(variance)]).collect();
+    (output, stats)
+}
+
+#[derive(Debug)]
+struct BatchNorm {
+    ghost_batches: usize,
+    epsilon: f32,
+    negative_slope: f32,
+}
+
+#[derive(Clone, Debug)]
+struct SavedForBackward {
+    x: FeatureMap,
+    gamma: FlexTensor,
+    beta: FlexTensor,
+    /// Those of each ghost batch.
+    stats: Vec<ChannelStats>,
+}
+
+impl Operation<3> for BatchNorm {
+    type SavedForBackward = SavedForBackward;
+    type Extra = Vec<ChannelStats>;
+
+    fn forward(
+        &self,
+        [x, gamma, beta]: [FlexTensor; 3],
+    ) -> ForwardOutput<SavedForBackward, Vec<ChannelStats>> {
+        let (x, gamma, beta) = (FeatureMap::new(x), contiguous(&gamma), contiguous(&beta));
+        let (size, channels) = (x.shape.size(), x.shape.channels);
+        let mut y = Buffer::uncleared(size);
+        // Images lie one behind the other, so a ghost batch is a slice.
+        let part = size / self.ghost_batches;
+        let parts = x.values().chunks(part).zip(y.chunks_mut(part));
+        let stats = parts.map(|(x, y)| {
+            let stats = channel_stats(x, channels);
+            let (scale, shift) = stats.affine(slice(&gamma), slice(&beta), self.epsilon);
+            normalize(x, &scale, &shift, self.negative_slope, y);
+            stats
+        });
+        let stats: Vec<ChannelStats> = stats.collect();
+        let output = FeatureMap::from_buffer(y, x.shape);
+        ForwardOutput {
+            output,
+            saved: SavedForBackward { x, gamma, beta, stats: stats.clone() },
+            extra: stats,
+        }
+    }
+
+    fn backward(&self, saved: SavedForBackward, dy: FeatureMap, grads: &mut GradSink<'_, 3>) {
+        let SavedForBackward { x, gamma, beta, stats } = saved;
+        let (size, channels) = (x.shape.size(), x.shape.channels);
+        let mut dx = Buffer::uncleared(size);
+        let mut sums = AffineGrads { gamma: vec![0.0; channels], beta: vec![0.0; channels] };
+        let part = size / self.ghost_batches;
+        let parts = x.values().chunks(part).zip(dy.values().chunks(part)).zip(dx.chunks_mut(part));
+        for (((x, dy), dx), stats) in parts.zip(&stats) {
+            let (gamma, beta) = (slice(&gamma), slice(&beta));
+            let &Self { epsilon, negative_slope, .. } = self;
+            sums.add(&backward(&Forward { x, stats, gamma, beta, epsilon, negative_slope }, dy, dx));
+        }
+        grads.register(0, || FeatureMap::from_buffer(dx, x.shape).into_tensor());
+        grads.register(1, || tensor_1d(&sums.gamma));
+        grads.register(2, || tensor_1d(&sums.beta));
+    }
+}
+
+/// `y = max(v, negative_slope v)` of `v = scale x + shift`, one scale and shift for each channel.
+fn normalize(x: &[f32], scale: &[f32], shift: &[f32], negative_slope: f32, y: &mut [f32]) {
+    let channels = scale.len();
+    let row_blocks = RowBlocks::new(x.len(), channels);
+    let (scale, shift) = (Buffer::padded(scale), Buffer::padded(shift));
+    y.par_chunks_mut(row_blocks.block * channels).enumerate().for_each(|(block, y)| {
+        dispatch(NormalizeKernel {
+            x: row_blocks.slice(x, block),
+            scale: &scale,
+            shift: &shift,
+            negative_slope,
+            channels,
+            y,
+        });
+    });
+}
+
+struct NormalizeKernel<'a> {
+    x: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    negative_slope: f32,
+    channels: usize,
+    y: &'a mut [f32],
+}
+
+impl SimdKernel for NormalizeKernel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
+        let width = S::F32_LANES;
+        let negative_slope = simd.splat_f32s(self.negative_slope);
+        for (x, y) in self.x.chunks_exact(self.channels).zip(self.y.chunks_exact_mut(self.channels)) {
+            for first in (0..self.channels).step_by(width) {
+                let left = self.channels - first;
+                // SAFETY: rows have `channels` values, scale and shift whole registers.
+                unsafe {
+                    let v = load_first(simd, x.as_ptr().add(first), left);
+                    let scale = load::<S>(self.scale.as_ptr().add(first));
+                    let shift = load::<S>(self.shift.as_ptr().add(first));
+                    let v = simd.mul_add_e_f32s(v, scale, shift);
+                    let v = simd.max_f32s(v, simd.mul_f32s(v, negative_slope));
+                    store_first(simd, y.as_mut_ptr().add(first), left, v);
+                }
+            }
+        }
+    }
+}
+
+/// What the gradient of batch norm needs from the forward pass.
+struct Forward<'a> {
+    /// Before normalisation.
+    x: &'a [f32],
+    stats: &'a ChannelStats,
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    epsilon: f32,
+    negative_slope: f32,
+}
+
+/// Gradients of gamma and beta.
+struct AffineGrads {
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+}
+
+impl AffineGrads {
+    /// Adds those of another ghost batch.
+    fn add(&mut self, other: &Self) {
+        for (sums, others) in [(&mut self.gamma, &other.gamma), (&mut self.beta, &other.beta)] {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum += other;
+            }
+        }
+    }
+}
+
+/// Gradients of gamma and beta, and of the input into `dx`, from the gradient of the output.
+fn backward(forward: &Forward<'_>, dy: &[f32], dx: &mut [f32]) -> AffineGrads {
+    let channels = forward.gamma.len();
+    let row_blocks = RowBlocks::new(dy.len(), channels);
+    let width = channels.next_multiple_of(SimdWidth::detect().lanes);
+    let inverse = forward.stats.inverse_deviation(forward.epsilon);
+    let (scale, shift) = forward.stats.affine(forward.gamma, forward.beta, forward.epsilon);
+    let [mean, scale, shift] = [&forward.stats.mean, &scale, &shift].map(|values| Buffer::padded(values));
+
+    let mut parts = Buffer::uncleared(row_blocks.count() * 2 * width);
+    parts.par_chunks_mut(2 * width).enumerate().for_each(|(block, part)| {
+        let (sum, product) = part.split_at_mut(width);
+        dispatch(SumsKernel {
+            x: row_blocks.slice(forward.x, block),
+            dy: row_blocks.slice(dy, block),
+            mean: &mean,
+            scale: &scale,
+            shift: &shift,
+            negative_slope: forward.negative_slope,
+            channels,
+            sum,
+            product,
+        });
+    });
+    let (mut sum, mut product) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
+    for part in parts.chunks(2 * width) {
+        for channel in 0..channels {
+            sum[channel] += f64::from(part[channel]);
+            product[channel] += f64::from(part[width + channel]) * f64::from(inverse[channel]);
+        }
+    }
+    // dx = scale (g - mean(g) - xhat mean(g xhat)), written as scale g + x_factor x + offset.
+    let count = row_blocks.rows as f64;
+    let x_factor: Vec<f32> = (0..channels)
+        .map(|c| (-f64::from(scale[c]) * f64::from(inverse[c]) * product[c] / count) as f32)
+        .collect();
+    let offset: Vec<f32> = (0..channels)
+        .map(|c| (-f64::from(scale[c]) * sum[c] / count - f64::from(x_factor[c]) * f64::from(mean[c])) as f32)
+        .collect();
+    let (x_factor, offset) = (Buffer::padded(&x_factor), Buffer::padded(&offset));
+    dx.par_chunks_mut(row_blocks.block * channels).enumerate().for_each(|(block, dx)| {
+        dispatch(BackwardKernel {
+            x: row_blocks.slice(forward.x, block),
+            dy: row_blocks.slice(dy, block),
+            scale: &scale,
+            shift: &shift,
+            x_factor: &x_factor,
+            offset: &offset,
+            negative_slope: forward.negative_slope,
+            channels,
+            dx,
+        });
+    });
+    AffineGrads {
+        gamma: product.into_iter().map(|value| value as f32).collect(),
+        beta: sum.into_iter().map(|value| value as f32).collect(),
+    }
+}
+
+/// The gradient before leaky ReLU: `dy`, times the negative slope where `v` was not positive.
+#[inline(always)]
+fn before_leaky_relu<S: Simd>(simd: S, v: S::f32s, dy: S::f32s, negative_slope: S::f32s) -> S::f32s {
+    let positive = simd.greater_than_f32s(v, simd.splat_f32s(0.0));
+    simd.select_f32s(positive, dy, simd.mul_f32s(dy, negative_slope))
+}
+
+struct SumsKernel<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    mean: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    negative_slope: f32,
+    channels: usize,
+    sum: &'a mut [f32],
+    product: &'a mut [f32],
+}
+
+impl SimdKernel for SumsKernel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
+        let width = S::F32_LANES;
+        let negative_slope = simd.splat_f32s(self.negative_slope);
+        for first in (0..self.channels).step_by(width) {
+            let left = self.channels - first;
+            let (mut sum, mut product) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
+            // SAFETY: rows have `channels` values, everything else whole registers.
+            unsafe {
+                let mean = load::<S>(self.mean.as_ptr().add(first));
+                let scale = load::<S>(self.scale.as_ptr().add(first));
+                let shift = load::<S>(self.shift.as_ptr().add(first));
+                for (x, dy) in self.x.chunks_exact(self.channels).zip(self.dy.chunks_exact(self.channels)) {
+                    let x = load_first(simd, x.as_ptr().add(first), left);
+                    let dy = load_first(simd, dy.as_ptr().add(first), left);
+                    let g = before_leaky_relu(simd, simd.mul_add_e_f32s(x, scale, shift), dy, negative_slope);
+                    sum = simd.add_f32s(sum, g);
+                    product = simd.mul_add_e_f32s(g, simd.sub_f32s(x, mean), product);
+                }
+                store::<S>(self.sum[first..][..width].as_mut_ptr(), sum);
+                store::<S>(self.product[first..][..width].as_mut_ptr(), product);
+            }
+        }
+    }
+}
+
+struct BackwardKernel<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    x_factor: &'a [f32],
+    offset: &'a [f32],
+    negative_slope: f32,
+    channels: usize,
+    dx: &'a mut [f32],
+}
+
+impl SimdKernel for BackwardKernel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
+        let width = S::F32_LANES;
+        let negative_slope = simd.splat_f32s(self.negative_slope);
+        let rows = self.x.chunks_exact(self.channels).zip(self.dy.chunks_exact(self.channels));
+        for ((x, dy), dx) in rows.zip(self.dx.chunks_exact_mut(self.channels)) {
+            for first in (0..self.channels).step_by(width) {
+                let left = self.channels - first;
+                // SAFETY: rows have `channels` values, everything else whole registers.
+                unsafe {
+                    let scale = load::<S>(self.scale.as_ptr().add(first));
+                    let shift = load::<S>(self.shift.as_ptr().add(first));
+                    let x_factor = load::<S>(self.x_factor.as_ptr().add(first));
+                    let offset = load::<S>(self.offset.as_ptr().add(first));
+                    let x = load_first(simd, x.as_ptr().add(first), left);
+                    let dy = load_first(simd, dy.as_ptr().add(first), left);
+                    let g = before_leaky_relu(simd, simd.mul_add_e_f32s(x, scale, shift), dy, negative_slope);
+                    let value = simd.mul_add_e_f32s(g, scale, simd.mul_add_e_f32s(x, x_factor, offset));
+                    store_first(simd, dx.as_mut_ptr().add(first), left, value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Kernels of one value in, one value out: the epilogue of a convolution and its backward pass, tanh,
+//! masking, Adam.
+
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::{
+    autograd::{
+        ForwardOutput, GradSink, Input, Operation, apply, constant_like, from_primitive, primitive, untracked,
+    },
+    buffer::Buffer,
+    feature_map::{FeatureMap, Shape, contiguous, slice},
+    simd::{SimdKernel, dispatch, load},
+};
+
+/// Values that one task handles.
+const VALUES_PER_TASK: usize = 64 << 10;
+
+/// What happens to a convolution's sums before they are written: `max(v, negative_slope v)` of `v = scale sum
+/// + shift`, one scale and shift for each channel. Bias or folded batch norm, and the activation.
+pub(crate) struct Epilogue {
+    /// Scale and shift, zeros behind the last channel up to a whole register.
+    affine: Option<[Buffer; 2]>,
+    /// 1 changes nothing, 0 is ReLU, in between is leaky ReLU.
+    negative_slope: f32,
+}
+
+impl Epilogue {
+    /// Values as they are.
+    pub(crate) const IDENTITY: Self = Self { affine: None, negative_slope: 1.0 };
+
+    /// # Panics
+    /// When the negative slope is not within `0..=1`.
+    pub(crate) fn new(affine: Option<(&[f32], &[f32])>, negative_slope: f32) -> Self {
+        assert!(
+            (0.0..=1.0).contains(&negative_slope),
+            "the negative slope is {negative_slope}, not within 0..=1"
+        );
+        Self {
+            affine: affine.map(|(scale, shift)| [Buffer::padded(scale), Buffer::padded(shift)]),
+            negative_slope,
+        }
+    }
+
+    /// A shift alone, and a negative slope.
+    pub(crate) fn with_bias(bias: Option<&[f32]>, negative_slope: f32) -> Self {
+        let ones = bias.map(|bias| vec![1.0; bias.len()]);
+        Self::new(ones.as_deref().zip(bias), negative_slope)
+    }
+
+    /// The same for some of the channels.
+    pub(crate) fn channels(&self, first: usize, count: usize) -> Self {
+        let slice = |values: &Buffer| Buffer::padded(&values[first..first + count]);
+        let affine = self.affine.as_ref().map(|affine| affine.each_ref().map(slice));
+        Self { affine, negative_slope: self.negative_slope }
+    }
+
+    /// Whether values stay as they are.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.affine.is_none() && self.negative_slope == 1.0
+    }
+
+    /// Applies it to a register of the channels of `chunk`.
+    #[inline(always)]
+    pub(crate) fn apply<S: Simd>(&self, simd: S, value: S::f32s, chunk: usize) -> S::f32s {
+        let value = match &self.affine {
+            Some([scale, shift]) => {
+                let at = chunk * S::F32_LANES;
+                let (scale, shift) = (&scale[at..][..S::F32_LANES], &shift[at..][..S::F32_LANES]);
+                // SAFETY: both slices are one register.
+                unsafe { simd.mul_add_e_f32s(value, load::<S>(scale.as_ptr()), load::<S>(shift.as_ptr())) }
+            }
+            None => value,
+        };
+        if self.negative_slope == 1.0 {
+            return value;
+        }
+        simd.max_f32s(value, simd.mul_f32s(value, simd.splat_f32s(self.negative_slope)))
+    }
+
+    /// Applies it to values that were written without, rows of `channels`.
+    pub(crate) fn apply_all(&self, values: &mut [f32], channels: usize) {
+        if self.is_identity() {
+            return;
+        }
+        for row in values.chunks_exact_mut(channels) {
+            for (channel, value) in row.iter_mut().enumerate() {
+                if let Some([scale, shift]) = &self.affine {
+                    *value = scale[channel].mul_add(*value, shift[channel]);
+                }
+                *value = value.max(self.negative_slope * *value);
+            }
+        }
+    }
+}
+
+/// Gradient before leaky ReLU, from its output `y`: times the negative slope where `y <= 0`.
+pub(crate) fn leaky_relu_backward(y: &[f32], negative_slope: f32, gradient: &mut [f32]) {
+    gradient
+        .par_chunks_mut(VALUES_PER_TASK)
+        .zip(y.par_chunks(VALUES_PER_TASK))
+        .for_each(|(gradient, y)| dispatch(LeakyReluBackward { y, negative_slope, gradient }));
+}
+
+struct LeakyReluBackward<'a> {
+    y: &'a [f32],
+    negative_slope: f32,
+    gradient: &'a mut [f32],
+}
+
+impl SimdKernel for LeakyReluBackward<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, _: S) {
+        for (gradient, y) in self.gradient.iter_mut().zip(self.y) {
+            *gradient *= if *y > 0.0 { 1.0 } else { self.negative_slope };
+        }
+    }
+}
+
+pub(crate) fn tanh(x: Tensor<4>) -> Tensor<4> {
+    apply(Tanh, [Input::new(x)]).0
+}
+
+#[derive(Debug)]
+struct Tanh;
+
+impl Operation<1> for Tanh {
+    /// The output.
+    type SavedForBackward = FeatureMap;
+    type Extra = ();
+
+    fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<FeatureMap, ()> {
+        let x = FeatureMap::new(x);
+        let mut y = Buffer::uncleared(x.shape.size());
+        tanh_values(x.values(), &mut y);
+        let output = FeatureMap::from_buffer(y, x.shape);
+        ForwardOutput { saved: output.clone(), output, extra: () }
+    }
+
+    fn backward(&self, y: FeatureMap, dy: FeatureMap, grads: &mut GradSink<'_, 1>) {
+        grads.register(0, || {
+            let mut dx = Buffer::uncleared(y.shape.size());
+            tanh_backward(y.values(), dy.values(), &mut dx);
+            FeatureMap::from_buffer(dx, y.shape).into_tensor()
+        });
+    }
+}
+
+/// Hyperbolic tangent of each value.
+fn tanh_values(x: &[f32], y: &mut [f32]) {
+    y.par_chunks_mut(VALUES_PER_TASK)
+        .zip(x.par_chunks(VALUES_PER_TASK))
+        .for_each(|(y, x)| dispatch(TanhKernel { x, y }));
+}
+
+struct TanhKernel<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl SimdKernel for TanhKernel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, _: S) {
+        for (y, x) in self.y.iter_mut().zip(self.x) {
+            // Beyond 10 the result is 1 to the last bit; NaN stays NaN.
+            *y = 1.0 - 2.0 / (exponential(2.0 * x.clamp(-10.0, 10.0)) + 1.0);
+        }
+    }
+}
+
+/// `e^x` within a few units of the last place, for moderate `x`: `2^n e^r` with `|r| <= ln 2 / 2`, the
+/// second factor by its Taylor series.
+#[inline(always)]
+fn exponential(x: f32) -> f32 {
+    let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+    // ln 2 in two parts, so that the remainder is exact.
+    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let series = 1.0 / 5040.0;
+    let series =
+        [720.0, 120.0, 24.0, 6.0, 2.0, 1.0, 1.0].iter().fold(series, |sum, part: &f32| sum * r + 1.0 / part);
+    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    series * power
+}
+
+/// Gradient before the hyperbolic tangent, from its output.
+fn tanh_backward(y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    dx.par_chunks_mut(VALUES_PER_TASK)
+        .zip(y.par_chunks(VALUES_PER_TASK).zip(dy.par_chunks(VALUES_PER_TASK)))
+        .for_each(|(dx, (y, dy))| {
+            for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+                *dx = dy * (1.0 - y * y);
+            }
+        });
+}
+
+/// Images with their hidden part in one color; nothing where a gradient of images or masks is tracked.
+pub(crate) fn apply_mask(images: &Tensor<4>, masks: &Tensor<4>, color: [f32; 3]) -> Option<Tensor<4>> {
+    let [batch, channels, height, width] = images.dims();
+    let planes = contiguous(&untracked(images.clone())?);
+    let hidden = contiguous(&untracked(masks.clone())?);
+    let shape = Shape { batch, height, width, channels };
+    let mut to = Buffer::uncleared(shape.size());
+    mask_values(slice(&planes), slice(&hidden), color, height * width, &mut to);
+    Some(constant_like(images, FeatureMap::from_buffer(to, shape).into_tensor()))
+}
+
+/// Images with their hidden part in one color, channels last: `(1 - m) x + m color`, from planes
+/// `[batch, 3, pixels]` and masks `[batch, 1, pixels]`.
+fn mask_values(images: &[f32], masks: &[f32], color: [f32; 3], pixels: usize, to: &mut [f32]) {
+    let images = images.par_chunks(3 * pixels).zip(masks.par_chunks(pixels));
+    to.par_chunks_mut(3 * pixels).zip(images).for_each(|(to, (image, mask))| {
+        let (red, rest) = image.split_at(pixels);
+        let (green, blue) = rest.split_at(pixels);
+        let planes = red.iter().zip(green).zip(blue).zip(mask);
+        for (to, (((red, green), blue), mask)) in to.chunks_exact_mut(3).zip(planes) {
+            for ((to, value), color) in to.iter_mut().zip([red, green, blue]).zip(color) {
+                *to = (1.0 - mask) * value + mask * color;
+            }
+        }
+    });
+}
+
+/// Constants of one step of Adam (Kingma and Ba, algorithm 1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AdamConstants {
+    pub(crate) beta_1: f32,
+    pub(crate) beta_2: f32,
+    /// Learning rate over `1 - beta_1^t`.
+    pub(crate) lr: f32,
+    /// `sqrt(1 - beta_2^t)`.
+    pub(crate) correction: f32,
+    pub(crate) epsilon: f32,
+}
+
+/// Updates weights and both moments in one pass over memory, in place where nobody else holds the tensors.
+/// For tensors without autodiff.
+pub(crate) fn adam<const D: usize>(
+    constants: AdamConstants,
+    weights: Tensor<D>,
+    gradient: Tensor<D>,
+    [first, second]: [Tensor<D>; 2],
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let gradient = contiguous(&primitive(gradient));
+    let (mut weights, mut first, mut second) = (owned(weights), owned(first), owned(second));
+    adam_values(
+        constants,
+        weights.storage_mut(),
+        slice(&gradient),
+        first.storage_mut(),
+        second.storage_mut(),
+    );
+    (from_primitive(weights), [from_primitive(first), from_primitive(second)])
+}
+
+/// The tensor in the order of its shape, whose `storage_mut` is all of it and copies what is shared.
+fn owned<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    let tensor = primitive(tensor);
+    let layout = tensor.layout();
+    let whole = layout.is_contiguous()
+        && layout.start_offset() == 0
+        && tensor.bytes().len() == layout.num_elements() * size_of::<f32>();
+    if whole { tensor } else { FlexTensor::from_data(tensor.into_data()) }
+}
+
+fn adam_values(
+    constants: AdamConstants,
+    weights: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let moments = first.par_chunks_mut(VALUES_PER_TASK).zip(second.par_chunks_mut(VALUES_PER_TASK));
+    weights.par_chunks_mut(VALUES_PER_TASK).zip(gradient.par_chunks(VALUES_PER_TASK)).zip(moments).for_each(
+        |((weights, gradient), (first, second))| {
+            dispatch(AdamKernel { constants, weights, gradient, first, second })
+        },
+    );
+}
+
+struct AdamKernel<'a> {
+    constants: AdamConstants,
+    weights: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+}
+
+impl SimdKernel for AdamKernel<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, _: S) {
+        let AdamConstants { beta_1, beta_2, lr, correction, epsilon } = self.constants;
+        let moments = self.first.iter_mut().zip(self.second);
+        for ((w, g), (m, v)) in self.weights.iter_mut().zip(self.gradient).zip(moments) {
+            *m = beta_1 * *m + (1.0 - beta_1) * g;
+            *v = beta_2 * *v + (1.0 - beta_2) * g * g;
+            *w -= lr * correction * *m / (v.sqrt() + epsilon * correction);
+        }
+    }
+}
