@@ -8,7 +8,7 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, InferenceLayer, Storage, product};
+use context_encoder_ops::{Activation, InferenceLayer, Storage, autocast_inputs};
 
 use crate::{
     config::{BOTTLENECK_SIDE, BottleneckConfig, ModelConfig},
@@ -177,7 +177,7 @@ impl ChannelWise {
             "the channel-wise layer takes {expected} square maps of {positions} positions, not {channels} maps of {height}x{width}"
         );
         let x = x.reshape([batch, channels, positions]).permute([1, 2, 0]); // [channels, n^2, batch]
-        let y = product(x, weight, |x, weight| weight.matmul(x)); // [channels, n^2, batch]
+        let y = autocast_inputs(x, weight, |x, weight| weight.matmul(x)); // [channels, n^2, batch]
         y.permute([2, 0, 1]).reshape([batch, channels, height, width])
     }
 }
