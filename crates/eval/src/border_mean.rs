@@ -1,10 +1,10 @@
-//! One colour for the whole hole.
+//! One color for the whole hole.
 
 use context_encoder_inpaint::{Fill, InpaintError, check_mask};
 use context_encoder_mask::Mask;
 use image::{Rgb, RgbImage};
 
-/// Paints the hole in the mean colour of the visible pixels that touch it (by an edge).
+/// Paints the hole in the mean color of the visible pixels that touch it (by an edge).
 ///
 /// ```
 /// use context_encoder_eval::BorderMean;
@@ -28,18 +28,18 @@ impl Fill for BorderMean {
 
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
         check_mask(picture.dimensions(), mask)?;
-        let colour = mean_border_colour(picture, mask);
+        let color = mean_border_color(picture, mask);
         let mut filled = picture.clone();
         for (x, y, pixel) in filled.enumerate_pixels_mut() {
             if mask.is_hidden(x, y) {
-                *pixel = colour;
+                *pixel = color;
             }
         }
         Ok(filled)
     }
 }
 
-fn mean_border_colour(picture: &RgbImage, mask: &Mask) -> Rgb<u8> {
+fn mean_border_color(picture: &RgbImage, mask: &Mask) -> Rgb<u8> {
     let mut sum = [0_u64; 3];
     let mut count = 0_u64;
     for (x, y, pixel) in picture.enumerate_pixels() {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_touching_pixels_count() {
+    fn only_touching_pixels_are_averaged() {
         // row: 10 20 [hidden] 40 90 -> mean of 20 and 40
         let row = [10, 20, 0, 40, 90];
         let picture = RgbImage::from_fn(5, 1, |x, _| Rgb([row[x as usize], 0, 255]));

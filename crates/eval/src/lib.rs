@@ -13,10 +13,7 @@ mod border_mean;
 mod error;
 mod evaluation;
 pub mod image_grid;
-mod interval;
 mod nearest_neighbour;
-mod protocol;
-mod published;
 pub mod retrieval;
 mod scores;
 mod seam;
@@ -25,12 +22,9 @@ mod telea;
 
 pub use border_mean::BorderMean;
 pub use error::EvalError;
-pub use evaluation::{Entry, Table, evaluate};
-pub use interval::Interval;
+pub use evaluation::{Entry, Protocol, Published, TABLE_1, Table, evaluate};
 pub use nearest_neighbour::NearestNeighbour;
-pub use protocol::Protocol;
-pub use published::{Published, TABLE_1};
-pub use scores::Scores;
+pub use scores::{Interval, Scores};
 pub use seam::Seam;
 pub use telea::Telea;
 

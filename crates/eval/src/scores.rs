@@ -4,13 +4,15 @@ use std::fmt;
 
 use context_encoder_mask::{Mask, Rect};
 use image::{Rgb, RgbImage, imageops};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::ssim;
 
 /// The largest value of an 8-bit pixel: scores are taken on `[0, 1]`.
 const WHITE: f64 = 255.0;
 
-/// Distance of a picture from the truth, pixels in `[0, 1]`, averaged over pixels and colours.
+/// Distance of a picture from the truth, pixels in `[0, 1]`, averaged over pixels and channels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scores {
     /// Mean absolute difference, per cent. Lower is better.
@@ -21,10 +23,10 @@ pub struct Scores {
     /// pictures. Higher is better.
     pub psnr: f64,
     /// Structural similarity (Wang et al. 2004), at most 1, over the 11x11 Gaussian windows that lie inside
-    /// and are centred where it counts; not a number when there is none. Higher is better.
+    /// and are centred where it counts; NaN when there is none. Higher is better.
     pub ssim: f64,
     /// Mean length of the picture's gradients over that of the truth's, where it counts: below 1 the picture
-    /// is blurred, which the other scores reward; not a number where the truth is flat. Closer to 1 is
+    /// is blurred, which the other scores reward; NaN where the truth is flat. Closer to 1 is
     /// better.
     pub sharpness: f64,
 }
@@ -100,7 +102,7 @@ impl Scores {
     pub fn mean(all: &[Self]) -> Option<Self> {
         let mean = |score: fn(&Self) -> f64| {
             let finite: Vec<f64> = all.iter().map(score).filter(|value| value.is_finite()).collect();
-            // without a finite one, the first says what they are: infinite, or not a number
+            // without a finite one, the first says what they are: infinite, or NaN
             if finite.is_empty() {
                 all.first().map_or(f64::NAN, score)
             } else {
@@ -117,7 +119,7 @@ impl Scores {
     }
 }
 
-/// Sum over counted pixels and colours of the gradient's length, by differences to the next pixel on the
+/// Sum over counted pixels and channels of the gradient's length, by differences to the next pixel on the
 /// right and below (none across the border).
 fn gradient(picture: &RgbImage, counts: impl Fn(u32, u32) -> bool) -> f64 {
     let (right, bottom) = (picture.width() - 1, picture.height() - 1);
@@ -137,13 +139,57 @@ impl fmt::Display for Scores {
     }
 }
 
+/// Bootstrap samples that are drawn.
+const RESAMPLES: usize = 2000;
+
+/// Share of the resampled means that lie inside: 95 per cent.
+const INSIDE: f64 = 0.95;
+
+/// A 95 % confidence interval of a mean over pictures: what other pictures of the same kind could have given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// The percentile bootstrap (Efron 1979): means of 2000 samples as large as the original, drawn from it
+    /// with replacement by a fixed random stream. Values that are not finite are left out; none when nothing
+    /// is left.
+    ///
+    /// ```
+    /// use context_encoder_eval::Interval;
+    ///
+    /// let values: Vec<f64> = (0..100).map(f64::from).collect(); // mean 49.5, standard error 2.9
+    /// let Interval { low, high } = Interval::of_mean(&values).expect("numbers");
+    /// assert!((low - (49.5 - 1.96 * 2.9)).abs() < 0.7 && (high - (49.5 + 1.96 * 2.9)).abs() < 0.7);
+    /// ```
+    pub fn of_mean(values: &[f64]) -> Option<Self> {
+        let values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        if values.is_empty() {
+            return None;
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut mean = || {
+            let sum: f64 = (0..values.len()).map(|_| values[rng.random_range(0..values.len())]).sum();
+            sum / values.len() as f64
+        };
+        let mut means: Vec<f64> = (0..RESAMPLES).map(|_| mean()).collect();
+        means.sort_by(f64::total_cmp);
+        let outside = ((1.0 - INSIDE) / 2.0 * RESAMPLES as f64) as usize;
+        Some(Self { low: means[outside], high: means[RESAMPLES - 1 - outside] })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn hand_worked_values() {
-        // one pixel of four differs by 255 in one of three colours
+        // one pixel of four differs by 255 in one of three channels
         let truth = RgbImage::new(2, 2);
         let mut picture = truth.clone();
         picture.put_pixel(1, 0, Rgb([255, 0, 0]));
@@ -187,5 +233,11 @@ mod tests {
         let perfect = Scores { l1: 0.0, l2: 0.0, psnr: f64::INFINITY, ssim: 1.0, sharpness: 1.0 };
         assert!((Scores::mean(&[perfect, score(0.001)]).expect("two").psnr - 30.0).abs() < 1e-9);
         assert_eq!(Scores::mean(&[perfect]), Some(perfect));
+    }
+
+    #[test]
+    fn interval_of_one_value_is_the_value() {
+        assert_eq!(Interval::of_mean(&[3.0, f64::INFINITY]), Some(Interval { low: 3.0, high: 3.0 }));
+        assert_eq!(Interval::of_mean(&[f64::NAN]), None);
     }
 }

@@ -15,15 +15,15 @@ use image::Pixel;
 /// | (c - b) - ((b - a) + (d - c)) / 2 |
 /// ```
 ///
-/// in levels of 255, averaged over colours and over all places where `a`, `b` are visible and `c`, `d` hidden
+/// in levels of 255, averaged over colors and over all places where `a`, `b` are visible and `c`, `d` hidden
 /// or the other way round. A smooth picture has 0 everywhere and a step of height `s` has `s`; texture and
 /// noise have it everywhere. So it is held against the same mean over all fours of visible pixels: a ratio
 /// near 1 says that the seam cannot be told from the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seam {
-    /// Mean jump across the hole's boundary, levels of 255; not a number when there is no such place.
+    /// Mean jump across the hole's boundary, levels of 255; NaN when there is no such place.
     pub boundary: f64,
-    /// Mean jump among visible pixels, levels of 255; not a number when there is no such place.
+    /// Mean jump among visible pixels, levels of 255; NaN when there is no such place.
     pub picture: f64,
     /// Over how many places of the boundary the first mean is taken.
     pub places: usize,
@@ -102,15 +102,15 @@ impl Mean {
     }
 }
 
-/// Mean over colours of the gradient's jump between the second and the third pixel.
+/// Mean over colors of the gradient's jump between the second and the third pixel.
 fn jump([a, b, c, d]: [impl Iterator<Item = f64>; 4]) -> f64 {
-    let (mut sum, mut colours) = (0.0, 0.0);
+    let (mut sum, mut colors) = (0.0, 0.0);
     for (((a, b), c), d) in a.zip(b).zip(c).zip(d) {
         let beside = ((b - a) + (d - c)) / 2.0;
         sum += (c - b - beside).abs();
-        colours += 1.0;
+        colors += 1.0;
     }
-    sum / colours
+    sum / colors
 }
 
 #[cfg(test)]
@@ -126,12 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_by_hand() {
-        // a slope goes on: nothing jumps
+    fn jumps_of_rows_by_hand() {
+        // a ramp goes on: nothing jumps
         assert_eq!(seam(&[0, 10, 20, 30, 40], &[0, 0, 0, 1, 1]).boundary, 0.0);
         // a kink: gradient 10 across, 0 and 20 beside it
         assert_eq!(seam(&[5, 5, 15, 35], &[0, 0, 1, 1]).boundary, 0.0);
-        // a step on a slope: 30 across, 2 on both sides
+        // a step on a ramp: 30 across, 2 on both sides
         assert_eq!(seam(&[0, 2, 32, 34], &[1, 1, 0, 0]).boundary, 28.0);
         // both sides of a hole of three: steps of 8 and 4, places that mix are left out
         let both = seam(&[0, 0, 8, 8, 8, 4, 4], &[0, 0, 1, 1, 1, 0, 0]);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_is_measured_where_it_is_visible() {
+    fn picture_is_measured_where_it_is_visible() {
         let stripes = [0, 20, 0, 20, 0, 20, 10, 10];
         let seam = seam(&stripes, &[0, 0, 0, 0, 0, 0, 1, 1]);
         // (20 - 0) - (-20 - 20) / 2 = 40 in every four
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_bits_are_measured_in_levels_of_255() {
+    fn sixteen_bit_pictures_are_measured_in_levels_of_255() {
         let picture: ImageBuffer<Rgb<u16>, Vec<u16>> =
             ImageBuffer::from_fn(8, 1, |x, _| Rgb([if x < 4 { 0 } else { 257 }; 3]));
         let seam = Seam::measure(&picture, &Mask::from_fn(8, 1, |x, _| x >= 4)).expect("usable");

@@ -17,7 +17,7 @@ pub(crate) struct SimilarityMap {
     /// Columns and rows of the picture that are centres of windows.
     columns: Range<u32>,
     rows: Range<u32>,
-    /// Row by row, the mean over colours.
+    /// Row by row, the mean over channels.
     values: Vec<f64>,
 }
 
@@ -31,7 +31,7 @@ impl SimilarityMap {
     }
 }
 
-/// The similarity at every pixel whose window lies inside the picture, averaged over the three colours.
+/// The similarity at every pixel whose window lies inside the picture, averaged over the three channels.
 pub(crate) fn map(picture: &RgbImage, truth: &RgbImage) -> SimilarityMap {
     let (width, height) = truth.dimensions();
     let margin = (WINDOW / 2) as u32;
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flat_pictures_follow_the_formula() {
+    fn flat_pictures_agree_with_the_formula() {
         // no variance: (2ab + C1) / (a^2 + b^2 + C1)
         let flat = |value: u8| RgbImage::from_pixel(12, 13, Rgb([value; 3]));
         let map = map(&flat(51), &flat(102));

@@ -1,4 +1,4 @@
-//! Telea's fill: from the rim inwards, each pixel from its known neighbourhood.
+//! Telea's fill: fast marching from the rim inwards, each pixel from its known neighbourhood.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -10,7 +10,7 @@ use image::{Rgb, RgbImage};
 const RADIUS: i32 = 5;
 
 /// Keeps a weight of a neighbour at a right angle to the front above zero.
-const LEAST: f32 = 1e-6;
+const MIN_WEIGHT: f32 = 1e-6;
 
 /// The fast marching fill (Telea, "An Image Inpainting Technique Based on the Fast Marching Method", 2004).
 ///
@@ -48,29 +48,29 @@ impl Fill for Telea {
         // The front's direction near the rim needs distances on its visible side too.
         let mut outside = Front::new(width as i32, height as i32, |x, y| !mask.is_hidden(x as u32, y as u32));
         outside.march(RADIUS as f32, |_, _| ());
-        let mut canvas = Canvas {
-            colours: picture.pixels().map(|pixel| pixel.0.map(f32::from)).collect(),
+        let mut painter = Painter {
+            colors: picture.pixels().map(|pixel| pixel.0.map(f32::from)).collect(),
             // Rim pixels are at 0 from either side.
             beyond: outside.distances.into_iter().map(|distance| distance - 1.0).collect(),
         };
         let mut front = inside;
-        front.march(f32::INFINITY, |front, at| canvas.paint(front, at));
+        front.march(f32::INFINITY, |front, at| painter.paint(front, at));
         let mut filled = picture.clone();
-        for (pixel, (colour, &hidden)) in filled.pixels_mut().zip(canvas.colours.iter().zip(mask.hidden())) {
+        for (pixel, (color, &hidden)) in filled.pixels_mut().zip(painter.colors.iter().zip(mask.hidden())) {
             if hidden {
-                *pixel = Rgb(colour.map(|value| value.round().clamp(0.0, 255.0) as u8));
+                *pixel = Rgb(color.map(|value| value.round().clamp(0.0, 255.0) as u8));
             }
         }
         Ok(filled)
     }
 }
 
-/// What a pixel is to the front.
+/// State of a pixel in fast marching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// The front has passed it.
     Known,
-    /// It is on the front: it has a colour, and a distance that may still shrink.
+    /// It is on the front: it has a color, and a distance that may still shrink.
     Front,
     /// The front has not come to it.
     Unknown,
@@ -184,16 +184,16 @@ impl Front {
 }
 
 /// What is filled.
-struct Canvas {
-    colours: Vec<[f32; 3]>,
+struct Painter {
+    colors: Vec<[f32; 3]>,
     /// Distances of visible pixels from the rim.
     beyond: Vec<f32>,
 }
 
-impl Canvas {
+impl Painter {
     /// Fills the pixel that the front has come to.
     fn paint(&mut self, front: &Front, at: usize) {
-        let has_colour = |at: usize| front.states[at] != State::Unknown;
+        let has_color = |at: usize| front.states[at] != State::Unknown;
         // Signed: visible pixels are before the rim.
         let time = |at: usize| match front.distances[at] {
             0.0 => Some([-self.beyond[at].min(RADIUS as f32)]),
@@ -210,19 +210,19 @@ impl Canvas {
                     continue;
                 }
                 let Some(other) = front.at(x + dx, y + dy) else { continue };
-                if other == at || !has_colour(other) {
+                if other == at || !has_color(other) {
                     continue;
                 }
                 let (dx, dy, squared) = (-dx as f32, -dy as f32, squared as f32); // from there to here
-                let direction = ((dx * along + dy * across) / squared.sqrt()).abs().max(LEAST);
+                let direction = ((dx * along + dy * across) / squared.sqrt()).abs().max(MIN_WEIGHT);
                 let level = 1.0 / (1.0 + (here - time(other).unwrap_or_default()[0]).abs());
                 let weight = direction * level / squared;
-                let colour = |at: usize| has_colour(at).then(|| self.colours[at]);
-                // The pixel itself has no colour yet.
+                let color = |at: usize| has_color(at).then(|| self.colors[at]);
+                // The pixel itself has no color yet.
                 let [by_x, by_y] =
-                    front.gradient(other, |place| if place == at { None } else { colour(place) });
+                    front.gradient(other, |place| if place == at { None } else { color(place) });
                 for part in 0..3 {
-                    sum[part] += weight * self.colours[other][part];
+                    sum[part] += weight * self.colors[other][part];
                     steps[part][0] += weight * by_x[part] * dx;
                     steps[part][1] += weight * by_y[part] * dy;
                 }
@@ -232,7 +232,7 @@ impl Canvas {
         if weights > 0.0 {
             // Whole levels: what rounding leaves of a flat wall's gradient would be a step of full length.
             let step = steps.map(|[x, y]| (x + y) / (x.hypot(y) + f32::MIN_POSITIVE));
-            self.colours[at] =
+            self.colors[at] =
                 [0, 1, 2].map(|part| (sum[part] / weights + step[part]).round().clamp(0.0, 255.0));
         }
     }
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_front_measures_distances() {
+    fn arrival_times_by_hand() {
         // A strip that is known at its left end: the front goes straight.
         let mut strip = Front::new(6, 1, |x, _| x > 0);
         strip.march(f32::INFINITY, |_, _| ());
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn one_hidden_pixel_by_hand() {
+    fn single_hidden_pixel_by_hand() {
         // The front comes from all four sides, so it has no direction and neighbours weigh by distance and
         // level alone.
         let picture = RgbImage::from_fn(3, 3, |x, y| Rgb([if (x, y) == (2, 1) { 240 } else { 40 }; 3]));
@@ -268,7 +268,7 @@ mod tests {
         // distances are 1 and 2.
         let root = 0.5_f32.sqrt();
         let (side, corner) = (1.0 / (1.0 + root), 0.5 / (1.0 + 2.0 * root));
-        // Two corners see a slope down or up towards the bright side; the step along y is 1.
+        // Two corners see a gradient down or up towards the bright side; the step along y is 1.
         let mean = (side * (3.0 * 40.0 + 240.0) + corner * 4.0 * 40.0) / (4.0 * (side + corner));
         let expected = mean + 1.0;
         let found = filled.get_pixel(1, 1)[0];
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_near_what_is_visible_and_leaves_that_alone() {
+    fn fill_stays_near_visible_values_and_visible_pixels_stay() {
         let picture = RgbImage::from_fn(40, 30, |x, y| {
             Rgb([(100 + x) as u8, (100 + y) as u8, (x * y % 30 + 100) as u8])
         });

@@ -10,7 +10,6 @@ mod blend;
 mod channel;
 mod components;
 mod crop;
-mod error;
 mod fill;
 mod harmonic;
 mod hole;
@@ -24,8 +23,7 @@ mod pretrained;
 
 pub use blend::Blend;
 pub use channel::{Channel, Image};
-pub use error::InpaintError;
-pub use fill::{Fill, check_mask};
+pub use fill::{Fill, InpaintError, check_mask};
 pub use harmonic::Harmonic;
 pub use inpainter::Inpainter;
 #[cfg(feature = "pretrained")]
