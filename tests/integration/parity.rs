@@ -5,7 +5,6 @@
 
 mod forward;
 mod loading;
-mod metrics;
 mod scores;
 mod step;
 

@@ -31,7 +31,7 @@ pub struct DevicesArgs {
     pub precision: Option<Precision>,
 }
 
-pub use {DeviceArgs as DeviceChoice, DevicesArgs as DevicesChoice};
+pub use DevicesArgs as DevicesChoice;
 
 /// The threads that read and write files.
 #[derive(Args, Default)]

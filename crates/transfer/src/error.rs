@@ -4,32 +4,28 @@ use std::path::{Path, PathBuf};
 
 use context_encoder_data::DataError;
 use context_encoder_model::ModelError;
-use context_encoder_train::TrainError;
 
 /// An error of this crate; each message names the file and says what to do. Wrong tensor shapes are the
 /// caller's bug and panic instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {
-    /// Pictures could not be used.
+    /// Images could not be used.
     #[error(transparent)]
     Data(#[from] DataError),
     /// A network could not be built, read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Learning failed.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// A data set, or a part of it, is not there.
-    #[error("{} is not there: {advice}", path.display())]
+    /// A data set, or a part of it, is missing.
+    #[error("{} is missing: {advice}", path.display())]
     Missing {
         /// What was looked for.
         path: PathBuf,
         /// What to put there.
         advice: String,
     },
-    /// A file of a data set that cannot be understood.
-    #[error("{} cannot be understood: {reason}", path.display())]
+    /// A file of a data set is malformed.
+    #[error("{} is malformed: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -49,8 +45,8 @@ pub enum TransferError {
     /// A setting that makes no sense.
     #[error("wrong setting: {0}")]
     Settings(String),
-    /// A loss that is no number.
-    #[error("the loss is not a finite number at step {step}: choose a lower learning rate")]
+    /// A loss that is NaN or infinite.
+    #[error("the loss is not finite at step {step}: choose a lower learning rate")]
     NotFinite {
         /// The step, counted from 1.
         step: u64,

@@ -1,37 +1,39 @@
-//! What a pretrained context encoder is good for (Pathak et al., CVPR 2016, section 5.2).
+//! Transfer learning: what a pretrained context encoder is good for (Pathak et al., CVPR 2016, section 5.2).
 //!
-//! | module | what it holds | paper |
+//! | item | what it is | paper |
 //! |---|---|---|
-//! | [`classify`] | AlexNet's classifier, fine-tuned; ten crops a picture | section 5.2.1 |
-//! | [`probe`] | linear classifiers and neighbours on frozen layers | |
-//! | [`detect`] | Fast R-CNN: region pooling, deltas, suppression, proposals | section 5.2.2 |
-//! | [`segment`] | FCN-32s, 16s and 8s | section 5.2.3 |
-//! | [`fit`] | one loop for all of them | |
-//! | [`metric`] | accuracy, average precision both ways, mean IU | Table 2 |
-//! | [`voc`] | PASCAL VOC's folders, and a tiny devkit drawn here | |
+//! | [`Classifier`] | AlexNet's classifier, fine-tuned; averages ten crops of an image | section 5.2.1 |
+//! | [`Detector`] | Fast R-CNN: RoI pooling, box deltas, non-maximum suppression, proposals | section 5.2.2 |
+//! | [`Segmenter`] | FCN-32s, 16s and 8s | section 5.2.3 |
+//! | [`probe`] | linear classifiers and nearest neighbours on frozen layers | |
+//! | [`Fit`] | trains any [`Head`] on a pretrained encoder | |
+//! | [`Metrics`] | accuracy, average precision of VOC 2007 and 2010, mean IU | Table 2 |
+//! | [`Voc`] | PASCAL VOC's folders, and a small synthetic one for tests | |
 //!
-//! A head takes a [`FeatureEncoder`](context_encoder_model::FeatureEncoder) from a [`Source`]: random, a file
-//! of pretraining, or any safetensors file with its names. Weights that do not fit are errors that name them.
-//!
-//! Labels of pixels and VOC's border follow [`metric::IGNORED`]; a [`Rect`] counts from 0 and ends outside.
+//! A head takes a [`FeatureEncoder`](context_encoder_model::FeatureEncoder) from an [`EncoderSource`]:
+//! random, a file of pretraining, or any safetensors file with its names. Weights that do not fit are errors
+//! that name them.
 
-pub mod classify;
-mod data_dependent_init;
-pub mod detect;
+mod boxes;
+mod classify;
+mod detect;
+mod encoder;
 mod error;
-pub mod fit;
+mod fit;
+mod images;
 mod init;
-pub mod metric;
-mod padding;
-pub mod probe;
-mod rect;
-mod resize;
-pub mod segment;
-mod source;
-pub mod voc;
+mod metric;
+mod probe;
+mod segment;
+mod voc;
 
-pub use data_dependent_init::data_dependent_init;
+pub use boxes::{Detection, Rect};
+pub use classify::{Classification, Classifier, LabeledDataset, LabeledImage, Resize};
+pub use detect::{DetectionSample, Detector};
+pub use encoder::{EncoderSource, data_dependent_init};
 pub use error::TransferError;
-pub use fit::{Curve, Dropout, Fit, Fitted, Head, Optimizer};
-pub use rect::Rect;
-pub use source::Source;
+pub use fit::{CurvePoint, Fit, Fitted, Head, Optimizer};
+pub use metric::Metrics;
+pub use probe::{Probe, probe};
+pub use segment::{SegmentationSample, Segmenter, SegmenterConfig, Stride};
+pub use voc::{ClassMask, Label, Object, Voc};

@@ -1,21 +1,21 @@
-//! Encoders put to use, and encoders that do not fit.
+//! Transfer of encoders to other tasks, and encoders that do not fit.
 
 use std::fs;
 
 use context_encoder::{
     Device,
     model::{FeatureModelConfig, SaveOptions},
-    transfer::voc::tiny,
+    transfer::Voc,
 };
 use tempfile::tempdir;
 
 use crate::{ends_with, records, run, weights};
 
 #[test]
-fn heads_learn_and_leave_weights_and_curves() {
+fn trained_heads_leave_weights_and_curves() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    tiny::draw(&folder.join("voc"), 6, 0).expect("drawn");
+    Voc::draw_shapes(folder.join("voc"), 6, 0).expect("drawn");
     for seed in [0, 1] {
         let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
         let encoder = config.init_seeded(seed, &Device::flex()).expect("valid").into_encoder();
@@ -23,7 +23,7 @@ fn heads_learn_and_leave_weights_and_curves() {
             .save_with(&SaveOptions::default(), folder.join(format!("own-{seed}.safetensors")))
             .expect("saved");
     }
-    let tiny = [
+    let encoders = [
         "--encoder",
         "own=own-{seed}.safetensors",
         "--encoder",
@@ -35,9 +35,9 @@ fn heads_learn_and_leave_weights_and_curves() {
         "--size",
         "99",
     ];
-    let learn = ["--steps", "2", "--every", "1", "--batch", "2", "--run", "heads"];
-    let segment = ["transfer", "segment", "voc", "--sets", "train,val", "--reach", "3"];
-    let table = ends_with(0, folder, &[&segment[..], &tiny, &learn].concat());
+    let training = ["--steps", "2", "--every", "1", "--batch", "2", "--run", "heads"];
+    let segment = ["transfer", "segment", "voc", "--sets", "train,val", "--kernel-size", "3"];
+    let table = ends_with(0, folder, &[&segment[..], &encoders, &training].concat());
     assert!(
         table.contains("| encoder | mean IU |") && table.contains("| own |") && table.contains('±'),
         "{table}"
@@ -50,7 +50,7 @@ fn heads_learn_and_leave_weights_and_curves() {
     }
     let probe =
         ["transfer", "probe", "--voc", "voc", "--sets", "trainval,test", "--layers", "pool5", "--json"];
-    let scored = records(&ends_with(0, folder, &[&probe[..], &tiny].concat()));
+    let scored = records(&ends_with(0, folder, &[&probe[..], &encoders].concat()));
     assert_eq!(scored.iter().filter(|record| record["event"] == "scored").count(), 4);
     assert!(scored[0]["pool5 linear"].as_f64().is_some_and(|score| (0.0..=1.0).contains(&score)));
 }
@@ -59,7 +59,7 @@ fn heads_learn_and_leave_weights_and_curves() {
 fn wrong_encoders_and_missing_data_are_named() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    tiny::draw(&folder.join("voc"), 6, 0).expect("drawn");
+    Voc::draw_shapes(folder.join("voc"), 6, 0).expect("drawn");
     weights(folder);
     let fails = |arguments: &[&str]| {
         let (code, _, error) = run(folder, arguments);
@@ -81,13 +81,13 @@ fn wrong_encoders_and_missing_data_are_named() {
 }
 
 #[test]
-fn experiments_pretrain_what_is_missing_and_nothing_twice() {
+fn experiments_pretrain_only_what_is_missing() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
-    tiny::draw(&folder.join("voc"), 6, 0).expect("drawn");
+    Voc::draw_shapes(folder.join("voc"), 6, 0).expect("drawn");
     let classes =
         ["reproduce", "classes", "--voc", "voc", "--sets", "trainval,test", "--width", "4", "--size", "99"];
-    let heads = ["--layers", "pool5", "--steps", "1", "--batch", "2", "--rescale", "--pretrained", "runs"];
+    let heads = ["--layers", "pool5", "--steps", "1", "--batch", "2", "--data-dependent-init", "--pretrained", "runs"];
     let brief = |steps: &'static str| {
         let pretraining =
             ["--pretrain", steps, "--pretrain", "batch_size=2", "--pretrain", "validation_pictures=2"];

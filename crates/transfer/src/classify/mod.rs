@@ -1,8 +1,6 @@
-//! What a picture shows: AlexNet's classifier on a pretrained encoder (paper, section 5.2.1).
+//! Image classification: AlexNet's classifier on a pretrained encoder (paper, section 5.2.1).
 
-mod crops;
 mod dataset;
-mod metrics;
 #[cfg(test)]
 mod tests;
 
@@ -11,52 +9,44 @@ use burn::{
     nn::Linear,
     tensor::{
         Device, Tensor,
-        activation::{log_softmax, relu, sigmoid, softmax},
+        activation::{log_softmax, relu},
     },
 };
+use context_encoder_data::{Purpose, Transform, pixel::images_to_tensor, rng_for};
 use context_encoder_model::FeatureEncoder;
+use context_encoder_train::Dropout;
+use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::{
-    fit::{Dropout, Head},
-    init::{LayerInit, he},
+    encoder::device_of,
+    fit::Head,
+    init::{HIDDEN_PER_WIDTH, LayerInit, he},
+    metric::Metrics,
+    voc::Label,
 };
-pub(crate) use crops::targets;
-pub use crops::{CropSource, LabeledBatch};
-pub use dataset::{LabeledDataset, Resize};
-pub use metrics::{CROPS, Metrics};
+pub use dataset::{Classification, LabeledDataset, LabeledImage, Resize};
+pub(crate) use dataset::{labels, targets};
 
-/// Deviation of fc8's first weights (AlexNet).
-const FC8_DEVIATION: f32 = 0.01;
+/// Standard deviation of fc8's initial weights (AlexNet).
+const FC8_STD: f32 = 0.01;
 
-/// Values of fc6 and fc7 for one unit of the encoder's width: 4096 at width 64.
-pub(crate) const HIDDEN_PER_WIDTH: usize = 64;
+/// Random crops over which an image's probabilities are averaged (paper, section 5.2.1).
+const CROPS: usize = 10;
 
-/// What is asked of a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Classification {
-    /// Which one of the classes it is.
-    #[default]
-    SingleLabel,
-    /// Which of the classes it shows: none, one or several.
-    MultiLabel,
-}
+/// Side of the crops as a fraction of the shorter side (AlexNet: 227 of 256).
+const CROP_FRACTION: f64 = 227.0 / 256.0;
 
-impl Classification {
-    /// Probabilities from logits, `[batch, classes]` both.
-    pub(crate) fn probabilities(self, logits: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::SingleLabel => softmax(logits, 1),
-            Self::MultiLabel => sigmoid(logits),
-        }
-    }
-}
+/// Images evaluated at a time.
+const BATCH: usize = 6;
 
 /// AlexNet's fc6, fc7 and fc8 on pool5, dropout before fc7 and fc8.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use context_encoder_model::FeatureModelConfig;
-/// use context_encoder_transfer::classify::{Classifier, Classification};
+/// use context_encoder_transfer::{Classification, Classifier};
 ///
 /// let device = Device::flex();
 /// let encoder = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device)?.into_encoder();
@@ -64,6 +54,7 @@ impl Classification {
 /// assert_eq!(classifier.forward(Tensor::zeros([2, 3, 99, 99], &device)).dims(), [2, 15]);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
+// Names of fields are names of tensors in files of weights.
 #[derive(Module, Debug)]
 pub struct Classifier {
     encoder: FeatureEncoder,
@@ -75,26 +66,26 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// A classifier with a fresh head drawn from `seed`: He's initialisation, 0.01 for fc8. It lives on the
+    /// A classifier whose head is initialised from `seed`: He's initialisation, 0.01 for fc8. It lives on the
     /// encoder's device.
     pub fn new(encoder: FeatureEncoder, classes: usize, classification: Classification, seed: u64) -> Self {
         let config = encoder.config();
         let hidden = HIDDEN_PER_WIDTH * config.width;
         let features = 4 * config.width * config.map_side().pow(2);
         let device = device_of(&encoder);
-        let mut draw = LayerInit::new(seed, &device);
+        let mut init = LayerInit::new(seed, &device);
         Self {
-            fc6: draw.linear([features, hidden], he(features)),
-            fc7: draw.linear([hidden, hidden], he(hidden)),
-            fc8: draw.linear([hidden, classes], FC8_DEVIATION),
+            fc6: init.linear([features, hidden], he(features)),
+            fc7: init.linear([hidden, hidden], he(hidden)),
+            fc8: init.linear([hidden, classes], FC8_STD),
             encoder,
             classification,
         }
     }
 
-    /// What is asked of pictures.
-    pub fn classification(&self) -> Classification {
-        self.classification
+    /// The shorter side to which images are resized before crops of `size` are cut from them: 256 for 227.
+    pub fn shorter_side(size: usize) -> u32 {
+        (size as f64 / CROP_FRACTION).round() as u32
     }
 
     /// Logits.
@@ -102,12 +93,12 @@ impl Classifier {
     /// # Shapes
     /// - input: `[batch, 3, size, size]` in `[-1, 1]`, of the encoder's size
     /// - output: `[batch, classes]`
-    pub fn forward(&self, pictures: Tensor<4>) -> Tensor<2> {
-        self.logits(pictures, &mut Dropout::none())
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.logits(images, &mut Dropout::off())
     }
 
-    fn logits(&self, pictures: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
-        let map = self.encoder.forward(pictures); // [batch, 256, 6, 6]
+    fn logits(&self, images: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
+        let map = self.encoder.forward(images); // [batch, 256, 6, 6]
         let x = map.flatten::<2>(1, 3); // [batch, 9216]
         let x = dropout.apply(relu(self.fc6.forward(x))); // [batch, 4096]
         let x = dropout.apply(relu(self.fc7.forward(x))); // [batch, 4096]
@@ -118,29 +109,75 @@ impl Classifier {
     ///
     /// # Shapes
     /// As for [`forward`](Self::forward).
-    pub fn predict(&self, pictures: Tensor<4>) -> Tensor<2> {
-        self.classification.probabilities(self.forward(pictures))
+    pub fn predict(&self, images: Tensor<4>) -> Tensor<2> {
+        self.classification.probabilities(self.forward(images))
     }
-}
 
-impl Head for Classifier {
-    type Batch = LabeledBatch;
-
-    /// Cross entropy, averaged over pictures: of the softmax; or the sum over classes of each sigmoid's,
-    /// where classes that are difficult in a picture do not count.
-    fn loss(&self, batch: &LabeledBatch, dropout: &mut Dropout) -> Tensor<1> {
-        let logits = self.logits(batch.pictures.clone(), dropout); // [batch, classes]
-        let [pictures, _] = logits.dims();
-        let targets = batch.targets.clone();
+    /// Cross entropy, averaged over images: of the softmax; or the sum over classes of each sigmoid's, where
+    /// classes that are difficult in an image do not count.
+    fn cross_entropy(&self, images: Tensor<4>, labels: &[&[Label]], dropout: &mut Dropout) -> Tensor<1> {
+        let [targets, weights] = targets(labels, &images.device()); // [batch, classes] both
+        let logits = self.logits(images, dropout); // [batch, classes]
         let terms = match self.classification {
             Classification::SingleLabel => (log_softmax(logits, 1) * targets).neg(),
             // -t ln s(x) - (1 - t) ln(1 - s(x)), safe for any x
             Classification::MultiLabel => {
-                let away = logits.clone().abs().neg().exp().log1p();
-                (relu(logits.clone()) - logits * targets + away) * batch.counted.clone()
+                let correction = logits.clone().abs().neg().exp().log1p();
+                (relu(logits.clone()) - logits * targets + correction) * weights
             }
         };
-        terms.sum() / pictures as f32
+        terms.sum() / labels.len() as f32
+    }
+
+    fn crop(&self) -> Transform {
+        let size = self.encoder.config().size;
+        Transform::RandomCrop { resize: Self::shorter_side(size), size: size as u32 }
+    }
+
+    /// Each image's probabilities, averaged over [`CROPS`] crops that depend on the image's index alone.
+    fn crop_averages(&self, images: &[(usize, &RgbImage)]) -> Vec<Vec<f32>> {
+        let transform = self.crop();
+        let crop = |number: usize| {
+            let ((index, image), crop) = (images[number / CROPS], number % CROPS);
+            let mut rng = rng_for(0, Purpose::Crop, u64::MAX, (index * CROPS + crop) as u64);
+            transform.crop(image, &mut rng)
+        };
+        let crops: Vec<RgbImage> = (0..images.len() * CROPS).into_par_iter().map(crop).collect();
+        let probabilities = self.predict(images_to_tensor(&crops, &device_of(self))); // [images * crops, classes]
+        let [_, classes] = probabilities.dims();
+        let values: Vec<f32> = probabilities
+            .reshape([images.len(), CROPS, classes])
+            .mean_dim(1) // [images, 1, classes]
+            .into_data()
+            .iter::<f32>()
+            .collect();
+        values.chunks(classes).map(<[f32]>::to_vec).collect()
+    }
+}
+
+impl Head for Classifier {
+    type Sample = LabeledImage;
+
+    /// [Cross entropy](Self::cross_entropy) of random crops, flipped with probability 1/2.
+    fn loss(
+        &self,
+        samples: Vec<(&LabeledImage, ChaCha8Rng)>,
+        dropout: &mut Dropout,
+        device: &Device,
+    ) -> Tensor<1> {
+        let transform = self.crop();
+        let labels: Vec<&[Label]> = samples.iter().map(|(sample, _)| sample.labels.as_slice()).collect();
+        let crop = |(sample, mut rng): (&LabeledImage, ChaCha8Rng)| transform.crop(&sample.image, &mut rng);
+        let crops: Vec<RgbImage> = samples.into_par_iter().map(crop).collect();
+        self.cross_entropy(images_to_tensor(&crops, device), &labels, dropout)
+    }
+
+    /// Accuracy or mean average precision of probabilities averaged over ten random crops of each image.
+    fn evaluate(&self, samples: &[LabeledImage]) -> Metrics {
+        let images: Vec<_> = samples.iter().map(|sample| &sample.image).enumerate().collect();
+        let scores: Vec<Vec<f32>> =
+            images.chunks(BATCH).flat_map(|images| self.crop_averages(images)).collect();
+        self.classification.metrics(&scores, samples)
     }
 
     fn encoder(&self) -> &FeatureEncoder {
@@ -150,9 +187,4 @@ impl Head for Classifier {
     fn with_encoder(self, encoder: FeatureEncoder) -> Self {
         Self { encoder, ..self }
     }
-}
-
-/// The device that a module lives on.
-pub(crate) fn device_of(module: &impl Module) -> Device {
-    module.devices().into_iter().next().unwrap_or_default()
 }

@@ -1,25 +1,27 @@
-//! The classifier and its loop.
+//! The classifier and its training.
 
 use burn::{
-    module::Module,
-    tensor::{Device, Tensor},
+    module::{Module, Param},
+    tensor::{Device, Distribution, Tensor},
 };
-use context_encoder_data::Transform;
 use context_encoder_model::{FeatureModelConfig, SaveOptions};
 use image::{Rgb, RgbImage};
 
 use super::*;
 use crate::{
-    Fit, Source,
-    fit::{BatchSource, Item, load_head, save_head},
-    voc::Label::{self, Absent, Difficult, Present},
+    EncoderSource, Fit, Fitted,
+    voc::Label::{Difficult, Negative, Positive},
 };
 
 fn config() -> FeatureModelConfig {
     FeatureModelConfig::alexnet().with_width(4).with_size(99)
 }
 
-fn training() -> Device {
+fn encoder(seed: u64, device: &Device) -> FeatureEncoder {
+    EncoderSource::Random { config: config(), seed }.load(device).expect("encoder")
+}
+
+fn autodiff() -> Device {
     Device::flex().autodiff()
 }
 
@@ -27,143 +29,104 @@ fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_to_vec().expect("f32")
 }
 
-fn encoder_output(encoder: &FeatureEncoder) -> Vec<f32> {
+fn features(encoder: &FeatureEncoder) -> Vec<f32> {
     values(encoder.forward(Tensor::full([1, 3, 99, 99], 0.3, &device_of(encoder))))
 }
 
-/// Four pictures of stripes, upright or level: a mirror changes nothing about that.
-fn dataset() -> LabeledDataset {
+fn gray() -> Tensor<4> {
+    Tensor::full([1, 3, 99, 99], 0.2, &Device::flex())
+}
+
+/// Four images of stripes, vertical or horizontal: a flip does not change the class.
+fn samples() -> Vec<LabeledImage> {
     let stripes = |index: u32| {
-        RgbImage::from_fn(120, 110, |x, y| {
-            let along = if index.is_multiple_of(2) { x } else { y };
-            let light = (along / (6 + index)).is_multiple_of(2);
+        RgbImage::from_fn(122, 112, |x, y| {
+            let across = if index.is_multiple_of(2) { x } else { y };
+            let light = (across / (6 + index)).is_multiple_of(2);
             Rgb(if light { [220, 200, 180] } else { [40, 60 + 20 * index as u8, 50] })
         })
     };
-    let labels =
-        (0..4).map(|index| if index % 2 == 0 { vec![Present, Absent] } else { vec![Absent, Present] });
-    LabeledDataset {
-        classes: vec!["upright".into(), "level".into()],
-        pictures: (0..4).map(stripes).collect(),
-        labels: labels.collect(),
-    }
+    let labels = |index| if index % 2 == 0 { vec![Positive, Negative] } else { vec![Negative, Positive] };
+    (0..4).map(|index| LabeledImage { image: stripes(index), labels: labels(index) }).collect()
 }
 
-fn train(classification: Classification, fit: &Fit) -> crate::Fitted<Classifier> {
-    let dataset = dataset();
-    let view = Transform::RandomCrop { resize: 110, size: 99 };
-    let encoder = Source::Random { config: config(), seed: 1 }.load(&training()).expect("encoder");
-    let classifier = Classifier::new(encoder, 2, classification, 1);
-    let source = CropSource { dataset: &dataset, view };
-    let judge = |classifier: &Classifier| Ok(Metrics::evaluate(classifier, &dataset, view).score());
-    fit.run(classifier, &source, &training(), 0, judge, &mut |_| ()).expect("learned")
+fn train(classification: Classification, fit: &Fit) -> Fitted<Classifier> {
+    let classifier = Classifier::new(encoder(1, &autodiff()), 2, classification, 1);
+    fit.run(classifier, &samples(), &samples(), &mut |_| ()).expect("trained")
 }
 
 #[test]
-fn few_pictures_are_memorised() {
-    let fit = Fit { steps: 60, batch_size: 4, lr: 1e-3, every: 20, ..Fit::default() };
+fn few_images_are_memorised() {
+    let fit = Fit { steps: 60, batch_size: 4, lr: 1e-3, log_every: 20, ..Fit::default() };
     for classification in [Classification::SingleLabel, Classification::MultiLabel] {
         let fitted = train(classification, &fit);
-        assert_eq!(fitted.curve.score(), 1.0, "{:?}", fitted.curve);
-        assert_eq!(fitted.curve.points.len(), 3);
+        assert_eq!(fitted.metrics.score(), 1.0, "{:?}", fitted.curve);
+        let scores: Vec<Option<f64>> = fitted.curve.iter().map(|point| point.score).collect();
+        assert_eq!(scores, [None, None, Some(1.0)]);
     }
 }
 
 #[test]
-fn a_pictures_crop_depends_on_seed_epoch_and_picture_alone() {
-    let (dataset, device) = (dataset(), Device::flex());
-    let source = CropSource { dataset: &dataset, view: Transform::RandomCrop { resize: 110, size: 99 } };
-    let crop = |seed, items: &[Item]| {
-        let pictures = source.batch(seed, items, &device).expect("in memory").pictures;
-        values(pictures.narrow(0, items.len() - 1, 1))
-    };
-    let [item, other] = [(4, 2), (0, 3)].map(|(epoch, index)| Item { epoch, index });
-    assert_eq!(crop(7, &[item]), crop(7, &[other, other, item]));
-    assert_ne!(crop(7, &[item]), crop(8, &[item]));
-    assert_ne!(crop(7, &[item]), crop(7, &[Item { epoch: 5, ..item }]));
-}
-
-#[test]
-fn a_frozen_encoder_stays_and_another_moves() {
-    let before =
-        encoder_output(&Source::Random { config: config(), seed: 1 }.load(&Device::flex()).expect("encoder"));
-    for (encoder_lr_scale, moves) in [(0.0, false), (0.1, true)] {
+fn frozen_encoder_stays_and_another_is_trained() {
+    let before = features(&encoder(1, &Device::flex()));
+    for (encoder_lr_scale, changes) in [(0.0, false), (0.1, true)] {
         let fit = Fit { steps: 3, batch_size: 4, encoder_lr_scale, ..Fit::default() };
         let fitted = train(Classification::SingleLabel, &fit);
-        assert_eq!(encoder_output(fitted.head.encoder()) != before, moves);
+        assert_eq!(features(fitted.head.encoder()) != before, changes);
     }
 }
 
 #[test]
-fn the_same_arguments_give_the_same_head() {
+fn same_arguments_give_the_same_head() {
     let fit = Fit { steps: 3, batch_size: 4, ..Fit::default() };
-    let picture = || Tensor::full([1, 3, 99, 99], 0.2, &Device::flex());
     let [first, again] = [(); 2].map(|()| {
         let fitted = train(Classification::SingleLabel, &fit);
         // Somebody else draws from the device's random numbers.
-        let _ = Tensor::<1>::random([3], burn::tensor::Distribution::Default, &training());
-        (fitted.curve, values(fitted.head.forward(picture())))
+        let _ = Tensor::<1>::random([3], Distribution::Default, &autodiff());
+        (fitted.curve, values(fitted.head.forward(gray())))
     });
     assert_eq!(first, again);
     let other = train(Classification::SingleLabel, &Fit { seed: 1, ..fit });
-    assert_ne!(values(other.head.forward(picture())), first.1);
+    assert_ne!(values(other.head.forward(gray())), first.1);
 }
 
 #[test]
-fn a_pretrained_encoder_is_used_and_learns_on() {
+fn pretrained_encoder_is_fine_tuned_and_the_head_saved() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("encoder.safetensors");
     let original = config().init_seeded(7, &Device::flex()).expect("valid").into_encoder();
     original.save_with(&SaveOptions::default(), &path).expect("saved");
-    let encoder = Source::File(path).load(&training()).expect("loaded");
-    assert_eq!(encoder_output(&encoder), encoder_output(&original));
-    let dataset = dataset();
-    let view = Transform::RandomCrop { resize: 110, size: 99 };
-    let classifier = Classifier::new(encoder, 2, Classification::SingleLabel, 0);
+    let loaded = EncoderSource::File(path).load(&autodiff()).expect("loaded");
+    assert_eq!(features(&loaded), features(&original));
+    let classifier = |encoder, classes| Classifier::new(encoder, classes, Classification::SingleLabel, 0);
     let fit = Fit { steps: 2, batch_size: 2, ..Fit::default() };
-    let source = CropSource { dataset: &dataset, view };
-    let fitted = fit.run(classifier, &source, &training(), 0, |_| Ok(0.0), &mut |_| ()).expect("learned");
-    assert_ne!(encoder_output(fitted.head.encoder()), encoder_output(&original));
+    let fitted = fit.run(classifier(loaded, 2), &samples(), &samples(), &mut |_| ()).expect("trained");
+    assert_ne!(features(fitted.head.encoder()), features(&original));
 
     let saved = folder.path().join("head.safetensors");
-    save_head(&fitted.head, &saved).expect("saved");
-    let fresh = |seed| {
-        Classifier::new(
-            Source::Random { config: config(), seed }.load(&Device::flex()).expect("encoder"),
-            2,
-            Classification::SingleLabel,
-            seed,
-        )
-    };
-    let loaded = load_head(fresh(5), &saved).expect("loaded");
-    let picture = Tensor::full([1, 3, 99, 99], 0.2, &Device::flex());
-    assert_eq!(values(loaded.forward(picture.clone())), values(fitted.head.forward(picture)));
-    let wider = Classifier::new(original, 3, Classification::SingleLabel, 0);
-    assert!(load_head(wider, &saved).expect_err("three classes").to_string().contains("fc8"));
+    fitted.head.save(&saved).expect("saved");
+    let reloaded = classifier(encoder(5, &Device::flex()), 2).load(&saved).expect("loaded");
+    assert_eq!(values(reloaded.forward(gray())), values(fitted.head.forward(gray())));
+    let error = classifier(original, 3).load(&saved).expect_err("three classes").to_string();
+    assert!(error.contains("fc8"), "{error}");
 }
 
 #[test]
 fn losses_worked_out_by_hand() {
     let device = Device::flex();
-    let encoder = || Source::Random { config: config(), seed: 0 }.load(&device).expect("encoder");
-    let batch = |labels: &[Label]| {
-        let [targets, counted] = targets(&[labels], &device);
-        LabeledBatch { pictures: Tensor::zeros([1, 3, 99, 99], &device), targets, counted }
-    };
     let loss = |classification, labels: &[Label]| {
-        let mut classifier = Classifier::new(encoder(), 3, classification, 0);
-        // Logits 1, -2, 0 whatever the picture.
+        let mut classifier = Classifier::new(encoder(0, &device), 3, classification, 0);
+        // Logits 1, -2, 0 whatever the image.
         classifier.fc8.weight = classifier.fc8.weight.map(|weight| weight.zeros_like());
-        classifier.fc8.bias =
-            Some(burn::module::Param::from_tensor(Tensor::from_floats([1.0, -2.0, 0.0], &device)));
-        classifier.loss(&batch(labels), &mut Dropout::none()).into_scalar::<f32>()
+        classifier.fc8.bias = Some(Param::from_tensor(Tensor::from_floats([1.0, -2.0, 0.0], &device)));
+        classifier.cross_entropy(gray(), &[labels], &mut Dropout::off()).into_scalar::<f32>()
     };
     let close = |ours: f32, theirs: f32| assert!((ours - theirs).abs() < 1e-5, "{ours} is not {theirs}");
     // ln(e^1 + e^-2 + 1) - 1
-    close(loss(Classification::SingleLabel, &[Present, Absent, Absent]), 0.349_012);
+    close(loss(Classification::SingleLabel, &[Positive, Negative, Negative]), 0.349_012);
     // ln(1 + e^-1) + ln(1 + e^-2) + ln 2; without the last, which is difficult
-    close(loss(Classification::MultiLabel, &[Present, Absent, Absent]), 1.133_337);
-    close(loss(Classification::MultiLabel, &[Present, Absent, Difficult]), 0.440_190);
+    close(loss(Classification::MultiLabel, &[Positive, Negative, Negative]), 1.133_337);
+    close(loss(Classification::MultiLabel, &[Positive, Negative, Difficult]), 0.440_190);
 }
 
 #[test]
@@ -171,7 +134,8 @@ fn parameters_are_alexnets() {
     // fc6 9216 -> 4096, fc7 4096 -> 4096, fc8 4096 -> 20, with biases; at a quarter of the width
     let encoder =
         FeatureModelConfig::alexnet().with_width(16).init(&Device::flex()).expect("valid").into_encoder();
-    let own = encoder.num_params();
+    let of_encoder = encoder.num_params();
     let classifier = Classifier::new(encoder, 20, Classification::MultiLabel, 0);
-    assert_eq!(classifier.num_params() - own, 2304 * 1024 + 1024 + 1024 * 1024 + 1024 + 1024 * 20 + 20);
+    let of_head = classifier.num_params() - of_encoder;
+    assert_eq!(of_head, 2304 * 1024 + 1024 + 1024 * 1024 + 1024 + 1024 * 20 + 20);
 }

@@ -1,40 +1,41 @@
-//! Pictures with objects and proposals, as batches.
+//! Images with objects and proposals, and the regions sampled from them for training.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use context_encoder_data::{Purpose, rng_for};
 use image::{RgbImage, imageops::flip_horizontal};
-use rand::RngExt;
+use rand::{Rng, RngExt, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Sampling, proposals};
+use super::proposals;
 use crate::{
-    Rect, TransferError,
-    fit::{BatchSource, Item},
-    padding::{max_size, pad_to},
-    resize,
-    voc::{Object, Task, Voc},
+    TransferError,
+    boxes::{BoxDeltas, Rect},
+    images::{max_size, pad_and_stack, resize_shorter_side},
+    voc::{Object, Voc, VocTask},
 };
 
-/// A picture at the size in which it is seen, with what is in it and what might be.
+/// An image at the size in which it is used, with its objects and proposals, all in its pixels.
 #[derive(Clone, Debug)]
 pub struct DetectionSample {
-    /// The picture.
-    pub picture: RgbImage,
-    /// Its objects, in the picture's pixels.
+    /// The image.
+    pub image: RgbImage,
+    /// Its objects.
     pub objects: Vec<Object>,
-    /// Where objects might be, in the picture's pixels.
+    /// Where objects might be.
     pub proposals: Vec<Rect>,
 }
 
 impl DetectionSample {
-    /// An image set of VOC, resized to a shorter side (600 pixels in Fast R-CNN). Proposals are those of a
-    /// file, in the pixels of the pictures as they were taken, or up to `count` found [by
-    /// edges](proposals::by_edges).
+    /// An image set of VOC, resized to a shorter side (600 pixels in Fast R-CNN). Proposals are those
+    /// [read from a file](Self::read_proposals), in pixels of the original images, or up to `count` windows
+    /// with many edges inside and few around.
     ///
     /// # Errors
-    /// Those of [`Voc`], and [`TransferError::Settings`] when the file has no line for a picture.
+    /// [`TransferError::Missing`], [`TransferError::Malformed`] and [`TransferError::Io`] name the file,
+    /// [`TransferError::Data`] an image that cannot be read, and [`TransferError::Settings`] an image without
+    /// a line in the file of proposals.
     pub fn from_voc(
         voc: &Voc,
         set: &str,
@@ -43,107 +44,182 @@ impl DetectionSample {
         count: usize,
     ) -> Result<Vec<Self>, TransferError> {
         let read = |name: &String| {
-            let taken = voc.picture(name)?;
-            let (picture, factor) = resize::to_shorter_side(&taken, shorter_side);
+            let original = voc.image(name)?;
+            let (image, factor) = resize_shorter_side(&original, shorter_side);
             let proposals = match given {
-                None => proposals::by_edges(&taken, count),
+                None => proposals::from_edges(&original, count),
                 Some(given) => given.get(name).cloned().ok_or_else(|| {
                     TransferError::Settings(format!("the file of proposals has no line for picture {name}"))
                 })?,
             };
-            let (width, height) = (picture.width() as f32, picture.height() as f32);
-            let fit = |rect: Rect| rect.scaled(factor).clipped(width, height);
+            let (width, height) = (image.width() as f32, image.height() as f32);
+            let fit = |rect: Rect| rect.scale(factor).clip(width, height);
             let objects = voc.annotation(name)?.objects;
-            Ok(Self {
-                objects: objects
-                    .into_iter()
-                    .map(|object| Object { rect: fit(object.rect), ..object })
-                    .collect(),
-                proposals: proposals.into_iter().map(fit).collect(),
-                picture,
-            })
+            Ok(Self { image, objects, proposals }.map_boxes(fit))
         };
-        voc.names(set, Task::Main)?.par_iter().map(read).collect()
+        voc.names(set, VocTask::Main)?.par_iter().map(read).collect()
     }
 
-    fn mirrored(self) -> Self {
-        let width = self.picture.width() as f32;
-        let turn = |rect: Rect| rect.mirrored(width);
+    /// Reads a file of proposals, by the image's name, best first. It has one JSON object a line,
+    /// `{"picture": "000001", "boxes": [[left, top, right, bottom], ...]}`, in pixels counted from 0, right
+    /// and bottom exclusive (a box of a whole 500x375 image is `[0, 0, 500, 375]`).
+    ///
+    /// # Errors
+    /// [`TransferError::Io`], and [`TransferError::Malformed`] with the line's number.
+    pub fn read_proposals(path: &Path) -> Result<BTreeMap<String, Vec<Rect>>, TransferError> {
+        proposals::read(path)
+    }
+
+    fn map_boxes(self, map: impl Fn(Rect) -> Rect) -> Self {
+        let object = |object: Object| Object { rect: map(object.rect), ..object };
         Self {
-            picture: flip_horizontal(&self.picture),
-            objects: self
-                .objects
-                .into_iter()
-                .map(|object| Object { rect: turn(object.rect), ..object })
-                .collect(),
-            proposals: self.proposals.into_iter().map(turn).collect(),
+            objects: self.objects.into_iter().map(object).collect(),
+            proposals: self.proposals.into_iter().map(&map).collect(),
+            image: self.image,
         }
     }
-}
 
-/// Pictures with sampled regions.
-#[derive(Clone, Debug)]
-pub struct DetectionBatch {
-    /// `[batch, 3, height, width]` in `[-1, 1]`.
-    pub pictures: Tensor<4>,
-    /// Picture and place of each region.
-    pub regions: Vec<(usize, Rect)>,
-    /// `[regions, classes + 1]`: 1 at the region's class, background first.
-    pub classes: Tensor<2>,
-    /// `[regions, 4 (classes + 1)]`: deltas at the region's class.
-    pub deltas: Tensor<2>,
-    /// `[regions, 4 (classes + 1)]`: 1 where an offset counts.
-    pub weights: Tensor<2>,
-}
-
-/// Whole pictures, mirrored or not, with regions sampled from their proposals.
-#[derive(Clone, Copy, Debug)]
-pub struct DetectionSource<'a> {
-    /// The pictures.
-    pub samples: &'a [DetectionSample],
-    /// Classes, without background.
-    pub classes: usize,
-    /// How regions are sampled.
-    pub sampling: Sampling,
-}
-
-impl BatchSource<DetectionBatch> for DetectionSource<'_> {
-    fn len(&self) -> usize {
-        self.samples.len()
+    fn flip_horizontal(self) -> Self {
+        let width = self.image.width() as f32;
+        let image = flip_horizontal(&self.image);
+        Self { image, ..self }.map_boxes(|rect| rect.flip_horizontal(width))
     }
+}
 
-    fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<DetectionBatch, TransferError> {
-        let columns = self.classes + 1;
-        let (mut regions, mut pictures) = (Vec::new(), Vec::new());
+/// Images with sampled regions.
+pub(super) struct DetectionBatch {
+    /// `[batch, 3, height, width]` in `[-1, 1]`.
+    pub(super) images: Tensor<4>,
+    /// Index of the image and box of each region.
+    pub(super) regions: Vec<(usize, Rect)>,
+    /// `[regions, classes + 1]`: 1 at the region's class, background first.
+    pub(super) classes: Tensor<2>,
+    /// `[regions, 4 (classes + 1)]`: deltas at the region's class.
+    pub(super) deltas: Tensor<2>,
+    /// `[regions, 4 (classes + 1)]`: 1 where a delta counts, 0 elsewhere.
+    pub(super) weights: Tensor<2>,
+}
+
+impl DetectionBatch {
+    /// Whole images, flipped with probability 1/2, with regions sampled from their proposals; `columns` is
+    /// the number of classes, background included.
+    pub(super) fn new(samples: Vec<(&DetectionSample, ChaCha8Rng)>, columns: usize, device: &Device) -> Self {
+        let (mut regions, mut images) = (Vec::new(), Vec::new());
         let (mut classes, mut deltas, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, item) in items.iter().enumerate() {
-            let mut rng = rng_for(seed, Purpose::Crop, item.epoch, item.index as u64);
-            let sample = self.samples[item.index].clone();
-            let sample = if rng.random() { sample.mirrored() } else { sample };
-            for region in self.sampling.draw(&sample.proposals, &sample.objects, &mut rng) {
+        for (number, (sample, mut rng)) in samples.into_iter().enumerate() {
+            let sample = sample.clone();
+            let sample = if rng.random() { sample.flip_horizontal() } else { sample };
+            for region in RegionSampler::default().sample(&sample.proposals, &sample.objects, &mut rng) {
                 let class = region.object.map_or(0, |(class, _)| class + 1);
                 regions.push((number, region.rect));
                 for column in 0..columns {
                     let counts = column == class && class > 0;
                     classes.push(f32::from(column == class));
                     weights.extend([f32::from(counts); 4]);
-                    let own = region.object.filter(|_| counts).map_or([0.0; 4], |(_, deltas)| deltas.0);
-                    deltas.extend(own);
+                    deltas.extend(region.object.filter(|_| counts).map_or([0.0; 4], |(_, deltas)| deltas.0));
                 }
             }
-            pictures.push(sample.picture);
+            images.push(sample.image);
         }
-        let pictures: Vec<&RgbImage> = pictures.iter().collect();
+        let images: Vec<&RgbImage> = images.iter().collect();
         let table = |values: Vec<f32>| {
             let shape = [regions.len(), values.len() / regions.len().max(1)];
             Tensor::<2>::from_data(TensorData::new(values, shape), device)
         };
-        Ok(DetectionBatch {
-            pictures: pad_to(&pictures, [0; 2], max_size(&pictures), device),
+        Self {
+            images: pad_and_stack(&images, [0; 2], max_size(&images), device),
             classes: table(classes),
             deltas: table(deltas),
             weights: table(weights),
             regions,
-        })
+        }
+    }
+}
+
+/// How the regions of an image are sampled for training (Fast R-CNN, section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct RegionSampler {
+    /// Regions an image.
+    regions: usize,
+    /// The largest fraction of objects among them.
+    object_fraction: f32,
+    /// Intersection over union with an object from which on a region is that object.
+    object_iou: f32,
+    /// Intersection over union from which on, up to `object_iou`, a region is background; less is too easy.
+    background_iou: f32,
+}
+
+impl Default for RegionSampler {
+    fn default() -> Self {
+        Self { regions: 64, object_fraction: 0.25, object_iou: 0.5, background_iou: 0.1 }
+    }
+}
+
+/// A region to train on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Region {
+    rect: Rect,
+    /// Its class and the deltas to its object; none for background.
+    object: Option<(usize, BoxDeltas)>,
+}
+
+impl RegionSampler {
+    /// Samples proposals and the objects themselves. Difficult objects are left out of everything.
+    fn sample(&self, proposals: &[Rect], objects: &[Object], rng: &mut impl Rng) -> Vec<Region> {
+        let truths: Vec<&Object> = objects.iter().filter(|object| !object.difficult).collect();
+        let all = proposals.iter().copied().chain(truths.iter().map(|object| object.rect));
+        let (mut positive, mut background, mut easy) = (Vec::new(), Vec::new(), Vec::new());
+        for rect in all.filter(|rect| rect.width() >= 1.0 && rect.height() >= 1.0) {
+            let ious = truths.iter().map(|object| (object.rect.iou(&rect), object));
+            match ious.max_by(|a, b| a.0.total_cmp(&b.0)) {
+                Some((iou, object)) if iou >= self.object_iou => {
+                    let deltas = BoxDeltas::encode(&rect, &object.rect);
+                    positive.push(Region { rect, object: Some((object.class, deltas)) });
+                }
+                Some((iou, _)) if iou >= self.background_iou => {
+                    background.push(Region { rect, object: None });
+                }
+                _ => easy.push(Region { rect, object: None }),
+            }
+        }
+        for regions in [&mut positive, &mut background, &mut easy] {
+            regions.shuffle(rng);
+        }
+        positive.truncate((self.object_fraction * self.regions as f32).round() as usize);
+        // Easy background only where there is not enough of the other.
+        let rest = background.into_iter().chain(easy).take(self.regions.saturating_sub(positive.len()));
+        positive.into_iter().chain(rest).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use context_encoder_data::{Purpose, rng_for};
+
+    use super::*;
+
+    #[test]
+    fn quarter_of_the_regions_are_objects_at_most() {
+        let object = Object { class: 2, rect: Rect::new(0.0, 0.0, 20.0, 20.0), difficult: false };
+        let difficult = Object { class: 1, rect: Rect::new(60.0, 0.0, 80.0, 20.0), difficult: true };
+        let slide = |x: usize| Rect::new(x as f32, 0.0, x as f32 + 20.0, 20.0);
+        let proposals: Vec<Rect> = (0..80).map(slide).collect();
+        let sampler = RegionSampler { regions: 12, ..RegionSampler::default() };
+        let rng = || rng_for(1, Purpose::Crop, 0, 0);
+        let regions = sampler.sample(&proposals, &[object, difficult], &mut rng());
+        assert_eq!(regions.len(), 12);
+        assert_eq!(regions.iter().filter(|region| region.object.is_some()).count(), 3);
+        for region in regions {
+            let iou = region.rect.iou(&object.rect);
+            assert_eq!(region.object.is_some(), iou >= 0.5);
+            match region.object {
+                Some((class, deltas)) => {
+                    assert!(class == 2 && deltas.decode(&region.rect).iou(&object.rect) > 0.999);
+                }
+                None => assert!((0.1..0.5).contains(&iou), "easy ones are not needed: {iou}"),
+            }
+        }
+        let few = sampler.sample(&proposals[70..75], &[object], &mut rng());
+        assert_eq!(few.len(), 6); // five easy ones and the object itself
     }
 }

@@ -1,51 +1,38 @@
-//! Average precision of a ranking, as PASCAL VOC counts it.
+//! Average precision of rankings and of detections, as defined by PASCAL VOC.
+
+use crate::{
+    boxes::Detection,
+    voc::{Label, Object},
+};
 
 /// How the curve of precision over recall becomes one number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Interpolation {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interpolation {
     /// VOC 2007: the mean, over recalls 0, 0.1, ..., 1, of the best precision at that recall or a higher one.
-    #[default]
     ElevenPoint,
     /// VOC 2010 and later: the area below the curve after each precision has been raised to the best at a
     /// higher recall.
     AllPoint,
 }
 
-/// What an item of a ranking is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relevance {
-    /// What was looked for.
-    Positive,
-    /// Something else.
-    Negative,
-    /// Neither right nor wrong to find: VOC's difficult objects. It leaves the ranking without a trace.
-    Difficult,
-}
-
 /// Average precision, 0 to 1, of items ranked by score, the highest first; equal scores keep their order.
 ///
-/// With `p(k)` the share of positives among the first `k` and `r(k)` the share of all `positives` among them,
-/// the curve is `P(r) = max over r(k) >= r of p(k)`; see [`Interpolation`] for what is taken of it.
-/// `positives` may be more than the ranking holds, as when a detector misses some.
+/// With `p(k)` the fraction of positives among the first `k` and `r(k)` the fraction of all `positives` among
+/// them, the curve is `P(r) = max over r(k) >= r of p(k)`; see [`Interpolation`] for what is taken of it.
+/// `positives` may be more than the ranking holds, as when a detector misses some. Difficult items are
+/// removed from the ranking.
 ///
-/// Not a number when there are no positives; [`mean`] leaves such classes out.
-///
-/// ```
-/// use context_encoder_transfer::metric::{Interpolation, Relevance::*, average_precision};
-///
-/// // found, wrong, found: precision 1 up to recall 1/2, then 2/3
-/// let ranking = [(0.9, Positive), (0.8, Negative), (0.7, Positive)];
-/// let eleven = average_precision(&ranking, 2, Interpolation::ElevenPoint);
-/// assert!((eleven - (6.0 + 5.0 * 2.0 / 3.0) / 11.0).abs() < 1e-12);
-/// let all = average_precision(&ranking, 2, Interpolation::AllPoint);
-/// assert!((all - (0.5 + 0.5 * 2.0 / 3.0)).abs() < 1e-12);
-/// ```
-pub fn average_precision(ranking: &[(f32, Relevance)], positives: usize, how: Interpolation) -> f64 {
+/// NaN when there are no positives.
+pub(crate) fn average_precision(
+    ranking: &[(f32, Label)],
+    positives: usize,
+    interpolation: Interpolation,
+) -> f64 {
     if positives == 0 {
         return f64::NAN;
     }
     let curve = curve(ranking, positives);
-    match how {
+    match interpolation {
         Interpolation::ElevenPoint => {
             // Tenths, counted in whole positives, so that a recall of exactly 3/10 is not missed by rounding.
             let best = |tenth: usize| {
@@ -66,56 +53,100 @@ pub fn average_precision(ranking: &[(f32, Relevance)], positives: usize, how: In
     }
 }
 
-/// A place of the ranking where a positive stands.
+/// A rank of the ranking that holds a positive.
 struct Point {
     /// Positives up to here.
     found: usize,
-    /// Their share among everything up to here.
+    /// Their fraction among everything up to here.
     precision: f64,
 }
 
-fn curve(ranking: &[(f32, Relevance)], positives: usize) -> Vec<Point> {
-    let mut ranked: Vec<_> = ranking.iter().filter(|(_, kind)| *kind != Relevance::Difficult).collect();
+fn curve(ranking: &[(f32, Label)], positives: usize) -> Vec<Point> {
+    let mut ranked: Vec<_> = ranking.iter().filter(|(_, label)| *label != Label::Difficult).collect();
     ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let mut found = 0;
     let mut points = Vec::with_capacity(positives);
-    for (place, (_, kind)) in ranked.into_iter().enumerate() {
-        if *kind == Relevance::Positive {
+    for (rank, (_, label)) in ranked.into_iter().enumerate() {
+        if *label == Label::Positive {
             found += 1;
-            points.push(Point { found, precision: found as f64 / (place + 1) as f64 });
+            points.push(Point { found, precision: found as f64 / (rank + 1) as f64 });
         }
     }
     assert!(found <= positives, "{found} positives in the ranking, {positives} in all");
     points
 }
 
-/// The mean of the classes' values; classes without a value (not a number) are left out. 0 when none has one.
+/// Intersection over union from which on a detection matches an object (VOC).
+const MATCH_IOU: f32 = 0.5;
+
+/// Average precision of one class's detections in images with known objects, 0 to 1; NaN when there are none
+/// to find.
 ///
-/// ```
-/// assert_eq!(context_encoder_transfer::metric::mean(&[0.5, f64::NAN, 1.0]), 0.75);
-/// ```
-pub fn mean(values: &[f64]) -> f64 {
-    let (sum, count) = values
-        .iter()
-        .filter(|value| !value.is_nan())
-        .fold((0.0, 0_usize), |(sum, count), value| (sum + value, count + 1));
-    sum / count.max(1) as f64
+/// Detections are taken in falling order of score. Each is compared with the object of its image that it
+/// overlaps most. If their intersection over union is at least 0.5 it matches that object: a positive the
+/// first time, a negative every further time, and neither when the object is difficult. Otherwise it is a
+/// negative. (PASCAL VOC development kit.)
+pub(crate) fn detection_average_precision(
+    images: &[(Vec<Detection>, &[Object])],
+    class: usize,
+    interpolation: Interpolation,
+) -> f64 {
+    let of_class = |image: usize| {
+        images[image]
+            .0
+            .iter()
+            .filter(move |detection| detection.class == class)
+            .map(move |found| (image, found))
+    };
+    let mut ranked: Vec<(usize, &Detection)> = (0..images.len()).flat_map(of_class).collect();
+    ranked.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score));
+    let mut matched: Vec<Vec<bool>> = images.iter().map(|(_, objects)| vec![false; objects.len()]).collect();
+    let ranking: Vec<(f32, Label)> = ranked
+        .into_iter()
+        .map(|(image, found)| (found.score, match_object(found, images[image].1, &mut matched[image])))
+        .collect();
+    let objects = images.iter().flat_map(|(_, objects)| *objects);
+    let positives = objects.filter(|object| object.class == class && !object.difficult).count();
+    average_precision(&ranking, positives, interpolation)
+}
+
+fn match_object(detection: &Detection, objects: &[Object], matched: &mut [bool]) -> Label {
+    let same_class = objects.iter().enumerate().filter(|(_, object)| object.class == detection.class);
+    let ious = same_class.map(|(index, object)| (index, detection.rect.iou(&object.rect)));
+    // The first of equals; `max_by` would take the last.
+    let best = ious.fold(None, |best: Option<(usize, f32)>, new| match best {
+        Some(best) if best.1 >= new.1 => Some(best),
+        _ => Some(new),
+    });
+    match best {
+        Some((index, iou)) if iou >= MATCH_IOU => {
+            if objects[index].difficult {
+                Label::Difficult
+            } else if std::mem::replace(&mut matched[index], true) {
+                Label::Negative
+            } else {
+                Label::Positive
+            }
+        }
+        _ => Label::Negative,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Interpolation::*, Relevance::*, *};
+    use super::{Interpolation::*, *};
+    use crate::{Rect, voc::Label::*};
 
     #[test]
-    fn ten_places_worked_out_by_hand() {
+    fn average_precision_of_ten_ranks_worked_out_by_hand() {
         // + - + + - - + - - -   of five positives: precisions 1, 2/3, 3/4, 4/7 at recalls .2 .4 .6 .8
-        let kinds = [
+        let labels = [
             Positive, Negative, Positive, Positive, Negative, Negative, Positive, Negative, Negative,
             Negative,
         ];
-        let ranking: Vec<_> = kinds.iter().enumerate().map(|(i, &kind)| (1.0 - i as f32, kind)).collect();
+        let ranking: Vec<_> = labels.iter().enumerate().map(|(i, &label)| (1.0 - i as f32, label)).collect();
         let eleven = (3.0 * 1.0 + 4.0 * 0.75 + 2.0 * 4.0 / 7.0) / 11.0;
         assert!((average_precision(&ranking, 5, ElevenPoint) - eleven).abs() < 1e-12);
         let all = 0.2 * 1.0 + 0.4 * 0.75 + 0.2 * 4.0 / 7.0;
@@ -123,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn difficult_items_leave_no_trace() {
+    fn difficult_items_do_not_count() {
         let ranking = [(0.9, Difficult), (0.8, Positive), (0.7, Difficult), (0.6, Negative)];
-        for how in [ElevenPoint, AllPoint] {
-            assert_eq!(average_precision(&ranking, 1, how), 1.0);
-            assert!(average_precision(&ranking[..1], 0, how).is_nan());
-            assert_eq!(average_precision(&[], 3, how), 0.0);
+        for interpolation in [ElevenPoint, AllPoint] {
+            assert_eq!(average_precision(&ranking, 1, interpolation), 1.0);
+            assert!(average_precision(&ranking[..1], 0, interpolation).is_nan());
+            assert_eq!(average_precision(&[], 3, interpolation), 0.0);
         }
     }
 
@@ -139,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn three_tenths_are_reached() {
+    fn recall_of_exactly_three_tenths_is_reached() {
         // 3 of 10 found, all at once: recalls 0 to 0.3 count, four of eleven
         let ranking = [(0.9, Positive), (0.8, Positive), (0.7, Positive)];
         assert!((average_precision(&ranking, 10, ElevenPoint) - 4.0 / 11.0).abs() < 1e-12);
@@ -147,17 +178,72 @@ mod tests {
 
     proptest! {
         #[test]
-        fn perfect_rankings_are_one_and_none_is_better(kinds in prop::collection::vec(any::<bool>(), 1..40)) {
-            let kind = |&positive: &bool| if positive { Positive } else { Negative };
-            let positives = kinds.iter().filter(|&&positive| positive).count();
+        fn perfect_rankings_are_one_and_none_is_better(labels in prop::collection::vec(any::<bool>(), 1..40)) {
+            let label = |&positive: &bool| if positive { Positive } else { Negative };
+            let positives = labels.iter().filter(|&&positive| positive).count();
             prop_assume!(positives > 0);
-            let perfect: Vec<_> = kinds.iter().map(|p| (f32::from(u8::from(*p)), kind(p))).collect();
-            let given: Vec<_> = kinds.iter().enumerate().map(|(i, p)| (-(i as f32), kind(p))).collect();
-            for how in [ElevenPoint, AllPoint] {
-                prop_assert!((average_precision(&perfect, positives, how) - 1.0).abs() < 1e-12);
-                let value = average_precision(&given, positives, how);
+            let perfect: Vec<_> = labels.iter().map(|p| (f32::from(u8::from(*p)), label(p))).collect();
+            let given: Vec<_> = labels.iter().enumerate().map(|(i, p)| (-(i as f32), label(p))).collect();
+            for interpolation in [ElevenPoint, AllPoint] {
+                prop_assert!((average_precision(&perfect, positives, interpolation) - 1.0).abs() < 1e-12);
+                let value = average_precision(&given, positives, interpolation);
                 prop_assert!((0.0..=1.0 + 1e-12).contains(&value));
             }
         }
+    }
+
+    fn square(x: f32) -> Rect {
+        Rect::new(x, 0.0, x + 10.0, 10.0)
+    }
+
+    fn detection(x: f32, score: f32) -> Detection {
+        Detection { class: 0, rect: square(x), score }
+    }
+
+    fn object(x: f32, difficult: bool) -> Object {
+        Object { class: 0, rect: square(x), difficult }
+    }
+
+    #[test]
+    fn each_object_matches_once_and_difficult_ones_never() {
+        let first = [object(0.0, false), object(100.0, true)];
+        let second = [object(0.0, false)];
+        let images = [
+            (
+                vec![
+                    detection(1.0, 0.9),   // positive
+                    detection(2.0, 0.8),   // the same object again: negative
+                    detection(100.0, 0.7), // difficult: removed
+                    detection(101.0, 0.6), // difficult again: removed
+                ],
+                &first[..],
+            ),
+            (vec![detection(6.0, 0.5), detection(3.0, 0.3)], &second[..]), /* IoU 4/16: negative; 7/13:
+                                                                            * positive */
+            (vec![detection(0.0, 0.4)], &[][..]), // nothing there: negative
+        ];
+        // ranking + - - - +: precision 1 up to recall 1/2, then 2/5
+        let all = detection_average_precision(&images, 0, AllPoint);
+        assert!((all - (0.5 + 0.5 * 0.4)).abs() < 1e-12, "{all}");
+        let eleven = detection_average_precision(&images, 0, ElevenPoint);
+        assert!((eleven - (6.0 + 5.0 * 0.4) / 11.0).abs() < 1e-12, "{eleven}");
+        assert!(detection_average_precision(&images, 1, AllPoint).is_nan(), "another class");
+    }
+
+    #[test]
+    fn iou_of_one_half_is_a_match() {
+        let objects = [object(0.0, false)];
+        let half = Detection { class: 0, rect: Rect::new(0.0, 0.0, 10.0, 5.0), score: 1.0 };
+        assert_eq!(detection_average_precision(&[(vec![half], &objects[..])], 0, AllPoint), 1.0);
+    }
+
+    #[test]
+    fn nothing_to_find_is_nan_and_nothing_found_is_zero() {
+        assert!(detection_average_precision(&[], 0, AllPoint).is_nan());
+        let difficult = [object(0.0, true)];
+        let images = [(vec![detection(0.0, 1.0)], &difficult[..])];
+        assert!(detection_average_precision(&images, 0, AllPoint).is_nan());
+        let missed = [object(0.0, false)];
+        assert_eq!(detection_average_precision(&[(Vec::new(), &missed[..])], 0, AllPoint), 0.0);
     }
 }

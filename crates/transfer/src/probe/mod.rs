@@ -1,43 +1,40 @@
-//! What frozen features are worth: a linear classifier and nearest neighbours on each layer.
+//! Probes of frozen features: a linear classifier and nearest neighbours on each layer.
 
+mod classifiers;
 mod features;
-mod gram_matrix;
-mod logistic;
-mod neighbours;
 
-use burn::tensor::Device;
+use burn::{module::Module, tensor::Device};
 use context_encoder_model::{FeatureEncoder, FeatureLayer};
 
 use crate::{
     TransferError,
-    classify::{Classification, LabeledDataset, Metrics},
+    classify::{Classification, LabeledDataset, labels},
+    metric::Metrics,
 };
-pub use features::{Features, MAX_FEATURES};
-pub use gram_matrix::GramMatrix;
-pub use logistic::{DECAYS, logistic};
-pub use neighbours::{NEIGHBOURS, neighbours};
+use classifiers::{k_nearest_neighbours, logistic_regression};
+use features::{Features, GramMatrix};
 
 /// What the frozen features of one layer are worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Probe {
     /// The layer.
     pub layer: FeatureLayer,
-    /// Numbers a picture.
-    pub numbers: usize,
-    /// Of a linear classifier.
+    /// Features of an image.
+    pub dimension: usize,
+    /// Metrics of a linear classifier.
     pub linear: Metrics,
-    /// The weight decay that it was trained with, chosen on every fifth picture of the training set.
-    pub decay: f64,
-    /// Of the [`NEIGHBOURS`] nearest neighbours.
+    /// The weight decay that it was trained with, chosen on every fifth image of the training set.
+    pub weight_decay: f64,
+    /// Metrics of the ten nearest neighbours.
     pub neighbours: Metrics,
 }
 
-/// Probes layers of an encoder on squares of its size: features of both datasets are computed once,
-/// standardised by the training dataset, and judged by a linear classifier (Zhang et al., ECCV 2016, do the
-/// same) and by neighbours.
+/// Probes layers of an encoder on squares of its size: features of both sets are computed once, standardised
+/// by the training set, and classified by logistic regression (as in Zhang et al., ECCV 2016) and by nearest
+/// neighbours.
 ///
 /// # Errors
-/// [`TransferError::Settings`] when the datasets have different classes.
+/// [`TransferError::Settings`] when the sets have different classes.
 pub fn probe(
     encoder: &FeatureEncoder,
     [train, test]: [&LabeledDataset; 2],
@@ -46,16 +43,17 @@ pub fn probe(
     device: &Device,
 ) -> Result<Vec<Probe>, TransferError> {
     train.expect_classes_of(test)?;
-    let encoder = burn::module::Module::to_device(encoder.clone(), device);
-    let [known, asked] =
-        [train, test].map(|dataset| features::of(&encoder, &dataset.pictures, layers, device));
-    let judge = |((layer, known), asked): ((FeatureLayer, Features), Features)| {
-        let numbers = known.numbers();
-        let gram_matrix = GramMatrix::between(known, asked);
-        let (scores, decay) = logistic(&gram_matrix, &train.labels, classification);
-        let linear = Metrics::of(&scores, test, classification);
-        let neighbours = Metrics::of(&neighbours(&gram_matrix, &train.labels), test, classification);
-        Probe { layer, numbers, linear, decay, neighbours }
+    let encoder = encoder.clone().to_device(device);
+    let [train_features, test_features] =
+        [train, test].map(|dataset| features::extract(&encoder, &dataset.samples, layers, device));
+    let labels = labels(&train.samples);
+    let probe = |((layer, train_features), test_features): ((FeatureLayer, Features), Features)| {
+        let dimension = train_features.dimension();
+        let gram = GramMatrix::new(train_features, test_features);
+        let (scores, weight_decay) = logistic_regression(&gram, &labels, classification);
+        let linear = classification.metrics(&scores, &test.samples);
+        let neighbours = classification.metrics(&k_nearest_neighbours(&gram, &labels), &test.samples);
+        Probe { layer, dimension, linear, weight_decay, neighbours }
     };
-    Ok(layers.iter().copied().zip(known).zip(asked).map(judge).collect())
+    Ok(layers.iter().copied().zip(train_features).zip(test_features).map(probe).collect())
 }

@@ -1,107 +1,148 @@
-//! Pictures with class masks, as batches.
+//! Images with class masks, and their padding for a fully convolutional network.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use context_encoder_data::{Purpose, rng_for};
 use image::{RgbImage, imageops::flip_horizontal};
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::PaddedFrame;
 use crate::{
     TransferError,
-    fit::{BatchSource, Item},
-    metric::IGNORED,
-    voc::{ClassMask, Task, Voc},
+    images::{max_size, pad_and_stack},
+    voc::{ClassMask, IGNORED, Voc, VocTask},
 };
 
-/// A picture and the class of each of its pixels.
+/// Pixels from one position of pool5 to the next, and to the centre of the first: conv1 11x11 stride 4, and
+/// three poolings 3x3 stride 2, all without padding (5 + 4 + 8 + 16).
+const STRIDE: u32 = 32;
+const FIRST: u32 = 33;
+
+/// A padded image whose pool5 has `n` positions has `STRIDE * n + REST` pixels a side, none left over.
+const REST: u32 = 35;
+
+/// Positions of pool2 and of pool1 before the one that lies on pool5's first centre: pool2 has centres at 17
+/// + 16 i, pool1 at 9 + 8 i.
+pub(super) const MARGINS: [usize; 2] = [1, 3];
+
+/// An image and the class of each of its pixels.
 #[derive(Clone, Debug)]
 pub struct SegmentationSample {
-    /// The picture.
-    pub picture: RgbImage,
+    /// The image.
+    pub image: RgbImage,
     /// Of the same size.
     pub mask: ClassMask,
 }
 
 impl SegmentationSample {
-    /// An image set of VOC, at its own size.
+    /// An image set of VOC, at its original size.
     ///
     /// # Errors
-    /// Those of [`Voc`], and [`TransferError::Malformed`] when a mask has another size than its picture.
+    /// [`TransferError::Missing`], [`TransferError::Io`] and [`TransferError::Malformed`] name the file, the
+    /// last also when a mask has another size than its image; [`TransferError::Data`] an image that
+    /// cannot be read.
     pub fn from_voc(voc: &Voc, set: &str) -> Result<Vec<Self>, TransferError> {
         let read = |name: &String| {
-            let (picture, mask) = (voc.picture(name)?, voc.class_mask(name)?);
-            if picture.dimensions() != (mask.width, mask.height) {
-                let path = voc.root().join("SegmentationClass").join(format!("{name}.png"));
-                let (width, height) = picture.dimensions();
-                return Err(TransferError::malformed(
-                    &path,
-                    format!("it is {}x{}, its picture {width}x{height}", mask.width, mask.height),
-                ));
+            let (image, mask) = (voc.image(name)?, voc.class_mask(name)?);
+            if image.dimensions() != (mask.width, mask.height) {
+                let (width, height) = image.dimensions();
+                let reason = format!("it is {}x{}, its image {width}x{height}", mask.width, mask.height);
+                return Err(TransferError::malformed(&voc.class_mask_path(name), reason));
             }
-            Ok(Self { picture, mask })
+            Ok(Self { image, mask })
         };
-        voc.names(set, Task::Segmentation)?.par_iter().map(read).collect()
+        voc.names(set, VocTask::Segmentation)?.par_iter().map(read).collect()
     }
 
-    fn mirrored(self) -> Self {
-        Self { picture: flip_horizontal(&self.picture), mask: self.mask.mirrored() }
+    fn flip_horizontal(self) -> Self {
+        Self { image: flip_horizontal(&self.image), mask: self.mask.flip_horizontal() }
     }
 }
 
-/// Pictures on canvases with what their pixels are.
-#[derive(Clone, Debug)]
-pub struct SegmentationBatch {
-    /// `[batch, 3, canvas height, canvas width]` in `[-1, 1]`.
-    pub canvases: Tensor<4>,
-    /// Where pictures stand.
-    pub frame: PaddedFrame,
+/// The largest width and height of a batch's images, which are padded so that every one of their pixels lies
+/// between centres of pool5's positions, the first pixel on the first centre. So upsampling pool5's scores
+/// gives a score for each pixel, exactly in place, with nothing to extrapolate at edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PaddedSize {
+    pub(super) width: u32,
+    pub(super) height: u32,
+}
+
+impl PaddedSize {
+    pub(super) fn of(images: &[&RgbImage]) -> Self {
+        let [width, height] = max_size(images);
+        Self { width, height }
+    }
+
+    /// Width and height with padding, pixels.
+    fn padded(self) -> [u32; 2] {
+        [self.width, self.height].map(|side| {
+            let positions = side.saturating_sub(1).div_ceil(STRIDE) + 1;
+            STRIDE * positions.max(2) + REST
+        })
+    }
+
+    /// Padded images, `[batch, 3, padded height, padded width]` in `[-1, 1]`.
+    pub(super) fn pad(self, images: &[&RgbImage], device: &Device) -> Tensor<4> {
+        pad_and_stack(images, [FIRST; 2], self.padded(), device)
+    }
+}
+
+/// Padded images with the classes of their pixels.
+pub(super) struct SegmentationBatch {
+    /// `[batch, 3, padded height, padded width]` in `[-1, 1]`.
+    pub(super) padded: Tensor<4>,
+    /// The size without padding.
+    pub(super) size: PaddedSize,
     /// `[batch, 1, height, width]`; 0 where a pixel does not count.
-    pub labels: Tensor<4, Int>,
-    /// `[batch, 1, height, width]`: 1 where a pixel counts, 0 at borders and outside the picture.
-    pub counted: Tensor<4>,
+    pub(super) classes: Tensor<4, Int>,
+    /// `[batch, 1, height, width]`: 1 where a pixel counts, 0 at VOC's borders and outside the image.
+    pub(super) weights: Tensor<4>,
 }
 
-/// Whole pictures, mirrored or not.
-#[derive(Clone, Copy, Debug)]
-pub struct SegmentationSource<'a> {
-    /// The pictures.
-    pub pictures: &'a [SegmentationSample],
-}
-
-impl BatchSource<SegmentationBatch> for SegmentationSource<'_> {
-    fn len(&self) -> usize {
-        self.pictures.len()
-    }
-
-    fn batch(&self, seed: u64, items: &[Item], device: &Device) -> Result<SegmentationBatch, TransferError> {
-        let turn = |item: &Item| {
-            let known = self.pictures[item.index].clone();
-            let flip: bool = rng_for(seed, Purpose::Crop, item.epoch, item.index as u64).random();
-            if flip { known.mirrored() } else { known }
+impl SegmentationBatch {
+    /// Whole images, flipped with probability 1/2.
+    pub(super) fn new(samples: Vec<(&SegmentationSample, ChaCha8Rng)>, device: &Device) -> Self {
+        let flip = |(sample, mut rng): (&SegmentationSample, ChaCha8Rng)| {
+            let sample = sample.clone();
+            if rng.random() { sample.flip_horizontal() } else { sample }
         };
-        let known: Vec<SegmentationSample> = items.iter().map(turn).collect();
-        let pictures: Vec<&RgbImage> = known.iter().map(|known| &known.picture).collect();
-        let frame = PaddedFrame::around(&pictures);
-        let (width, height) = (frame.width as usize, frame.height as usize);
-        let mut labels = vec![IGNORED; known.len() * height * width];
-        for (SegmentationSample { mask, .. }, page) in
-            known.iter().zip(labels.chunks_exact_mut(height * width))
-        {
-            let rows = mask.labels.chunks_exact(mask.width as usize);
-            for (row, target) in rows.zip(page.chunks_exact_mut(width)) {
+        let samples: Vec<SegmentationSample> = samples.into_iter().map(flip).collect();
+        let images: Vec<&RgbImage> = samples.iter().map(|sample| &sample.image).collect();
+        let size = PaddedSize::of(&images);
+        let (width, height) = (size.width as usize, size.height as usize);
+        let mut classes = vec![IGNORED; samples.len() * height * width];
+        for (sample, classes) in samples.iter().zip(classes.chunks_exact_mut(height * width)) {
+            let rows = sample.mask.classes.chunks_exact(sample.mask.width as usize);
+            for (row, target) in rows.zip(classes.chunks_exact_mut(width)) {
                 target[..row.len()].copy_from_slice(row);
             }
         }
-        let shape = [known.len(), 1, height, width];
-        let counted: Vec<f32> = labels.iter().map(|&label| f32::from(label != IGNORED)).collect();
-        let labels: Vec<i64> =
-            labels.iter().map(|&label| if label == IGNORED { 0 } else { i64::from(label) }).collect();
-        Ok(SegmentationBatch {
-            canvases: frame.pad(&pictures, device),
-            frame,
-            labels: Tensor::from_data(TensorData::new(labels, shape), device),
-            counted: Tensor::from_data(TensorData::new(counted, shape), device),
-        })
+        let shape = [samples.len(), 1, height, width];
+        let weights: Vec<f32> = classes.iter().map(|&class| f32::from(class != IGNORED)).collect();
+        let classes: Vec<i64> =
+            classes.iter().map(|&class| if class == IGNORED { 0 } else { i64::from(class) }).collect();
+        Self {
+            padded: size.pad(&images, device),
+            size,
+            classes: Tensor::from_data(TensorData::new(classes, shape), device),
+            weights: Tensor::from_data(TensorData::new(weights, shape), device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pixel_lies_between_centres_of_positions() {
+        for side in [1, 2, 31, 32, 33, 34, 97, 375, 500] {
+            let [padded, _] = PaddedSize { width: side, height: side }.padded();
+            let positions = (padded - REST) / STRIDE;
+            assert_eq!((padded - REST) % STRIDE, 0);
+            let last = FIRST + STRIDE * (positions - 1);
+            assert!(FIRST + side - 1 <= last, "{side}: the last pixel is beyond {last}");
+            assert!(padded >= FIRST + side);
+        }
     }
 }

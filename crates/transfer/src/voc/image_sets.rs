@@ -1,4 +1,4 @@
-//! Which pictures belong to which part of the data, and what they show.
+//! VOC's image sets: which images belong to a set, and which classes they show.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,18 +6,18 @@ use std::{
     path::Path,
 };
 
-use crate::{TransferError, metric::Relevance};
+use crate::TransferError;
 
-/// The sets of pictures of one year.
+/// The folder of image sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
+pub(crate) enum VocTask {
     /// Classification and detection.
     Main,
     /// Segmentation.
     Segmentation,
 }
 
-impl Task {
+impl VocTask {
     fn folder(self) -> &'static str {
         match self {
             Self::Main => "Main",
@@ -26,25 +26,15 @@ impl Task {
     }
 }
 
-/// Whether a picture shows a class.
+/// Whether an image shows a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// It does.
-    Present,
+    Positive,
     /// It does not.
-    Absent,
-    /// Only objects that are marked as difficult.
+    Negative,
+    /// Only in objects that are marked as difficult, which count neither way.
     Difficult,
-}
-
-impl From<Label> for Relevance {
-    fn from(label: Label) -> Self {
-        match label {
-            Label::Present => Self::Positive,
-            Label::Absent => Self::Negative,
-            Label::Difficult => Self::Difficult,
-        }
-    }
 }
 
 /// Sets whose per-class files tell which classes there are.
@@ -62,49 +52,50 @@ pub(super) fn classes(root: &Path) -> Vec<String> {
     classes.into_iter().collect()
 }
 
-pub(super) fn names(root: &Path, set: &str, task: Task) -> Result<Vec<String>, TransferError> {
+pub(super) fn names(root: &Path, set: &str, task: VocTask) -> Result<Vec<String>, TransferError> {
     let path = root.join("ImageSets").join(task.folder()).join(format!("{set}.txt"));
     let names: Vec<String> =
         lines(&path)?.iter().filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect();
     if names.is_empty() {
-        return Err(TransferError::malformed(&path, "it names no picture"));
+        return Err(TransferError::malformed(&path, "it names no image"));
     }
     Ok(names)
 }
 
 pub(super) fn labels(root: &Path, set: &str, classes: &[String]) -> Result<Vec<Vec<Label>>, TransferError> {
-    let names = names(root, set, Task::Main)?;
-    let columns =
-        classes.iter().map(|class| column(root, set, class, &names)).collect::<Result<Vec<_>, _>>()?;
-    Ok((0..names.len()).map(|picture| columns.iter().map(|column| column[picture]).collect()).collect())
+    let names = names(root, set, VocTask::Main)?;
+    let columns: Vec<Vec<Label>> =
+        classes.iter().map(|class| labels_of_class(root, set, class, &names)).collect::<Result<_, _>>()?;
+    Ok((0..names.len()).map(|image| columns.iter().map(|column| column[image]).collect()).collect())
 }
 
-/// One class's label in each of the named pictures.
-fn column(root: &Path, set: &str, class: &str, names: &[String]) -> Result<Vec<Label>, TransferError> {
+/// One class's label of each of the named images.
+fn labels_of_class(
+    root: &Path,
+    set: &str,
+    class: &str,
+    names: &[String],
+) -> Result<Vec<Label>, TransferError> {
     let path = root.join("ImageSets/Main").join(format!("{class}_{set}.txt"));
+    let malformed = |reason: String| TransferError::malformed(&path, reason);
     let lines = lines(&path)?;
-    let mut known = BTreeMap::new();
+    let mut labels = BTreeMap::new();
     for line in &lines {
         let mut words = line.split_whitespace();
         let label = |word| match word {
-            "1" => Some(Label::Present),
-            "-1" => Some(Label::Absent),
+            "1" => Some(Label::Positive),
+            "-1" => Some(Label::Negative),
             "0" => Some(Label::Difficult),
             _ => None,
         };
         match (words.next(), words.next().and_then(label)) {
-            (Some(name), Some(label)) => known.insert(name, label),
-            _ => {
-                return Err(TransferError::malformed(
-                    &path,
-                    format!("`{line}` is not a name and 1, 0 or -1"),
-                ));
-            }
+            (Some(name), Some(label)) => labels.insert(name, label),
+            _ => return Err(malformed(format!("`{line}` is not a name and 1, 0 or -1"))),
         };
     }
     let find = |name: &String| {
-        let unknown = || TransferError::malformed(&path, format!("it does not say whether {name} has one"));
-        known.get(name.as_str()).copied().ok_or_else(unknown)
+        let unknown = || malformed(format!("it does not say whether {name} has one"));
+        labels.get(name.as_str()).copied().ok_or_else(unknown)
     };
     names.iter().map(find).collect()
 }
@@ -114,10 +105,9 @@ fn lines(path: &Path) -> Result<Vec<String>, TransferError> {
         Ok(text) => Ok(text.lines().map(str::to_owned).filter(|line| !line.trim().is_empty()).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(TransferError::Missing {
             path: path.to_owned(),
-            advice:
-                "the sets are named after such files: usually train, val, trainval and test (VOC 2007's test \
-                     set is in an archive of its own)"
-                    .to_owned(),
+            advice: "the sets are named after such files: usually train, val, trainval and test (VOC 2007's test set \
+                     is in an archive of its own)"
+                .to_owned(),
         }),
         Err(error) => Err(TransferError::io("read", path)(error)),
     }
@@ -128,23 +118,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn presences_are_read_by_name_and_not_by_line() {
+    fn labels_are_read_by_name_and_not_by_line() {
         let folder = tempfile::tempdir().expect("folder");
         let root = folder.path();
         let main = root.join("ImageSets/Main");
         fs::create_dir_all(&main).expect("made");
-        fs::write(main.join("val.txt"), "000002\n000001\n\n").expect("written");
-        fs::write(main.join("cat_val.txt"), "000001  1\n000002 -1\n").expect("written");
-        fs::write(main.join("tv_set_val.txt"), "000001  0\n000002  1\n").expect("written");
+        let write = |file: &str, text: &str| fs::write(main.join(file), text).expect("written");
+        write("val.txt", "000002\n000001\n\n");
+        write("cat_val.txt", "000001  1\n000002 -1\n");
+        write("tv_set_val.txt", "000001  0\n000002  1\n");
         let classes = classes(root);
         assert_eq!(classes, ["cat", "tv_set"]);
-        use Label::{Absent, Difficult, Present};
         let found = labels(root, "val", &classes).expect("read");
-        assert_eq!(found, [[Absent, Present], [Present, Difficult]]);
-        fs::write(main.join("cat_val.txt"), "000001 yes\n").expect("written");
+        assert_eq!(found, [[Label::Negative, Label::Positive], [Label::Positive, Label::Difficult]]);
+        write("cat_val.txt", "000001 yes\n");
         let error = labels(root, "val", &classes).expect_err("no number").to_string();
         assert!(error.contains("cat_val.txt") && error.contains("000001 yes"), "{error}");
-        fs::write(main.join("cat_val.txt"), "000001 1\n").expect("written");
+        write("cat_val.txt", "000001 1\n");
         let error = labels(root, "val", &classes).expect_err("one is missing").to_string();
         assert!(error.contains("whether 000002"), "{error}");
     }

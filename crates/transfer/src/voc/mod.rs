@@ -1,9 +1,8 @@
-//! PASCAL VOC's folders: pictures, annotations, image sets, class masks.
+//! PASCAL VOC's folders: images, annotations, image sets, class masks.
 
 mod annotation;
-mod class_mask;
 mod image_sets;
-pub mod tiny;
+mod shapes;
 
 use std::path::{Path, PathBuf};
 
@@ -11,33 +10,32 @@ use context_encoder_data::{Limits, decode};
 use image::RgbImage;
 
 use crate::TransferError;
-pub use annotation::{Annotation, Object};
-pub use class_mask::ClassMask;
-pub use image_sets::{Label, Task};
+pub(crate) use annotation::{Annotation, IGNORED};
+pub use annotation::{ClassMask, Object};
+pub use image_sets::Label;
+pub(crate) use image_sets::VocTask;
 
 /// One year of the VOC development kit, or anything in its layout:
 ///
 /// ```text
-/// JPEGImages/000001.jpg            pictures
+/// JPEGImages/000001.jpg            images
 /// Annotations/000001.xml           boxes and classes
 /// ImageSets/Main/train.txt         names, one a line
 /// ImageSets/Main/cat_train.txt     name and 1 (has cats), -1 (has none), 0 (has difficult ones only)
-/// ImageSets/Segmentation/train.txt names of pictures with class masks
+/// ImageSets/Segmentation/train.txt names of images with class masks
 /// SegmentationClass/000001.png     palette PNG: 0 background, class numbers from 1, 255 border
 /// ```
 ///
 /// Classes are those that `ImageSets/Main` has files for, in alphabetical order, which is VOC's own.
 ///
 /// ```
-/// use context_encoder_transfer::voc::{Task, Voc, tiny};
+/// use context_encoder_transfer::{LabeledDataset, Resize, Voc};
 ///
 /// let folder = std::env::temp_dir().join("context-encoder-doc-voc");
-/// tiny::draw(&folder, 4, 1)?;
-/// let voc = Voc::open(&folder)?;
+/// let voc = Voc::draw_shapes(&folder, 4, 1)?;
 /// assert_eq!(voc.classes(), ["disc", "square", "triangle"]);
-/// let names = voc.names("trainval", Task::Main)?;
-/// let object = &voc.annotation(&names[0])?.objects[0];
-/// assert!(object.class < 3 && object.rect.area() > 0.0);
+/// let dataset = LabeledDataset::from_voc(&voc, "trainval", Resize::Square(64))?;
+/// assert_eq!(dataset.samples[0].labels.len(), 3);
 /// # std::fs::remove_dir_all(folder).expect("just written");
 /// # Ok::<(), context_encoder_transfer::TransferError>(())
 /// ```
@@ -79,69 +77,61 @@ impl Voc {
     pub fn of_year(folder: impl AsRef<Path>, year: u16) -> Result<Self, TransferError> {
         let folder = folder.as_ref();
         let name = format!("VOC{year}");
-        let places = [folder.to_owned(), folder.join(&name), folder.join("VOCdevkit").join(&name)];
-        let found = places.iter().find(|place| place.join("ImageSets").is_dir());
-        Self::open(found.unwrap_or(&places[1]))
+        let candidates = [folder.to_owned(), folder.join(&name), folder.join("VOCdevkit").join(&name)];
+        let found = candidates.iter().find(|candidate| candidate.join("ImageSets").is_dir());
+        Self::open(found.unwrap_or(&candidates[1]))
     }
 
-    /// The folder.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Draws a small synthetic data set in VOC's layout into a folder: `count` images of discs, squares and
+    /// triangles, with annotations, image sets and class masks. The first half is `train`, the next
+    /// quarter `val` (both together `trainval`), the rest `test`. The same seed draws the same.
+    ///
+    /// # Errors
+    /// [`TransferError::Io`] when something cannot be written, [`TransferError::Settings`] for less than four
+    /// images.
+    pub fn draw_shapes(root: impl AsRef<Path>, count: usize, seed: u64) -> Result<Self, TransferError> {
+        shapes::draw(root.as_ref(), count, seed)?;
+        Self::open(root)
     }
 
-    /// The folder of all its pictures, those to learn from and those to test on.
-    pub fn pictures(&self) -> PathBuf {
+    /// The folder of all its images, training and test.
+    pub fn images(&self) -> PathBuf {
         self.root.join("JPEGImages")
     }
 
-    /// Names of the classes; object classes count from 0, labels of pixels from 1.
+    /// Names of the classes; classes of objects count from 0, those of pixels from 1.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// Names of an image set's pictures, such as `trainval`.
-    ///
-    /// # Errors
-    /// [`TransferError::Missing`] when there is no such set, [`TransferError::Malformed`] when it is empty.
-    pub fn names(&self, set: &str, task: Task) -> Result<Vec<String>, TransferError> {
+    /// Names of an image set's images, such as `trainval`.
+    pub(crate) fn names(&self, set: &str, task: VocTask) -> Result<Vec<String>, TransferError> {
         image_sets::names(&self.root, set, task)
     }
 
-    /// Which classes each of a set's pictures shows, in the order of [`names`](Self::names):
-    /// `[picture][class]`.
-    ///
-    /// # Errors
-    /// As for [`names`](Self::names), for the classes' files.
-    pub fn labels(&self, set: &str) -> Result<Vec<Vec<Label>>, TransferError> {
+    /// The labels of each of a set's images, in the order of [`names`](Self::names): `[image][class]`.
+    pub(crate) fn labels(&self, set: &str) -> Result<Vec<Vec<Label>>, TransferError> {
         image_sets::labels(&self.root, set, &self.classes)
     }
 
-    /// A picture, as it was taken.
-    ///
-    /// # Errors
-    /// [`TransferError::Data`] when it cannot be read.
-    pub fn picture(&self, name: &str) -> Result<RgbImage, TransferError> {
-        let path = self.pictures().join(format!("{name}.jpg"));
+    /// An image, in its original size.
+    pub(crate) fn image(&self, name: &str) -> Result<RgbImage, TransferError> {
+        let path = self.images().join(format!("{name}.jpg"));
         Ok(decode(&path, &Limits { min_side: 1, ..Limits::default() })?)
     }
 
-    /// The objects in a picture.
-    ///
-    /// # Errors
-    /// [`TransferError::Io`] when there is no annotation, [`TransferError::Malformed`] when it cannot be
-    /// understood or names a class that the image sets do not have.
-    pub fn annotation(&self, name: &str) -> Result<Annotation, TransferError> {
+    /// The objects in an image.
+    pub(crate) fn annotation(&self, name: &str) -> Result<Annotation, TransferError> {
         Annotation::read(&self.root.join("Annotations").join(format!("{name}.xml")), &self.classes)
     }
 
-    /// The class of every pixel of a picture.
-    ///
-    /// # Errors
-    /// [`TransferError::Io`] when there is no mask, [`TransferError::Malformed`] when it holds no class
-    /// numbers.
-    pub fn class_mask(&self, name: &str) -> Result<ClassMask, TransferError> {
-        let path = self.root.join("SegmentationClass").join(format!("{name}.png"));
-        ClassMask::read(&path, self.classes.len())
+    /// The class of every pixel of an image.
+    pub(crate) fn class_mask(&self, name: &str) -> Result<ClassMask, TransferError> {
+        ClassMask::read(&self.class_mask_path(name), self.classes.len())
+    }
+
+    pub(crate) fn class_mask_path(&self, name: &str) -> PathBuf {
+        self.root.join("SegmentationClass").join(format!("{name}.png"))
     }
 }
 
@@ -152,20 +142,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_folders_say_what_belongs_there() {
+    fn missing_folders_and_files_are_named_with_advice() {
         let folder = tempfile::tempdir().expect("folder");
         let error = Voc::of_year(folder.path(), 2007).expect_err("empty").to_string();
         assert!(
             error.contains("VOC2007/JPEGImages") && error.contains("VOCtrainval_06-Nov-2007.tar"),
             "{error}"
         );
-        tiny::draw(&folder.path().join("VOCdevkit/VOC2012"), 4, 0).expect("drawn");
+        let root = folder.path().join("VOCdevkit/VOC2012");
+        Voc::draw_shapes(&root, 4, 0).expect("drawn");
         let voc = Voc::of_year(folder.path(), 2012).expect("two folders down");
-        let error = voc.names("holdout", Task::Main).expect_err("no such set").to_string();
+        let error = voc.names("holdout", VocTask::Main).expect_err("no such set").to_string();
         assert!(error.contains("ImageSets/Main/holdout.txt") && error.contains("trainval"), "{error}");
-        fs::remove_file(voc.root().join("Annotations/000000.xml")).expect("removed");
+        fs::remove_file(root.join("Annotations/000000.xml")).expect("removed");
         assert!(voc.annotation("000000").expect_err("gone").to_string().contains("000000.xml"));
-        assert!(voc.picture("000099").expect_err("absent").to_string().contains("000099.jpg"));
+        assert!(voc.image("000099").expect_err("absent").to_string().contains("000099.jpg"));
         assert!(voc.class_mask("000099").expect_err("absent").to_string().contains("000099.png"));
+    }
+
+    #[test]
+    fn masks_and_boxes_of_drawn_shapes_agree() {
+        let folder = tempfile::tempdir().expect("folder");
+        let voc = Voc::draw_shapes(folder.path(), 8, 3).expect("drawn");
+        for (set, count) in [("train", 4), ("val", 2), ("trainval", 6), ("test", 2)] {
+            let names = voc.names(set, VocTask::Segmentation).expect("named");
+            assert_eq!(names.len(), count);
+            for (name, labels) in names.iter().zip(voc.labels(set).expect("read")) {
+                let (image, mask) = (voc.image(name).expect("image"), voc.class_mask(name).expect("mask"));
+                let annotation = voc.annotation(name).expect("annotation");
+                assert_eq!(image.dimensions(), (mask.width, mask.height));
+                assert_eq!(image.dimensions(), (annotation.width, annotation.height));
+                for Object { class, rect, .. } in annotation.objects {
+                    assert_eq!(labels[class], Label::Positive);
+                    let (x, y) = ((rect.left + rect.right) / 2.0, rect.top + 0.7 * rect.height());
+                    let at = y as usize * mask.width as usize + x as usize;
+                    assert_eq!(usize::from(mask.classes[at]), class + 1);
+                }
+            }
+        }
+        let first = fs::read(folder.path().join("JPEGImages/000000.jpg")).expect("file");
+        Voc::draw_shapes(folder.path(), 8, 3).expect("drawn again");
+        assert_eq!(first, fs::read(folder.path().join("JPEGImages/000000.jpg")).expect("file"));
+        Voc::draw_shapes(folder.path(), 3, 3).expect_err("too few");
     }
 }

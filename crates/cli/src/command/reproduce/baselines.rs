@@ -8,18 +8,20 @@ use context_encoder::{
     Device,
     model::FeatureModelConfig,
     train::{Pretext, PretrainConfig, Pretraining, Recipe},
-    transfer::Source,
+    transfer::{Classifier, EncoderSource},
 };
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 use crate::{
-    command::transfer::{EncoderArgs, Named, shorter_side},
-    mask_choice::Kind,
-    output::Output,
+    command::{
+        masks::MaskKindName,
+        transfer::{EncoderArgs, NamedEncoder},
+    },
+    console::Console,
     training::onlooker,
 };
 
-/// What is pretrained, on what, and where.
+/// The pretraining runs of an experiment.
 #[derive(Args, Clone)]
 pub struct Baselines {
     #[command(flatten)]
@@ -29,8 +31,8 @@ pub struct Baselines {
     #[arg(long, value_name = "DIR")]
     pictures: Option<PathBuf>,
     /// What is hidden from the context encoder
-    #[arg(long, value_enum, default_value_t = Kind::RandomRegion)]
-    masks: Kind,
+    #[arg(long, value_enum, default_value_t = MaskKindName::RandomRegion)]
+    masks: MaskKindName,
     /// A setting of pretraining, such as `steps=20000`, the paper's otherwise; may be repeated
     #[arg(long = "pretrain", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -62,7 +64,7 @@ impl Baselines {
 
     /// The encoders that were named; without any, each pretext and random weights, with every seed. `own` are
     /// the pictures of the task.
-    pub fn ready(&self, own: &Path, device: &Device, output: &Output) -> Result<Vec<Named>> {
+    pub fn load(&self, own: &Path, device: &Device, console: &Console) -> Result<Vec<NamedEncoder>> {
         if self.encoders.are_named() {
             return self.encoders.all();
         }
@@ -72,21 +74,25 @@ impl Baselines {
             for &seed in self.encoders.seeds() {
                 let folder = self.pretrained.join(format!("{pretext}-{seed}"));
                 let config = self.configuration(pretext, seed, pictures)?;
-                let weights = pretrained(config, &folder, device, output)
+                let weights = pretrained(config, &folder, device, console)
                     .wrap_err_with(|| format!("pretraining in {}", folder.display()))?;
-                all.push(self.encoders.named(pretext.name(), seed, Source::File(weights)));
+                all.push(self.encoders.named(pretext.name(), seed, EncoderSource::File(weights)));
             }
         }
         for &seed in self.encoders.seeds() {
             let config = self.encoders.random()?;
-            all.push(self.encoders.named(RANDOM, seed, Source::Random { config, seed }));
+            all.push(self.encoders.named(RANDOM, seed, EncoderSource::Random { config, seed }));
         }
         Ok(all)
     }
 
     fn configuration(&self, pretext: Pretext, seed: u64, pictures: &Path) -> Result<PretrainConfig> {
         let model: FeatureModelConfig = self.encoders.random()?;
-        let all = PretrainConfig::default().with_folder(pictures, Some(shorter_side(model.size)), false);
+        let all = PretrainConfig::default().with_folder(
+            pictures,
+            Some(Classifier::shorter_side(model.size)),
+            false,
+        );
         let context = PretrainConfig { seed, model, masks: self.masks.with(0, None), ..all.clone() };
         // All learn at the rate for these masks; but autoencoders hide nothing of the kind, and serve for any
         // masks.
@@ -104,7 +110,7 @@ impl Baselines {
 }
 
 /// The weights of a run, which is begun, continued, or found complete.
-fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, output: &Output) -> Result<PathBuf> {
+fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, console: &Console) -> Result<PathBuf> {
     let steps = config.steps;
     let run = if Pretraining::is_in(folder) {
         let run = Pretraining::resume(folder, device).into_diagnostic()?;
@@ -121,7 +127,7 @@ fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, output: &O
     } else {
         Pretraining::start(config, folder, device).into_diagnostic()?
     };
-    let summary = run.train(&mut *onlooker(output)).into_diagnostic()?;
+    let summary = run.train(&mut *onlooker(console)).into_diagnostic()?;
     if summary.step < steps {
         let step = summary.step;
         return Err(miette!("stopped at step {step} of {steps}; the same command goes on from there"));

@@ -1,40 +1,23 @@
-//! `transfer classify`: AlexNet's classifier, fine-tuned.
+//! `transfer classify`: AlexNet's classifier, fine-tuned; `transfer probe`: frozen features, layer by layer.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use context_encoder::{
-    data::Transform,
-    transfer::{
-        Fit,
-        classify::{Classification, Classifier, CropSource, LabeledDataset, Metrics, Resize},
-        voc::Voc,
-    },
+    model::FeatureLayer,
+    transfer::{self, Classification, Classifier, Fit, LabeledDataset, Resize, Voc},
 };
-use miette::{IntoDiagnostic, Result};
+use miette::{IntoDiagnostic, Result, miette};
 
-use super::{Attempt, EncoderArgs, LearningArgs, ResultTable, SmokeDir, sets};
-use crate::{device::DeviceChoice, outcome::Outcome, output::Output};
+use super::{
+    Attempt, SmokeFolder, TrainingArgs,
+    comparison::{ComparisonArgs, Task},
+};
+use crate::console::{Console, ExitStatus};
 
-/// Fine-tune AlexNet's classifier and test it on ten crops of each picture.
-#[derive(Args)]
-pub struct Classify {
-    #[command(flatten)]
-    pictures: Pictures,
-    #[command(flatten)]
-    encoders: EncoderArgs,
-    #[command(flatten)]
-    learning: LearningArgs,
-    #[command(flatten)]
-    device: DeviceChoice,
-    /// A few steps on pictures drawn by the program, to see that everything works
-    #[arg(long)]
-    smoke: bool,
-}
-
-/// Pictures whose classes are known.
+/// Labelled pictures.
 #[derive(Args, Clone)]
-pub struct Pictures {
+pub struct DatasetArgs {
     /// Folder with train/CLASS/*.jpg and test/CLASS/*.jpg
     #[arg(value_name = "DIR", required_unless_present_any = ["voc", "smoke"])]
     folder: Option<PathBuf>,
@@ -42,121 +25,206 @@ pub struct Pictures {
     /// precision
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     voc: Option<PathBuf>,
-    /// VOC's sets to learn from and to test on
+    /// VOC's training set and test set
     #[arg(long, value_delimiter = ',', default_value = "trainval,test", value_name = "SET,SET")]
     sets: Vec<String>,
 }
 
-impl Pictures {
-    /// Those of a devkit.
-    pub fn from_voc(folder: &Path, sets: [&str; 2]) -> Self {
+impl DatasetArgs {
+    /// Two sets of VOC.
+    pub fn of_voc(folder: &Path, sets: [&str; 2]) -> Self {
         Self { folder: None, voc: Some(folder.to_owned()), sets: sets.map(str::to_owned).to_vec() }
     }
 
-    /// The folder of the pictures to learn from, as pretraining sees it.
-    pub fn to_pretrain_on(&self) -> Result<PathBuf> {
+    /// These, or the pictures of a smoke run.
+    pub fn or_smoke(&self, smoke: Option<&SmokeFolder>) -> Self {
+        smoke.map_or_else(|| self.clone(), |smoke| Self::of_voc(smoke.path(), ["trainval", "trainval"]))
+    }
+
+    /// The folder of the training pictures, as pretraining sees it.
+    pub fn training_folder(&self) -> Result<PathBuf> {
         match &self.voc {
-            Some(root) => Ok(Voc::of_year(root, 2007).into_diagnostic()?.pictures()),
+            Some(root) => Ok(Voc::of_year(root, 2007).into_diagnostic()?.images()),
             None => Ok(self.folder.clone().unwrap_or_default().join("train")),
         }
     }
 
-    pub fn classification(&self) -> Classification {
+    fn classification(&self) -> Classification {
         if self.voc.is_some() { Classification::MultiLabel } else { Classification::SingleLabel }
     }
+}
 
-    /// To learn from, and to test on.
-    pub fn load(&self, keep: Resize) -> Result<[LabeledDataset; 2]> {
-        let datasets = match (&self.voc, &self.folder) {
-            (Some(root), _) => {
-                let voc = Voc::of_year(root, 2007).into_diagnostic()?;
-                let [train, test] = sets::pair(&self.sets)?;
-                [train, test].map(|set| LabeledDataset::from_voc(&voc, set, keep))
-            }
-            (None, folder) => {
-                let folder = folder.clone().unwrap_or_default();
-                ["train", "test"].map(|part| LabeledDataset::from_folder(&folder.join(part), keep))
-            }
-        };
-        let [train, test] = datasets;
-        let (train, test) = (train.into_diagnostic()?, test.into_diagnostic()?);
-        train.expect_classes_of(&test).into_diagnostic()?;
-        Ok([train, test])
+/// The training set and the test set from the two names of `--sets`.
+pub fn two_sets(names: &[String]) -> Result<[&str; 2]> {
+    match names {
+        [train, test] => Ok([train, test]),
+        _ => Err(miette!("name two sets, to train on and to test on: `--sets train,val`")),
     }
 }
 
-/// Albums at one size, kept from encoder to encoder.
-pub struct Classes {
-    pictures: Pictures,
-    loaded: Option<(u32, [LabeledDataset; 2])>,
+/// Training set and test set in one size, kept from encoder to encoder.
+struct Datasets {
+    args: DatasetArgs,
+    loaded: Option<(Resize, [LabeledDataset; 2])>,
 }
 
-/// Crops are this part of the shorter side (AlexNet: 227 of 256).
-const CROP: f64 = 227.0 / 256.0;
-
-/// Shorter side of the pictures that crops of `size` are cut from.
-pub fn shorter_side(size: usize) -> u32 {
-    (size as f64 / CROP).round() as u32
-}
-
-impl Classes {
-    pub fn new(pictures: Pictures) -> Self {
-        Self { pictures, loaded: None }
-    }
-
-    /// The pictures for encoders of a size, read unless they are there.
-    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
-        let resize = shorter_side(size);
+impl Datasets {
+    /// Both sets in a size, read unless they are there.
+    fn load(&mut self, resize: Resize) -> Result<&[LabeledDataset; 2]> {
         let datasets = match self.loaded.take().filter(|(kept, _)| *kept == resize) {
             Some((_, datasets)) => datasets,
-            None => self.pictures.load(Resize::ShorterSide(resize))?,
+            None => {
+                let [train, test] = match &self.args {
+                    DatasetArgs { voc: Some(root), sets, .. } => {
+                        let voc = Voc::of_year(root, 2007).into_diagnostic()?;
+                        two_sets(sets)?.map(|set| LabeledDataset::from_voc(&voc, set, resize))
+                    }
+                    DatasetArgs { folder, .. } => {
+                        let folder = folder.clone().unwrap_or_default();
+                        ["train", "test"].map(|set| LabeledDataset::from_folder(&folder.join(set), resize))
+                    }
+                };
+                let (train, test) = (train.into_diagnostic()?, test.into_diagnostic()?);
+                train.expect_classes_of(&test).into_diagnostic()?;
+                [train, test]
+            }
         };
         Ok(&self.loaded.insert((resize, datasets)).1)
     }
+}
 
-    /// Fine-tunes one encoder and returns its score, 0 to 1.
-    pub fn try_one(&mut self, attempt: &Attempt<'_>) -> Result<f64> {
-        let encoder = attempt.encoder()?;
-        let size = encoder.config().size;
-        let classification = self.pictures.classification();
-        let [train, test] = self.load(size)?;
-        let (size, resize) = (size as u32, shorter_side(size));
-        let view = Transform::RandomCrop { resize, size };
-        let encoder = attempt.named.initialized(encoder, train.pictures.iter());
-        let classifier = Classifier::new(encoder, train.classes.len(), classification, attempt.named.seed);
-        let own = Fit { lr: 2e-4, ..Fit::default() };
-        let source = CropSource { dataset: train, view };
-        let judge = |classifier: &Classifier| Ok(Metrics::evaluate(classifier, test, view).score());
-        let fitted = attempt.train("classify", &own, classifier, &source, judge)?;
-        Ok(fitted.curve.score())
-    }
+/// Fine-tune AlexNet's classifier and test it on ten crops of each picture.
+#[derive(Args)]
+pub struct Classify {
+    #[command(flatten)]
+    dataset: DatasetArgs,
+    #[command(flatten)]
+    comparison: ComparisonArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
 }
 
 impl Classify {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let device = self.device.open()?;
-        let trial = if self.smoke { Some(SmokeDir::draw()?) } else { None };
-        let (pictures, encoders, learning) = match &trial {
-            Some(trial) => (
-                Pictures::from_voc(trial.path(), ["trainval", "trainval"]),
-                self.encoders.tiny(),
-                self.learning.with_steps(2),
-            ),
-            None => (self.pictures.clone(), self.encoders.clone(), self.learning.clone()),
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let load = |smoke: Option<&SmokeFolder>| Ok(ClassifyTask::new(self.dataset.or_smoke(smoke)));
+        self.comparison.run(&self.training, console, load)
+    }
+}
+
+/// Fine-tunes a classifier.
+pub struct ClassifyTask(Datasets);
+
+impl ClassifyTask {
+    pub fn new(args: DatasetArgs) -> Self {
+        Self(Datasets { args, loaded: None })
+    }
+
+    /// Reads the pictures for encoders of a size.
+    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
+        self.0.load(Resize::ShorterSide(Classifier::shorter_side(size)))
+    }
+}
+
+impl Task for ClassifyTask {
+    fn columns(&self) -> Vec<String> {
+        vec![match self.0.args.classification() {
+            Classification::SingleLabel => "fine-tuned, accuracy".to_owned(),
+            Classification::MultiLabel => "fine-tuned, mAP (11 points)".to_owned(),
+        }]
+    }
+
+    fn run(&mut self, attempt: &Attempt<'_>) -> Result<Vec<f64>> {
+        let encoder = attempt.load()?;
+        let classification = self.0.args.classification();
+        let [train, test] = self.load(encoder.config().size)?;
+        let encoder = attempt.encoder.init_from(encoder, train.samples.iter().map(|sample| &sample.image));
+        let classifier = Classifier::new(encoder, train.classes.len(), classification, attempt.encoder.seed);
+        let default = Fit { lr: 2e-4, ..Fit::default() };
+        let fitted = attempt.train("classify", &default, classifier, [&train.samples, &test.samples])?;
+        Ok(vec![fitted.metrics.score()])
+    }
+}
+
+/// Layers of the encoder.
+#[derive(Args)]
+pub struct LayersArgs {
+    /// Layers for the linear classifier: pool1, pool2, conv3, conv4, conv5, pool5
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "pool1,pool2,conv3,conv4,pool5",
+        value_name = "LAYER,..."
+    )]
+    layers: Vec<FeatureLayer>,
+}
+
+/// Evaluate frozen features: a linear classifier and nearest neighbours on each layer.
+#[derive(Args)]
+pub struct Probe {
+    #[command(flatten)]
+    dataset: DatasetArgs,
+    #[command(flatten)]
+    comparison: ComparisonArgs,
+    #[command(flatten)]
+    layers: LayersArgs,
+}
+
+impl Probe {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let load = |smoke: Option<&SmokeFolder>| {
+            Ok(ProbeTask { neighbours: true, ..ProbeTask::new(self.dataset.or_smoke(smoke), &self.layers) })
         };
-        let column = match pictures.classification() {
-            Classification::SingleLabel => "fine-tuned, accuracy",
-            Classification::MultiLabel => "fine-tuned, mAP (11 points)",
-        };
-        let mut table = ResultTable::new([column]);
-        let mut classes = Classes::new(pictures);
-        for named in encoders.all()? {
-            let attempt = Attempt { named: &named, learning: &learning, device: &device, output };
-            let score = classes.try_one(&attempt)?;
-            output.note(format_args!("{} {}: {:.1} %", named.name, named.seed, 100.0 * score));
-            table.add(&named, &[score], output);
+        self.comparison.run(&TrainingArgs::default(), console, load)
+    }
+}
+
+/// Probes frozen layers.
+pub struct ProbeTask {
+    datasets: Datasets,
+    layers: Vec<FeatureLayer>,
+    /// Whether nearest neighbours have columns of their own.
+    neighbours: bool,
+}
+
+impl ProbeTask {
+    /// With linear classifiers alone.
+    pub fn new(args: DatasetArgs, layers: &LayersArgs) -> Self {
+        let datasets = Datasets { args, loaded: None };
+        Self { datasets, layers: layers.layers.clone(), neighbours: false }
+    }
+
+    /// Reads the pictures for encoders of a size.
+    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
+        self.datasets.load(Resize::Square(size as u32))
+    }
+}
+
+impl Task for ProbeTask {
+    fn columns(&self) -> Vec<String> {
+        let columns = |layer| [format!("{layer} linear"), format!("{layer} neighbours")];
+        let count = 1 + usize::from(self.neighbours);
+        self.layers.iter().flat_map(|layer| columns(layer).into_iter().take(count)).collect()
+    }
+
+    fn run(&mut self, attempt: &Attempt<'_>) -> Result<Vec<f64>> {
+        let Attempt { encoder: named, device, console, .. } = attempt;
+        let device = (*device).clone().without_autodiff();
+        let encoder = named.load(&device)?;
+        let (classification, layers) = (self.datasets.args.classification(), self.layers.clone());
+        let neighbours = self.neighbours;
+        let [train, test] = self.load(encoder.config().size)?;
+        let encoder = named.init_from(encoder, train.samples.iter().map(|sample| &sample.image));
+        let probes = transfer::probe(&encoder, [train, test], classification, &layers, &device);
+        let mut scores = Vec::new();
+        for probe in probes.into_diagnostic()? {
+            let transfer::Probe { layer, dimension, linear, weight_decay, neighbours: nearest } = probe;
+            console.note(format_args!(
+                "{} {} {layer}: {dimension} features, weight decay {weight_decay}",
+                named.name, named.seed
+            ));
+            scores.push(linear.score());
+            scores.extend(neighbours.then(|| nearest.score()));
         }
-        table.show(output);
-        Ok(Outcome::Complete)
+        Ok(scores)
     }
 }

@@ -1,33 +1,27 @@
 //! `transfer`: what encoders are good for, one file for each task.
 
 mod classify;
+mod comparison;
 mod detect;
 mod encoders;
-mod learning;
-mod probe;
-mod results;
 mod segment;
-mod sets;
-mod smoke_dir;
-mod tiny;
+mod shapes;
+mod training;
 
 use clap::{Args, Subcommand};
 use miette::Result;
 
-use crate::{outcome::Outcome, output::Output};
+use crate::console::{Console, ExitStatus};
 
-pub use encoders::{EncoderArgs, Named};
-pub use learning::{Attempt, LearningArgs};
-pub use results::ResultTable;
-pub use smoke_dir::SmokeDir;
-pub use {
-    classify::{Classes, Pictures, shorter_side},
-    detect::{DetectArgs, Objects},
-    probe::Probes,
-    segment::Masks,
-};
+pub use classify::{ClassifyTask, DatasetArgs, LayersArgs, ProbeTask};
+pub use comparison::{ResultTable, Task};
+pub use detect::{DetectTask, ProposalArgs};
+pub use encoders::{EncoderArgs, NamedEncoder};
+pub use segment::SegmentTask;
+pub use shapes::SmokeFolder;
+pub use training::{Attempt, TrainingArgs};
 
-/// Teach and test what encoders are good for: classification, probes, segmentation, detection.
+/// Fine-tune and evaluate encoders: classification, probes, segmentation, detection.
 #[derive(Args)]
 pub struct Transfer {
     #[command(subcommand)]
@@ -36,27 +30,27 @@ pub struct Transfer {
 
 #[derive(Subcommand)]
 enum TransferTask {
-    /// Fine-tune AlexNet's classifier on a folder of classes, or on PASCAL VOC; tested on ten crops of each
-    /// picture
+    /// Fine-tune AlexNet's classifier on a folder of classes, or on PASCAL VOC; averages ten crops of each
+    /// test picture
     Classify(classify::Classify),
-    /// Judge frozen features, layer by layer: a linear classifier, and nearest neighbours
-    Probe(probe::ProbeCommand),
+    /// Evaluate frozen features, layer by layer: a linear classifier, and nearest neighbours
+    Probe(classify::Probe),
     /// Fine-tune a fully convolutional network on class masks in VOC's layout
     Segment(segment::Segment),
     /// Fine-tune Fast R-CNN on boxes in VOC's layout
     Detect(detect::Detect),
-    /// Draw a small development kit of plain shapes in VOC's layout, to try things on
-    Tiny(tiny::Tiny),
+    /// Draw a small synthetic data set of discs, squares and triangles in VOC's layout, to try things on
+    Tiny(shapes::Shapes),
 }
 
 impl Transfer {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         match &self.task {
-            TransferTask::Classify(command) => command.run(output),
-            TransferTask::Probe(command) => command.run(output),
-            TransferTask::Segment(command) => command.run(output),
-            TransferTask::Detect(command) => command.run(output),
-            TransferTask::Tiny(command) => command.run(output),
+            TransferTask::Classify(command) => command.run(console),
+            TransferTask::Probe(command) => command.run(console),
+            TransferTask::Segment(command) => command.run(console),
+            TransferTask::Detect(command) => command.run(console),
+            TransferTask::Tiny(command) => command.run(console),
         }
     }
 }

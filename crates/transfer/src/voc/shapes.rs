@@ -1,5 +1,5 @@
-//! A development kit of the project's own: a few pictures of plain shapes, drawn in a moment, for tests and
-//! trials.
+//! A small synthetic data set in VOC's layout: images of plain shapes, drawn in a moment, for tests and smoke
+//! runs.
 
 use std::{f32::consts::TAU, fmt::Write as _, fs, path::Path};
 
@@ -7,31 +7,23 @@ use context_encoder_data::{Purpose, rng_for};
 use image::{Rgb, RgbImage};
 use rand::{Rng, RngExt};
 
-use super::ClassMask;
-use crate::{Rect, TransferError, metric::IGNORED};
+use super::annotation::{ClassMask, IGNORED};
+use crate::{TransferError, boxes::Rect};
 
-/// What is drawn. Colours are random: only the outline tells the class.
+/// Colors are random: only the outline tells the class.
 const CLASSES: [&str; 3] = ["disc", "square", "triangle"];
 
-/// Sides of pictures, and of objects, in pixels.
+/// Sides of images, and of objects, in pixels.
 const SIDES: std::ops::RangeInclusive<u32> = 104..=136;
 const OBJECTS: std::ops::RangeInclusive<u32> = 40..=62;
 
 /// Half the width of the border around an object that belongs to neither side, in pixels.
 const BORDER: f32 = 1.0;
 
-/// Draws `count` pictures into a folder in VOC's layout, with annotations, image sets and class masks. The
-/// first half is `train`, the next quarter `val` (both together `trainval`), the rest `test`. The same seed
-/// draws the same.
-///
-/// # Errors
-/// [`TransferError::Io`] when something cannot be written, [`TransferError::Settings`] for less than four
-/// pictures.
-pub fn draw(root: &Path, count: usize, seed: u64) -> Result<(), TransferError> {
+/// See [`Voc::draw_shapes`](super::Voc::draw_shapes).
+pub(super) fn draw(root: &Path, count: usize, seed: u64) -> Result<(), TransferError> {
     if count < 4 {
-        return Err(TransferError::Settings(format!(
-            "{count} pictures do not fill the sets; draw 4 or more"
-        )));
+        return Err(TransferError::Settings(format!("{count} images do not fill the sets; draw 4 or more")));
     }
     for folder in
         ["JPEGImages", "Annotations", "ImageSets/Main", "ImageSets/Segmentation", "SegmentationClass"]
@@ -56,7 +48,7 @@ fn name(index: usize) -> String {
     format!("{index:06}")
 }
 
-/// The names of a set, and for each class what the pictures show.
+/// The names of a set, and for each class what the images show.
 fn write_set(
     root: &Path,
     set: &str,
@@ -80,7 +72,7 @@ fn write_set(
     Ok(())
 }
 
-/// One shape of a picture.
+/// One shape of an image.
 struct Shape {
     class: usize,
     x: f32,
@@ -107,9 +99,9 @@ impl Shape {
     }
 }
 
-/// One picture.
+/// One image.
 struct Drawing {
-    picture: RgbImage,
+    image: RgbImage,
     mask: ClassMask,
     shapes: Vec<Shape>,
 }
@@ -120,9 +112,9 @@ impl Drawing {
         let ground = color(rng);
         let shapes = shapes(width, height, ground, rng);
         let (angle, wave) = (rng.random_range(0.0..TAU), rng.random_range(0.05..0.3));
-        let mut labels = vec![0; (width * height) as usize];
-        let mut picture = RgbImage::new(width, height);
-        for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        let mut classes = vec![0; (width * height) as usize];
+        let mut image = RgbImage::new(width, height);
+        for (x, y, pixel) in image.enumerate_pixels_mut() {
             let (u, v) = (x as f32 + 0.5, y as f32 + 0.5);
             let ripple = 12.0 * (wave * (u * angle.cos() + v * angle.sin())).sin();
             let mut value = ground.map(|channel| channel + ripple);
@@ -130,29 +122,29 @@ impl Drawing {
                 let distance = shape.distance(u, v);
                 let inside = (0.5 - distance).clamp(0.0, 1.0);
                 value = std::array::from_fn(|c| value[c] + inside * (shape.color[c] - value[c]));
-                let label = &mut labels[(y * width + x) as usize];
+                let class = &mut classes[(y * width + x) as usize];
                 match distance {
-                    d if d.abs() <= BORDER => *label = IGNORED,
-                    d if d < 0.0 => *label = shape.class as u8 + 1,
+                    d if d.abs() <= BORDER => *class = IGNORED,
+                    d if d < 0.0 => *class = shape.class as u8 + 1,
                     _ => {}
                 }
             }
             *pixel = Rgb(value.map(|channel| (channel + rng.random_range(-6.0..6.0)).round() as u8));
         }
-        Self { picture, mask: ClassMask { width, height, labels }, shapes }
+        Self { image, mask: ClassMask { width, height, classes }, shapes }
     }
 
     fn write(&self, root: &Path, name: &str) -> Result<(), TransferError> {
         let path = root.join("JPEGImages").join(format!("{name}.jpg"));
         let failed = TransferError::io("write", &path);
-        self.picture.save(&path).map_err(|error| failed(std::io::Error::other(error)))?;
+        self.image.save(&path).map_err(|error| failed(std::io::Error::other(error)))?;
         self.mask.write(&root.join("SegmentationClass").join(format!("{name}.png")))?;
         let path = root.join("Annotations").join(format!("{name}.xml"));
         fs::write(&path, self.annotation(name)).map_err(TransferError::io("write", &path))
     }
 
     fn annotation(&self, name: &str) -> String {
-        let (width, height) = self.picture.dimensions();
+        let (width, height) = self.image.dimensions();
         let mut text = format!(
             "<annotation>\n  <filename>{name}.jpg</filename>\n  <size><width>{width}</width><height>{height}</height>\
              <depth>3</depth></size>\n"
@@ -173,7 +165,7 @@ impl Drawing {
     }
 }
 
-/// One or two shapes that leave each other room.
+/// One or two shapes that do not overlap.
 fn shapes(width: u32, height: u32, ground: [f32; 3], rng: &mut impl Rng) -> Vec<Shape> {
     let mut shapes: Vec<Shape> = Vec::new();
     let wanted = rng.random_range(1..=2);
@@ -205,43 +197,4 @@ fn color(rng: &mut impl Rng) -> [f32; 3] {
 
 fn contrast(a: [f32; 3], b: [f32; 3]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::voc::{Task, Voc};
-
-    #[test]
-    fn masks_and_boxes_agree() {
-        let folder = tempfile::tempdir().expect("folder");
-        draw(folder.path(), 8, 3).expect("drawn");
-        let voc = Voc::open(folder.path()).expect("opened");
-        for (set, count) in [("train", 4), ("val", 2), ("trainval", 6), ("test", 2)] {
-            let names = voc.names(set, Task::Segmentation).expect("named");
-            assert_eq!(names.len(), count);
-            for (name, labels) in names.iter().zip(voc.labels(set).expect("read")) {
-                let (picture, mask) =
-                    (voc.picture(name).expect("picture"), voc.class_mask(name).expect("mask"));
-                let annotation = voc.annotation(name).expect("annotation");
-                assert_eq!(picture.dimensions(), (mask.width, mask.height));
-                assert_eq!(picture.dimensions(), (annotation.width, annotation.height));
-                for object in &annotation.objects {
-                    assert_eq!(labels[object.class], crate::voc::Label::Present);
-                    let (x, y) = (
-                        (object.rect.left + object.rect.right) / 2.0,
-                        object.rect.top + 0.7 * object.rect.height(),
-                    );
-                    assert_eq!(
-                        usize::from(mask.labels[y as usize * mask.width as usize + x as usize]),
-                        object.class + 1
-                    );
-                }
-            }
-        }
-        let first = fs::read(folder.path().join("JPEGImages/000000.jpg")).expect("file");
-        draw(folder.path(), 8, 3).expect("drawn again");
-        assert_eq!(first, fs::read(folder.path().join("JPEGImages/000000.jpg")).expect("file"));
-        draw(folder.path(), 3, 3).expect_err("too few");
-    }
 }
