@@ -14,7 +14,7 @@ use clap::Parser;
 use context_encoder::{
     data::{Limits, decode},
     eval::{Blend, Seam, image_grid},
-    mask::central_square,
+    mask::Rect,
     prelude::*,
 };
 
@@ -73,7 +73,7 @@ fn inpaint(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Some(path) => Mask::load(path, Some((width, height)))?,
         None => {
             let mut mask = Mask::visible(width, height);
-            mask.hide(central_square(width, height));
+            mask.hide(Rect::central(width, height));
             mask
         }
     };

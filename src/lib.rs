@@ -54,7 +54,7 @@ pub mod prelude {
         device,
         eval::{Protocol, Scores, Seam, evaluate},
         inpaint::{Blend, Fill},
-        mask::{Central, MaskGenerator, MaskKind, RandomBlock, RandomRegion},
+        mask::{Central, MaskGenerator, MaskKind, Pattern, RandomBlock, Silhouettes},
         model::{BottleneckConfig, Prediction, Preset},
     };
 }

@@ -3,7 +3,7 @@
 //! | step | module | what it does |
 //! |---|---|---|
 //! | 1 | `dataset`, `folder`, `shards`, `facades` | images by index: files found by content, sorted, with a fixed split; or drawn |
-//! | 2 | `decode`, `sniff`, `jpeg` | a file becomes 8-bit RGB, upright, within limits |
+//! | 2 | `decode`, `sniff` | a file becomes 8-bit RGB, upright, within limits |
 //! | 3 | `transform`, `crop`, `color_jitter` | a square for training (random crop, flip, scale and color jitter) or evaluation |
 //! | 4 | `loader`, `sampler`, `prefetch`, `image_cache` | batches ahead of their consumer, the same for any number of threads |
 //! | 5 | `batch`, [`pixel`] | samples become tensors in `[-1, 1]` on a device, and back: the one place that knows ranges |
@@ -20,7 +20,6 @@ mod error;
 mod facades;
 mod folder;
 mod image_cache;
-mod jpeg;
 mod loader;
 mod prefetch;
 mod rng;

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use context_encoder_inpaint::Fill;
-use context_encoder_mask::{Central, Mask, MaskGenerator, Rect, central_square};
+use context_encoder_mask::{Central, Mask, MaskGenerator, Rect};
 use image::RgbImage;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -61,7 +61,7 @@ impl Protocol {
     /// assert_eq!(Protocol::Paper.mask(128).hidden_count(), 50 * 50);
     /// ```
     pub fn square(self, side: u32) -> Rect {
-        central_square(side, side)
+        Rect::central(side, side)
     }
 }
 

@@ -31,8 +31,8 @@ pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// The last half of [`atomic_write`] for a file that was written elsewhere in the same folder, such as one too large
-/// for the memory: syncs `temporary` to the disk and renames it to `path`.
+/// The last half of [`atomic_write`] for a file that was written elsewhere in the same folder, such as one
+/// too large for the memory: syncs `temporary` to the disk and renames it to `path`.
 ///
 /// # Errors
 /// Those of the system; `temporary` then stays.
@@ -42,8 +42,8 @@ pub fn persist(temporary: &Path, path: &Path) -> io::Result<()> {
     rename(temporary, path)
 }
 
-/// Whether a file is what a killed program left of [`atomic_write`]. Such a file may be removed when no other program
-/// is writing in its folder.
+/// Whether a file is what a killed program left of [`atomic_write`]. Such a file may be removed when no other
+/// program is writing in its folder.
 ///
 /// ```
 /// use context_encoder_files::is_leftover;
@@ -70,7 +70,8 @@ fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The file is complete by now. Some file systems cannot sync folders, and some folders may not be read.
+        // The file is complete by now. Some file systems cannot sync folders, and some folders may not be
+        // read.
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
     Ok(())

@@ -1,7 +1,8 @@
-//! From a photograph's parts to a file's bytes.
+//! Photographs into files.
 
 use std::fmt::Display;
 use std::io::Cursor;
+use std::path::Path;
 
 use image::codecs::bmp::BmpEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -13,51 +14,70 @@ use jpeg_encoder::{
     QuantizationTableType, SamplingFactor,
 };
 
-use crate::channels::{Alpha, join};
-use crate::pixels::shallow;
-use crate::{JpegStyle, PhotoError, Photograph, Pixels};
-
-/// EXIF data that fit a JPEG's segment, bytes.
-pub(crate) const LONGEST_EXIF: usize = 65_527;
+use crate::channels::{Alpha, join, to_8_bits};
+use crate::image_file;
+use crate::jpeg::JpegStyle;
+use crate::photograph::MAX_JPEG_EXIF;
+use crate::{PhotoError, Photograph, Pixels, atomic_write};
 
 /// Quality of a JPEG whose source was none: no loss that shows.
 const QUALITY: u8 = 94;
 
-/// The file's bytes.
-pub(crate) fn encode(photo: &Photograph, format: ImageFormat) -> Result<Vec<u8>, PhotoError> {
-    let mut bytes = Cursor::new(Vec::new());
-    match format {
-        ImageFormat::Jpeg => return jpeg(photo),
-        ImageFormat::Png => {
-            let encoder =
-                PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
-            write(encoder, photo, &joined(&photo.pixels, photo.alpha.as_ref(), photo.grey)?, "PNG")?;
-        }
-        ImageFormat::Tiff => {
-            // TIFF's encoder has no grey with transparency.
-            let grey = photo.grey && photo.alpha.is_none();
-            write(
-                TiffEncoder::new(&mut bytes),
-                photo,
-                &joined(&photo.pixels, photo.alpha.as_ref(), grey)?,
-                "TIFF",
-            )?;
-        }
-        ImageFormat::WebP => write(WebPEncoder::new_lossless(&mut bytes), photo, &eight(photo)?, "WebP")?,
-        ImageFormat::Bmp => write(BmpEncoder::new(&mut bytes), photo, &eight(photo)?, "BMP")?,
-        other => {
-            let reason = format!("{other:?} is not written; choose JPEG, PNG, TIFF, WebP or BMP");
-            return Err(failed("this format", &reason));
-        }
+impl Photograph {
+    /// Writes the photograph atomically in the format of the file's name.
+    ///
+    /// # Errors
+    /// [`PhotoError::Name`], [`PhotoError::Encode`] or [`PhotoError::Write`]; nothing is left behind then.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PhotoError> {
+        let format = self.format_for(&path)?;
+        self.save_as(path, format)
     }
-    Ok(bytes.into_inner())
+
+    /// As [`save`](Self::save), in a given format whatever the file's name.
+    ///
+    /// # Errors
+    /// As for [`save`](Self::save).
+    pub fn save_as(&self, path: impl AsRef<Path>, format: ImageFormat) -> Result<(), PhotoError> {
+        let path = path.as_ref();
+        let bytes = self.to_bytes(format)?;
+        atomic_write(path, &bytes).map_err(|source| PhotoError::Write { path: path.to_owned(), source })
+    }
+
+    /// The file's bytes in a format.
+    ///
+    /// # Errors
+    /// [`PhotoError::Encode`] when the format cannot hold the image.
+    pub fn to_bytes(&self, format: ImageFormat) -> Result<Vec<u8>, PhotoError> {
+        let mut bytes = Cursor::new(Vec::new());
+        match format {
+            ImageFormat::Jpeg => return jpeg(self),
+            ImageFormat::Png => {
+                let encoder =
+                    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
+                write(encoder, self, &joined(&self.pixels, self.alpha.as_ref(), self.gray)?, "PNG")?;
+            }
+            ImageFormat::Tiff => {
+                // TIFF's encoder has no gray with transparency.
+                let gray = self.gray && self.alpha.is_none();
+                let image = joined(&self.pixels, self.alpha.as_ref(), gray)?;
+                write(TiffEncoder::new(&mut bytes), self, &image, "TIFF")?;
+            }
+            ImageFormat::WebP => write(WebPEncoder::new_lossless(&mut bytes), self, &eight(self)?, "WebP")?,
+            ImageFormat::Bmp => write(BmpEncoder::new(&mut bytes), self, &eight(self)?, "BMP")?,
+            other => {
+                let reason = format!("{other:?} is not written; choose JPEG, PNG, TIFF, WebP or BMP");
+                return Err(failed("this format", &reason));
+            }
+        }
+        Ok(bytes.into_inner())
+    }
 }
 
 /// Through an encoder of `image`, with profile and EXIF data where it takes them.
 fn write(
     mut encoder: impl ImageEncoder,
     photo: &Photograph,
-    picture: &DynamicImage,
+    image: &DynamicImage,
     format: &'static str,
 ) -> Result<(), PhotoError> {
     // An encoder that takes neither says so; `Photograph::losses` has told the caller.
@@ -68,7 +88,7 @@ fn write(
         let _ = encoder.set_exif_metadata(exif.clone());
     }
     encoder
-        .write_image(picture.as_bytes(), picture.width(), picture.height(), picture.color().into())
+        .write_image(image.as_bytes(), image.width(), image.height(), image.color().into())
         .map_err(|error| failed(format, &error))
 }
 
@@ -88,15 +108,15 @@ fn jpeg(photo: &Photograph) -> Result<Vec<u8>, PhotoError> {
     if let Some(style) = &photo.jpeg {
         apply(style, &mut encoder);
     }
-    if let Some(exif) = photo.exif.as_ref().filter(|exif| exif.len() <= LONGEST_EXIF) {
+    if let Some(exif) = photo.exif.as_ref().filter(|exif| exif.len() <= MAX_JPEG_EXIF) {
         encoder.add_exif_metadata(exif).map_err(refused)?;
     }
     if let Some(profile) = &photo.icc_profile {
         encoder.add_icc_profile(profile).map_err(refused)?;
     }
-    let picture = joined(&over_white(photo), None, photo.grey)?;
-    let colours = if photo.grey { ColorType::Luma } else { ColorType::Rgb };
-    encoder.encode(picture.as_bytes(), short_width, short_height, colours).map_err(refused)?;
+    let image = joined(&over_white(photo), None, photo.gray)?;
+    let colors = if photo.gray { ColorType::Luma } else { ColorType::Rgb };
+    encoder.encode(image.as_bytes(), short_width, short_height, colors).map_err(refused)?;
     Ok(bytes)
 }
 
@@ -109,8 +129,8 @@ fn apply(style: &JpegStyle, encoder: &mut Encoder<&mut Vec<u8>>) {
     encoder
         .set_sampling_factor(SamplingFactor::from_factors(across, down).unwrap_or(SamplingFactor::R_4_4_4));
     encoder.set_progressive(style.progressive);
-    // Only here: without progression this encoder writes a scan for each colour then, which `image` decodes to wrong
-    // colours (jpeg-encoder 0.7.1, zune-jpeg 0.5.15).
+    // Only here: without progression this encoder writes a scan for each colour then, which `image` decodes
+    // to wrong colors (jpeg-encoder 0.7.1, zune-jpeg 0.5.15).
     encoder.set_optimized_huffman_tables(style.progressive);
     let unit = |unit: u8| match unit {
         1 => Some(PixelDensityUnit::Inches),
@@ -126,37 +146,62 @@ fn apply(style: &JpegStyle, encoder: &mut Encoder<&mut Vec<u8>>) {
 
 /// At 8 bits a channel.
 fn eight(photo: &Photograph) -> Result<DynamicImage, PhotoError> {
-    let alpha = photo.alpha.as_ref().map(|alpha| Alpha::Eight(shallow_alpha(alpha)));
+    let alpha = photo.alpha.as_ref().map(|alpha| Alpha::Eight(alpha_8_bits(alpha)));
     match &photo.pixels {
-        Pixels::Eight(_) => joined(&photo.pixels, alpha.as_ref(), photo.grey),
-        Pixels::Sixteen(_) => joined(&Pixels::Eight(photo.pixels.to_eight()), alpha.as_ref(), photo.grey),
+        Pixels::Eight(_) => joined(&photo.pixels, alpha.as_ref(), photo.gray),
+        Pixels::Sixteen(_) => joined(&Pixels::Eight(photo.pixels.to_eight()), alpha.as_ref(), photo.gray),
     }
 }
 
-fn shallow_alpha(alpha: &Alpha) -> Vec<u8> {
+fn alpha_8_bits(alpha: &Alpha) -> Vec<u8> {
     match alpha {
         Alpha::Eight(alpha) => alpha.clone(),
-        Alpha::Sixteen(alpha) => alpha.iter().map(|&value| shallow(value)).collect(),
+        Alpha::Sixteen(alpha) => alpha.iter().map(|&value| to_8_bits(value)).collect(),
     }
 }
 
-/// `(alpha * colour + (255 - alpha) * 255) / 255` for each channel at 8 bits, rounded to the nearest.
+/// At 8 bits a channel, over white where it is transparent.
 fn over_white(photo: &Photograph) -> Pixels {
     let mut pixels = photo.pixels.to_eight();
     if let Some(alpha) = &photo.alpha {
-        for (pixel, alpha) in pixels.pixels_mut().zip(shallow_alpha(alpha)) {
-            let alpha = u32::from(alpha);
-            pixel.0 =
-                pixel.0.map(|colour| ((alpha * u32::from(colour) + (255 - alpha) * 255 + 127) / 255) as u8);
+        for (pixel, alpha) in pixels.pixels_mut().zip(alpha_8_bits(alpha)) {
+            pixel.0 = image_file::over_white(pixel.0, alpha);
         }
     }
     Pixels::Eight(pixels)
 }
 
-fn joined(pixels: &Pixels, alpha: Option<&Alpha>, grey: bool) -> Result<DynamicImage, PhotoError> {
-    join(pixels, alpha, grey).ok_or_else(|| failed("a file", &"pixels and transparency differ in size"))
+fn joined(pixels: &Pixels, alpha: Option<&Alpha>, gray: bool) -> Result<DynamicImage, PhotoError> {
+    join(pixels, alpha, gray).ok_or_else(|| failed("a file", &"pixels and transparency differ in size"))
 }
 
 fn failed(format: &'static str, reason: &dyn Display) -> PhotoError {
     PhotoError::Encode { format, reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use jpeg_encoder::SamplingFactor;
+
+    use super::*;
+    use crate::jpeg::header;
+
+    #[test]
+    fn a_jpeg_is_written_with_the_tables_of_its_source() {
+        for (quality, sampling, progressive) in [
+            (40, SamplingFactor::F_2_2, false),
+            (75, SamplingFactor::F_2_1, true),
+            (92, SamplingFactor::F_1_1, false),
+        ] {
+            let mut source = Vec::new();
+            let mut encoder = Encoder::new(&mut source, quality);
+            encoder.set_sampling_factor(sampling);
+            encoder.set_progressive(progressive);
+            encoder.encode(&[90; 3 * 16 * 16], 16, 16, ColorType::Rgb).expect("encoded");
+            let photo = Photograph::from_bytes(&source).expect("an image");
+            let written = photo.to_bytes(ImageFormat::Jpeg).expect("encoded");
+            assert!(photo.jpeg.is_some());
+            assert_eq!(header(&written).style, photo.jpeg);
+        }
+    }
 }

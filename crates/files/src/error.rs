@@ -1,4 +1,4 @@
-//! What can go wrong between a picture's file and its pixels.
+//! What can go wrong between an image file and its pixels.
 
 use std::io;
 use std::path::PathBuf;

@@ -5,8 +5,8 @@ use image::metadata::Orientation;
 /// Some writers put this before the data, although only JPEG has it there.
 const PREFIX: &[u8] = b"Exif\0\0";
 
-/// Pairs of tags whose values change places when width and height do: the picture's sides in the first directory,
-/// and in the EXIF directory.
+/// Pairs of tags whose values change places when width and height do: the picture's sides in the first
+/// directory, and in the EXIF directory.
 const SIDES: [(u16, u16); 2] = [(0x100, 0x101), (0xa002, 0xa003)];
 
 /// Tag of the place of the EXIF directory.
@@ -23,8 +23,8 @@ pub(crate) fn without_prefix(mut exif: Vec<u8>) -> Vec<u8> {
     exif
 }
 
-/// Makes EXIF data say what is true of the upright picture: orientation 1, sides exchanged when it was turned by a
-/// right angle, and no thumbnail. Data that cannot be understood stay as they are.
+/// Makes EXIF data say what is true of the upright picture: orientation 1, sides exchanged when it was turned
+/// by a right angle, and no thumbnail. Data that cannot be understood stay as they are.
 pub(crate) fn make_upright(exif: &mut [u8], applied: Orientation) {
     // Nothing to do where there is no orientation.
     let _ = Orientation::remove_from_exif_chunk(exif);
@@ -129,7 +129,8 @@ mod tests {
 
     use super::*;
 
-    /// Little-endian EXIF: orientation 6, sides 30x20, an EXIF directory with the same sides, a thumbnail of 4 bytes.
+    /// Little-endian EXIF: orientation 6, sides 30x20, an EXIF directory with the same sides, a thumbnail of
+    /// 4 bytes.
     pub(crate) fn sample() -> Vec<u8> {
         let short = |tag: u16, value: u16| {
             let mut entry = [0; 12];

@@ -1,8 +1,9 @@
-//! A picture file in and out with nothing lost.
+//! Files: the decoder of all images, photographs in and out with nothing lost, atomic writes.
 //!
-//! A [`Photograph`] is a picture's file taken apart: RGB [`Pixels`] of 8 or 16 bits, which a program may change,
-//! and everything else, which it wants back as it was: format, transparency, greyness, colour profile, EXIF data,
-//! and how strongly a JPEG was compressed.
+//! [`ImageFile`] reads an image whatever it is for. [`atomic_write`] writes every file of the workspace.
+//! A [`Photograph`] is an image file taken apart: RGB [`Pixels`] of 8 or 16 bits, which a program may change,
+//! and everything else, which it wants back as it was: format, transparency, grayness, color profile, EXIF
+//! data, and how strongly a JPEG was compressed.
 //!
 //! | what | PNG | JPEG | TIFF | WebP | BMP |
 //! |---|---|---|---|---|---|
@@ -12,9 +13,9 @@
 //! | ICC profile | yes | yes | yes | yes | |
 //! | EXIF | yes | yes | | yes | |
 //!
-//! What the format of the output cannot hold is listed by [`Photograph::losses`]. A palette becomes colours, 1 to 4
-//! bits of grey become 8, of an animation the first frame is read. Text chunks, XMP and IPTC are not kept.
-//! The picture is turned upright once: pixels are turned, and the EXIF orientation is set to 1.
+//! What the format of the output cannot hold is listed by [`Photograph::losses`]. A palette becomes colors, 1
+//! to 4 bits of gray become 8, of an animation the first frame is read. Text chunks, XMP and IPTC are not
+//! kept. The image is turned upright once: pixels are turned, and the EXIF orientation is set to 1.
 //! An embedded thumbnail is left out, since it would show the picture as it was before it was changed.
 //!
 //! ```
@@ -36,20 +37,15 @@
 
 mod atomic_write;
 mod channels;
-mod decode;
 mod encode;
 mod error;
 mod exif;
+mod image_file;
 mod jpeg;
-mod limits;
-mod loss;
 mod photograph;
-mod pixels;
 
 pub use atomic_write::{atomic_write, is_leftover, persist};
+pub use channels::Pixels;
 pub use error::PhotoError;
-pub use jpeg::JpegStyle;
-pub use limits::Limits;
-pub use loss::Loss;
-pub use photograph::Photograph;
-pub use pixels::{Pixels, Rgb16Image};
+pub use image_file::ImageFile;
+pub use photograph::{Loss, Photograph};

@@ -1,18 +1,64 @@
-//! A picture's file, taken apart.
+//! A photograph: an image file taken apart.
 
+use std::fmt;
+use std::io::Cursor;
 use std::path::Path;
 
-use image::ImageFormat;
+use image::metadata::Orientation;
+use image::{ExtendedColorType, ImageDecoder, ImageFormat};
 
-use crate::channels::Alpha;
-use crate::{JpegStyle, Limits, Loss, PhotoError, Pixels, atomic_write, decode, encode};
+use crate::channels::{Alpha, Channels, Pixels, split};
+use crate::image_file::{FORMATS, ImageFile};
+use crate::jpeg::{self, JpegStyle};
+use crate::{PhotoError, exif};
 
-/// A picture's file, taken apart: upright pixels, and everything else as the file had it.
+/// Pixels that a photograph may have: the largest cameras have 102 million.
+const MAX_PIXELS: u64 = 128 << 20;
+
+/// Bytes that a photograph's file may have and its decoder may allocate, against files that unpack into far
+/// more than they show.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// EXIF data that fit a JPEG's segment, bytes.
+pub(crate) const MAX_JPEG_EXIF: usize = 65_527;
+
+/// What is said of CMYK images. Their profile would be wrong for RGB, and inks cannot be had back from RGB.
+const INKS: &str = "its colours are printing inks (CMYK); convert it to RGB";
+
+/// Something of a photograph that a format cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loss {
+    /// 16 bits a channel become 8.
+    Depth,
+    /// Transparency is laid over white.
+    Transparency,
+    /// The ICC profile is left out, so colors may look different.
+    Profile,
+    /// The EXIF data are left out.
+    Exif,
+    /// An image that was stored without loss is compressed with loss.
+    Exactness,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Depth => "16 bits become 8",
+            Self::Transparency => "transparency is laid over white",
+            Self::Profile => "the colour profile is left out",
+            Self::Exif => "the EXIF data are left out",
+            Self::Exactness => "the picture is compressed with loss",
+        })
+    }
+}
+
+/// An image file taken apart: upright pixels, and everything else as the file had it.
 #[derive(Clone, Debug)]
 pub struct Photograph {
     pub(crate) pixels: Pixels,
     pub(crate) alpha: Option<Alpha>,
-    pub(crate) grey: bool,
+    pub(crate) gray: bool,
     pub(crate) format: ImageFormat,
     pub(crate) icc_profile: Option<Vec<u8>>,
     pub(crate) exif: Option<Vec<u8>>,
@@ -20,21 +66,24 @@ pub struct Photograph {
 }
 
 impl Photograph {
-    /// Reads a file: JPEG, PNG, TIFF, WebP or BMP, whatever its name, within the default [`Limits`].
+    /// Reads a file: JPEG, PNG, TIFF, WebP or BMP, whatever its name; of at most 128 Mi pixels and 2 GiB,
+    /// which its decoder may allocate too.
     ///
     /// # Errors
     /// [`PhotoError::Read`], [`PhotoError::Unusable`], [`PhotoError::Damaged`] or [`PhotoError::TooLarge`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PhotoError> {
-        Self::open_within(path, &Limits::default())
-    }
-
-    /// As [`open`](Self::open), within other limits.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, PhotoError> {
         let path = path.as_ref();
-        decode::decode(&decode::read(path, limits)?, path, limits)
+        if path.is_dir() {
+            return Err(unusable(path, "it is a folder; name a picture's file"));
+        }
+        match ImageFile::read(path, MAX_BYTES) {
+            Ok(Ok(bytes)) => Self::decode(&bytes, path),
+            Ok(Err(length)) => Err(unusable(
+                path,
+                format!("it has {length} bytes, at most {MAX_BYTES} are read; scale it down"),
+            )),
+            Err(source) => Err(PhotoError::Read { path: path.to_owned(), source }),
+        }
     }
 
     /// Reads a file that is in memory.
@@ -42,22 +91,71 @@ impl Photograph {
     /// # Errors
     /// As for [`open`](Self::open); the path in messages is `the picture in memory`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PhotoError> {
-        decode::decode(bytes, Path::new("the picture in memory"), &Limits::default())
+        Self::decode(bytes, Path::new("the picture in memory"))
     }
 
-    /// The colours.
+    /// Takes an image apart; `path` is for messages.
+    fn decode(bytes: &[u8], path: &Path) -> Result<Self, PhotoError> {
+        let format = ImageFile::sniff(bytes).map_err(|other| match other {
+            Some(other) => {
+                unusable(path, format!("it holds {other:?}, which is not read; convert it to PNG or JPEG"))
+            }
+            None if bytes.is_empty() => unusable(path, "it is empty; copy or download it again"),
+            None => unusable(path, "its content is no picture; give a JPEG, PNG, TIFF, WebP or BMP"),
+        })?;
+        let header = (format == ImageFormat::Jpeg).then(|| jpeg::header(bytes));
+        if header.as_ref().is_some_and(|header| header.components == 4) {
+            return Err(unusable(path, INKS));
+        }
+        if header.as_ref().is_some_and(|header| !header.complete) {
+            return Err(unusable(path, "the JPEG was cut off before its end; copy or download it again"));
+        }
+        let failed = |source| PhotoError::Damaged { path: path.to_owned(), source };
+        let mut file = ImageFile::open(Cursor::new(bytes), format, MAX_BYTES).map_err(failed)?;
+        let (width, height) = file.dimensions();
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            let max_megapixels = MAX_PIXELS / 1_000_000;
+            return Err(PhotoError::TooLarge { path: path.to_owned(), width, height, max_megapixels });
+        }
+        if matches!(file.decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16)
+        {
+            return Err(unusable(path, INKS));
+        }
+        // Profile and EXIF data that cannot be read are as good as none: every viewer shows such images
+        // without them.
+        let icc_profile = file.decoder.icc_profile().ok().flatten();
+        let mut exif = file.decoder.exif_metadata().ok().flatten().map(exif::without_prefix);
+        let orientation = file
+            .orientation()
+            .ok()
+            .filter(|&orientation| orientation != Orientation::NoTransforms)
+            .or_else(|| exif.as_deref().and_then(Orientation::from_exif_chunk))
+            .unwrap_or(Orientation::NoTransforms);
+        let image = file.decode(orientation).map_err(failed)?;
+        if let Some(exif) = &mut exif {
+            exif::make_upright(exif, orientation);
+        }
+        let Some(Channels { pixels, alpha, gray }) = split(image) else {
+            let reason = "its colours are floating-point numbers; save it with 8 or 16 bits a channel";
+            return Err(unusable(path, reason));
+        };
+        let jpeg = header.and_then(|header| header.style);
+        Ok(Self { pixels, alpha, gray, format, icc_profile, exif, jpeg })
+    }
+
+    /// The colors.
     pub fn pixels(&self) -> &Pixels {
         &self.pixels
     }
 
-    /// The colours, to be changed; transparency stays as it is.
+    /// The colors, to be changed; transparency stays as it is.
     ///
-    /// A grey picture is written grey again: of what was put there in colour, its luminance.
+    /// A gray image is written gray again: of what was put there in color, its luminance.
     pub fn pixels_mut(&mut self) -> &mut Pixels {
         &mut self.pixels
     }
 
-    /// The photograph with other colours.
+    /// The photograph with other colors.
     ///
     /// # Panics
     /// When size or depth differ.
@@ -69,7 +167,7 @@ impl Photograph {
         self
     }
 
-    /// Width and height of the upright picture.
+    /// Width and height of the upright image.
     pub fn dimensions(&self) -> (u32, u32) {
         self.pixels.dimensions()
     }
@@ -79,9 +177,9 @@ impl Photograph {
         self.format
     }
 
-    /// Whether the file had no colours.
-    pub fn is_grey(&self) -> bool {
-        self.grey
+    /// Whether the file had no colors.
+    pub fn is_gray(&self) -> bool {
+        self.gray
     }
 
     /// Whether the file had transparency.
@@ -89,7 +187,7 @@ impl Photograph {
         self.alpha.is_some()
     }
 
-    /// The colour profile.
+    /// The color profile.
     pub fn icc_profile(&self) -> Option<&[u8]> {
         self.icc_profile.as_deref()
     }
@@ -97,11 +195,6 @@ impl Photograph {
     /// The EXIF data as they will be written: orientation 1, no thumbnail.
     pub fn exif(&self) -> Option<&[u8]> {
         self.exif.as_deref()
-    }
-
-    /// How the file was compressed, if it was a JPEG.
-    pub fn jpeg_style(&self) -> Option<&JpegStyle> {
-        self.jpeg.as_ref()
     }
 
     /// What would be lost in a format.
@@ -122,7 +215,7 @@ impl Photograph {
         let deep = matches!(format, ImageFormat::Png | ImageFormat::Tiff);
         let opaque = format == ImageFormat::Jpeg;
         let exif_fits = match format {
-            ImageFormat::Jpeg => self.exif().is_none_or(|exif| exif.len() <= encode::LONGEST_EXIF),
+            ImageFormat::Jpeg => self.exif().is_none_or(|exif| exif.len() <= MAX_JPEG_EXIF),
             ImageFormat::Png | ImageFormat::WebP => true,
             _ => self.exif.is_none(),
         };
@@ -145,36 +238,12 @@ impl Photograph {
         match path.extension() {
             None => Ok(self.format),
             Some(ending) => ImageFormat::from_extension(ending)
-                .filter(|format| decode::FORMATS.contains(format))
+                .filter(|format| FORMATS.contains(format))
                 .ok_or_else(|| PhotoError::Name { path: path.to_owned() }),
         }
     }
+}
 
-    /// Writes the photograph in the format of the file's name, aside first and then renamed, so that the file is
-    /// there as a whole or as it was.
-    ///
-    /// # Errors
-    /// [`PhotoError::Name`], [`PhotoError::Encode`] or [`PhotoError::Write`]; nothing is left behind then.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PhotoError> {
-        let format = self.format_for(&path)?;
-        self.save_as(path, format)
-    }
-
-    /// As [`save`](Self::save), in a given format whatever the file's name.
-    ///
-    /// # Errors
-    /// As for [`save`](Self::save).
-    pub fn save_as(&self, path: impl AsRef<Path>, format: ImageFormat) -> Result<(), PhotoError> {
-        let path = path.as_ref();
-        let bytes = self.to_bytes(format)?;
-        atomic_write(path, &bytes).map_err(|source| PhotoError::Write { path: path.to_owned(), source })
-    }
-
-    /// The file's bytes in a format.
-    ///
-    /// # Errors
-    /// [`PhotoError::Encode`] when the format cannot hold the picture.
-    pub fn to_bytes(&self, format: ImageFormat) -> Result<Vec<u8>, PhotoError> {
-        encode::encode(self, format)
-    }
+fn unusable(path: &Path, reason: impl Into<String>) -> PhotoError {
+    PhotoError::Unusable { path: path.to_owned(), reason: reason.into() }
 }

@@ -1,7 +1,7 @@
 //! Pictures on their way through the network: the crops of all their holes, several at a time.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use context_encoder_mask::{Mask, Rect, central_square};
+use context_encoder_mask::{Mask, Rect};
 use context_encoder_model::Predictor;
 use rayon::prelude::*;
 
@@ -106,7 +106,7 @@ fn fits(mask: &Mask, spec: &InputSpec) -> bool {
     if (mask.width(), mask.height()) != (side, side) {
         return false;
     }
-    let centre = central_square(side, side);
+    let centre = Rect::central(side, side);
     let inside = |bounds: Rect| {
         bounds.x >= centre.x
             && bounds.y >= centre.y

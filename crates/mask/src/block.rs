@@ -7,44 +7,59 @@ use rand::{Rng, RngExt};
 use crate::generator::{assert_size, pixel_counts};
 use crate::{MIN_SIDE, Mask, MaskError, MaskGenerator, Rect};
 
-/// How many blocks, how large, and how much of the picture they hide together.
+/// Hides several squares, which may overlap: 1/10 to 1/4 of the image with the default parameters.
+///
+/// As many squares are drawn as the parameters say, of random side and place, always inside the image. A
+/// square that would hide more than the most is left out. While less than the least is hidden, as in very
+/// long images, further squares are laid over pixels that are still visible.
 ///
 /// | parameter | default | purpose | range |
 /// |---|---|---|---|
 /// | `blocks` | 3 to 8 | how many squares are drawn | at least 1 |
-/// | `side` | 1/8 to 1/4 | a square's side, as a share of the picture's shorter side | above 0, at most 1 |
-/// | `hidden` | 1/10 to 1/4 | the share of the picture that is hidden, overlaps counted once | above 0, below 1 |
+/// | `side` | 1/8 to 1/4 | a square's side, as a fraction of the image's shorter side | above 0, at most 1 |
+/// | `hidden` | 1/10 to 1/4 | the fraction of the image that is hidden, overlaps counted once | above 0, below 1 |
 ///
 /// The paper (section 3.3) gives only "up to 1/4 of the image"; the other numbers are this project's. The
 /// largest block has to fit between the least and the most that is hidden: `side² <= most - least`.
+///
+/// ```
+/// use context_encoder_mask::{MaskGenerator, RandomBlock};
+/// use rand::SeedableRng;
+/// use rand_chacha::ChaCha8Rng;
+///
+/// let blocks = RandomBlock { blocks: 1..=2, ..RandomBlock::default() };
+/// blocks.validate()?;
+/// let mask = blocks.generate(128, 128, &mut ChaCha8Rng::seed_from_u64(7));
+/// assert!(blocks.hidden.contains(&mask.hidden_fraction()));
+/// # Ok::<(), context_encoder_mask::MaskError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct BlockParameters {
+pub struct RandomBlock {
     /// How many squares are drawn.
     pub blocks: RangeInclusive<u32>,
-    /// A square's side, as a share of the picture's shorter side.
+    /// A square's side, as a fraction of the image's shorter side.
     pub side: RangeInclusive<f64>,
-    /// The share of the picture that is hidden.
+    /// The fraction of the image that is hidden.
     pub hidden: RangeInclusive<f64>,
 }
 
-impl Default for BlockParameters {
+impl Default for RandomBlock {
     fn default() -> Self {
         Self { blocks: 3..=8, side: 0.125..=0.25, hidden: 0.1..=0.25 }
     }
 }
 
-impl BlockParameters {
-    /// Checks that every picture's mask can meet the parameters.
+impl RandomBlock {
+    /// Checks that the mask of every image can meet the parameters.
     ///
     /// # Errors
-    ///
     /// [`MaskError::BlockParameters`] with the rule that is broken.
     pub fn validate(&self) -> Result<(), MaskError> {
         let Self { blocks, side, hidden } = self;
         let within = |range: &RangeInclusive<f64>, most: f64| {
             *range.start() > 0.0 && range.start() <= range.end() && *range.end() <= most
         };
-        // One pixel of the smallest picture: blocks are never smaller than a pixel.
+        // One pixel of the smallest image: blocks are never smaller than a pixel.
         let pixel = 1.0 / f64::from(MIN_SIDE * MIN_SIDE);
         let largest = (side.end() * side.end()).max(pixel);
         let spare = hidden.end() - hidden.start();
@@ -63,60 +78,28 @@ impl BlockParameters {
         };
         Err(MaskError::BlockParameters { reason })
     }
-}
 
-/// Hides several squares, which may overlap: 1/10 to 1/4 of the picture unless told otherwise.
-///
-/// As many squares are drawn as the parameters say, of random side and place, always inside the picture. A
-/// square that would hide more than the most is left out. While less than the least is hidden, as in very
-/// long pictures, further squares are laid over pixels that are still visible.
-///
-/// ```
-/// use context_encoder_mask::{MaskGenerator, RandomBlock};
-/// use rand::SeedableRng;
-/// use rand_chacha::ChaCha8Rng;
-///
-/// let mask = RandomBlock::default().generate(128, 128, &mut ChaCha8Rng::seed_from_u64(7));
-/// assert!((0.1..=0.25).contains(&mask.hidden_fraction()));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RandomBlock {
-    parameters: BlockParameters,
-}
-
-impl RandomBlock {
-    /// A generator with parameters of one's own; [`RandomBlock::default`] has the usual ones.
-    ///
-    /// # Errors
-    ///
-    /// [`MaskError::BlockParameters`] when [`BlockParameters::validate`] finds a broken rule.
-    pub fn new(parameters: BlockParameters) -> Result<Self, MaskError> {
-        parameters.validate()?;
-        Ok(Self { parameters })
-    }
-
-    /// The parameters in use.
-    pub fn parameters(&self) -> &BlockParameters {
-        &self.parameters
-    }
-
-    /// A random side in pixels: at least 1, at most the picture's shorter side.
+    /// A random side in pixels: at least 1, at most the image's shorter side.
     fn draw_side(&self, shorter: u32, rng: &mut dyn Rng) -> u32 {
-        let side = &self.parameters.side;
-        let most = ((side.end() * f64::from(shorter)).floor() as u32).max(1);
-        let least = ((side.start() * f64::from(shorter)).ceil() as u32).min(most);
+        let most = ((self.side.end() * f64::from(shorter)).floor() as u32).max(1);
+        let least = ((self.side.start() * f64::from(shorter)).ceil() as u32).min(most);
         rng.random_range(least..=most)
     }
 }
 
 impl MaskGenerator for RandomBlock {
+    /// # Panics
+    /// When [`validate`](RandomBlock::validate) refuses the parameters.
     fn generate(&self, width: u32, height: u32, rng: &mut dyn Rng) -> Mask {
         assert_size(width, height);
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
         let mut mask = Mask::visible(width, height);
-        let counts = pixel_counts(&self.parameters.hidden, mask.hidden().len());
+        let counts = pixel_counts(&self.hidden, mask.hidden().len());
         let mut hidden = 0;
 
-        for _ in 0..rng.random_range(self.parameters.blocks.clone()) {
+        for _ in 0..rng.random_range(self.blocks.clone()) {
             let side = self.draw_side(width.min(height), rng);
             let block = Rect {
                 x: rng.random_range(0..=width - side),
@@ -178,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_union_is_counted_and_not_the_sum() {
+    fn overlaps_are_counted_once() {
         let mut mask = Mask::visible(8, 8);
         let square = |x, y| Rect { x, y, width: 3, height: 3 };
         mask.hide(square(0, 0));
@@ -188,9 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn a_single_block_is_a_square_inside_the_picture() {
-        let parameters = BlockParameters { blocks: 1..=1, side: 0.25..=0.5, hidden: 0.01..=0.3 };
-        let generator = RandomBlock::new(parameters).expect("they can be met");
+    fn a_single_block_is_a_square_inside_the_image() {
+        let generator = RandomBlock { blocks: 1..=1, side: 0.25..=0.5, hidden: 0.01..=0.3 };
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         for _ in 0..200 {
             let mask = generator.generate(40, 40, &mut rng);
@@ -202,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn very_long_pictures_meet_the_least_too() {
+    fn very_long_images_meet_the_least_too() {
         // Eight blocks of at most 8x8 hide 512 of the 1639 pixels that are a tenth of 32x512.
         let mut rng = ChaCha8Rng::seed_from_u64(6);
         for _ in 0..20 {
@@ -212,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn random_numbers_that_never_change_still_come_to_an_end() {
+    fn constant_random_numbers_still_terminate() {
         /// A broken source: zeros for ever.
         struct Zeros;
         impl rand::TryRng for Zeros {
@@ -234,22 +216,22 @@ mod tests {
 
     #[test]
     fn parameters_that_cannot_be_met_are_refused() {
-        let usual = BlockParameters::default();
+        let usual = RandomBlock::default();
         usual.validate().expect("the usual ones can be met");
         let broken = [
-            BlockParameters { blocks: 0..=3, ..usual.clone() },
+            RandomBlock { blocks: 0..=3, ..usual.clone() },
             #[allow(clippy::reversed_empty_ranges, reason = "the mistake under test")]
-            BlockParameters { blocks: 3..=2, ..usual.clone() },
-            BlockParameters { side: 0.0..=0.2, ..usual.clone() },
-            BlockParameters { side: 0.3..=0.2, ..usual.clone() },
-            BlockParameters { side: 0.1..=1.5, ..usual.clone() },
-            BlockParameters { side: f64::NAN..=0.2, ..usual.clone() },
-            BlockParameters { hidden: 0.1..=1.0, ..usual.clone() },
+            RandomBlock { blocks: 3..=2, ..usual.clone() },
+            RandomBlock { side: 0.0..=0.2, ..usual.clone() },
+            RandomBlock { side: 0.3..=0.2, ..usual.clone() },
+            RandomBlock { side: 0.1..=1.5, ..usual.clone() },
+            RandomBlock { side: f64::NAN..=0.2, ..usual.clone() },
+            RandomBlock { hidden: 0.1..=1.0, ..usual.clone() },
             // A block of half the side hides a quarter: more than the 0.15 between least and most.
-            BlockParameters { side: 0.1..=0.5, ..usual },
+            RandomBlock { side: 0.1..=0.5, ..usual },
         ];
         for parameters in broken {
-            let error = RandomBlock::new(parameters.clone()).expect_err("a broken rule");
+            let error = parameters.validate().expect_err("a broken rule");
             assert!(error.to_string().contains("got"), "{parameters:?}: {error}");
         }
     }

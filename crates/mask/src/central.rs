@@ -5,13 +5,13 @@ use rand::Rng;
 use crate::generator::assert_size;
 use crate::{Mask, MaskGenerator, Rect};
 
-/// The fewest pixels that a side of the hole keeps, however large the overlap.
+/// The least side of the hole in pixels, however large the overlap.
 const MIN_HOLE: u32 = 2;
 
 /// Hides the central square, smaller by an overlap on each of its four sides.
 ///
-/// The network predicts all of [`central_square`] but sees a band of `overlap` pixels along its inner edge,
-/// so that the prediction has to continue the picture there. Nothing is random. Pictures that are not square
+/// The network predicts all of [`Rect::central`] but sees a band of `overlap` pixels along its inner edge,
+/// so that the prediction has to continue the image there. Nothing is random. Images that are not square
 /// have half of each dimension hidden. Where an overlap would leave less than 2x2 pixels, those 2x2 stay
 /// hidden (3 along a dimension whose half is odd).
 ///
@@ -43,14 +43,14 @@ impl Central {
         self.overlap
     }
 
-    /// The rectangle that is hidden in a picture of this size.
+    /// The rectangle that is hidden in an image of this size.
     ///
     /// # Panics
     ///
     /// When a side is below [`MIN_SIDE`](crate::MIN_SIDE).
     pub fn hole(&self, width: u32, height: u32) -> Rect {
         assert_size(width, height);
-        let square = central_square(width, height);
+        let square = Rect::central(width, height);
         let [left, top] = [square.width, square.height].map(|side| self.overlap.min((side - MIN_HOLE) / 2));
         Rect {
             x: square.x + left,
@@ -67,21 +67,6 @@ impl MaskGenerator for Central {
         mask.hide(self.hole(width, height));
         mask
     }
-}
-
-/// The central square of a picture, which the network predicts: half of each dimension, centred.
-///
-/// Halves are rounded down. Where the margins cannot be equal, the left and the upper one are a pixel
-/// narrower.
-///
-/// ```
-/// use context_encoder_mask::{Rect, central_square};
-///
-/// assert_eq!(central_square(128, 128), Rect { x: 32, y: 32, width: 64, height: 64 });
-/// ```
-pub fn central_square(width: u32, height: u32) -> Rect {
-    let [columns, rows] = [width / 2, height / 2];
-    Rect { x: (width - columns) / 2, y: (height - rows) / 2, width: columns, height: rows }
 }
 
 #[cfg(test)]
@@ -112,8 +97,6 @@ mod tests {
     fn half_of_each_dimension() {
         let expected = Rect { x: 34, y: 18, width: 60, height: 28 };
         assert_eq!(Central::new(2).hole(128, 64), expected);
-        let expected = Rect { x: 57, y: 57, width: 113, height: 113 };
-        assert_eq!(central_square(227, 227), expected);
     }
 
     #[test]
@@ -121,7 +104,7 @@ mod tests {
         for width in 8..=64 {
             for overlap in [0, 1, 7, 1000, u32::MAX] {
                 let hole = Central::new(overlap).hole(width, 64);
-                let square = central_square(width, 64);
+                let square = Rect::central(width, 64);
                 assert!(hole.width >= 2 && hole.height >= 2, "{width} {overlap}");
                 assert!(hole.x >= square.x && hole.right() <= square.right());
             }
@@ -131,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_from_the_random_numbers() {
+    fn no_random_number_is_drawn() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let untouched = rng.clone();
         Central::new(4).generate(64, 64, &mut rng);

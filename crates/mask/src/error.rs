@@ -134,11 +134,11 @@ pub enum MaskError {
         reason: String,
     },
 
-    /// A share of dropped pixels that hides nothing or everything.
-    #[error("the share of dropped pixels is {share}: write a number above 0 and below 1, such as 0.25")]
-    DroppedShare {
+    /// A probability of dropping a pixel that hides nothing or everything.
+    #[error("the share of dropped pixels is {probability}: write a number above 0 and below 1, such as 0.25")]
+    DropProbability {
         /// What was asked for.
-        share: f64,
+        probability: f64,
     },
 }
 

@@ -1,53 +1,62 @@
-//! Masks from pictures, and as PNG files.
+//! Masks from images, and as PNG files.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
-use context_encoder_files::atomic_write;
-use image::{DynamicImage, ImageError, ImageFormat};
+use context_encoder_files::{ImageFile, atomic_write};
+use image::error::{ImageFormatHint, LimitError, LimitErrorKind, UnsupportedError};
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, ImageError, ImageFormat};
 
-use crate::{Mask, MaskError, coverage::coverage, picture};
+use crate::{Mask, MaskError};
 
-/// The grey (or opacity) of 0..=255 from which on a pixel is hidden.
-const HIDES_FROM: u8 = 128;
+/// The longest side of an image that is read, in pixels.
+const MAX_SIDE: u32 = 16_384;
+
+/// The most memory that a decoder may ask for, in bytes.
+pub(crate) const MAX_MEMORY: u64 = 512 << 20;
+
+/// The gray value (or opacity) of 0..=255 from which on a pixel is hidden.
+const THRESHOLD: u8 = 128;
 
 impl Mask {
-    /// The mask that a picture paints.
+    /// The mask that an image paints.
     ///
-    /// - A picture that is opaque everywhere: a pixel is hidden where its grey (luminance, 0..=255) is 128 or
-    ///   more. White on black, as most programs draw masks.
-    /// - A picture with a transparent pixel anywhere (alpha below 255) is taken for a layer painted over the
-    ///   picture: a pixel is hidden where its alpha is 128 or more, whatever its colour.
+    /// - An image that is opaque everywhere: a pixel is hidden where its luminance (0..=255) is 128 or more.
+    ///   White on black, as most programs draw masks.
+    /// - An image with a transparent pixel anywhere (alpha below 255) is taken for a layer painted over
+    ///   another image: a pixel is hidden where its alpha is 128 or more, whatever its color.
     ///
-    /// Pictures of more than 8 bits are brought to 8 bits first. Any result is returned, also an empty or a
+    /// Images of more than 8 bits are brought to 8 bits first. Any result is returned, also an empty or a
     /// full mask; [`load`](Self::load) refuses those.
     ///
     /// # Panics
     ///
-    /// When the picture has no pixels.
+    /// When the image has no pixels.
     ///
     /// ```
     /// use context_encoder_mask::Mask;
     /// use image::{DynamicImage, GrayImage, Rgba, RgbaImage};
     ///
-    /// let grey = GrayImage::from_raw(3, 1, vec![0, 127, 128]).expect("three pixels");
-    /// assert_eq!(Mask::from_picture(&grey.into()).hidden(), [false, false, true]);
+    /// let gray = GrayImage::from_raw(3, 1, vec![0, 127, 128]).expect("three pixels");
+    /// assert_eq!(Mask::from_picture(&gray.into()).hidden(), [false, false, true]);
     ///
     /// // A black stroke on a transparent white layer.
     /// let mut layer = RgbaImage::from_pixel(2, 1, Rgba([255, 255, 255, 0]));
     /// layer.put_pixel(1, 0, Rgba([0, 0, 0, 255]));
     /// assert_eq!(Mask::from_picture(&layer.into()).hidden(), [false, true]);
     /// ```
-    pub fn from_picture(picture: &DynamicImage) -> Self {
-        let grey = coverage(picture);
-        Self::from_fn(grey.width(), grey.height(), |x, y| grey.get_pixel(x, y).0[0] >= HIDES_FROM)
+    pub fn from_picture(image: &DynamicImage) -> Self {
+        let coverage = coverage(image);
+        Self::from_fn(coverage.width(), coverage.height(), |x, y| coverage.get_pixel(x, y).0[0] >= THRESHOLD)
     }
 
-    /// The mask in a picture's file, read by the rule of [`from_picture`](Self::from_picture).
+    /// The mask in an image file, read by the rule of [`from_picture`](Self::from_picture).
     ///
-    /// The file's content tells its format (PNG, JPEG, WebP, BMP or TIFF), not its name; an EXIF orientation
-    /// is carried out; sides above 16384 pixels are refused. `expected` is the width and height of the
-    /// picture that the mask is for; `None` takes any size.
+    /// The content decides the format (PNG, JPEG, WebP, BMP or TIFF), not the name; an EXIF orientation is
+    /// applied; sides above 16384 pixels are an error. `expected` is the width and height of the image
+    /// that the mask is for; `None` takes any size.
     ///
     /// # Errors
     ///
@@ -55,14 +64,7 @@ impl Mask {
     /// [`MaskError::Empty`] when nothing is hidden and [`MaskError::Full`] when everything is.
     pub fn load(path: impl AsRef<Path>, expected: Option<(u32, u32)>) -> Result<Self, MaskError> {
         let path = path.as_ref();
-        let (picture, _) = picture::read(path)?;
-        let actual = (picture.width(), picture.height());
-        if let Some(expected) = expected
-            && expected != actual
-        {
-            return Err(MaskError::Size { path: path.to_path_buf(), expected, actual });
-        }
-        let mask = Self::from_picture(&picture);
+        let mask = Self::from_picture(&read_sized(path, expected)?);
         let path = path.to_path_buf();
         if mask.is_empty() {
             return Err(MaskError::Empty { path });
@@ -73,7 +75,41 @@ impl Mask {
         Ok(mask)
     }
 
-    /// Writes the mask as a grey PNG, 255 = hidden, whatever the file's name; atomically.
+    /// To what degree an image file hides each pixel, 0 = visible to 255 = hidden, for masks with soft edges.
+    ///
+    /// The rule is that of [`from_picture`](Self::from_picture) before its threshold: luminance where the
+    /// image is opaque, opacity where it is a layer. `expected` is as for [`load`](Self::load).
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load); a mask is empty here when it hides nothing to any degree, and full when
+    /// it hides everything completely.
+    ///
+    /// ```
+    /// use context_encoder_mask::Mask;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("soft.png");
+    /// image::GrayImage::from_raw(3, 1, vec![0, 100, 255]).expect("three pixels").save(&path)?;
+    /// assert_eq!(Mask::load_coverage(&path, Some((3, 1)))?.into_raw(), [0, 100, 255]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn load_coverage(
+        path: impl AsRef<Path>,
+        expected: Option<(u32, u32)>,
+    ) -> Result<GrayImage, MaskError> {
+        let path = path.as_ref();
+        let coverage = coverage(&read_sized(path, expected)?);
+        let path = path.to_path_buf();
+        if coverage.iter().all(|&value| value == 0) {
+            return Err(MaskError::Empty { path });
+        }
+        if coverage.iter().all(|&value| value == u8::MAX) {
+            return Err(MaskError::Full { path });
+        }
+        Ok(coverage)
+    }
+
+    /// Writes the mask as a gray PNG, 255 = hidden, whatever the file's name; atomically.
     ///
     /// # Errors
     ///
@@ -99,12 +135,62 @@ impl Mask {
     }
 }
 
+/// To what degree an image hides each pixel, 0 = visible to 255 = hidden: by its opacity where it is
+/// transparent anywhere, by its luminance otherwise.
+fn coverage(image: &DynamicImage) -> GrayImage {
+    if image.color().has_alpha() {
+        let layer = image.to_luma_alpha8();
+        if layer.pixels().any(|pixel| pixel.0[1] < u8::MAX) {
+            return GrayImage::from_fn(layer.width(), layer.height(), |x, y| {
+                image::Luma([layer.get_pixel(x, y).0[1]])
+            });
+        }
+    }
+    image.to_luma8()
+}
+
+fn read_sized(path: &Path, expected: Option<(u32, u32)>) -> Result<DynamicImage, MaskError> {
+    let (image, _) = read(path)?;
+    let actual = (image.width(), image.height());
+    match expected {
+        Some(expected) if expected != actual => {
+            Err(MaskError::Size { path: path.to_path_buf(), expected, actual })
+        }
+        _ => Ok(image),
+    }
+}
+
+/// The image in a file, upright, and the format that its content announces.
+pub(crate) fn read(path: &Path) -> Result<(DynamicImage, ImageFormat), MaskError> {
+    let read_error = |source| MaskError::Read { path: path.to_path_buf(), source };
+    let decode_error = |source| MaskError::Decode { path: path.to_path_buf(), source };
+    let mut file = File::open(path).map_err(read_error)?;
+    let mut head = Vec::with_capacity(ImageFile::HEAD);
+    (&mut file).take(ImageFile::HEAD as u64).read_to_end(&mut head).map_err(read_error)?;
+    file.rewind().map_err(read_error)?;
+    let format = ImageFile::sniff(&head).map_err(|other| {
+        let hint = other.map_or(ImageFormatHint::Unknown, ImageFormatHint::Exact);
+        decode_error(ImageError::Unsupported(UnsupportedError::from(hint)))
+    })?;
+    let mut file = ImageFile::open(BufReader::new(file), format, MAX_MEMORY).map_err(decode_error)?;
+    let (width, height) = file.dimensions();
+    if width.max(height) > MAX_SIDE {
+        let error = LimitError::from_kind(LimitErrorKind::DimensionError);
+        return Err(decode_error(ImageError::Limits(error)));
+    }
+    // An image whose orientation cannot be read is upright, as every viewer shows it.
+    let orientation = file.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = file.decode(orientation).map_err(decode_error)?;
+    Ok((image, format))
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
     use std::fs;
 
-    use image::{GrayAlphaImage, GrayImage, Luma, Rgb, RgbImage};
+    use image::codecs::png::PngEncoder;
+    use image::{ExtendedColorType, GrayAlphaImage, ImageEncoder, Luma, Rgb, RgbImage};
     use tempfile::{TempDir, tempdir};
 
     use super::*;
@@ -121,19 +207,19 @@ mod tests {
     }
 
     #[test]
-    fn grey_128_is_the_first_that_hides() {
-        let grey = GrayImage::from_raw(4, 1, vec![0, 127, 128, 255]).expect("four pixels");
-        let mask = Mask::from_picture(&grey.into());
+    fn gray_128_is_the_first_that_hides() {
+        let gray = GrayImage::from_raw(4, 1, vec![0, 127, 128, 255]).expect("four pixels");
+        let mask = Mask::from_picture(&gray.into());
         assert_eq!(mask.hidden(), [false, false, true, true]);
     }
 
     #[test]
-    fn colour_counts_by_its_luminance() {
+    fn color_counts_by_its_luminance() {
         // Pure blue is dark (7 % of white), pure green is light (72 %).
-        let mut colour = RgbImage::new(2, 1);
-        colour.put_pixel(0, 0, Rgb([0, 0, 255]));
-        colour.put_pixel(1, 0, Rgb([0, 255, 0]));
-        let mask = Mask::from_picture(&colour.into());
+        let mut color = RgbImage::new(2, 1);
+        color.put_pixel(0, 0, Rgb([0, 0, 255]));
+        color.put_pixel(1, 0, Rgb([0, 255, 0]));
+        let mask = Mask::from_picture(&color.into());
         assert_eq!(mask.hidden(), [false, true]);
     }
 
@@ -144,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn on_a_layer_opacity_decides_and_grey_does_not() {
-        // Grey and alpha of each pixel: clear white, faint white, half black, solid black.
+    fn on_a_layer_opacity_decides_and_not_luminance() {
+        // Gray and alpha of each pixel: clear white, faint white, half black, solid black.
         let values = vec![255, 0, 255, 127, 0, 128, 0, 255];
         let layer = GrayAlphaImage::from_raw(4, 1, values).expect("four pixels");
         let mask = Mask::from_picture(&layer.into());
@@ -154,13 +240,13 @@ mod tests {
 
     #[test]
     fn sixteen_bits_are_brought_to_eight() {
-        let grey = image::ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![0x7f00, 0x8100]);
-        let picture = DynamicImage::ImageLuma16(grey.expect("two pixels"));
+        let gray = image::ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![0x7f00, 0x8100]);
+        let picture = DynamicImage::ImageLuma16(gray.expect("two pixels"));
         assert_eq!(Mask::from_picture(&picture).hidden(), [false, true]);
     }
 
     #[test]
-    fn content_tells_the_format_and_not_the_name() {
+    fn the_content_decides_the_format_and_not_the_name() {
         let folder = folder();
         let path = folder.path().join("mask.jpg");
         let mask = Mask::from_fn(7, 5, |x, y| x > 2 && y < 4);
@@ -218,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn saving_replaces_and_leaves_nothing_aside() {
+    fn saving_replaces_the_file_and_leaves_no_other() {
         let folder = folder();
         let path = folder.path().join("mask.png");
         Mask::from_fn(4, 4, |x, _| x == 0).save(&path).expect("saved");
@@ -229,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_save_leaves_nothing_aside() {
+    fn a_failed_save_leaves_no_file() {
         let folder = folder();
         let path = folder.path().join("taken");
         fs::create_dir(&path).expect("a folder where the file should go");
@@ -241,5 +327,40 @@ mod tests {
         let nowhere = folder.path().join("missing").join("mask.png");
         let error = Mask::visible(4, 4).save(&nowhere).expect_err("no such folder");
         assert!(error.to_string().contains("folder exists"));
+    }
+
+    #[test]
+    fn an_image_beyond_the_limits_is_an_error() {
+        let folder = folder();
+        let path = folder.path().join("long.png");
+        GrayImage::new(MAX_SIDE + 1, 1).save(&path).expect("a PNG is written");
+        let error = read(&path).expect_err("one pixel too long");
+        assert!(matches!(error, MaskError::Decode { .. }));
+
+        GrayImage::new(MAX_SIDE, 1).save(&path).expect("a PNG is written");
+        let (image, format) = read(&path).expect("as long as allowed");
+        assert_eq!((image.width(), format), (MAX_SIDE, ImageFormat::Png));
+    }
+
+    #[test]
+    fn an_exif_orientation_is_applied() {
+        let folder = folder();
+        let path = folder.path().join("turned.png");
+        let file = File::create(&path).expect("a file");
+        let mut encoder = PngEncoder::new(file);
+        // Little-endian TIFF with one entry: orientation (0x112), a short, one of them: 6, to be turned
+        // clockwise.
+        let entry = [0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0];
+        let exif = [b"II*\0\x08\0\0\0\x01\0".as_slice(), &entry, &[0; 4]].concat();
+        encoder.set_exif_metadata(exif).expect("PNG holds EXIF");
+        encoder
+            .write_image(&[10, 20, 30, 40, 50, 60], 3, 2, ExtendedColorType::L8)
+            .expect("a PNG is written");
+        let (image, _) = read(&path).expect("an image");
+        // 10 20 30      40 10
+        // 40 50 60  ->  50 20
+        //               60 30
+        assert_eq!((image.width(), image.height()), (2, 3));
+        assert_eq!(image.into_bytes(), [40, 10, 50, 20, 60, 30]);
     }
 }

@@ -1,4 +1,4 @@
-//! What every mask generator promises.
+//! The trait of mask generators, and what they share.
 
 use std::ops::RangeInclusive;
 
@@ -6,15 +6,15 @@ use rand::Rng;
 
 use crate::Mask;
 
-/// The shortest side of a picture that the generators of this crate take, in pixels.
+/// The shortest side of an image that the generators of this crate take, in pixels.
 ///
-/// Below it their promised shares of the picture are less than a pixel apart.
+/// Below it the fractions that they promise to hide are less than a pixel apart.
 pub const MIN_SIDE: u32 = 8;
 
-/// Draws a new mask, 1 = hidden, for a picture of a given size.
+/// Draws a new mask, 1 = hidden, for an image of a given size.
 ///
 /// All randomness comes from `rng`: the same generator with `rng` in the same state gives the same mask, on
-/// every platform and on every thread. So a training run that derives `rng` from (run seed, epoch, picture)
+/// every platform and on every thread. So a training run that derives `rng` from (run seed, epoch, image)
 /// is repeatable whatever the order of the work.
 ///
 /// ```
@@ -50,10 +50,10 @@ pub(crate) fn assert_size(width: u32, height: u32) {
     );
 }
 
-/// The numbers of pixels whose share of `area` lies in `share`.
-pub(crate) fn pixel_counts(share: &RangeInclusive<f64>, area: usize) -> RangeInclusive<usize> {
-    let least = (share.start() * area as f64).ceil() as usize;
-    let most = (share.end() * area as f64).floor() as usize;
+/// The numbers of pixels whose fraction of `area` lies in `fraction`.
+pub(crate) fn pixel_counts(fraction: &RangeInclusive<f64>, area: usize) -> RangeInclusive<usize> {
+    let least = (fraction.start() * area as f64).ceil() as usize;
+    let most = (fraction.end() * area as f64).floor() as usize;
     least..=most
 }
 
@@ -62,14 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_rounded_into_the_share() {
+    fn pixel_counts_are_rounded_inwards() {
         // 10 % and 25 % of 8x9 = 72 pixels are 7.2 and 18.
         assert_eq!(pixel_counts(&(0.1..=0.25), 72), 8..=18);
     }
 
     #[test]
     #[should_panic(expected = "at least 8x8, got 128x7")]
-    fn a_side_too_short_is_the_callers_bug() {
+    fn a_side_too_short_panics() {
         assert_size(128, 7);
     }
 }

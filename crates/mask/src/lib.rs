@@ -1,19 +1,19 @@
 //! Masks for context encoders: what is hidden from the network.
 //!
 //! A context encoder (Pathak et al., CVPR 2016) learns by filling in what a [`Mask`] hides: **1 (`true`) is
-//! hidden, 0 (`false`) is visible**. A mask is new for every picture at every step; a [`MaskGenerator`] draws
-//! it, with all of its randomness from the generator of random numbers that it is given.
+//! hidden, 0 (`false`) is visible**. A mask is new for every image at every step; a [`MaskGenerator`] draws
+//! it, with all of its randomness from the random number generator that it is given.
 //!
-//! | generator | hides | share of the picture | paper |
+//! | generator | hides | fraction of the image | paper |
 //! |---|---|---|---|
 //! | [`Central`] | the centred square of half the side, less an overlap | about 1/4 | section 3.3, (a) |
 //! | [`RandomBlock`] | several squares that may overlap | 1/10 to 1/4 | section 3.3, (b) |
-//! | [`RandomRegion`] with a [`Pattern`] | blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
-//! | [`RandomRegion`] with [`Silhouettes`] | one arbitrary shape, turned, scaled and placed at random | 1/20 to 1/4 | section 3.3, (c) |
+//! | [`Pattern`] | random regions: blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
+//! | [`Silhouettes`] | random regions: one arbitrary shape, rotated, scaled and placed at random | 1/20 to 1/4 | section 3.3, (c) |
 //! | [`DroppedPixels`] | single pixels | as asked for | baseline: denoising autoencoder |
 //! | [`NothingHidden`] | nothing | 0 | baseline: autoencoder |
 //!
-//! [`MaskKind`] names one of them in a configuration file, and a user's own mask comes from a picture by
+//! [`MaskKind`] names one of them in a configuration file, and a user's own mask comes from an image by
 //! [`Mask::load`].
 //!
 //! # Example
@@ -31,37 +31,25 @@
 //! # Ok::<(), context_encoder_mask::MaskError>(())
 //! ```
 
-// What a mask is, and how it comes from a file.
-mod coverage;
-mod error;
-mod file;
-mod mask;
-mod picture;
-mod rect;
-
-// What every generator promises, the three kinds, and the baselines'.
 mod block;
 mod central;
-mod dropped;
+mod class_map;
+mod dropped_pixels;
+mod error;
+mod file;
 mod generator;
 mod kind;
-mod region;
-
-// The two sources of random regions.
-mod classes;
-mod grow;
+mod mask;
 mod pattern;
 mod shape;
 mod silhouette;
 
-pub use block::{BlockParameters, RandomBlock};
-pub use central::{Central, central_square};
-pub use dropped::{DroppedPixels, NothingHidden};
+pub use block::RandomBlock;
+pub use central::Central;
+pub use dropped_pixels::{DroppedPixels, NothingHidden};
 pub use error::MaskError;
 pub use generator::{MIN_SIDE, MaskGenerator};
 pub use kind::MaskKind;
-pub use mask::Mask;
+pub use mask::{Mask, Rect};
 pub use pattern::Pattern;
-pub use rect::Rect;
-pub use region::RandomRegion;
-pub use silhouette::{Silhouettes, Skipped};
+pub use silhouette::Silhouettes;

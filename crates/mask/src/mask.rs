@@ -1,19 +1,77 @@
-//! The mask itself: one flag a pixel.
+//! The mask itself, one flag a pixel, and rectangles of its pixels.
 
 use std::fmt;
 
 use image::{GrayImage, Luma};
 
-use crate::{MaskError, Rect};
+use crate::MaskError;
+
+/// A rectangle of whole pixels: `x..x + width` by `y..y + height`, counted from the upper left corner.
+///
+/// ```
+/// use context_encoder_mask::Rect;
+///
+/// let rect = Rect { x: 2, y: 1, width: 3, height: 2 };
+/// assert_eq!((rect.right(), rect.bottom(), rect.area()), (5, 3, 6));
+/// assert!(rect.contains(4, 2) && !rect.contains(5, 2));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rect {
+    /// The leftmost column inside.
+    pub x: u32,
+    /// The uppermost row inside.
+    pub y: u32,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+impl Rect {
+    /// The central square of an image, which the network predicts: half of each dimension, centered.
+    ///
+    /// Halves are rounded down. Where the margins cannot be equal, the left and the upper one are a pixel
+    /// narrower.
+    ///
+    /// ```
+    /// use context_encoder_mask::Rect;
+    ///
+    /// assert_eq!(Rect::central(128, 128), Rect { x: 32, y: 32, width: 64, height: 64 });
+    /// ```
+    pub fn central(width: u32, height: u32) -> Self {
+        let [columns, rows] = [width / 2, height / 2];
+        Self { x: (width - columns) / 2, y: (height - rows) / 2, width: columns, height: rows }
+    }
+
+    /// The first column to the right of it: `x + width`.
+    pub fn right(&self) -> u32 {
+        self.x + self.width
+    }
+
+    /// The first row below it: `y + height`.
+    pub fn bottom(&self) -> u32 {
+        self.y + self.height
+    }
+
+    /// How many pixels lie inside.
+    pub fn area(&self) -> usize {
+        self.width as usize * self.height as usize
+    }
+
+    /// Whether the pixel at column `x`, row `y` lies inside.
+    pub fn contains(&self, x: u32, y: u32) -> bool {
+        (self.x..self.right()).contains(&x) && (self.y..self.bottom()).contains(&y)
+    }
+}
 
 /// One flag a pixel, row by row: `true`, 1 = hidden from the network; `false`, 0 = visible.
 ///
-/// A mask has at least one pixel. It knows nothing of the picture it belongs to but the size.
+/// A mask has at least one pixel. It knows nothing of the image it belongs to but the size.
 ///
 /// ```
 /// use context_encoder_mask::Mask;
 ///
-/// // The right half of a 4x2 picture.
+/// // The right half of a 4x2 image.
 /// let mask = Mask::from_fn(4, 2, |x, _| x >= 2);
 /// assert_eq!(mask.hidden(), [false, false, true, true, false, false, true, true]);
 /// assert_eq!(mask.hidden_fraction(), 0.5);
@@ -66,12 +124,12 @@ impl Mask {
         mask
     }
 
-    /// Columns.
+    /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Rows.
+    /// Height in pixels.
     pub fn height(&self) -> u32 {
         self.height
     }
@@ -101,7 +159,7 @@ impl Mask {
         self.hidden.iter().filter(|&&hidden| hidden).count()
     }
 
-    /// The hidden share of all pixels, 0 to 1.
+    /// The fraction of pixels that are hidden, 0 to 1.
     pub fn hidden_fraction(&self) -> f64 {
         self.hidden_count() as f64 / self.hidden.len() as f64
     }
@@ -167,7 +225,7 @@ impl Mask {
         Self { hidden: self.hidden.iter().map(|&hidden| !hidden).collect(), ..*self }
     }
 
-    /// The mask as a grey picture: 255 = hidden, 0 = visible.
+    /// The mask as a grayscale image: 255 = hidden, 0 = visible.
     pub fn to_luma(&self) -> GrayImage {
         GrayImage::from_fn(self.width, self.height, |x, y| {
             Luma([if self.hidden[self.index(x, y)] { 255 } else { 0 }])
@@ -271,6 +329,16 @@ mod tests {
             mask.hide(Rect { x, y, width: 1, height: 1 });
         }
         assert_eq!(mask, before);
+    }
+
+    #[test]
+    fn edges_of_a_rectangle_are_half_open() {
+        let rect = Rect { x: 1, y: 1, width: 2, height: 1 };
+        let inside: Vec<_> =
+            (0..4).flat_map(|y| (0..4).map(move |x| (x, y))).filter(|&(x, y)| rect.contains(x, y)).collect();
+        assert_eq!(inside, [(1, 1), (2, 1)]);
+        assert_eq!(rect.area(), inside.len());
+        assert_eq!(Rect::central(227, 227), Rect { x: 57, y: 57, width: 113, height: 113 });
     }
 
     #[test]

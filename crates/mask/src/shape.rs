@@ -1,4 +1,4 @@
-//! One silhouette, packed, and how it is laid into a picture.
+//! One silhouette: cut from a mask, drawn into an image, grown to a number of pixels.
 
 use std::mem::size_of_val;
 
@@ -21,15 +21,15 @@ pub(crate) struct Shape {
     bits: Box<[u64]>,
 }
 
-/// Where and how a shape lies in a picture.
+/// Where and how a shape is drawn into an image.
 pub(crate) struct Placement {
-    /// The picture's point, in pixels, under the centre of the shape's bounds.
-    pub(crate) centre: [f64; 2],
-    /// Pixels of the picture along one pixel of the shape.
+    /// Where the center of the shape's bounds is drawn, in pixels of the image.
+    pub(crate) center: [f64; 2],
+    /// Pixels of the image along one pixel of the shape.
     pub(crate) scale: f64,
-    /// Cosine and sine of the turn, clockwise as seen.
-    pub(crate) turn: [f64; 2],
-    /// Whether left and right are exchanged before the turn.
+    /// Cosine and sine of the angle of rotation, clockwise.
+    pub(crate) rotation: [f64; 2],
+    /// Whether left and right are exchanged before the rotation.
     pub(crate) mirrored: bool,
 }
 
@@ -69,16 +69,16 @@ impl Shape {
         size_of_val(self) + size_of_val(&*self.bits)
     }
 
-    /// The mask that hides this shape in a picture of the given size; what lies outside is cut off.
+    /// The mask that hides this shape in an image of the given size; what lies outside is cut off.
     ///
     /// Each pixel's middle is traced back into the shape, so there are no gaps whatever the scale.
-    pub(crate) fn lay(&self, placement: &Placement, width: u32, height: u32) -> Mask {
-        let Placement { centre: [centre_x, centre_y], scale, turn: [cos, sin], mirrored } = *placement;
+    pub(crate) fn draw(&self, placement: &Placement, width: u32, height: u32) -> Mask {
+        let Placement { center: [center_x, center_y], scale, rotation: [cos, sin], mirrored } = *placement;
         let (columns, rows) = (f64::from(self.width), f64::from(self.height));
         let reach = 0.5 * scale * (columns * columns + rows * rows).sqrt();
         let mirror = if mirrored { -1.0 } else { 1.0 };
         Mask::from_fn(width, height, |x, y| {
-            let (dx, dy) = (f64::from(x) + 0.5 - centre_x, f64::from(y) + 0.5 - centre_y);
+            let (dx, dy) = (f64::from(x) + 0.5 - center_x, f64::from(y) + 0.5 - center_y);
             if dx.abs() > reach || dy.abs() > reach {
                 return false;
             }
@@ -111,6 +111,49 @@ fn reduced(bounds: Rect) -> [u32; 2] {
     })
 }
 
+impl Mask {
+    /// Hides visible pixels until at least `count` are hidden, ring by ring around what is hidden.
+    ///
+    /// A ring is every visible pixel with a hidden neighbour above, below, left or right; of the last ring
+    /// only the first pixels, row by row, are taken, so that `count` is met exactly. An empty mask grows from
+    /// its middle.
+    ///
+    /// # Panics
+    ///
+    /// When the mask has fewer than `count` pixels.
+    pub(crate) fn grow_to(&mut self, count: usize) {
+        let area = self.hidden().len();
+        assert!(count <= area, "a mask can grow to its {area} pixels, got {count}");
+        let mut hidden = self.hidden_count();
+        if hidden == 0 && count > 0 {
+            let middle = (self.height() / 2) as usize * self.width() as usize;
+            self.hide_indices(&[middle + (self.width() / 2) as usize]);
+            hidden = 1;
+        }
+        while hidden < count {
+            let mut ring = self.ring();
+            ring.truncate(count - hidden);
+            self.hide_indices(&ring);
+            hidden += ring.len();
+        }
+    }
+
+    /// The visible pixels beside a hidden one, row by row, by their index in [`hidden`](Self::hidden).
+    fn ring(&self) -> Vec<usize> {
+        let (flags, width) = (self.hidden(), self.width() as usize);
+        (0..flags.len())
+            .filter(|&index| {
+                let x = index % width;
+                !flags[index]
+                    && ((x > 0 && flags[index - 1])
+                        || (x + 1 < width && flags[index + 1])
+                        || (index >= width && flags[index - width])
+                        || flags.get(index + width) == Some(&true))
+            })
+            .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,14 +167,14 @@ mod tests {
         })
     }
 
-    /// The letter at its own size in the middle of a 20x20 picture.
-    fn lay(turn: [f64; 2], mirrored: bool) -> Mask {
-        let placement = Placement { centre: [10.0, 10.0], scale: 1.0, turn, mirrored };
-        Shape::cut_from(&letter()).expect("96 pixels").lay(&placement, 20, 20)
+    /// The letter at its own size in the middle of a 20x20 image.
+    fn draw(rotation: [f64; 2], mirrored: bool) -> Mask {
+        let placement = Placement { center: [10.0, 10.0], scale: 1.0, rotation, mirrored };
+        Shape::cut_from(&letter()).expect("96 pixels").draw(&placement, 20, 20)
     }
 
     #[test]
-    fn cut_to_its_bounds() {
+    fn a_shape_is_cut_to_its_bounds() {
         let shape = Shape::cut_from(&letter()).expect("96 pixels");
         assert_eq!((shape.width, shape.height, shape.pixels()), (12, 16, 96));
         assert!(shape.contains(0, 0) && shape.contains(3, 15) && shape.contains(11, 12));
@@ -141,8 +184,8 @@ mod tests {
     }
 
     #[test]
-    fn laid_as_it_is() {
-        let mask = lay([1.0, 0.0], false);
+    fn drawn_without_change() {
+        let mask = draw([1.0, 0.0], false);
         let expected = Mask::from_fn(20, 20, |x, y| {
             let stem = (4..8).contains(&x) && (2..18).contains(&y);
             let foot = (8..16).contains(&x) && (14..18).contains(&y);
@@ -153,39 +196,39 @@ mod tests {
 
     #[test]
     fn mirrored_the_foot_points_left() {
-        let plain = lay([1.0, 0.0], false);
+        let plain = draw([1.0, 0.0], false);
         let expected = Mask::from_fn(20, 20, |x, y| plain.is_hidden(19 - x, y));
-        assert_eq!(lay([1.0, 0.0], true), expected);
+        assert_eq!(draw([1.0, 0.0], true), expected);
     }
 
     #[test]
-    fn a_quarter_turn_is_clockwise() {
+    fn a_rotation_by_90_degrees_is_clockwise() {
         // What was at the bottom lies at the left: (x, y) comes from (y, 19 - x).
-        let plain = lay([1.0, 0.0], false);
+        let plain = draw([1.0, 0.0], false);
         let expected = Mask::from_fn(20, 20, |x, y| plain.is_hidden(y, 19 - x));
-        assert_eq!(lay([0.0, 1.0], false), expected);
+        assert_eq!(draw([0.0, 1.0], false), expected);
         assert!(expected.is_hidden(2, 10) && !expected.is_hidden(17, 15));
     }
 
     #[test]
     fn twice_the_scale_is_four_times_the_pixels() {
-        let placement = Placement { centre: [32.0, 32.0], scale: 2.0, turn: [1.0, 0.0], mirrored: false };
+        let placement = Placement { center: [32.0, 32.0], scale: 2.0, rotation: [1.0, 0.0], mirrored: false };
         let shape = Shape::cut_from(&letter()).expect("96 pixels");
-        assert_eq!(shape.lay(&placement, 64, 64).hidden_count(), 4 * 96);
+        assert_eq!(shape.draw(&placement, 64, 64).hidden_count(), 4 * 96);
     }
 
     #[test]
     fn what_lies_outside_is_cut_off() {
-        let placement = Placement { centre: [0.0, 0.0], scale: 1.0, turn: [1.0, 0.0], mirrored: false };
+        let placement = Placement { center: [0.0, 0.0], scale: 1.0, rotation: [1.0, 0.0], mirrored: false };
         // Columns 6..12 and rows 8..16 of the letter: the foot's right part.
         let shape = Shape::cut_from(&letter()).expect("96 pixels");
-        let mask = shape.lay(&placement, 20, 20);
+        let mask = shape.draw(&placement, 20, 20);
         assert_eq!(mask.hidden_count(), 6 * 4);
         assert!(mask.is_hidden(0, 4) && mask.is_hidden(5, 7) && !mask.is_hidden(0, 3));
     }
 
     #[test]
-    fn specks_and_whole_pictures_are_no_shapes() {
+    fn specks_and_whole_images_are_no_shapes() {
         let speck = |side| Mask::from_fn(20, 20, |x, y| x < side && y < side);
         assert_eq!(Shape::cut_from(&speck(7)), None);
         assert!(Shape::cut_from(&speck(8)).is_some());
@@ -204,8 +247,54 @@ mod tests {
         // It touches all four edges, yet leaves the corners.
         let shape = shape.expect("a disc");
         assert_eq!((shape.width, shape.height), (512, 512));
-        let share = shape.pixels() as f64 / (512.0 * 512.0);
-        assert!((share - std::f64::consts::FRAC_PI_4).abs() < 1e-3, "{share}");
+        let fraction = shape.pixels() as f64 / (512.0 * 512.0);
+        assert!((fraction - std::f64::consts::FRAC_PI_4).abs() < 1e-3, "{fraction}");
         assert!(shape.memory_bytes() < 33_000);
+    }
+
+    fn flags(mask: &Mask) -> Vec<u8> {
+        mask.hidden().iter().map(|&flag| u8::from(flag)).collect()
+    }
+
+    #[test]
+    fn a_pixel_grows_to_a_plus() {
+        let mut mask = Mask::from_fn(3, 3, |x, y| (x, y) == (1, 1));
+        mask.grow_to(3);
+        assert_eq!(flags(&mask), [0, 1, 0, 1, 1, 0, 0, 0, 0]);
+
+        let mut mask = Mask::from_fn(3, 3, |x, y| (x, y) == (1, 1));
+        mask.grow_to(5);
+        assert_eq!(flags(&mask), [0, 1, 0, 1, 1, 1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_row_does_not_grow_into_the_next_one() {
+        // The last pixel of the first row and the first of the second are no neighbours.
+        let mut mask = Mask::from_fn(3, 2, |x, y| (x, y) == (2, 0));
+        mask.grow_to(3);
+        assert_eq!(flags(&mask), [0, 1, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn an_empty_mask_grows_from_its_middle() {
+        let mut mask = Mask::visible(5, 3);
+        mask.grow_to(1);
+        assert!(mask.is_hidden(2, 1));
+        mask.grow_to(15);
+        assert!(mask.is_full());
+    }
+
+    #[test]
+    fn a_mask_large_enough_stays() {
+        let mut mask = Mask::from_fn(4, 4, |x, _| x < 2);
+        let before = mask.clone();
+        mask.grow_to(7);
+        assert_eq!(mask, before);
+    }
+
+    #[test]
+    #[should_panic(expected = "its 16 pixels, got 17")]
+    fn growing_beyond_the_mask_panics() {
+        Mask::visible(4, 4).grow_to(17);
     }
 }

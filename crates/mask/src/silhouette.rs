@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rand::{Rng, RngExt};
 use walkdir::WalkDir;
 
-use crate::classes::read_shapes;
+use crate::class_map::read_shapes;
 use crate::generator::{assert_size, pixel_counts};
 use crate::shape::{Placement, Shape};
 use crate::{Mask, MaskError, MaskGenerator};
@@ -18,27 +18,27 @@ const TRIES: u32 = 32;
 
 /// A folder's silhouettes; each mask hides one, at random place, scale, flip and rotation.
 ///
-/// This is the paper's random region (section 3.3): shapes unrelated to what the picture shows. The paper
+/// This is the paper's random region (section 3.3): shapes unrelated to what the image shows. The paper
 /// deforms the segmentation masks of PASCAL VOC 2012.
 ///
-/// # Which pictures
+/// # Which images
 ///
-/// Every file below the folder is tried, in the order of the names, its format told by its content:
+/// Every file below the folder is tried, in the order of the names, its format decided by its content:
 /// - **class masks**: PNGs with a palette of colours (PASCAL VOC's `SegmentationClass` and
-///   `SegmentationObject`), whose index is the class, and grey pictures other than JPEG and WebP whose values
-///   are all 0, 1..=127 or 255 (and not only 0 and 255), whose value is the class. Each class in a picture is
+///   `SegmentationObject`), whose index is the class, and gray images other than JPEG and WebP whose values
+///   are all 0, 1..=127 or 255 (and not only 0 and 255), whose value is the class. Each class in an image is
 ///   a shape; 0 is the background, and 255, VOC's border around objects, belongs to the background too.
-/// - **silhouettes**: all other pictures, by the rule of [`Mask::from_picture`], that is white on black or
-///   painted on a transparent layer. The picture is one shape.
+/// - **silhouettes**: all other images, by the rule of [`Mask::from_picture`], that is white on black or
+///   painted on a transparent layer. The image is one shape.
 ///
-/// Shapes of fewer than 64 pixels, and shapes that fill a whole picture, are left out. Shapes are kept at a
+/// Shapes of fewer than 64 pixels, and shapes that fill a whole image, are left out. Shapes are kept at a
 /// bit a pixel and no longer than 512 pixels: 32 KB at most each.
 ///
 /// # Which masks
 ///
-/// A shape is chosen, then a share of the picture between 1/20 and 1/4 which the whole shape would cover,
-/// which gives the scale; then flip, rotation, and the place of its centre anywhere in the picture. It may be
-/// cut off by the edge, and is accepted when at least 1/20 and at most 1/4 of the picture is hidden. Should
+/// A shape is chosen, then a fraction of the image between 1/20 and 1/4 which the whole shape would cover,
+/// which gives the scale; then flip, rotation, and the place of its center anywhere in the image. It may be
+/// cut off by the edge, and is accepted when at least 1/20 and at most 1/4 of the image is hidden. Should
 /// 32 draws in a row fail, as they do for shapes like a long thin line, the largest of them below 1/4 is
 /// grown at its rim to 1/20.
 ///
@@ -60,23 +60,14 @@ const TRIES: u32 = 32;
 /// ```
 pub struct Silhouettes {
     shapes: Vec<Shape>,
-    skipped: Vec<Skipped>,
-}
-
-/// A file in a folder of silhouettes that gave no shape.
-#[derive(Debug)]
-pub struct Skipped {
-    /// The file.
-    pub path: PathBuf,
-    /// Why it gave none.
-    pub reason: MaskError,
+    skipped: Vec<(PathBuf, MaskError)>,
 }
 
 impl Silhouettes {
-    /// The share of the picture that is hidden; both ends included.
+    /// The fraction of the image that is hidden; both ends included.
     pub const HIDDEN: RangeInclusive<f64> = 0.05..=0.25;
 
-    /// Reads every picture below a folder.
+    /// Reads every image below a folder.
     ///
     /// Files that give no shape are not an error: see [`skipped`](Self::skipped).
     ///
@@ -106,7 +97,7 @@ impl Silhouettes {
             files += 1;
             match read {
                 Ok(read) => shapes.extend(read),
-                Err(reason) => skipped.push(Skipped { path, reason }),
+                Err(reason) => skipped.push((path, reason)),
             }
         }
         if shapes.is_empty() {
@@ -122,7 +113,7 @@ impl Silhouettes {
     }
 
     /// The files that gave no shape, and why.
-    pub fn skipped(&self) -> &[Skipped] {
+    pub fn skipped(&self) -> &[(PathBuf, MaskError)] {
         &self.skipped
     }
 
@@ -131,18 +122,18 @@ impl Silhouettes {
         size_of_val(self) + self.shapes.iter().map(Shape::memory_bytes).sum::<usize>()
     }
 
-    /// A shape laid into the picture at random, whatever it hides.
+    /// A shape drawn at random, whatever it hides.
     fn draw(&self, width: u32, height: u32, rng: &mut dyn Rng) -> Mask {
         let shape = &self.shapes[rng.random_range(0..self.shapes.len())];
         let area = f64::from(width) * f64::from(height);
-        let share = rng.random_range(Self::HIDDEN);
+        let hidden = rng.random_range(Self::HIDDEN);
         let placement = Placement {
-            scale: (share * area / shape.pixels() as f64).sqrt(),
+            scale: (hidden * area / shape.pixels() as f64).sqrt(),
             mirrored: rng.random(),
-            turn: draw_turn(rng),
-            centre: [rng.random_range(0.0..f64::from(width)), rng.random_range(0.0..f64::from(height))],
+            rotation: draw_rotation(rng),
+            center: [rng.random_range(0.0..f64::from(width)), rng.random_range(0.0..f64::from(height))],
         };
-        shape.lay(&placement, width, height)
+        shape.draw(&placement, width, height)
     }
 }
 
@@ -181,7 +172,7 @@ impl fmt::Debug for Silhouettes {
 ///
 /// The direction of a point drawn evenly from the unit disc: only a root and a division, which every platform
 /// rounds alike, unlike a sine.
-fn draw_turn(rng: &mut dyn Rng) -> [f64; 2] {
+fn draw_rotation(rng: &mut dyn Rng) -> [f64; 2] {
     for _ in 0..TRIES {
         let [x, y]: [f64; 2] = [rng.random_range(-1.0..1.0), rng.random_range(-1.0..1.0)];
         let length = (x * x + y * y).sqrt();
@@ -226,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_that_of_the_names() {
+    fn shapes_are_in_the_order_of_the_names() {
         let folder = folder();
         draw(&folder.path().join("b.png"), |x, _| x < 20);
         draw(&folder.path().join("c.png"), |x, _| x < 30);
@@ -237,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn files_without_a_shape_are_told_with_the_reason() {
+    fn files_without_a_shape_are_skipped_with_the_reason() {
         let folder = folder();
         draw(&folder.path().join("a.png"), |x, y| x < y);
         fs::write(folder.path().join("b.png"), "no picture").expect("written");
@@ -248,11 +239,11 @@ mod tests {
         let [text, black, white] = silhouettes.skipped() else {
             panic!("three files give no shape: {:?}", silhouettes.skipped());
         };
-        assert!(text.path.ends_with("b.png"));
-        assert!(matches!(text.reason, MaskError::Decode { .. }));
-        assert!(black.path.ends_with("c.png") && white.path.ends_with("d.png"));
-        assert!(matches!(black.reason, MaskError::NoShape { .. }));
-        assert!(matches!(white.reason, MaskError::NoShape { .. }));
+        assert!(text.0.ends_with("b.png"));
+        assert!(matches!(text.1, MaskError::Decode { .. }));
+        assert!(black.0.ends_with("c.png") && white.0.ends_with("d.png"));
+        assert!(matches!(black.1, MaskError::NoShape { .. }));
+        assert!(matches!(white.1, MaskError::NoShape { .. }));
         assert_eq!(format!("{silhouettes:?}"), "Silhouettes { shapes: 1, skipped: 3 }");
     }
 
@@ -269,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_vary_in_place_scale_and_turn() {
+    fn shapes_vary_in_place_scale_and_rotation() {
         let folder = folder();
         draw(&folder.path().join("bar.png"), |x, y| (40..60).contains(&x) && (5..95).contains(&y));
         let silhouettes = Silhouettes::from_folder(folder.path()).expect("a bar");
@@ -281,7 +272,7 @@ mod tests {
         assert!((60..140).contains(&lying), "{lying}");
         let small = count(&|mask| mask.hidden_fraction() < 0.13);
         assert!((60..140).contains(&small), "{small}");
-        // In every quarter: each middle is hidden about as often as a picture's share, 24 times.
+        // In every quarter: each middle is hidden about as often as its part of the image, 24 times.
         for (x, y) in [(16, 16), (48, 16), (16, 48), (48, 48)] {
             let over = count(&|mask| mask.is_hidden(x, y));
             assert!((12..60).contains(&over), "({x}, {y}): {over}");
@@ -289,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_too_thin_is_grown_to_the_least() {
+    fn a_thin_line_is_grown_to_the_minimum() {
         let folder = folder();
         // 2000x1 is kept as 512x1: wherever it lies, it hides less than a twentieth of a square.
         let line = GrayImage::from_fn(2000, 3, |_, y| Luma([if y == 1 { 255 } else { 0 }]));
@@ -304,11 +295,11 @@ mod tests {
     }
 
     #[test]
-    fn turns_go_all_around() {
+    fn rotations_cover_the_circle() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut quarters = [0; 4];
         for _ in 0..4000 {
-            let [cos, sin] = draw_turn(&mut rng);
+            let [cos, sin] = draw_rotation(&mut rng);
             assert!((cos * cos + sin * sin - 1.0).abs() < 1e-12);
             quarters[usize::from(cos < 0.0) + 2 * usize::from(sin < 0.0)] += 1;
         }

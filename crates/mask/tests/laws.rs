@@ -1,13 +1,10 @@
 //! What every generator promises, for every size from 32 to 512 and for sizes and seeds at random: the hidden
-//! share lies within the stated bounds, and the same random numbers give the same mask.
+//! fraction lies within the stated bounds, and the same random numbers give the same mask.
 
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
-use context_encoder_mask::{
-    BlockParameters, Central, Mask, MaskGenerator, Pattern, RandomBlock, RandomRegion, Silhouettes,
-    central_square,
-};
+use context_encoder_mask::{Central, Mask, MaskGenerator, Pattern, RandomBlock, Rect, Silhouettes};
 use image::{GrayImage, Luma};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -17,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 const SIDES: RangeInclusive<u32> = 32..=512;
 
 /// One pattern for all tests, as in a run.
-static PATTERN: LazyLock<RandomRegion> = LazyLock::new(RandomRegion::pattern);
+static PATTERN: LazyLock<Pattern> = LazyLock::new(Pattern::default);
 
 /// A compact shape, a ragged one, one with a hole, and a line that hardly covers anything.
 static SILHOUETTES: LazyLock<Silhouettes> = LazyLock::new(|| {
@@ -41,7 +38,7 @@ fn generate(generator: &dyn MaskGenerator, width: u32, height: u32, seed: u64) -
 }
 
 fn assert_blocks(mask: &Mask) {
-    let hidden = BlockParameters::default().hidden;
+    let hidden = RandomBlock::default().hidden;
     assert!(hidden.contains(&mask.hidden_fraction()), "{mask:?}");
 }
 
@@ -91,7 +88,7 @@ fn silhouettes_of_every_size() {
 }
 
 #[test]
-fn the_smallest_pictures_too() {
+fn images_of_the_smallest_size() {
     for side in 8..32 {
         for seed in 0..20 {
             assert_blocks(&generate(&RandomBlock::default(), side, 8, seed));
@@ -146,7 +143,7 @@ proptest! {
     fn central_masks_are_half_of_each_dimension(width in SIDES, height in SIDES, overlap in 0u32..=7) {
         let mask = generate(&Central::new(overlap), width, height, 0);
         let hole = mask.bounds().expect("a hole remains");
-        let square = central_square(width, height);
+        let square = Rect::central(width, height);
         prop_assert_eq!(mask.hidden_count(), hole.area());
         prop_assert_eq!((hole.x, hole.y), (square.x + overlap, square.y + overlap));
         prop_assert_eq!(hole.right() + overlap, square.right());
@@ -157,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn shares_keep_their_bounds(width in SIDES, height in SIDES, seed: u64) {
+    fn hidden_fractions_keep_their_bounds(width in SIDES, height in SIDES, seed: u64) {
         assert_blocks(&generate(&RandomBlock::default(), width, height, seed));
         assert_pattern(&generate(&*PATTERN, width, height, seed));
         assert_silhouette(&generate(&*SILHOUETTES, width, height, seed));
@@ -183,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn masks_survive_their_file(width in 1u32..=40, height in 1u32..=40, seed: u64) {
+    fn saved_masks_are_read_back(width in 1u32..=40, height in 1u32..=40, seed: u64) {
         prop_assume!(width * height > 1);
         let mut flags = ChaCha8Rng::seed_from_u64(seed);
         let mut mask = Mask::from_fn(width, height, |_, _| flags.random());

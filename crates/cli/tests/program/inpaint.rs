@@ -11,7 +11,7 @@ use std::{
 use context_encoder::{
     data::Facades,
     eval::Protocol,
-    files::{Photograph, Pixels, Rgb16Image},
+    files::{Photograph, Pixels},
     mask::Mask,
 };
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba};
@@ -120,7 +120,7 @@ fn soft_mask_blends_fill_and_picture() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
     weights(folder);
-    let pixels = Rgb16Image::from_pixel(64, 64, Rgb([60_000, 0, 30_000]));
+    let pixels = ImageBuffer::from_pixel(64, 64, Rgb([60_000_u16, 0, 30_000]));
     DynamicImage::ImageRgb16(pixels).save(folder.join("in.png")).expect("written");
     // Half hidden at the left of the hole, wholly at its right.
     let coverage = GrayImage::from_fn(64, 64, |x, y| match (x, y) {

@@ -1,11 +1,11 @@
-//! Nothing hidden, and single pixels hidden: what autoencoders learn from, the paper's baselines.
+//! Single pixels hidden, or none: masks of the (denoising) autoencoder, the paper's baselines.
 
 use rand::{Rng, RngExt};
 
 use crate::generator::assert_size;
 use crate::{Mask, MaskError, MaskGenerator};
 
-/// Hides nothing: an autoencoder sees the whole picture that it reconstructs. Draws no random number.
+/// Hides nothing: an autoencoder sees the whole image that it reconstructs. Draws no random number.
 ///
 /// ```
 /// use context_encoder_mask::{MaskGenerator, NothingHidden};
@@ -25,8 +25,8 @@ impl MaskGenerator for NothingHidden {
     }
 }
 
-/// Hides each pixel by itself with the same probability: what a denoising autoencoder has to undo (Vincent et al.,
-/// ICML 2008).
+/// Hides each pixel by itself with the same probability: what a denoising autoencoder has to undo (Vincent et
+/// al., ICML 2008).
 ///
 /// ```
 /// use context_encoder_mask::{DroppedPixels, MaskGenerator};
@@ -39,24 +39,28 @@ impl MaskGenerator for NothingHidden {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DroppedPixels {
-    share: f64,
+    probability: f64,
 }
 
 impl DroppedPixels {
-    /// Hides `share` of the pixels, on average.
+    /// Hides each pixel with this probability.
     ///
     /// # Errors
     ///
-    /// [`MaskError::DroppedShare`] when it is not above 0 and below 1.
-    pub fn new(share: f64) -> Result<Self, MaskError> {
-        if share > 0.0 && share < 1.0 { Ok(Self { share }) } else { Err(MaskError::DroppedShare { share }) }
+    /// [`MaskError::DropProbability`] when it is not above 0 and below 1.
+    pub fn new(probability: f64) -> Result<Self, MaskError> {
+        if probability > 0.0 && probability < 1.0 {
+            Ok(Self { probability })
+        } else {
+            Err(MaskError::DropProbability { probability })
+        }
     }
 }
 
 impl MaskGenerator for DroppedPixels {
     fn generate(&self, width: u32, height: u32, rng: &mut dyn Rng) -> Mask {
         assert_size(width, height);
-        Mask::from_fn(width, height, |_, _| rng.random_bool(self.share))
+        Mask::from_fn(width, height, |_, _| rng.random_bool(self.probability))
     }
 }
 
@@ -68,23 +72,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stated_share_is_dropped_wherever_it_lies() {
-        for share in [0.1, 0.25, 0.6] {
-            let dropped = DroppedPixels::new(share).expect("a share");
+    fn pixels_are_dropped_with_the_stated_probability() {
+        for probability in [0.1, 0.25, 0.6] {
+            let dropped = DroppedPixels::new(probability).expect("a probability");
             let mask = dropped.generate(200, 100, &mut ChaCha8Rng::seed_from_u64(5));
             // five standard deviations of 10 000 draws
-            let most = 5.0 * (share * (1.0 - share) / 10_000.0).sqrt();
+            let most = 5.0 * (probability * (1.0 - probability) / 10_000.0).sqrt();
             for half in mask.hidden().chunks(10_000) {
                 let found = half.iter().filter(|&&hidden| hidden).count() as f64 / 10_000.0;
-                assert!((found - share).abs() < most, "{found} is not {share}");
+                assert!((found - probability).abs() < most, "{found} is not {probability}");
             }
         }
     }
 
     #[test]
-    fn what_is_no_share_is_refused() {
-        for share in [0.0, 1.0, -0.5, f64::NAN] {
-            let error = DroppedPixels::new(share).expect_err("no share").to_string();
+    fn what_is_no_probability_is_refused() {
+        for probability in [0.0, 1.0, -0.5, f64::NAN] {
+            let error = DroppedPixels::new(probability).expect_err("refused").to_string();
             assert!(error.contains("above 0 and below 1"), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! The shapes in one picture: a silhouette, or a mask of class numbers.
+//! The shapes in one image: a silhouette, or one for each class of a class map.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -9,7 +9,7 @@ use image::error::{DecodingError, ImageFormatHint, LimitError, LimitErrorKind};
 use image::{DynamicImage, ImageError, ImageFormat, Rgb};
 
 use crate::shape::{MIN_PIXELS, Shape};
-use crate::{Mask, MaskError, picture};
+use crate::{Mask, MaskError, file};
 
 /// The class number of what belongs to no class.
 const BACKGROUND: u8 = 0;
@@ -43,22 +43,22 @@ impl ClassMap {
     }
 }
 
-/// The shapes in a picture's file, one for each class in it.
+/// The shapes in an image file, one for each class in it.
 ///
 /// # Errors
 ///
 /// [`MaskError::Read`] and [`MaskError::Decode`] for the file, [`MaskError::NoShape`] when it holds none.
 pub(crate) fn read_shapes(path: &Path) -> Result<Vec<Shape>, MaskError> {
-    let (picture, format) = picture::read(path)?;
+    let (image, format) = file::read(path)?;
     let map = match format {
-        Some(ImageFormat::Png) => palette_classes(path)?.or_else(|| grey_classes(&picture)),
+        ImageFormat::Png => palette_classes(path)?.or_else(|| gray_classes(&image)),
         // These need not keep numbers exactly, so they hold no class numbers.
-        Some(ImageFormat::Jpeg | ImageFormat::WebP) => None,
-        _ => grey_classes(&picture),
+        ImageFormat::Jpeg | ImageFormat::WebP => None,
+        _ => gray_classes(&image),
     };
     let shapes = match map {
         Some(map) => map.shapes(),
-        None => Vec::from_iter(Shape::cut_from(&Mask::from_picture(&picture))),
+        None => Vec::from_iter(Shape::cut_from(&Mask::from_picture(&image))),
     };
     if shapes.is_empty() {
         return Err(MaskError::NoShape { path: path.to_path_buf(), least: MIN_PIXELS });
@@ -66,29 +66,29 @@ pub(crate) fn read_shapes(path: &Path) -> Result<Vec<Shape>, MaskError> {
     Ok(shapes)
 }
 
-/// The palette indices of a PNG, when they are class numbers: a palette with colours, all of them opaque.
+/// The palette indices of a PNG, when they are class numbers: a palette with colors, all of them opaque.
 ///
-/// The colours themselves do not matter. A palette of greys alone is a grey picture that some program made
-/// small, and a palette with transparency a painted layer: their indices mean nothing, and the answer is
+/// The colors themselves do not matter. A palette of grays alone is a gray image that some program made
+/// small, and a palette with transparency a painted layer: their indices mean nothing, and the result is
 /// `None`.
 fn palette_classes(path: &Path) -> Result<Option<ClassMap>, MaskError> {
-    let file = File::open(path).map_err(|source| MaskError::Read { path: path.to_path_buf(), source })?;
+    let png = File::open(path).map_err(|source| MaskError::Read { path: path.to_path_buf(), source })?;
     let decode_error = |source| MaskError::Decode { path: path.to_path_buf(), source };
     let png_error = |source: png::DecodingError| {
         let format = ImageFormatHint::Exact(ImageFormat::Png);
         let source = DecodingError::new(format, source);
         decode_error(ImageError::Decoding(source))
     };
-    let limits = png::Limits { bytes: picture::MAX_MEMORY as usize };
-    let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), limits);
-    // Indices as they are stored, not the colours that they stand for.
+    let limits = png::Limits { bytes: file::MAX_MEMORY as usize };
+    let mut decoder = png::Decoder::new_with_limits(BufReader::new(png), limits);
+    // Indices as they are stored, not the colors that they stand for.
     decoder.set_transformations(png::Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(png_error)?;
     let info = reader.info();
-    let coloured = info.palette.as_deref().is_some_and(|palette| {
-        palette.chunks_exact(3).any(|colour| colour[0] != colour[1] || colour[1] != colour[2])
+    let colored = info.palette.as_deref().is_some_and(|palette| {
+        palette.chunks_exact(3).any(|color| color[0] != color[1] || color[1] != color[2])
     });
-    if info.color_type != png::ColorType::Indexed || info.trns.is_some() || !coloured {
+    if info.color_type != png::ColorType::Indexed || info.trns.is_some() || !colored {
         return Ok(None);
     }
     let (width, height, depth) = (info.width, info.height, info.bit_depth);
@@ -103,25 +103,25 @@ fn palette_classes(path: &Path) -> Result<Option<ClassMap>, MaskError> {
     Ok(Some(ClassMap { width, height, classes }))
 }
 
-/// The values of a grey picture of eight bits (also one stored as colours), when they are class numbers and
-/// not greys.
+/// The values of a gray image of eight bits (also one stored as RGB), when they are class numbers and not
+/// grays.
 ///
 /// That is, when some lie in 1..=127 and none in 128..=254. A silhouette has either only 0 and 255, or light
-/// greys along its edge as well as dark ones.
-fn grey_classes(picture: &DynamicImage) -> Option<ClassMap> {
-    let grey = match picture {
-        DynamicImage::ImageLuma8(grey) => grey.clone(),
-        // A palette of greys comes as colours; equal channels have themselves as luminance.
-        DynamicImage::ImageRgb8(colours) if colours.pixels().all(|Rgb([r, g, b])| r == g && g == b) => {
-            picture.to_luma8()
+/// grays along its edge as well as dark ones.
+fn gray_classes(image: &DynamicImage) -> Option<ClassMap> {
+    let gray = match image {
+        DynamicImage::ImageLuma8(gray) => gray.clone(),
+        // A palette of grays comes as RGB; equal channels have themselves as luminance.
+        DynamicImage::ImageRgb8(colors) if colors.pixels().all(|Rgb([r, g, b])| r == g && g == b) => {
+            image.to_luma8()
         }
         _ => return None,
     };
-    let some = |range: RangeInclusive<u8>| grey.iter().any(|value| range.contains(value));
+    let some = |range: RangeInclusive<u8>| gray.iter().any(|value| range.contains(value));
     (some(1..=127) && !some(128..=254)).then(|| ClassMap {
-        width: grey.width(),
-        height: grey.height(),
-        classes: grey.into_raw(),
+        width: gray.width(),
+        height: gray.height(),
+        classes: gray.into_raw(),
     })
 }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn palette_indices_are_classes_whatever_the_colours() {
+    fn palette_indices_are_classes_whatever_the_colors() {
         let folder = folder();
         let path = folder.path().join("voc.png");
         // Class 1 is black and class 3 is white: only the index tells them from the background.
@@ -211,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn a_palette_of_greys_is_a_grey_picture() {
+    fn a_palette_of_grays_is_a_gray_image() {
         let folder = folder();
-        let path = folder.path().join("grey.png");
+        let path = folder.path().join("gray.png");
         // White comes first: were the index what counts, the background would be the shape.
         let palette = [255, 255, 255, 0, 0, 0];
         let rows = values(|x, y| u8::from(class_at(x, y) != 3));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_class_numbers_are_classes() {
+    fn gray_class_numbers_are_classes() {
         let folder = folder();
         let path = folder.path().join("labels.png");
         let labels = GrayImage::from_raw(WIDTH, HEIGHT, values(class_at));
@@ -238,10 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn class_numbers_under_a_palette_of_greys_are_classes() {
+    fn class_numbers_under_a_palette_of_grays_are_classes() {
         let folder = folder();
         let path = folder.path().join("ramp.png");
-        let ramp = Vec::from_iter((0..=255).flat_map(|grey| [grey; 3]));
+        let ramp = Vec::from_iter((0..=255).flat_map(|gray| [gray; 3]));
         write_palette(&path, png::BitDepth::Eight, &ramp, &values(class_at));
         assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
     }
@@ -251,15 +251,15 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("shape.png");
         for edge in [255, 130, 100] {
-            // 100 is a dark grey: the edge is then outside, and a light pixel tells that these are greys.
+            // 100 is a dark gray: the edge is then outside, and a light pixel tells that these are grays.
             let at = |x, y| match class_at(x, y) {
                 3 if (x, y) == (5, 5) => 250,
                 3 => 255,
                 BORDER => edge,
                 _ => 0,
             };
-            let grey = GrayImage::from_raw(WIDTH, HEIGHT, values(at)).expect("all values");
-            grey.save(&path).expect("saved");
+            let gray = GrayImage::from_raw(WIDTH, HEIGHT, values(at)).expect("all values");
+            gray.save(&path).expect("saved");
             let expected = if edge >= 128 { 11 * 12 } else { 9 * 10 };
             assert_eq!(pixels(&path), [expected], "edge {edge}");
         }
@@ -280,7 +280,7 @@ mod tests {
     fn noise_in_a_jpeg_is_not_a_class() {
         let folder = folder();
         let path = folder.path().join("shape.jpg");
-        let grey = GrayImage::from_raw(
+        let gray = GrayImage::from_raw(
             WIDTH,
             HEIGHT,
             values(|x, y| match (class_at(x, y), x % 2) {
@@ -288,7 +288,7 @@ mod tests {
                 (_, odd) => 6 * odd as u8,
             }),
         );
-        grey.expect("all values").save(&path).expect("saved");
+        gray.expect("all values").save(&path).expect("saved");
         let pixels = pixels(&path);
         assert_eq!(pixels.len(), 1);
         assert!(pixels[0].abs_diff(9 * 10) <= 10, "{pixels:?}");
