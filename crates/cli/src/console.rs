@@ -185,3 +185,53 @@ pub fn scores_json(scores: &Scores) -> Value {
 pub fn interval_json(interval: Option<Interval>) -> Value {
     interval.map_or(Value::Null, |Interval { low, high }| json!([low, high]))
 }
+
+/// A table of text with column headings.
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new(head: &[&str]) -> Self {
+        Self { rows: vec![head.iter().map(|&cell| cell.to_owned()).collect()] }
+    }
+
+    pub fn push(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
+    }
+
+    pub fn markdown(&self) -> String {
+        let line = |row: &[String]| format!("| {} |\n", row.join(" | "));
+        let rule: Vec<String> = self.rows[0].iter().map(|_| "---".to_owned()).collect();
+        let mut lines = self.rows.iter().map(|row| line(row));
+        let head = lines.next().unwrap_or_default();
+        head + &line(&rule) + &lines.collect::<String>()
+    }
+
+    /// Aligned columns for a terminal, the first to the left and the others to the right.
+    pub fn plain(&self) -> String {
+        let width =
+            |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.rows[0].len()).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+                if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        self.rows.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_aligned_or_markdown() {
+        let mut table = Table::new(&["task", "batch"]);
+        table.push(["train".to_owned(), "16".to_owned()]);
+        assert_eq!(table.plain(), "task   batch\ntrain     16\n");
+        assert_eq!(table.markdown(), "| task | batch |\n| --- | --- |\n| train | 16 |\n");
+    }
+}

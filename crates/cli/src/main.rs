@@ -9,10 +9,8 @@ mod device;
 mod file_pairs;
 mod mask_input;
 mod panics;
-mod perceptual_hash;
 mod report;
 mod resized_folder;
-mod table;
 mod training;
 mod weights;
 
@@ -22,6 +20,9 @@ mod outcome {
 }
 mod output {
     pub use crate::console::Console as Output;
+}
+mod table {
+    pub use crate::console::Table;
 }
 mod mask_choice {
     pub use crate::command::masks::MaskKindName as Kind;

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use clap::{ArgGroup, Args};
@@ -44,8 +43,8 @@ pub struct MaskInputArgs {
     #[arg(long, value_name = "DIR")]
     mask_dir: Option<PathBuf>,
     /// Fill what is painted in this color in the picture itself, such as '#ff00ff'
-    #[arg(long, alias = "mask-colour", value_name = "#RRGGBB")]
-    mask_color: Option<Color>,
+    #[arg(long, alias = "mask-colour", value_name = "#RRGGBB", value_parser = parse_color)]
+    mask_color: Option<[u8; 3]>,
     /// Largest difference to that color in each channel of 0 to 255; JPEG needs about 40
     #[arg(long, value_name = "N", default_value_t = 0, requires = "mask_color")]
     tolerance: u8,
@@ -67,7 +66,7 @@ pub enum MaskSource {
         soft: bool,
     },
     Color {
-        color: Color,
+        color: [u8; 3],
         tolerance: u8,
     },
 }
@@ -133,8 +132,9 @@ fn load(path: &Path, soft: bool, size: (u32, u32)) -> Result<MaskInput> {
     })
 }
 
-fn mask_of_color(photo: &Photograph, color: Color, tolerance: u8) -> Result<MaskInput> {
-    let near = |pixel: [u8; 3]| pixel.iter().zip(color.0).all(|(a, b)| a.abs_diff(b) <= tolerance);
+fn mask_of_color(photo: &Photograph, color: [u8; 3], tolerance: u8) -> Result<MaskInput> {
+    let near = |pixel: [u8; 3]| pixel.iter().zip(color).all(|(a, b)| a.abs_diff(b) <= tolerance);
+    let hex = color.map(|value| format!("{value:02x}")).concat();
     let (width, height) = photo.dimensions();
     let converted;
     let pixels = match photo.pixels() {
@@ -147,11 +147,11 @@ fn mask_of_color(photo: &Photograph, color: Color, tolerance: u8) -> Result<Mask
     let mask = Mask::from_fn(width, height, |x, y| near(pixels.get_pixel(x, y).0));
     if mask.is_empty() {
         return Err(miette!(
-            "no pixel has the color {color}; paint what is to be filled, or raise --tolerance"
+            "no pixel has the color #{hex}; paint what is to be filled, or raise --tolerance"
         ));
     }
     if mask.is_full() {
-        return Err(miette!("every pixel has the color {color}; leave something to fill it from"));
+        return Err(miette!("every pixel has the color #{hex}; leave something to fill it from"));
     }
     Ok(MaskInput::Binary(mask))
 }
@@ -162,28 +162,14 @@ fn stem(path: &Path) -> String {
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// Red, green and blue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Color([u8; 3]);
-
-impl FromStr for Color {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.strip_prefix('#').unwrap_or(text);
-        u32::from_str_radix(digits, 16)
-            .ok()
-            .filter(|_| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            .map(|value| Self([(value >> 16) as u8, (value >> 8) as u8, value as u8]))
-            .ok_or_else(|| format!("`{text}` is not a color; write it like '#ff00ff'"))
-    }
-}
-
-impl std::fmt::Display for Color {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [red, green, blue] = self.0;
-        write!(f, "#{red:02x}{green:02x}{blue:02x}")
-    }
+/// Red, green and blue from text like `#ff00ff`.
+fn parse_color(text: &str) -> Result<[u8; 3], String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    u32::from_str_radix(digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .map(|value| [(value >> 16) as u8, (value >> 8) as u8, value as u8])
+        .ok_or_else(|| format!("`{text}` is not a color; write it like '#ff00ff'"))
 }
 
 #[cfg(test)]
@@ -192,10 +178,10 @@ mod tests {
 
     #[test]
     fn colors_are_six_hexadecimal_digits() {
-        assert_eq!("#Ff0080".parse(), Ok(Color([255, 0, 128])));
-        assert_eq!("00ff00".parse::<Color>().map(|color| color.to_string()), Ok("#00ff00".to_owned()));
+        assert_eq!(parse_color("#Ff0080"), Ok([255, 0, 128]));
+        assert_eq!(parse_color("00ff00"), Ok([0, 255, 0]));
         for wrong in ["", "#fff", "#ff00ff00", "#gg0000", "#+f00ff"] {
-            assert!(wrong.parse::<Color>().is_err(), "{wrong}");
+            assert!(parse_color(wrong).is_err(), "{wrong}");
         }
     }
 

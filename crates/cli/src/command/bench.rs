@@ -18,9 +18,8 @@ use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
 
 use crate::{
-    console::{Console, ExitStatus, write_record},
+    console::{Console, ExitStatus, Table, write_record},
     device::DevicesArgs,
-    table::Table,
 };
 
 const MIB: f64 = 1_048_576.0;

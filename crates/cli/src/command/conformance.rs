@@ -9,9 +9,8 @@ use miette::{IntoDiagnostic, Result, miette};
 use serde_json::{Value, json};
 
 use crate::{
-    console::{Console, ExitStatus},
+    console::{Console, ExitStatus, Table},
     device::DeviceArgs,
-    table::Table,
 };
 
 /// Device that computes the expected values, by the reference implementation.

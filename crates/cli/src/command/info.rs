@@ -8,10 +8,7 @@ use std::{
 use clap::Args;
 use context_encoder::{
     Device, Discriminator, Model, ModelConfig,
-    model::{
-        BottleneckConfig, FeatureModel, FeatureModelConfig, Prediction, Preset, TrainingRecord,
-        parameter_count,
-    },
+    model::{BottleneckConfig, FeatureModel, Prediction, Preset, TrainingRecord, parameter_count},
     train::{Checkpoint, CheckpointRecord, PretrainConfig},
 };
 use miette::{IntoDiagnostic, Result};
@@ -32,9 +29,12 @@ pub struct Info {
 impl Info {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let device = DeviceArgs::processor()?;
-        let checkpoint = self.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bpk"));
-        let facts =
-            if checkpoint { of_checkpoint(&self.file, &device)? } else { of_weights(&self.file, &device)? };
+        let is_checkpoint = self.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bpk"));
+        let facts = if is_checkpoint {
+            of_checkpoint(&self.file, &device)?
+        } else {
+            of_weights(&self.file, &device)?
+        };
         console.record(&facts);
         console.result(to_text(&facts).trim_end());
         Ok(ExitStatus::Complete)
@@ -44,80 +44,66 @@ impl Info {
 /// A checkpoint of `train`, or of `pretrain`.
 fn of_checkpoint(file: &Path, device: &Device) -> Result<Value> {
     if let Ok(Checkpoint { step, epoch, config }) = Checkpoint::<PretrainConfig>::load(file) {
-        let mut facts = feature_network(&config.model);
+        let mut facts = feature_network(&config.model.init(device).into_diagnostic()?);
         facts["kind"] = json!("checkpoint of pretraining");
         facts["pretext"] = json!(config.pretext.name());
-        facts["parameters"] = json!(parameter_count(&config.model.init(device).into_diagnostic()?));
-        facts["steps"] = json!(step);
-        facts["steps_in_all"] = json!(config.steps);
-        facts["epochs"] = json!(epoch);
-        facts["batch"] = json!(config.batch_size);
+        add_progress(&mut facts, step, config.steps, epoch, config.batch_size);
         return Ok(facts);
     }
     let CheckpointRecord { step, epoch, config } = CheckpointRecord::load(file).into_diagnostic()?;
-    let mut facts = inpainting_network(&config.model);
+    let mut facts = inpainting_network(&config.model.init(device).into_diagnostic()?);
     facts["kind"] = json!("checkpoint");
-    facts["parameters"] = json!(parameter_count(&config.model.init(device).into_diagnostic()?));
-    facts["steps"] = json!(step);
-    facts["steps_in_all"] = json!(config.steps);
-    facts["epochs"] = json!(epoch);
-    facts["batch"] = json!(config.batch_size);
     facts["masks"] = json!(config.masks.to_string());
+    add_progress(&mut facts, step, config.steps, epoch, config.batch_size);
     Ok(facts)
 }
 
-/// A context encoder; or the other two networks that the library writes.
-fn of_weights(file: &Path, device: &Device) -> Result<Value> {
-    let error = match Model::load(file, device) {
-        Ok(model) => {
-            let mut facts = inpainting_network(model.config());
-            facts["kind"] = json!("context encoder");
-            facts["parameters"] = json!(parameter_count(&model));
-            add_record(&mut facts, file)?;
-            return Ok(facts);
-        }
-        Err(error) => error,
-    };
-    if let Ok(discriminator) = Discriminator::load(file, device) {
-        return Ok(json!({ "kind": "discriminator", "parameters": parameter_count(&discriminator) }));
-    }
-    if let Ok(model) = FeatureModel::load(file, device) {
-        let mut facts = feature_network(model.config());
-        facts["kind"] = json!("feature network (AlexNet style)");
-        facts["parameters"] = json!(parameter_count(&model));
-        add_record(&mut facts, file)?;
-        return Ok(facts);
-    }
-    Err(error).into_diagnostic()
+fn add_progress(facts: &mut Value, step: u64, steps: u64, epoch: u64, batch_size: usize) {
+    facts["steps"] = json!(step);
+    facts["steps_in_all"] = json!(steps);
+    facts["epochs"] = json!(epoch);
+    facts["batch"] = json!(batch_size);
 }
 
-/// The training record of weights that have one.
-fn add_record(facts: &mut Value, file: &Path) -> Result<()> {
+/// A context encoder, or one of the other two networks that the library writes.
+fn of_weights(file: &Path, device: &Device) -> Result<Value> {
+    let mut facts = match Model::load(file, device) {
+        Ok(model) => inpainting_network(&model),
+        Err(error) => {
+            if let Ok(discriminator) = Discriminator::load(file, device) {
+                return Ok(json!({ "kind": "discriminator", "parameters": parameter_count(&discriminator) }));
+            }
+            feature_network(&FeatureModel::load(file, device).map_err(|_| error).into_diagnostic()?)
+        }
+    };
     if let Some(record) = TrainingRecord::load(file).into_diagnostic()? {
         facts["steps"] = json!(record.steps);
         facts["pictures_seen"] = json!(record.samples);
         facts["masks"] = json!(record.masks);
         facts["data"] = json!(record.data);
     }
-    Ok(())
+    Ok(facts)
 }
 
-/// The architecture of a feature network.
-fn feature_network(config: &FeatureModelConfig) -> Value {
+fn feature_network(model: &FeatureModel) -> Value {
+    let config = model.config();
     json!({
+        "kind": "feature network (AlexNet style)",
         "size": config.size,
         "width": config.width,
         "pooling": config.pooling,
         "normalised": config.local_response_norm,
         "groups": config.groups,
         "fill": config.fill,
+        "parameters": parameter_count(model),
     })
 }
 
-/// The architecture of a context encoder, and its preset.
-fn inpainting_network(config: &ModelConfig) -> Value {
+fn inpainting_network(model: &Model) -> Value {
+    let config = model.config();
     let preset = Preset::ALL.into_iter().find(|&preset| ModelConfig::preset(preset) == *config);
     json!({
+        "kind": "context encoder",
         "preset": preset.map(Preset::name),
         "size": config.size,
         "width": config.width,
@@ -132,38 +118,21 @@ fn inpainting_network(config: &ModelConfig) -> Value {
             other => format!("{other:?}"),
         },
         "fill": config.fill,
+        "parameters": parameter_count(model),
     })
 }
 
 /// One line for each known fact, the kind of file first.
 fn to_text(facts: &Value) -> String {
-    const ORDER: [(&str, &str); 19] = [
-        ("kind", "kind"),
-        ("preset", "preset"),
-        ("size", "size, px"),
-        ("width", "width"),
-        ("bottleneck", "bottleneck"),
-        ("predicts", "predicts"),
-        ("pooling", "pooling"),
-        ("normalised", "normalised"),
-        ("groups", "groups"),
-        ("pretext", "pretext"),
-        ("fill", "fill"),
-        ("parameters", "parameters"),
-        ("steps", "steps"),
-        ("steps_in_all", "steps in all"),
-        ("epochs", "epochs"),
-        ("batch", "batch"),
-        ("pictures_seen", "pictures seen"),
-        ("masks", "masks"),
-        ("data", "data"),
-    ];
-    ORDER.iter().fold(String::new(), |mut text, (key, name)| {
-        let value = match &facts[*key] {
+    const KEYS: &str = "kind preset size width bottleneck predicts pooling normalised groups pretext fill parameters \
+                        steps steps_in_all epochs batch pictures_seen masks data";
+    KEYS.split_whitespace().fold(String::new(), |mut text, key| {
+        let value = match &facts[key] {
             Value::Null => return text,
             Value::String(value) => value.clone(),
             value => value.to_string(),
         };
+        let name = if key == "size" { "size, px".to_owned() } else { key.replace('_', " ") };
         // Writing to a String never fails.
         let _ = writeln!(text, "{name:<14}{value}");
         text
