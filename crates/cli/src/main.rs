@@ -21,9 +21,6 @@ mod outcome {
 mod output {
     pub use crate::console::Console as Output;
 }
-mod table {
-    pub use crate::console::Table;
-}
 mod mask_choice {
     pub use crate::command::masks::MaskKindName as Kind;
 }

@@ -53,7 +53,7 @@ pub enum Command {
     Info(info::Info),
     /// Write built-in facade pictures as sample data
     Sample(sample::Sample),
-    /// Teach and test what encoders are good for: classification, probes of frozen features, segmentation,
+    /// Fine-tune and test pretrained encoders: classification, probes of frozen features, segmentation,
     /// detection
     Transfer(transfer::Transfer),
     /// Run an experiment of the paper and print its rows beside ours

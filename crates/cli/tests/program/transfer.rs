@@ -87,7 +87,17 @@ fn experiments_pretrain_only_what_is_missing() {
     Voc::draw_shapes(folder.join("voc"), 6, 0).expect("drawn");
     let classes =
         ["reproduce", "classes", "--voc", "voc", "--sets", "trainval,test", "--width", "4", "--size", "99"];
-    let heads = ["--layers", "pool5", "--steps", "1", "--batch", "2", "--data-dependent-init", "--pretrained", "runs"];
+    let heads = [
+        "--layers",
+        "pool5",
+        "--steps",
+        "1",
+        "--batch",
+        "2",
+        "--data-dependent-init",
+        "--pretrained",
+        "runs",
+    ];
     let brief = |steps: &'static str| {
         let pretraining =
             ["--pretrain", steps, "--pretrain", "batch_size=2", "--pretrain", "validation_pictures=2"];

@@ -13,9 +13,8 @@ use super::transfer::{
     SegmentTask, SmokeFolder, Task, TrainingArgs,
 };
 use crate::{
-    console::{Console, ExitStatus},
+    console::{Console, ExitStatus, Table},
     device::DeviceArgs,
-    table::Table,
 };
 use baselines::Baselines;
 

@@ -6,9 +6,8 @@ use serde_json::json;
 
 use super::{Attempt, EncoderArgs, NamedEncoder, SmokeFolder, TrainingArgs};
 use crate::{
-    console::{Console, ExitStatus},
+    console::{Console, ExitStatus, Table},
     device::DeviceArgs,
-    table::Table,
 };
 
 /// What encoders are compared by.
