@@ -37,8 +37,7 @@ pub struct Order<'a> {
     pub steps: Option<u64>,
 }
 
-/// Carries a run out: a new one of a configuration, or without one that in the folder, and says what it left
-/// behind.
+/// Carries a run out: a new one of a configuration, or without one that in the folder, and says what it left behind.
 pub fn carry_out<C: Recipe>(
     new: Option<C>,
     order: &Order<'_>,

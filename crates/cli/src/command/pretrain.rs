@@ -14,23 +14,21 @@ use crate::{
     training::{Order, carry_out},
 };
 
-/// Train an AlexNet-style network for its features, by inpainting or as an autoencoder; without arguments, a
-/// narrow one on built-in facades, in about a minute on a processor.
+/// Train an AlexNet-style network for its features, by inpainting or as an autoencoder; without arguments, a narrow one
+/// on built-in facades, in about a minute on a processor.
 #[derive(Args)]
 pub struct Pretrain {
-    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are
-    /// drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Shorter side of the folder's pictures before a square is cropped, pixels; 256 unless --config says
-    /// otherwise
+    /// Shorter side of the folder's pictures before a square is cropped, pixels; 256 unless --config says otherwise
     #[arg(long, requires = "data", value_name = "PIXELS")]
     resize: Option<u32>,
     /// Stop at the first picture that cannot be read
     #[arg(long, requires = "data")]
     strict: bool,
-    /// What the network does: `context` (inpainting, the default), or to compare with it `autoencoder`
-    /// (nothing is hidden) or `denoising` (a quarter of the pixels is)
+    /// What the network does: `context` (inpainting, the default), or to compare with it `autoencoder` (nothing is
+    /// hidden) or `denoising` (a quarter of the pixels is)
     #[arg(long)]
     pretext: Option<Pretext>,
     /// What is hidden, for `context`: arbitrary shapes unless --config says otherwise

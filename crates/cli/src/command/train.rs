@@ -16,8 +16,7 @@ use crate::{
 /// Train a network; without arguments, a compact one on built-in facades, in a few minutes on a processor.
 #[derive(Args)]
 pub struct Train {
-    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are
-    /// drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels
