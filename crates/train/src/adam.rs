@@ -1,4 +1,4 @@
-//! The optimiser of both networks.
+//! The optimizer of every network.
 
 use burn::{
     optim::{AdamState, AdaptiveMomentumState, LearningRate, Optimizer},
@@ -12,7 +12,7 @@ const BETA_1: f32 = 0.5;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// Adam as Burn has it, in one pass over memory where [`adam`] knows one; its state is Burn's, so that
+/// Burn's Adam, in one pass over memory where the device has an optimized [`adam`]; its state is Burn's, so that
 /// checkpoints are the same. Beta 0.5 and 0.999, epsilon 1e-8 (paper, section 5).
 #[derive(Clone)]
 pub struct Adam;
@@ -22,7 +22,7 @@ impl Optimizer for Adam {
 
     fn step<const D: usize>(
         &self,
-        rate: LearningRate,
+        lr: LearningRate,
         weights: Tensor<D>,
         gradient: Tensor<D>,
         state: Option<AdamState<D>>,
@@ -32,7 +32,7 @@ impl Optimizer for Adam {
             None => AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like()),
         };
         let time = time + 1;
-        let step = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: rate, step: time };
+        let step = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: lr, step: time };
         let (weights, [first, second]) = step.apply(weights, gradient, [moment_1, moment_2]);
         (weights, Some(AdamState::new(AdaptiveMomentumState::new(time, first, second))))
     }
@@ -58,11 +58,11 @@ mod tests {
         values: Param<Tensor<2>>,
     }
 
-    /// Ten steps of Burn's Adam and of ours down the same slopes.
+    /// Ten steps of Burn's Adam and of ours on the same loss.
     #[test]
-    fn ten_steps_are_burns_own() {
+    fn ten_steps_are_those_of_burns_adam() {
         let device = Device::flex().autodiff();
-        let walk = |mut optimizer: ModuleOptimizer| -> Vec<f32> {
+        let train = |mut optimizer: ModuleOptimizer| -> Vec<f32> {
             let values = (0..15).map(|i| i as f32 / 7.0 - 1.0).collect();
             let values = Param::from_data(TensorData::new(values, [3, 5]), &device);
             let mut weights = Weights { values };
@@ -74,7 +74,7 @@ mod tests {
             weights.values.val().into_data().try_to_vec().expect("f32")
         };
         let burns = AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON).init();
-        for (ours, burns) in walk(Adam.into()).into_iter().zip(walk(burns)) {
+        for (ours, burns) in train(Adam.into()).into_iter().zip(train(burns)) {
             assert!((ours - burns).abs() < 1e-6, "{ours} is not {burns}");
         }
     }

@@ -1,38 +1,41 @@
-//! Everything that a run depends on.
+//! The configuration of inpainting: a preset, a file and overrides, in this order.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use context_encoder_data::MaskSharing;
 use context_encoder_loss::{Average, Objective, Reconstruction};
 use context_encoder_mask::MaskKind;
-use context_encoder_model::{ModelConfig, Precision, Prediction, Preset};
+use context_encoder_model::{ModelConfig, Prediction, Preset};
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
-use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
+use crate::{RunSettings, Schedule, TrainError, overrides, settings::validate_lr};
 
-/// Everything that a training run depends on.
-///
-/// Two runs of equal configuration on the same kind of device give equal weights.
+/// Key of a file that names the preset it starts from.
+const PRESET: &str = "preset";
+
+/// Everything that a training run for inpainting depends on. Two runs of equal configuration on the same kind of
+/// device give equal weights.
 ///
 /// | key | meaning | `recommended` | `paper` | `authors` |
 /// |---|---|---|---|---|
 /// | `model` | architecture | channel-wise | channel-wise | dense 4000, scrambled fill |
 /// | `masks` | what is hidden | central, overlap 0 | central, overlap 7 | central, overlap 4 |
-/// | `objective` | what the generator minimises | joint .999/.001 | joint .999/.001 | joint .999/.001 |
+/// | `objective` | generator loss | joint .999/.001 | joint .999/.001 | joint .999/.001 |
 /// | `reconstruction` | distance and average (alike where the centre is predicted) | L2 by region | L2 by region | L2 by patch |
 /// | `mask_sharing` | pictures that share a mask | none | none | those of a batch |
-/// | `generator_rate` | Adam's learning rate | 2e-3 | 2e-3 | 2e-3 |
-/// | `discriminator_rate` | Adam's learning rate | 2e-4 | 2e-4 | 2e-4 |
-/// | `schedule` | how both rates change | constant | constant | constant |
-/// | `averaging` | memory of the generator's running average, 0 for none | 0 | 0 | 0 |
-/// | `augmentation` | what is varied beside place and side | nothing | nothing | nothing |
-/// | `batch_size` | pictures a step | 64 | 64 | 64 |
-/// | `shares` | parts of a batch that batch norm takes each by itself, 0 for one on each device | 0 | 0 | 0 |
-/// | `precision` | in how many bits layers multiply: `f32`, `bf16`, `f16` | f32 | f32 | f32 |
-/// | `begin_with` | the generator's first weights, a file | fresh | fresh | fresh |
+/// | `generator_lr` | Adam's learning rate | 2e-3 | 2e-3 | 2e-3 |
+/// | `discriminator_lr` | Adam's learning rate | 2e-4 | 2e-4 | 2e-4 |
+/// | `schedule` | how both learning rates change | constant | constant | constant |
+/// | `ema_decay` | decay of the moving average of the generator's weights, 0 for none | 0 | 0 | 0 |
+/// | `ghost_batches` | ghost batches of batch norm in a batch, 0 for one on each device | 0 | 0 | 0 |
+/// | `init_from` | initial weights of the generator, a file | random | random | random |
+///
+/// and those of [`RunSettings`].
 ///
 /// ```
-/// use context_encoder_train::{Preset, TrainConfig};
+/// use context_encoder_model::Preset;
+/// use context_encoder_train::TrainConfig;
 ///
 /// let config = TrainConfig::preset(Preset::Paper);
 /// assert_eq!(config.masks.to_string(), "central, overlap 7 px");
@@ -41,60 +44,36 @@ use crate::{Augmentation, DataConfig, Schedule, TrainError, recipe::Recipe};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Optimiser steps in all.
-    pub steps: u64,
-    /// Pictures a step, at least 2.
-    pub batch_size: usize,
-    /// Decides first weights, order, crops, flips and masks.
-    pub seed: u64,
+    /// What every run has: steps, batch size, data, intervals.
+    pub run: RunSettings,
     /// Learning rate of the generator's Adam.
-    pub generator_rate: f64,
+    pub generator_lr: f64,
     /// Learning rate of the discriminator's Adam.
-    pub discriminator_rate: f64,
-    /// How both rates change in the course of the run.
+    pub discriminator_lr: f64,
+    /// How both learning rates change in the course of the run.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Share of the generator's running average that every step keeps, 0 to below 1; the average is then what is
+    /// Decay of the exponential moving average of the generator's weights, 0 to below 1; the average is then what is
     /// validated and saved. 0 for none.
     #[serde(default)]
-    pub averaging: f64,
-    /// Threads that prepare pictures; never changes a batch.
-    pub workers: usize,
-    /// Steps between readings of the device, for log and progress.
-    pub log_every: u64,
-    /// Steps between sheets of samples; 0 for none.
-    pub sheet_every: u64,
-    /// Steps between validations; 0 for one at the end only.
-    pub validate_every: u64,
-    /// Steps between checkpoints; 0 for one at the end only.
-    pub checkpoint_every: u64,
-    /// Pictures of the validation part that are used, at most.
-    pub validation_pictures: usize,
+    pub ema_decay: f64,
+    /// Ghost batches: equal parts of a batch that batch norm normalizes each by its own statistics, as that many devices
+    /// do; 0 for one on each device. With them a run learns the same on any number of devices.
+    #[serde(default)]
+    pub ghost_batches: usize,
     /// Which pictures of a batch share a mask.
     pub mask_sharing: MaskSharing,
-    /// Equal parts of a batch that batch norm takes each by itself, as that many devices do; 0 for one on each device.
-    /// With it, a run learns the same on any number of devices.
-    #[serde(default)]
-    pub shares: usize,
-    /// In how many bits layers multiply; weights, batch norm, losses and Adam have 32 whatever it is.
-    #[serde(default)]
-    pub precision: Precision,
     /// Architecture.
     pub model: ModelConfig,
-    /// Weights that the generator begins with, of the same architecture; fresh ones without it.
+    /// Initial weights of the generator, a file of the same architecture; random ones without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub begin_with: Option<PathBuf>,
+    pub init_from: Option<PathBuf>,
     /// What is hidden.
     pub masks: MaskKind,
-    /// What the generator minimises.
+    /// What the generator minimizes.
     pub objective: Objective,
     /// How distance from the truth is measured.
     pub reconstruction: Reconstruction,
-    /// Where pictures come from.
-    pub data: DataConfig,
-    /// What is varied in them.
-    #[serde(default)]
-    pub augmentation: Augmentation,
 }
 
 impl Default for TrainConfig {
@@ -105,17 +84,36 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The configuration of a named preset, on the built-in facades.
+    pub fn preset(preset: Preset) -> Self {
+        let (overlap, average, mask_sharing) = match preset {
+            Preset::Paper => (7, Average::Region, MaskSharing::EachPicture),
+            Preset::Authors => (4, Average::Patch, MaskSharing::EachBatch),
+            // Nothing visible where the network must predict: the loss is over all of the square.
+            _ => (0, Average::Region, MaskSharing::EachPicture),
+        };
+        Self {
+            run: RunSettings::default(),
+            generator_lr: 2e-3,
+            discriminator_lr: 2e-4,
+            schedule: Schedule::Constant,
+            ema_decay: 0.0,
+            ghost_batches: 0,
+            mask_sharing,
+            model: ModelConfig::preset(preset),
+            init_from: None,
+            masks: MaskKind::Central { overlap },
+            objective: Objective::joint(),
+            reconstruction: Reconstruction { average, ..Reconstruction::default() },
+        }
+    }
+
     /// What fits into a few minutes on two cores, one with AVX-512: many small steps of a narrow network.
     pub fn first_run() -> Self {
         let config = Self::default();
         Self {
-            steps: 800,
-            batch_size: 16,
-            generator_rate: 5e-4, // the paper's 2e-3 is for batches of 64
-            workers: 1,
-            sheet_every: 100,
-            validate_every: 100,
-            checkpoint_every: 100,
+            run: RunSettings::first_run(800),
+            generator_lr: 5e-4, // the paper's 2e-3 is for batches of 64
             model: config.model.with_width(32),
             ..config
         }
@@ -123,49 +121,70 @@ impl TrainConfig {
 
     /// Two steps of a tiny network, to see that everything works.
     pub fn smoke(self) -> Self {
-        Self {
-            steps: 2,
-            batch_size: 4,
-            log_every: 1,
-            validation_pictures: 4,
-            model: self.model.with_size(64).with_width(4),
-            ..self
-        }
+        Self { run: self.run.smoke(), model: self.model.with_size(64).with_width(4), ..self }
     }
 
-    /// The configuration of a named preset, on the built-in facades.
-    pub fn preset(preset: Preset) -> Self {
-        let (overlap, average, mask_sharing) = match preset {
-            Preset::Paper => (7, Average::Region, MaskSharing::EachPicture),
-            Preset::Authors => (4, Average::Patch, MaskSharing::EachBatch),
-            // Nothing visible where the network must predict: all of the square is asked of it.
-            _ => (0, Average::Region, MaskSharing::EachPicture),
+    /// Reads a TOML file. It holds any of the keys, starting from the preset that its key `preset` names (`recommended`
+    /// if there is none), and nothing else: a misspelled key is an error.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Config`] with the offending key.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        overrides::load(path.as_ref(), Self::from_toml)
+    }
+
+    /// As [`load`](Self::load), from text.
+    ///
+    /// ```
+    /// use context_encoder_train::TrainConfig;
+    ///
+    /// let config = TrainConfig::from_toml("preset = \"paper\"\nbatch_size = 8\nmodel.width = 32")?;
+    /// assert_eq!((config.run.batch_size, config.model.width), (8, 32));
+    /// let error = TrainConfig::from_toml("batchsize = 8").unwrap_err().to_string();
+    /// assert!(error.contains("unknown field `batchsize`"));
+    /// # Ok::<(), context_encoder_train::TrainError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the offending key.
+    pub fn from_toml(text: &str) -> Result<Self, TrainError> {
+        let mut changes = overrides::table(text)?;
+        let preset = match changes.remove(PRESET) {
+            None => Preset::default(),
+            Some(Value::String(name)) => name.parse()?,
+            Some(other) => {
+                return Err(TrainError::config(format!("preset is {other}; write a name in quotes")));
+            }
         };
-        Self {
-            steps: 10_000,
-            batch_size: 64,
-            seed: 0,
-            generator_rate: 2e-3,
-            discriminator_rate: 2e-4,
-            schedule: Schedule::Constant,
-            averaging: 0.0,
-            workers: 2,
-            log_every: 10,
-            sheet_every: 500,
-            validate_every: 500,
-            checkpoint_every: 500,
-            validation_pictures: 64,
-            mask_sharing,
-            shares: 0,
-            precision: Precision::F32,
-            model: ModelConfig::preset(preset),
-            begin_with: None,
-            masks: MaskKind::Central { overlap },
-            objective: Objective::joint(),
-            reconstruction: Reconstruction { average, ..Reconstruction::default() },
-            data: DataConfig::Facades { pictures: 4096 },
-            augmentation: Augmentation::default(),
-        }
+        let (mut config, remarks) = overrides::with_changes(&Self::preset(preset), changes)?;
+        config.run.remarks.0 = remarks;
+        Ok(config)
+    }
+
+    /// Sets one key, written with dots, to a TOML value; text needs no quotes.
+    ///
+    /// ```
+    /// use context_encoder_train::TrainConfig;
+    ///
+    /// let config = TrainConfig::default().with_override("model.width=16")?.with_override("masks.overlap=4")?;
+    /// assert_eq!(config.model.width, 16);
+    /// # Ok::<(), context_encoder_train::TrainError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the offending key.
+    pub fn with_override(self, assignment: &str) -> Result<Self, TrainError> {
+        let (mut config, remarks) = overrides::with_override(&self, assignment)?;
+        config.run.remarks.0 = [self.run.remarks.0, remarks].concat();
+        Ok(config)
+    }
+
+    /// As the TOML text that [`load`](Self::load) reads.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] when a path in it is not valid text.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        overrides::to_toml(self)
     }
 
     /// Checks every field, and that they fit together.
@@ -175,23 +194,17 @@ impl TrainConfig {
     pub fn validate(&self) -> Result<(), TrainError> {
         let refuse = |reason: String| Err(TrainError::config(reason));
         self.model.validate()?;
-        for (key, rate) in
-            [("generator_rate", self.generator_rate), ("discriminator_rate", self.discriminator_rate)]
-        {
-            if !(rate.is_finite() && rate > 0.0) {
-                return refuse(format!(
-                    "{key} is {rate}; write a number above 0 (2e-3 and 2e-4 in the paper)"
-                ));
-            }
+        for (key, lr) in [("generator_lr", self.generator_lr), ("discriminator_lr", self.discriminator_lr)] {
+            validate_lr(key, lr, "2e-3 and 2e-4")?;
         }
-        if !(0.0..1.0).contains(&self.averaging) {
-            return refuse(format!("averaging is {}; write 0 for none, or such as 0.999", self.averaging));
+        if !(0.0..1.0).contains(&self.ema_decay) {
+            return refuse(format!("ema_decay is {}; write 0 for none, or such as 0.999", self.ema_decay));
         }
-        let (batch, shares) = (self.batch_size, self.shares);
-        if shares > 0 && !(batch.is_multiple_of(shares) && batch / shares >= 2) {
+        let (batch, parts) = (self.run.batch_size, self.ghost_batches);
+        if parts > 0 && !(batch.is_multiple_of(parts) && batch / parts >= 2) {
             return refuse(format!(
-                "shares is {shares}, and a batch of {batch} has no such equal parts of 2 pictures or more; write 0 or a \
-                 divisor of {batch} up to {}",
+                "ghost_batches is {parts}, and a batch of {batch} has no such equal parts of 2 pictures or more; write 0 \
+                 or a divisor of {batch} up to {}",
                 batch / 2
             ));
         }
@@ -204,9 +217,9 @@ impl TrainConfig {
             .chain([&self.reconstruction.overlap_weight])
             .any(|weight| !(weight.is_finite() && *weight >= 0.0))
         {
-            return refuse("a weight in `objective` or `reconstruction` is negative or no number".to_owned());
+            return refuse("a weight in `objective` or `reconstruction` is negative or NaN".to_owned());
         }
-        self.course().validate(&self.data, self.augmentation, &self.masks)?;
+        self.run.validate(self.model.size, &self.masks)?;
         let central = matches!(self.masks, MaskKind::Central { .. });
         if self.model.prediction == Prediction::Centre && !central {
             return refuse(format!(
@@ -221,6 +234,7 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DataConfig;
 
     #[test]
     fn presets_are_usable_and_differ_as_tabled() {
@@ -234,32 +248,108 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_together_is_refused_with_its_key() {
+    fn settings_that_do_not_fit_together_are_refused_with_the_key() {
         let refusal = |change: fn(&mut TrainConfig)| {
             let mut config = TrainConfig::default();
             change(&mut config);
             config.validate().expect_err("unusable").to_string()
         };
-        assert!(refusal(|c| c.batch_size = 1).contains("batch_size is 1; write 2 to"));
-        assert!(refusal(|c| c.workers = 100_000).contains("workers is 100000"));
+        assert!(refusal(|c| c.run.batch_size = 1).contains("batch_size is 1; write 2 to"));
+        assert!(refusal(|c| c.run.workers = 100_000).contains("workers is 100000"));
         assert!(refusal(|c| c.masks = MaskKind::Central { overlap: 32 }).contains("leaves nothing hidden"));
-        assert!(
-            refusal(|c| c.data = DataConfig::Folder {
-                path: "p".into(),
-                resize: 60,
-                strict: false,
-                cache_mib: 1024,
-                without: None
-            })
-            .contains("data.resize is 60")
-        );
-        assert!(refusal(|c| c.generator_rate = f64::NAN).contains("generator_rate is NaN"));
+        let small = |c: &mut TrainConfig| {
+            c.run.data =
+                DataConfig::Shards { path: "p".into(), resize: 60, strict: false };
+        };
+        assert!(refusal(small).contains("data.resize is 60"));
+        assert!(refusal(|c| c.generator_lr = f64::NAN).contains("generator_lr is NaN"));
         assert!(refusal(|c| c.masks = MaskKind::RandomBlock).contains("model.prediction = \"whole\""));
-        assert!(refusal(|c| c.shares = 3).contains("a divisor of 64 up to 32"));
-        assert!(refusal(|c| c.averaging = 1.0).contains("averaging is 1"));
-        assert!(refusal(|c| c.augmentation.smallest = 100).contains("shorter sides from 100 to 160"));
-        assert!(refusal(|c| c.log_every = 0).contains("log_every"));
+        assert!(refusal(|c| c.ghost_batches = 3).contains("a divisor of 64 up to 32"));
+        assert!(refusal(|c| c.ema_decay = 1.0).contains("ema_decay is 1"));
+        assert!(refusal(|c| c.run.augmentation.smallest = 100).contains("shorter sides from 100 to 160"));
+        assert!(refusal(|c| c.run.log_every = 0).contains("log_every"));
         assert!(refusal(|c| c.model.size = 100).contains("choose 64, 128 or 256"));
         assert!(refusal(|c| c.reconstruction.overlap_weight = -1.0).contains("negative"));
+    }
+
+    #[test]
+    fn written_configuration_reads_back_with_flat_keys() {
+        for preset in Preset::ALL {
+            let config = TrainConfig::preset(preset);
+            let text = config.to_toml().expect("plain");
+            assert!(text.contains("\nsteps = 10000\n") && !text.contains("run"), "{text}");
+            assert_eq!(TrainConfig::from_toml(&text).expect("own text"), config);
+        }
+    }
+
+    #[test]
+    fn another_kind_replaces_the_whole_choice() {
+        let text = "objective.kind = \"reconstruction\"\n[masks]\nkind = \"random-region\"\n[data]\nkind = \"folder\"\npath = \"p\"\nresize = 200";
+        let config = TrainConfig::from_toml(text).expect("readable");
+        assert_eq!(config.objective, Objective::Reconstruction);
+        assert_eq!(config.masks, MaskKind::RandomRegion { silhouettes: None });
+        let data = DataConfig::folder("p").in_folder("p", Some(200), false).expect("no shards");
+        assert_eq!(config.run.data, data);
+    }
+
+    #[test]
+    fn overrides_take_text_without_quotes() {
+        let config = TrainConfig::default()
+            .with_override("model.prediction = whole")
+            .and_then(|config| config.with_override("masks.kind=random-block"))
+            .and_then(|config| config.with_override("generator_lr=1e-3"))
+            .and_then(|config| config.with_override("objective.kind=reconstruction"))
+            .and_then(|config| config.with_override("objective.kind=joint"))
+            .expect("readable");
+        assert_eq!(config.objective, Objective::joint());
+        assert_eq!(config.masks, MaskKind::RandomBlock);
+        assert_eq!(config.generator_lr, 1e-3);
+    }
+
+    #[test]
+    fn misspelled_keys_are_named_at_every_depth() {
+        for (text, key) in [
+            ("stepz = 3", "unknown field `stepz`"),
+            ("run = 3", "unknown field `run`"),
+            ("run.steps = 3", "unknown field `run`"),
+            ("rate = 1e-3", "unknown field `rate`, expected one of"),
+            ("model.widht = 3", "widht"),
+            ("masks = { kind = \"central\", overlop = 3 }", "overlop"),
+            ("data.pictres = 3", "pictres"),
+            ("objective.reconstructoin = 0.5", "reconstructoin"),
+            ("model.width = \"wide\"", ": model.width: invalid type"),
+            ("workers = \"many\"", ": workers: invalid type"),
+            ("sheet_every = \"often\"", ": sheet_every: invalid type"),
+            ("augmentation.smallest = true", ": augmentation.smallest: invalid type"),
+            ("steps = 3\n[model\nwidth = 3", "line 2"),
+            ("preset = \"papers\"", "no preset `papers`"),
+        ] {
+            let error = TrainConfig::from_toml(text).expect_err(text).to_string();
+            assert!(error.contains(key) && !error.contains('\n'), "{error}");
+        }
+        let error = TrainConfig::from_toml("stepz = 3").expect_err("misspelled").to_string();
+        assert!(error.contains("`steps`") && error.contains("`generator_lr`") && !error.contains("`run`"));
+        assert!(TrainConfig::default().with_override("steps").is_err());
+    }
+
+    #[test]
+    fn old_names_of_keys_are_read_with_a_remark() {
+        let text = "generator_rate = 1e-3\ndiscriminator_rate = 1e-4\naveraging = 0.5\nbegin_with = \"w\"\nshares = 2\n\
+                    sheet_every = 7\naugmentation.colour = 5\n[data]\nkind = \"folder\"\npath = \"p\"\nresize = 200\nwithout = \"t\"";
+        let mut expected = TrainConfig::default();
+        (expected.generator_lr, expected.discriminator_lr, expected.ema_decay) = (1e-3, 1e-4, 0.5);
+        (expected.init_from, expected.ghost_batches) = (Some("w".into()), 2);
+        (expected.run.samples_every, expected.run.augmentation.color) = (7, 5);
+        expected.run.data = DataConfig::folder("p")
+            .in_folder("p", Some(200), false)
+            .and_then(|data| data.excluding(Some("t".as_ref())))
+            .expect("no shards");
+        let config = TrainConfig::from_toml(text).expect("old names");
+        assert_eq!(config, expected);
+        let config = config.with_override("averaging=0.25").expect("old name");
+        assert_eq!(config.run.remarks.0.len(), 9);
+        assert_eq!(config.run.remarks.0[8], "`averaging` is now called `ema_decay`");
+        let error = TrainConfig::from_toml("shares = 2\nghost_batches = 2").expect_err("twice").to_string();
+        assert!(error.contains("both are given; write `ghost_batches`"), "{error}");
     }
 }

@@ -10,16 +10,14 @@ use context_encoder_data::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    TrainError,
-    recipe::{Course, Recipe},
-};
+use crate::TrainError;
 
 /// Keeps the random stream of drawn facades apart from the run's other streams of the same seed; by itself the seed
-/// of the facades to validate on, which are the same in every run.
+/// of the validation facades, which are the same in every run.
 const FACADES_SALT: u64 = 0x6661_6361_6465_7321;
 
-/// The largest shorter side to which pictures are resized, pixels.
+/// The shorter side to which pictures are resized: the paper's, and the largest, pixels.
+const PAPER_RESIZE: u32 = 350;
 const MAX_RESIZE: u32 = 8192;
 
 /// Memory for decoded pictures unless the configuration says otherwise, MiB.
@@ -47,9 +45,9 @@ pub enum DataConfig {
         /// a batch.
         #[serde(default = "cache_mib")]
         cache_mib: u64,
-        /// A folder of pictures to test on: files that are in it too, byte for byte, are left out of the run.
+        /// A folder of test pictures: files that are in it too, byte for byte, are left out of the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        without: Option<PathBuf>,
+        exclude: Option<PathBuf>,
     },
     /// Tar files in a folder, as WebDataset packs them ([`Shards`]); every 20th sample is kept for validation.
     Shards {
@@ -60,78 +58,7 @@ pub enum DataConfig {
         /// As of a folder.
         #[serde(default)]
         strict: bool,
-        /// Not built: refused where it is given.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        without: Option<PathBuf>,
     },
-}
-
-/// What is varied in the pictures to learn from, beside place and side.
-///
-/// | key | meaning | range |
-/// |---|---|---|
-/// | `smallest` | shorter sides are drawn from it to `data.resize`, pixels; 0 varies nothing | `model.size` to `data.resize` |
-/// | `colour` | how far [light and colours](context_encoder_data::Transform::ScaleJitter) vary, percent | 0 to 50 |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Augmentation {
-    /// Shorter sides are drawn from here to `data.resize`, pixels; 0 varies nothing.
-    pub smallest: u32,
-    /// How far light and colours vary, percent.
-    pub colour: u8,
-}
-
-/// That there are pictures for both parts.
-fn enough(path: &Path, training: &dyn ImageDataset, validation: &dyn ImageDataset) -> Result<(), TrainError> {
-    if training.is_empty() || validation.is_empty() {
-        return Err(TrainError::config(format!(
-            "{} holds {} usable picture, but a run needs at least two: every 20th is kept to validate on",
-            path.display(),
-            training.len() + validation.len()
-        )));
-    }
-    Ok(())
-}
-
-impl Augmentation {
-    /// Checks every field, for squares of `side` pixels.
-    pub(crate) fn validate(self, data: &DataConfig, side: u32) -> Result<(), TrainError> {
-        let view = self.view(data.resize(side), side);
-        view.validate().map_err(|error| TrainError::config(format!("augmentation: {error}")))
-    }
-
-    /// The training view whose pictures have `resize` pixels on their shorter side.
-    fn view(self, resize: u32, size: u32) -> Transform {
-        match self {
-            Self { smallest: 0, colour: 0 } => Transform::RandomCrop { resize, size },
-            Self { smallest: 0, colour } => {
-                Transform::ScaleJitter { min_resize: resize, max_resize: resize, size, color: colour }
-            }
-            Self { smallest, colour } => {
-                Transform::ScaleJitter { min_resize: smallest, max_resize: resize, size, color: colour }
-            }
-        }
-    }
-}
-
-/// Pictures for training and for validation, and how a square is taken from them.
-pub(crate) struct Dataset {
-    pub(crate) training: Arc<dyn ImageDataset>,
-    pub(crate) validation: Arc<dyn ImageDataset>,
-    pub(crate) view: Transform,
-    /// The same scales, in their own colours.
-    pub(crate) validation_view: Transform,
-    /// Whether an unreadable image ends the run.
-    pub(crate) strict: bool,
-    /// Memory for decoded pictures of the training part, MiB.
-    pub(crate) cache_mib: u64,
-    /// Files that were refused when the folder was opened.
-    pub(crate) skipped: Vec<Skipped>,
-}
-
-/// A path that does not depend on the current folder.
-pub(crate) fn absolute(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// For files that do not name it.
@@ -139,145 +66,130 @@ fn cache_mib() -> u64 {
     CACHE_MIB
 }
 
+/// What is varied in the training pictures, beside place and side.
+///
+/// | key | meaning | range |
+/// |---|---|---|
+/// | `smallest` | shorter sides are drawn from it to `data.resize`, pixels; 0 varies nothing | `model.size` to `data.resize` |
+/// | `color` | how far [light and colors](context_encoder_data::Transform::ScaleJitter) vary, percent | 0 to 50 |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Shorter sides are drawn from here to `data.resize`, pixels; 0 varies nothing.
+    pub smallest: u32,
+    /// How far light and colors vary, percent.
+    pub color: u8,
+}
+
+impl Augmentation {
+    /// Checks every field, for squares of `size` pixels.
+    pub(crate) fn validate(self, data: &DataConfig, size: u32) -> Result<(), TrainError> {
+        let transform = self.transform(data.resize(size), size);
+        transform.validate().map_err(|error| TrainError::config(format!("augmentation: {error}")))
+    }
+
+    /// The training transform of pictures with `resize` pixels on their shorter side.
+    fn transform(self, resize: u32, size: u32) -> Transform {
+        match self {
+            Self { smallest: 0, color: 0 } => Transform::RandomCrop { resize, size },
+            Self { smallest: 0, color } => {
+                Transform::ScaleJitter { min_resize: resize, max_resize: resize, size, color }
+            }
+            Self { smallest, color } => {
+                Transform::ScaleJitter { min_resize: smallest, max_resize: resize, size, color }
+            }
+        }
+    }
+}
+
 impl DataConfig {
     /// A folder with the paper's resizing.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
-        Self::Folder { path: path.into(), resize: 350, strict: false, cache_mib: CACHE_MIB, without: None }
+        let path = path.into();
+        Self::Folder { path, resize: PAPER_RESIZE, strict: false, cache_mib: CACHE_MIB, exclude: None }
     }
 
-    /// These pictures' settings, for a folder, or for [shards](Shards::are_in) where it holds tar files alone: `resize` where it is
-    /// given, else the one there was.
-    pub fn in_folder(self, path: impl Into<PathBuf>, resize: Option<u32>, strict: bool) -> Self {
+    /// The same settings for a folder of pictures, or of [shards](Shards::are_in) where it holds tar files alone:
+    /// `resize` where it is given, else the one there was.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] when test pictures are to be excluded and the folder holds shards.
+    pub fn in_folder(
+        self,
+        path: impl Into<PathBuf>,
+        resize: Option<u32>,
+        strict: bool,
+    ) -> Result<Self, TrainError> {
         let path = path.into();
-        let (old_resize, old_strict, cache_mib, without) = match self {
-            Self::Folder { resize, strict, cache_mib, without, .. } => (resize, strict, cache_mib, without),
-            Self::Shards { resize, strict, without, .. } => (resize, strict, CACHE_MIB, without),
-            Self::Facades { .. } => (350, false, CACHE_MIB, None),
+        let (old_resize, old_strict, cache_mib, exclude) = match self {
+            Self::Folder { resize, strict, cache_mib, exclude, .. } => (resize, strict, cache_mib, exclude),
+            Self::Shards { resize, strict, .. } => (resize, strict, CACHE_MIB, None),
+            Self::Facades { .. } => (PAPER_RESIZE, false, CACHE_MIB, None),
         };
         let (resize, strict) = (resize.unwrap_or(old_resize), strict || old_strict);
         if Shards::are_in(&path) {
-            Self::Shards { path, resize, strict, without }
+            Self::Shards { path, resize, strict }.excluding(exclude.as_deref())
         } else {
-            Self::Folder { path, resize, strict, cache_mib, without }
+            Ok(Self::Folder { path, resize, strict, cache_mib, exclude })
         }
     }
 
-    /// Leaves out what is, byte for byte, in a folder to test on too; for `None`, and for drawn facades, changes nothing.
-    /// Shards are not searched: with them, [`TrainConfig::validate`](crate::TrainConfig::validate) refuses it.
-    pub fn without(mut self, tested: Option<&Path>) -> Self {
-        if let (Self::Folder { without, .. } | Self::Shards { without, .. }, Some(tested)) =
-            (&mut self, tested)
-        {
-            *without = Some(tested.to_owned());
+    /// Leaves out what is, byte for byte, in a folder of test pictures too; changes nothing for `None`, and for drawn
+    /// facades.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for shards, which are not searched.
+    pub fn excluding(mut self, test: Option<&Path>) -> Result<Self, TrainError> {
+        match (&mut self, test) {
+            (Self::Folder { exclude, .. }, Some(test)) => *exclude = Some(test.to_owned()),
+            (Self::Shards { path, .. }, Some(test)) => {
+                return Err(TrainError::config(format!(
+                    "{} holds shards, which are not searched for the pictures of {} (data.exclude); unpack them into \
+                     a folder",
+                    path.display(),
+                    test.display()
+                )));
+            }
+            _ => {}
         }
-        self
+        Ok(self)
     }
 
-    /// Opens the source for a run.
-    pub(crate) fn open(config: &impl Recipe) -> Result<Dataset, TrainError> {
-        let Course { size, seed, validation_pictures: validation, .. } = config.course();
-        let (side, data, augmentation) = (size as u32, config.data(), config.augmentation());
-        let resize = data.resize(side);
-        let view = augmentation.view(resize, side);
-        let validation_view = Augmentation { colour: 0, ..augmentation }.view(resize, side);
-        match data {
-            Self::Facades { pictures } => {
-                let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(side * 3 / 2, resize);
-                Ok(Dataset {
-                    training: Arc::new(facades(seed).training(*pictures)),
-                    validation: Arc::new(facades(0).validation(validation)),
-                    view,
-                    validation_view,
-                    strict: true,
-                    cache_mib: 0, // each epoch draws new ones
-                    skipped: Vec::new(),
-                })
-            }
-            Self::Folder { path, strict, cache_mib, without, .. } => {
-                let options = FolderOptions { strict: *strict, ..FolderOptions::default() };
-                let folder = Folder::open(path, options)?;
-                let refused = folder.skipped().to_vec();
-                let folder = match without {
-                    Some(other) => folder.exclude(&Folder::open(other, FolderOptions::default())?)?,
-                    None => folder,
-                };
-                if let Some(other) = without.as_ref().filter(|_| folder.is_empty()) {
-                    return Err(TrainError::config(format!(
-                        "every picture of {} is in {} too, so none is left to learn from; name another folder",
-                        path.display(),
-                        other.display()
-                    )));
-                }
-                let (training, validation) = folder.split();
-                enough(path, &training, &validation)?;
-                Ok(Dataset {
-                    training: Arc::new(training),
-                    validation: Arc::new(validation),
-                    view,
-                    validation_view,
-                    strict: *strict,
-                    cache_mib: *cache_mib,
-                    skipped: refused,
-                })
-            }
-            Self::Shards { path, strict, .. } => {
-                let (training, validation) = Shards::open(path, Limits::default())?.split();
-                enough(path, &training, &validation)?;
-                Ok(Dataset {
-                    training: Arc::new(training),
-                    validation: Arc::new(validation),
-                    view,
-                    validation_view,
-                    strict: *strict,
-                    cache_mib: 0, // made for sets of which no memory holds a part worth keeping
-                    skipped: Vec::new(),
-                })
-            }
-        }
-    }
-
-    /// The shorter side of the pictures that squares of `side` pixels are cut from.
-    fn resize(&self, side: u32) -> u32 {
+    /// The shorter side of the pictures that squares of `size` pixels are cropped from.
+    fn resize(&self, size: u32) -> u32 {
         match self {
             // Pictures of 3:2.5 around the crop leave it room to move by a quarter of its side.
-            Self::Facades { .. } => side * 5 / 4,
+            Self::Facades { .. } => size * 5 / 4,
             Self::Folder { resize, .. } | Self::Shards { resize, .. } => *resize,
         }
     }
 
-    /// Checks every field, for squares of `side` pixels.
-    pub(crate) fn validate(&self, side: u32) -> Result<(), TrainError> {
+    /// Checks every field, for squares of `size` pixels.
+    pub(crate) fn validate(&self, size: u32) -> Result<(), TrainError> {
         match self {
             Self::Facades { pictures: 0 } => {
                 Err(TrainError::config("data.pictures is 0; write at least batch_size"))
             }
-            Self::Shards { path, without: Some(tested), .. } => Err(TrainError::config(format!(
-                "{} holds shards, which are not searched for the pictures of {} (data.without); unpack them into a folder",
-                path.display(),
-                tested.display()
-            ))),
             Self::Folder { resize, .. } | Self::Shards { resize, .. }
-                if !(side..=MAX_RESIZE).contains(resize) =>
+                if !(size..=MAX_RESIZE).contains(resize) =>
             {
                 Err(TrainError::config(format!(
-                    "data.resize is {resize}; write the shorter side in pixels, from model.size ({side}) to {MAX_RESIZE}"
+                    "data.resize is {resize}; write the shorter side in pixels, from model.size ({size}) to {MAX_RESIZE}"
                 )))
             }
             _ => Ok(()),
         }
     }
 
-    /// The same source with a path that does not depend on the current folder.
-    pub(crate) fn absolute(self) -> Self {
+    /// Makes its paths independent of the current folder.
+    pub(crate) fn make_paths_absolute(&mut self) {
         match self {
-            Self::Folder { path, resize, strict, cache_mib, without } => {
-                let (path, without) = (absolute(path), without.map(absolute));
-                Self::Folder { path, resize, strict, cache_mib, without }
+            Self::Folder { path, exclude, .. } => {
+                make_absolute(path);
+                exclude.iter_mut().for_each(make_absolute);
             }
-            Self::Shards { path, resize, strict, without } => {
-                Self::Shards { path: absolute(path), resize, strict, without }
-            }
-            Self::Facades { pictures } => Self::Facades { pictures },
+            Self::Shards { path, .. } => make_absolute(path),
+            Self::Facades { .. } => {}
         }
     }
 
@@ -289,10 +201,130 @@ impl DataConfig {
             Self::Shards { path, resize, .. } => {
                 format!("shards {}, shorter side {resize} px", name(path))
             }
-            Self::Folder { path, resize, without, .. } => {
-                let without = without.as_ref().map(|other| format!(" without what is in {}", name(other)));
-                format!("folder {}{}, shorter side {resize} px", name(path), without.unwrap_or_default())
+            Self::Folder { path, resize, exclude, .. } => {
+                let exclude = exclude.as_ref().map(|other| format!(" without what is in {}", name(other)));
+                format!("folder {}{}, shorter side {resize} px", name(path), exclude.unwrap_or_default())
             }
         }
+    }
+}
+
+/// Makes a path independent of the current folder.
+pub(crate) fn make_absolute(path: &mut PathBuf) {
+    if let Ok(absolute) = std::path::absolute(&*path) {
+        *path = absolute;
+    }
+}
+
+/// Training and validation pictures, and how a square is taken from them.
+pub(crate) struct Dataset {
+    pub(crate) training: Arc<dyn ImageDataset>,
+    pub(crate) validation: Arc<dyn ImageDataset>,
+    pub(crate) transform: Transform,
+    /// The same scales, in the pictures' own colors.
+    pub(crate) validation_transform: Transform,
+    /// Whether an unreadable picture ends the run.
+    pub(crate) strict: bool,
+    /// Memory for decoded training pictures, MiB.
+    pub(crate) cache_mib: u64,
+    /// Files that were skipped when the folder was opened.
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+impl Dataset {
+    /// Opens the pictures of a run, for squares of `size` pixels; facades are drawn from `seed`, and as many for
+    /// validation as asked.
+    pub(crate) fn open(
+        data: &DataConfig,
+        augmentation: Augmentation,
+        size: usize,
+        seed: u64,
+        validation_pictures: usize,
+    ) -> Result<Self, TrainError> {
+        let size = size as u32;
+        let resize = data.resize(size);
+        let dataset = |training: Arc<dyn ImageDataset>, validation: Arc<dyn ImageDataset>| Self {
+            training,
+            validation,
+            transform: augmentation.transform(resize, size),
+            validation_transform: Augmentation { color: 0, ..augmentation }.transform(resize, size),
+            strict: true,
+            cache_mib: 0,
+            skipped: Vec::new(),
+        };
+        match data {
+            // No cache: each epoch draws new ones.
+            DataConfig::Facades { pictures } => {
+                let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(size * 3 / 2, resize);
+                Ok(dataset(
+                    Arc::new(facades(seed).training(*pictures)),
+                    Arc::new(facades(0).validation(validation_pictures)),
+                ))
+            }
+            &DataConfig::Folder { ref path, strict, cache_mib, ref exclude, .. } => {
+                let options = FolderOptions { strict, ..FolderOptions::default() };
+                let folder = Folder::open(path, options)?;
+                let skipped = folder.skipped().to_vec();
+                let folder = match exclude {
+                    Some(other) => folder.exclude(&Folder::open(other, FolderOptions::default())?)?,
+                    None => folder,
+                };
+                if let Some(other) = exclude.as_ref().filter(|_| folder.is_empty()) {
+                    return Err(TrainError::config(format!(
+                        "every picture of {} is in {} too, so none is left to learn from; name another folder",
+                        path.display(),
+                        other.display()
+                    )));
+                }
+                let (training, validation) = folder.split();
+                let dataset = dataset(Arc::new(training), Arc::new(validation));
+                dataset.require_both_splits(path)?;
+                Ok(Self { strict, cache_mib, skipped, ..dataset })
+            }
+            // No cache: shards are for sets of which no memory holds a part worth keeping.
+            &DataConfig::Shards { ref path, strict, .. } => {
+                let (training, validation) = Shards::open(path, Limits::default())?.split();
+                let dataset = dataset(Arc::new(training), Arc::new(validation));
+                dataset.require_both_splits(path)?;
+                Ok(Self { strict, ..dataset })
+            }
+        }
+    }
+
+    fn require_both_splits(&self, path: &Path) -> Result<(), TrainError> {
+        if self.training.is_empty() || self.validation.is_empty() {
+            return Err(TrainError::config(format!(
+                "{} holds {} usable picture, but a run needs at least two: every 20th is kept for validation",
+                path.display(),
+                self.training.len() + self.validation.len()
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_pictures_are_excluded() {
+        let folder = tempfile::tempdir().expect("folder");
+        let [train, test] = ["train", "test"].map(|name| folder.path().join(name));
+        for path in [&train, &test] {
+            std::fs::create_dir(path).expect("folder");
+        }
+        for level in 0..6_u8 {
+            let file = train.join(format!("{level}.png"));
+            image::RgbImage::from_pixel(64, 64, image::Rgb([level * 40; 3])).save(&file).expect("written");
+        }
+        std::fs::copy(train.join("3.png"), test.join("other name.png")).expect("copied");
+        let data = DataConfig::folder(&train).in_folder(&train, Some(64), false).expect("no shards");
+        let pictures = |data: &DataConfig| {
+            let dataset = Dataset::open(data, Augmentation::default(), 64, 0, 64).expect("usable");
+            dataset.training.len() + dataset.validation.len()
+        };
+        assert_eq!(pictures(&data), 6);
+        assert_eq!(pictures(&data.excluding(Some(&test)).expect("a folder")), 5);
     }
 }

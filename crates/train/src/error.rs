@@ -1,6 +1,6 @@
-//! What can go wrong in a run.
+//! Errors of training runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use context_encoder_data::DataError;
 use context_encoder_eval::EvalError;
@@ -57,7 +57,7 @@ pub enum TrainError {
         /// The run's folder.
         folder: PathBuf,
     },
-    /// A checkpoint that cannot be continued from.
+    /// A checkpoint that cannot be resumed from.
     #[error("{} is no usable checkpoint: {reason}", path.display())]
     Checkpoint {
         /// The file.
@@ -65,7 +65,7 @@ pub enum TrainError {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// A loss or a weight that is no number.
+    /// A loss or a weight that is NaN or infinite.
     #[error(
         "{what} is not a finite number at step {step}; no checkpoint was overwritten; resume with lower learning rates \
          (from checkpoint.previous.bpk if the newest has gone wrong already), or start anew"
@@ -81,5 +81,10 @@ pub enum TrainError {
 impl TrainError {
     pub(crate) fn config(reason: impl Into<String>) -> Self {
         Self::Config { path: None, reason: reason.into() }
+    }
+
+    /// Turns the system's error into this one.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }

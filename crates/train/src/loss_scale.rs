@@ -1,4 +1,4 @@
-//! Losses made larger, so that their gradients have a place in 16 bits.
+//! Dynamic loss scaling for gradients in 16 bits.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -7,20 +7,20 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Where it begins: PyTorch's choice, as is [`PATIENCE`].
-const FIRST: f64 = 65_536.0;
+/// PyTorch's choice, as is [`GROWTH_INTERVAL`].
+const INITIAL: f64 = 65_536.0;
 
 /// Steps without overflow after which it is doubled.
-const PATIENCE: u32 = 2000;
+const GROWTH_INTERVAL: u32 = 2000;
 
-/// Where doubling ends: beyond it, gradients in 32 bits lose nothing any more.
-const LARGEST: f64 = 16_777_216.0;
+/// Doubling ends here: beyond it, gradients lose nothing any more.
+const MAX: f64 = 16_777_216.0;
 
-/// By how much a loss is larger than it should be while its gradients are computed.
+/// The factor by which a loss is multiplied while its gradients are computed.
 ///
-/// Numbers of 16 bits in IEEE 754's format end below 6e-8, where many gradients are: times a power of two they are not
-/// lost, and divided by it in 32 bits nothing has changed. When a gradient passes the largest number, 65504, that step is
-/// left out and the scale is halved; after 2000 steps without that it is doubled (Micikevicius et al., ICLR 2018).
+/// IEEE 754's 16-bit format underflows below 6e-8, where many gradients are: times a power of two they are not lost, and
+/// divided by it in 32 bits nothing has changed. When a gradient overflows (above 65504), that step is skipped and the
+/// scale is halved; after 2000 steps without overflow it is doubled (Micikevicius et al., ICLR 2018).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LossScale {
     scale: f64,
@@ -30,54 +30,55 @@ pub(crate) struct LossScale {
 
 impl Default for LossScale {
     fn default() -> Self {
-        Self { scale: FIRST, good: 0 }
+        Self { scale: INITIAL, good: 0 }
     }
 }
 
 impl LossScale {
-    /// Whether it is one that a run can have come to.
+    /// Whether a run can have come to it.
     pub(crate) fn is_usable(&self) -> bool {
-        (1.0..=LARGEST).contains(&self.scale)
+        (1.0..=MAX).contains(&self.scale)
     }
 
-    /// The loss to go back from.
-    pub(crate) fn scaled(&self, loss: &Tensor<1>) -> Tensor<1> {
+    /// The loss to backpropagate from.
+    pub(crate) fn scale(&self, loss: &Tensor<1>) -> Tensor<1> {
         loss.clone().mul_scalar(self.scale)
     }
 
-    /// The gradients as they should be, or nothing where one has passed the largest number: then no step is to be made.
-    /// Reads one number from the device.
+    /// The true gradients, or `None` where one has overflowed: then the step is to be skipped. Reads one number from the
+    /// device.
     ///
-    /// A scale of 1 cannot be too large: with that, gradients are given back whatever they are, and the next loss tells.
-    pub(crate) fn unscaled<M: Module>(
+    /// A scale of 1 cannot be too large: with that, gradients are given back whatever they are, and the next loss shows
+    /// it.
+    pub(crate) fn unscale<M: Module>(
         &mut self,
         gradients: GradientsParams,
         network: &M,
     ) -> Option<GradientsParams> {
-        let mut all = Divided { gradients, divisor: self.scale, zero: None };
-        network.visit(&mut all);
-        // 0 times infinity and 0 times no number are no number.
-        let finite = all.zero.is_none_or(|zero| zero.into_scalar::<f32>() == 0.0);
+        let mut unscaled = Unscale { gradients, divisor: self.scale, zero: None };
+        network.visit(&mut unscaled);
+        // 0 times infinity and 0 times NaN are NaN.
+        let finite = unscaled.zero.is_none_or(|zero| zero.into_scalar::<f32>() == 0.0);
         if !finite && self.scale > 1.0 {
             *self = Self { scale: self.scale / 2.0, good: 0 };
             return None;
         }
         self.good += 1;
-        if self.good == PATIENCE {
-            *self = Self { scale: (self.scale * 2.0).min(LARGEST), good: 0 };
+        if self.good == GROWTH_INTERVAL {
+            *self = Self { scale: (self.scale * 2.0).min(MAX), good: 0 };
         }
-        Some(all.gradients)
+        Some(unscaled.gradients)
     }
 }
 
-/// Divides gradients; `zero` is 0 where all of them are numbers.
-struct Divided {
+/// Divides gradients; `zero` is 0 where all of them are finite.
+struct Unscale {
     gradients: GradientsParams,
     divisor: f64,
     zero: Option<Tensor<1>>,
 }
 
-impl ModuleVisitor for Divided {
+impl ModuleVisitor for Unscale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
             let gradient = gradient.div_scalar(self.divisor);
@@ -106,43 +107,43 @@ mod tests {
         Weights { values: Param::from_data(TensorData::from([1.0_f32, 2.0]), &Device::flex().autodiff()) }
     }
 
-    /// The slope of `factor` times the sum of squares.
-    fn slope(scale: &mut LossScale, factor: f32) -> Option<Vec<f32>> {
+    /// The gradient of `factor` times the sum of squares.
+    fn gradient(scale: &mut LossScale, factor: f32) -> Option<Vec<f32>> {
         let weights = weights();
         let loss = (weights.values.val().square() * factor).sum();
-        let gradients = GradientsParams::from_grads(scale.scaled(&loss).backward(), &weights);
-        let gradients = scale.unscaled(gradients, &weights)?;
-        let slope = gradients.get::<1>(weights.values.id).expect("a gradient");
-        Some(slope.into_data().try_to_vec().expect("f32"))
+        let gradients = GradientsParams::from_grads(scale.scale(&loss).backward(), &weights);
+        let gradients = scale.unscale(gradients, &weights)?;
+        let gradient = gradients.get::<1>(weights.values.id).expect("a gradient");
+        Some(gradient.into_data().try_to_vec().expect("f32"))
     }
 
     #[test]
-    fn overflow_halves_it_and_leaves_the_step_out() {
+    fn overflow_halves_the_scale_and_skips_the_step() {
         let mut scale = LossScale::default();
-        assert_eq!(slope(&mut scale, 0.5), Some(vec![1.0, 2.0]));
-        assert_eq!(scale, LossScale { scale: FIRST, good: 1 });
-        assert_eq!(slope(&mut scale, 3e38), None); // beyond 32 bits too
-        assert_eq!(scale, LossScale { scale: FIRST / 2.0, good: 0 });
+        assert_eq!(gradient(&mut scale, 0.5), Some(vec![1.0, 2.0]));
+        assert_eq!(scale, LossScale { scale: INITIAL, good: 1 });
+        assert_eq!(gradient(&mut scale, 3e38), None); // beyond 32 bits too
+        assert_eq!(scale, LossScale { scale: INITIAL / 2.0, good: 0 });
         let mut least = LossScale { scale: 1.0, good: 0 };
-        assert!(slope(&mut least, 3e38).is_some_and(|slope| slope[1].is_infinite()), "the loss will tell");
+        assert!(gradient(&mut least, 3e38).is_some_and(|gradient| gradient[1].is_infinite()), "the loss shows it");
     }
 
     #[test]
-    fn scales_from_damaged_files_are_told() {
+    fn unusable_scales_are_recognized() {
         let scale = |scale| LossScale { scale, good: 0 };
-        assert!(LossScale::default().is_usable() && scale(1.0).is_usable() && scale(LARGEST).is_usable());
-        for wrong in [0.0, -4.0, 0.5, 2.0 * LARGEST, f64::NAN, f64::INFINITY] {
+        assert!(LossScale::default().is_usable() && scale(1.0).is_usable() && scale(MAX).is_usable());
+        for wrong in [0.0, -4.0, 0.5, 2.0 * MAX, f64::NAN, f64::INFINITY] {
             assert!(!scale(wrong).is_usable(), "{wrong}");
         }
     }
 
     #[test]
-    fn patience_doubles_it_up_to_an_end() {
-        let mut scale = LossScale { scale: 4.0, good: PATIENCE - 1 };
-        slope(&mut scale, 1.0);
+    fn scale_doubles_after_the_growth_interval_up_to_its_maximum() {
+        let mut scale = LossScale { scale: 4.0, good: GROWTH_INTERVAL - 1 };
+        gradient(&mut scale, 1.0);
         assert_eq!(scale, LossScale { scale: 8.0, good: 0 });
-        let mut scale = LossScale { scale: LARGEST, good: PATIENCE - 1 };
-        slope(&mut scale, 1.0);
-        assert_eq!(scale.scale, LARGEST);
+        let mut scale = LossScale { scale: MAX, good: GROWTH_INTERVAL - 1 };
+        gradient(&mut scale, 1.0);
+        assert_eq!(scale.scale, MAX);
     }
 }

@@ -1,25 +1,41 @@
-//! Configurations as TOML text, and with some keys changed: what is the same for all of them.
+//! Configurations as flat tables of keys: TOML files, `key=value` settings and the headers of checkpoints.
+//!
+//! In memory the settings of every run are a field of their own, `run`; in all of these its keys stand beside the
+//! others. Keys that have been renamed are read under their old names, with a remark.
 
 use std::{fs, path::Path};
 
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use crate::TrainError;
+use crate::{RunSettings, TrainError};
 
 /// Key that tells variants of a choice apart (`masks.kind`, `objective.kind`, `data.kind`).
 const KIND: &str = "kind";
+
+/// Field of a configuration that holds its [`RunSettings`]; no key.
+const RUN: &str = "run";
+
+/// Old and new names of keys.
+const RENAMED: [(&str, &str); 10] = [
+    ("generator_rate", "generator_lr"),
+    ("discriminator_rate", "discriminator_lr"),
+    ("rate", "lr"),
+    ("averaging", "ema_decay"),
+    ("begin_with", "init_from"),
+    ("shares", "ghost_batches"),
+    ("sheet_every", "samples_every"),
+    ("data.without", "data.exclude"),
+    ("pretext.dropped", "pretext.drop_probability"),
+    ("augmentation.colour", "augmentation.color"),
+];
 
 /// Reads a configuration's file.
 pub(crate) fn load<C>(
     path: &Path,
     from_toml: impl FnOnce(&str) -> Result<C, TrainError>,
 ) -> Result<C, TrainError> {
-    let text = fs::read_to_string(path).map_err(|source| TrainError::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = fs::read_to_string(path).map_err(TrainError::io("read", path))?;
     from_toml(&text).map_err(|error| match error {
         TrainError::Config { reason, .. } => TrainError::Config { path: Some(path.to_owned()), reason },
         other => other,
@@ -36,17 +52,17 @@ pub(crate) fn table(text: &str) -> Result<Table, TrainError> {
 
 /// A configuration as text that can be read back.
 pub(crate) fn to_toml<C: Serialize>(config: &C) -> Result<String, TrainError> {
-    toml::to_string_pretty(config).map_err(|error| TrainError::config(error.to_string()))
+    toml::to_string_pretty(&to_table(config)?).map_err(|error| TrainError::config(error.to_string()))
 }
 
 /// A configuration with one key, written with dots, set to a TOML value; text needs no quotes.
-pub(crate) fn overridden<C: Serialize + DeserializeOwned>(
+pub(crate) fn with_override<C: Serialize + DeserializeOwned>(
     config: &C,
     assignment: &str,
-) -> Result<C, TrainError> {
-    let (key, value) = assignment
-        .split_once('=')
-        .ok_or_else(|| TrainError::config(format!("`{assignment}` is no assignment; write key=value")))?;
+) -> Result<(C, Vec<String>), TrainError> {
+    let no_assignment =
+        || TrainError::config(format!("`{assignment}` is no assignment; write key=value"));
+    let (key, value) = assignment.split_once('=').ok_or_else(no_assignment)?;
     let (key, value) = (key.trim(), value.trim());
     let value = format!("value = {value}")
         .parse::<Table>()
@@ -58,20 +74,113 @@ pub(crate) fn overridden<C: Serialize + DeserializeOwned>(
         .rev()
         .fold(value, |inner, part| Value::Table(Table::from_iter([(part.to_owned(), inner)])));
     match change {
-        Value::Table(changes) => changed(config, changes),
-        _ => Err(TrainError::config(format!("`{assignment}` is no assignment; write key=value"))),
+        Value::Table(changes) => with_changes(config, changes),
+        _ => Err(no_assignment()),
     }
 }
 
-/// A configuration with some keys changed.
-pub(crate) fn changed<C: Serialize + DeserializeOwned>(config: &C, changes: Table) -> Result<C, TrainError> {
-    let mut table = Table::try_from(config).map_err(|error| TrainError::config(error.to_string()))?;
+/// A configuration with some keys changed, and a remark for each key that has another name now.
+///
+/// # Errors
+/// [`TrainError::Config`] with the offending key as it was written.
+pub(crate) fn with_changes<C: Serialize + DeserializeOwned>(
+    config: &C,
+    mut changes: Table,
+) -> Result<(C, Vec<String>), TrainError> {
+    let renamed = rename(&mut changes)?;
+    let mut table = to_table(config)?;
     merge(&mut table, changes);
+    let config = from_table(table).map_err(|mut reason| {
+        for (old, new) in &renamed {
+            let [old_leaf, new_leaf] = [old, new].map(|path| path.rsplit('.').next().unwrap_or(path));
+            if let Some(rest) = reason.strip_prefix(&format!("{new}: ")) {
+                reason = format!("{old}: {rest}");
+            }
+            let unknown = |leaf: &str| format!("unknown field `{leaf}`");
+            reason = reason.replace(&unknown(new_leaf), &unknown(old_leaf));
+        }
+        TrainError::config(reason)
+    })?;
+    let remarks = renamed.iter().map(|(old, new)| format!("`{old}` is now called `{new}`")).collect();
+    Ok((config, remarks))
+}
+
+/// The name of a key today.
+pub(crate) fn current_name(key: &str) -> &str {
+    RENAMED.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
+}
+
+/// A configuration from a checkpoint's header.
+///
+/// # Errors
+/// The reason in words.
+pub(crate) fn from_json<C: DeserializeOwned>(mut config: serde_json::Value) -> Result<C, String> {
+    remove_nulls(&mut config);
+    let mut table = Table::try_from(config).map_err(|error| error.to_string())?;
+    rename(&mut table).map_err(|error| error.to_string())?;
+    from_table(table)
+}
+
+/// A configuration with all keys flat.
+pub(crate) fn to_table<C: Serialize>(config: &C) -> Result<Table, TrainError> {
+    let failed = |error: toml::ser::Error| TrainError::config(error.to_string());
+    let mut table = Table::try_from(config).map_err(failed)?;
+    if let Some(Value::Table(run)) = table.remove(RUN) {
+        table.extend(run);
+    }
+    Ok(table)
+}
+
+/// The way back; a reason in words when a key or a value does not fit.
+fn from_table<C: DeserializeOwned>(mut table: Table) -> Result<C, String> {
+    if table.contains_key(RUN) {
+        return Err(format!("unknown field `{RUN}`"));
+    }
+    let known = Table::try_from(RunSettings::default()).map_err(|error| error.to_string())?;
+    let run: Table = known.keys().filter_map(|key| table.remove_entry(key)).collect();
+    table.insert(RUN.to_owned(), Value::Table(run));
     serde_path_to_error::deserialize(table).map_err(|error| {
-        let key = error.path().to_string();
-        let key = if key == "." { String::new() } else { format!("{key}: ") };
-        TrainError::config(format!("{key}{}", one_line(error.into_inner().message())))
+        let path = error.path().to_string();
+        let key = match path.strip_prefix(RUN).map(|rest| rest.trim_start_matches('.')) {
+            Some(rest) => rest,
+            None => path.trim_start_matches('.'),
+        };
+        let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        // What serde expects beside the unknown key are the fields, of which this one is no key.
+        let keys = known.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let message = one_line(error.into_inner().message()).replace(&format!("`{RUN}`"), &keys);
+        format!("{key}{message}")
     })
+}
+
+/// Gives keys under their old names the new ones, and tells which.
+fn rename(table: &mut Table) -> Result<Vec<(&'static str, &'static str)>, TrainError> {
+    let mut renamed = Vec::new();
+    for (old, new) in RENAMED {
+        let (inner, [old_leaf, new_leaf]) = match (old.split_once('.'), new.split_once('.')) {
+            (Some((outer, old_leaf)), Some((_, new_leaf))) => {
+                let Some(Value::Table(inner)) = table.get_mut(outer) else { continue };
+                (inner, [old_leaf, new_leaf])
+            }
+            _ => (&mut *table, [old, new]),
+        };
+        let Some(value) = inner.remove(old_leaf) else { continue };
+        if inner.insert(new_leaf.to_owned(), value).is_some() {
+            return Err(TrainError::config(format!(
+                "`{old}` is the old name of `{new}`, and both are given; write `{new}`"
+            )));
+        }
+        renamed.push((old, new));
+    }
+    Ok(renamed)
+}
+
+/// TOML has no null: what is absent is left out.
+fn remove_nulls(value: &mut serde_json::Value) {
+    if let serde_json::Value::Object(object) = value {
+        object.retain(|_, inner| !inner.is_null());
+        object.values_mut().for_each(remove_nulls);
+    }
 }
 
 /// Puts changes over a table, key by key; a table of another `kind` replaces the old one whole.

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the learning rates are multiplied by, from step to step.
+/// Learning rate schedule: a factor for each step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Schedule {
-    /// By 1 (paper, section 5).
+    /// 1 (paper, section 5).
     #[default]
     Constant,
-    /// By `(1 + cos(pi t / steps)) / 2`: from 1 at the first step to 0 after the last, slowly at both ends
+    /// `(1 + cos(pi t / steps)) / 2`: from 1 at the first step to 0 after the last, slowly at both ends
     /// (Loshchilov and Hutter, ICLR 2017).
     Cosine,
 }

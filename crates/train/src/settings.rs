@@ -1,144 +1,144 @@
-//! A configuration from a preset, a file and overrides, in this order.
+//! The settings that every training run has.
 
-use std::path::Path;
+use context_encoder_mask::MaskKind;
+use context_encoder_model::Precision;
+use serde::{Deserialize, Serialize};
 
-use context_encoder_model::Preset;
-use toml::Value;
+use crate::{Augmentation, DataConfig, TrainError};
 
-use crate::{TrainConfig, TrainError, overrides};
+/// The settings that every training run has, whatever it trains. In files, `--set` and checkpoints these keys stand
+/// beside those of the configuration that holds them: `steps`, not `run.steps`.
+///
+/// | key | meaning | default |
+/// |---|---|---|
+/// | `steps` | optimization steps in all | 10 000 |
+/// | `batch_size` | pictures a step | 64 |
+/// | `seed` | decides initial weights, order, crops, flips, masks and dropout | 0 |
+/// | `precision` | compute precision of the layers: `f32`, `bf16`, `f16` | f32 |
+/// | `workers` | threads that prepare pictures; never changes a batch | 2 |
+/// | `log_every`, `samples_every`, `validate_every`, `checkpoint_every` | steps between | 10, 500, 500, 500 |
+/// | `validation_pictures` | pictures of the validation split that are used, at most | 64 |
+/// | `data`, `augmentation` | pictures, and what is varied in them | built-in facades, nothing |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSettings {
+    /// Optimization steps in all; 0 leaves the weights as they are initialized.
+    pub steps: u64,
+    /// Pictures a step, at least 2.
+    pub batch_size: usize,
+    /// Decides initial weights, order, crops, flips, masks and dropout.
+    pub seed: u64,
+    /// Compute precision of the layers; weights, batch norm, losses and Adam have 32 bits whatever it is.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Threads that prepare pictures; never changes a batch.
+    pub workers: usize,
+    /// Steps between readings of the device, for log and progress.
+    pub log_every: u64,
+    /// Steps between image grids of samples; 0 for none.
+    pub samples_every: u64,
+    /// Steps between validations; 0 for one at the end only.
+    pub validate_every: u64,
+    /// Steps between checkpoints; 0 for one at the end only.
+    pub checkpoint_every: u64,
+    /// Pictures of the validation split that are used, at most.
+    pub validation_pictures: usize,
+    /// Where pictures come from.
+    pub data: DataConfig,
+    /// What is varied in them.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// What is to be said about how the settings were written.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub remarks: Remarks,
+}
 
-/// Key of a file that names the preset it starts from.
-const PRESET: &str = "preset";
+/// Remarks for who wrote a configuration, such as the new name of a key. Configurations that differ in nothing else
+/// are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Remarks(pub(crate) Vec<String>);
 
-impl TrainConfig {
-    /// Reads a TOML file. It holds any of the keys of [`TrainConfig`], starting from the preset that its
-    /// key `preset` names (`recommended` if there is none), and nothing else: a misspelled key is an
-    /// error.
-    ///
-    /// # Errors
-    /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Config`] with the offending key.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        overrides::load(path.as_ref(), Self::from_toml)
-    }
-
-    /// As [`load`](Self::load), from text.
-    ///
-    /// ```
-    /// use context_encoder_train::TrainConfig;
-    ///
-    /// let config = TrainConfig::from_toml("preset = \"paper\"\nbatch_size = 8\nmodel.width = 32")?;
-    /// assert_eq!((config.batch_size, config.model.width), (8, 32));
-    /// let error = TrainConfig::from_toml("batchsize = 8").unwrap_err().to_string();
-    /// assert!(error.contains("unknown field `batchsize`"));
-    /// # Ok::<(), context_encoder_train::TrainError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`TrainError::Config`] with the offending key.
-    pub fn from_toml(text: &str) -> Result<Self, TrainError> {
-        let mut changes = overrides::table(text)?;
-        let preset = match changes.remove(PRESET) {
-            None => Preset::default(),
-            Some(Value::String(name)) => name.parse()?,
-            Some(other) => {
-                return Err(TrainError::config(format!("preset is {other}; write a name in quotes")));
-            }
-        };
-        overrides::changed(&Self::preset(preset), changes)
-    }
-
-    /// Sets one key, written with dots, to a TOML value; text needs no quotes.
-    ///
-    /// ```
-    /// use context_encoder_train::TrainConfig;
-    ///
-    /// let config = TrainConfig::default().with_override("model.width=16")?.with_override("masks.overlap=4")?;
-    /// assert_eq!(config.model.width, 16);
-    /// # Ok::<(), context_encoder_train::TrainError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`TrainError::Config`] with the offending key.
-    pub fn with_override(self, assignment: &str) -> Result<Self, TrainError> {
-        overrides::overridden(&self, assignment)
-    }
-
-    /// As the TOML text that [`load`](Self::load) reads.
-    ///
-    /// # Errors
-    /// [`TrainError::Config`] when a path in it is not valid text.
-    pub fn to_toml(&self) -> Result<String, TrainError> {
-        overrides::to_toml(self)
+impl PartialEq for Remarks {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use context_encoder_loss::Objective;
-    use context_encoder_mask::MaskKind;
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            steps: 10_000,
+            batch_size: 64,
+            seed: 0,
+            precision: Precision::F32,
+            workers: 2,
+            log_every: 10,
+            samples_every: 500,
+            validate_every: 500,
+            checkpoint_every: 500,
+            validation_pictures: 64,
+            data: DataConfig::Facades { pictures: 4096 },
+            augmentation: Augmentation::default(),
+            remarks: Remarks::default(),
+        }
+    }
+}
 
-    use super::*;
-    use crate::DataConfig;
-
-    #[test]
-    fn a_written_configuration_reads_back() {
-        for preset in Preset::ALL {
-            let config = TrainConfig::preset(preset);
-            assert_eq!(TrainConfig::from_toml(&config.to_toml().expect("plain")).expect("own text"), config);
+impl RunSettings {
+    /// So many small steps, looked at every hundred.
+    pub(crate) fn first_run(steps: u64) -> Self {
+        Self {
+            steps,
+            batch_size: 16,
+            workers: 1,
+            samples_every: 100,
+            validate_every: 100,
+            checkpoint_every: 100,
+            ..Self::default()
         }
     }
 
-    #[test]
-    fn another_kind_replaces_the_whole_choice() {
-        let text = "objective.kind = \"reconstruction\"\n[masks]\nkind = \"random-region\"\n[data]\nkind = \"folder\"\npath = \"p\"\nresize = 200";
-        let config = TrainConfig::from_toml(text).expect("readable");
-        assert_eq!(config.objective, Objective::Reconstruction);
-        assert_eq!(config.masks, MaskKind::RandomRegion { silhouettes: None });
-        assert_eq!(
-            config.data,
-            DataConfig::Folder {
-                path: "p".into(),
-                resize: 200,
-                strict: false,
-                cache_mib: 1024,
-                without: None
-            }
-        );
+    /// Two steps, to see that everything works.
+    pub(crate) fn smoke(self) -> Self {
+        Self { steps: 2, batch_size: 4, log_every: 1, validation_pictures: 4, ..self }
     }
 
-    #[test]
-    fn overrides_take_text_without_quotes() {
-        let config = TrainConfig::default()
-            .with_override("model.prediction = whole")
-            .and_then(|config| config.with_override("masks.kind=random-block"))
-            .and_then(|config| config.with_override("generator_rate=1e-3"))
-            .and_then(|config| config.with_override("objective.kind=reconstruction"))
-            .and_then(|config| config.with_override("objective.kind=joint"))
-            .expect("readable");
-        assert_eq!(config.objective, Objective::joint());
-        assert_eq!(config.masks, MaskKind::RandomBlock);
-        assert_eq!(config.generator_rate, 1e-3);
-    }
-
-    #[test]
-    fn misspelled_keys_are_named_at_every_depth() {
-        for (text, key) in [
-            ("stepz = 3", "stepz"),
-            ("model.widht = 3", "widht"),
-            ("masks = { kind = \"central\", overlop = 3 }", "overlop"),
-            ("data.pictres = 3", "pictres"),
-            ("objective.reconstructoin = 0.5", "reconstructoin"),
+    /// Checks every field, and the masks, for pictures of `size` pixels.
+    pub(crate) fn validate(&self, size: usize, masks: &MaskKind) -> Result<(), TrainError> {
+        let refuse = |reason: String| Err(TrainError::config(reason));
+        if self.log_every == 0 {
+            return refuse(
+                "log_every is 0; write how many steps lie between readings, such as 10".to_owned(),
+            );
+        }
+        for (key, number, range) in [
+            ("batch_size", self.batch_size, 2..=65_536),
+            ("workers", self.workers, 0..=256),
+            ("validation_pictures", self.validation_pictures, 1..=4096),
         ] {
-            let error = TrainConfig::from_toml(text).expect_err(text).to_string();
-            assert!(error.contains(key) && !error.contains('\n'), "{error}");
+            if !range.contains(&number) {
+                return refuse(format!("{key} is {number}; write {} to {}", range.start(), range.end()));
+            }
         }
-        let error =
-            TrainConfig::from_toml("steps = 3\nmodel.width = \"wide\"").expect_err("text").to_string();
-        assert!(error.contains("model.width: invalid type"), "{error}");
-        let error = TrainConfig::from_toml("steps = 3\n[model\nwidth = 3").expect_err("unclosed").to_string();
-        assert!(error.contains("line 2"), "{error}");
-        let error = TrainConfig::from_toml("preset = \"papers\"").expect_err("no such preset").to_string();
-        assert!(error.contains("no preset `papers`"), "{error}");
-        assert!(TrainConfig::default().with_override("steps").is_err());
+        self.data.validate(size as u32)?;
+        self.augmentation.validate(&self.data, size as u32)?;
+        if let &MaskKind::Central { overlap } = masks
+            && overlap as usize >= size / 4
+        {
+            return refuse(format!(
+                "masks.overlap is {overlap}, which leaves nothing hidden; write less than {}",
+                size / 4
+            ));
+        }
+        Ok(())
     }
+}
+
+/// That a learning rate is one.
+pub(crate) fn validate_lr(key: &str, lr: f64, paper: &str) -> Result<(), TrainError> {
+    if lr.is_finite() && lr > 0.0 {
+        return Ok(());
+    }
+    Err(TrainError::config(format!("{key} is {lr}; write a number above 0 ({paper} in the paper)")))
 }

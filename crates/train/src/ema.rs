@@ -1,36 +1,36 @@
-//! The running average of a network's weights.
+//! Exponential moving average of a network's weights.
 
 use burn::module::Module;
 use context_encoder_model::{Model, interpolate};
 
-/// Steps after which the average's memory is about half of what it will be; before that, first weights would linger.
-const EARLY: f64 = 10.0;
+/// Steps until the decay is warm: before, the initial weights would linger.
+const WARM_UP: f64 = 10.0;
 
-/// An exponential moving average of the generator's weights and of its batch norm's statistics: steadier than any
-/// single step's (Polyak averaging; Yazici et al., ICLR 2019, for the game of two).
+/// An exponential moving average of the generator's weights and of its batch norm's running statistics: steadier than any
+/// single step's (Polyak averaging; Yazici et al., ICLR 2019, for adversarial training).
 ///
 /// After step `t` it is `d average + (1 - d) weights`, with `d = min(decay, (1 + t) / (10 + t))`.
-pub(crate) struct Average {
+pub(crate) struct Ema {
     pub(crate) network: Model,
     decay: f64,
 }
 
-impl Average {
-    /// Begins with the weights as they are.
+impl Ema {
+    /// Starts from the weights as they are.
     pub(crate) fn new(network: &Model, decay: f64) -> Self {
         Self { network: network.valid(), decay }
     }
 
-    /// Begins again, with other weights.
-    pub(crate) fn anew(self, network: &Model) -> Self {
+    /// Starts again, from other weights.
+    pub(crate) fn restart(self, network: &Model) -> Self {
         Self::new(network, self.decay)
     }
 
-    /// Takes the weights after step `step` in.
-    pub(crate) fn take_in(self, network: &Model, step: u64) -> Self {
-        let early = (1.0 + step as f64) / (EARLY + step as f64);
-        let share = 1.0 - self.decay.min(early);
-        Self { network: interpolate(self.network, &network.valid(), share), ..self }
+    /// Updates the average with the weights after step `step`.
+    pub(crate) fn update(self, network: &Model, step: u64) -> Self {
+        let warm_up = (1.0 + step as f64) / (WARM_UP + step as f64);
+        let weight = 1.0 - self.decay.min(warm_up);
+        Self { network: interpolate(self.network, &network.valid(), weight), ..self }
     }
 }
 
@@ -50,16 +50,16 @@ mod tests {
     }
 
     #[test]
-    fn it_moves_towards_the_weights_by_the_stated_share() {
+    fn average_moves_towards_the_weights_by_one_minus_decay() {
         let device = Device::flex().autodiff();
         let config = ModelConfig::default().with_size(64).with_width(2);
         let [first, second] = [1, 2].map(|seed| config.init_seeded(seed, &device).expect("valid"));
         let (old, new) = (values(&first.valid()), values(&second.valid()));
         for (step, keep) in [(0, 0.1_f32), (90, 0.9), (10_000, 0.9)] {
-            let average = Average::new(&first, 0.9).take_in(&second, step);
+            let ema = Ema::new(&first, 0.9).update(&second, step);
             let mut moved = 0;
             for ((name, old), ((_, new), (_, now))) in
-                old.iter().zip(new.iter().zip(&values(&average.network)))
+                old.iter().zip(new.iter().zip(&values(&ema.network)))
             {
                 for ((old, new), now) in old.iter().zip(new).zip(now) {
                     let expected = keep * old + (1.0 - keep) * new;

@@ -1,14 +1,14 @@
-//! Where a run computes.
+//! The devices of a run.
 
 use burn::tensor::Device;
 use context_encoder_model::Precision;
 
-use crate::{TrainError, recipe::Course};
+use crate::TrainError;
 
-/// Fewest pictures of a share: batch norm learns nothing from one value a channel.
+/// Fewest pictures of a device: batch norm learns nothing from one value a channel.
 const FEWEST: usize = 2;
 
-/// Where a run computes: one device, or several that share every batch equally.
+/// The devices of a run: one, or several that split every batch equally (data parallelism).
 ///
 /// Several may be of different kinds, and one may be named more than once: two replicas on one processor share its
 /// cores.
@@ -62,13 +62,13 @@ impl Devices {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Checks that a batch can be shared.
-    pub(crate) fn validate(&self, Course { batch_size, shares, .. }: Course) -> Result<(), TrainError> {
+    /// Checks that a batch, and its ghost batches, can be split.
+    pub(crate) fn validate(&self, batch_size: usize, ghost_batches: usize) -> Result<(), TrainError> {
         let count = self.count();
-        if !shares.is_multiple_of(count) {
+        if !ghost_batches.is_multiple_of(count) {
             return Err(TrainError::config(format!(
-                "shares is {shares}, of which {count} devices cannot have equally many; write 0 or {count}, or name as \
-                 many devices as divide it"
+                "ghost_batches is {ghost_batches}, of which {count} devices cannot have equally many; write 0 or {count}, \
+                 or name as many devices as divide it"
             )));
         }
         if count == 1 || (batch_size.is_multiple_of(count) && batch_size / count >= FEWEST) {
@@ -76,13 +76,13 @@ impl Devices {
         }
         let below = (batch_size / count).max(FEWEST) * count;
         Err(TrainError::config(format!(
-            "batch_size is {batch_size}, which {count} devices cannot share equally, {FEWEST} pictures or more each; \
+            "batch_size is {batch_size}, which {count} devices cannot split equally, {FEWEST} pictures or more each; \
              write {below} or {}, or name as many devices as divide it",
             below + count
         )))
     }
 
-    /// Checks that all of them multiply in so many bits.
+    /// Checks that all of them have a compute precision.
     ///
     /// # Errors
     /// [`TrainError::Config`] names the device that does not, and what it does.
@@ -90,11 +90,11 @@ impl Devices {
         let Some(device) = self.iter().find(|device| !device.supports_dtype(precision.dtype())) else {
             return Ok(());
         };
-        let able = Precision::ALL.into_iter().filter(|able| device.supports_dtype(able.dtype()));
-        let able: Vec<&str> = able.map(Precision::name).collect();
+        let supported = Precision::ALL.into_iter().filter(|other| device.supports_dtype(other.dtype()));
+        let supported: Vec<&str> = supported.map(Precision::name).collect();
         Err(TrainError::config(format!(
             "precision is {precision}, in which {device:?} does not compute; write {}",
-            able.join(" or ")
+            supported.join(" or ")
         )))
     }
 
@@ -111,25 +111,21 @@ impl Devices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Recipe, TrainConfig};
 
     #[test]
-    fn batches_that_cannot_be_shared_are_refused_with_those_that_can() {
+    fn batches_that_cannot_be_split_are_refused_with_those_that_can() {
         let devices = |count| Devices::try_from(vec![Device::flex(); count]);
         assert!(devices(0).expect_err("none").to_string().contains("name one"));
-        let course =
-            |batch_size, shares| TrainConfig { batch_size, shares, ..TrainConfig::default() }.course();
-        for (count, batch, shares) in [(1, 3, 0), (2, 4, 0), (3, 9, 3), (4, 64, 8)] {
-            devices(count).expect("some").validate(course(batch, shares)).expect("shared equally");
+        for (count, batch, ghost_batches) in [(1, 3, 0), (2, 4, 0), (3, 9, 3), (4, 64, 8)] {
+            devices(count).expect("some").validate(batch, ghost_batches).expect("split equally");
         }
         for (count, batch, advice) in
             [(4, 10, "write 8 or 12"), (2, 2, "write 4 or 6"), (8, 3, "write 16 or 24")]
         {
-            let error =
-                devices(count).expect("some").validate(course(batch, 0)).expect_err("unequal").to_string();
+            let error = devices(count).expect("some").validate(batch, 0).expect_err("unequal").to_string();
             assert!(error.contains(advice) && error.contains("batch_size is"), "{error}");
         }
-        let error = devices(2).expect("two").validate(course(12, 3)).expect_err("three shares").to_string();
-        assert!(error.contains("shares is 3") && error.contains("write 0 or 2"), "{error}");
+        let error = devices(2).expect("two").validate(12, 3).expect_err("three ghost batches").to_string();
+        assert!(error.contains("ghost_batches is 3") && error.contains("write 0 or 2"), "{error}");
     }
 }
