@@ -12,8 +12,8 @@ const BETA_1: f32 = 0.5;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// Burn's Adam, in one pass over memory where the device has an optimized [`adam`]; its state is Burn's, so that
-/// checkpoints are the same. Beta 0.5 and 0.999, epsilon 1e-8 (paper, section 5).
+/// Burn's Adam, in one pass over memory where the device has an optimized [`adam`]; its state is Burn's, so
+/// that checkpoints are the same. Beta 0.5 and 0.999, epsilon 1e-8 (paper, section 5).
 #[derive(Clone)]
 pub struct Adam;
 

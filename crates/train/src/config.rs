@@ -14,8 +14,8 @@ use crate::{RunSettings, Schedule, TrainError, overrides, settings::validate_lr}
 /// Key of a file that names the preset it starts from.
 const PRESET: &str = "preset";
 
-/// Everything that a training run for inpainting depends on. Two runs of equal configuration on the same kind of
-/// device give equal weights.
+/// Everything that a training run for inpainting depends on. Two runs of equal configuration on the same kind
+/// of device give equal weights.
 ///
 /// | key | meaning | `recommended` | `paper` | `authors` |
 /// |---|---|---|---|---|
@@ -53,12 +53,13 @@ pub struct TrainConfig {
     /// How both learning rates change in the course of the run.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Decay of the exponential moving average of the generator's weights, 0 to below 1; the average is then what is
-    /// validated and saved. 0 for none.
+    /// Decay of the exponential moving average of the generator's weights, 0 to below 1; the average is then
+    /// what is validated and saved. 0 for none.
     #[serde(default)]
     pub ema_decay: f64,
-    /// Ghost batches: equal parts of a batch that batch norm normalizes each by its own statistics, as that many devices
-    /// do; 0 for one on each device. With them a run learns the same on any number of devices.
+    /// Ghost batches: equal parts of a batch that batch norm normalizes each by its own statistics, as that
+    /// many devices do; 0 for one on each device. With them a run learns the same on any number of
+    /// devices.
     #[serde(default)]
     pub ghost_batches: usize,
     /// Which pictures of a batch share a mask.
@@ -124,8 +125,8 @@ impl TrainConfig {
         Self { run: self.run.smoke(), model: self.model.with_size(64).with_width(4), ..self }
     }
 
-    /// Reads a TOML file. It holds any of the keys, starting from the preset that its key `preset` names (`recommended`
-    /// if there is none), and nothing else: a misspelled key is an error.
+    /// Reads a TOML file. It holds any of the keys, starting from the preset that its key `preset` names
+    /// (`recommended` if there is none), and nothing else: a misspelled key is an error.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Config`] with the offending key.
@@ -258,8 +259,7 @@ mod tests {
         assert!(refusal(|c| c.run.workers = 100_000).contains("workers is 100000"));
         assert!(refusal(|c| c.masks = MaskKind::Central { overlap: 32 }).contains("leaves nothing hidden"));
         let small = |c: &mut TrainConfig| {
-            c.run.data =
-                DataConfig::Shards { path: "p".into(), resize: 60, strict: false };
+            c.run.data = DataConfig::Shards { path: "p".into(), resize: 60, strict: false };
         };
         assert!(refusal(small).contains("data.resize is 60"));
         assert!(refusal(|c| c.generator_lr = f64::NAN).contains("generator_lr is NaN"));

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
-/// Keeps the random stream of drawn facades apart from the run's other streams of the same seed; by itself the seed
-/// of the validation facades, which are the same in every run.
+/// Keeps the random stream of drawn facades apart from the run's other streams of the same seed; by itself
+/// the seed of the validation facades, which are the same in every run.
 const FACADES_SALT: u64 = 0x6661_6361_6465_7321;
 
 /// The shorter side to which pictures are resized: the paper's, and the largest, pixels.
@@ -41,15 +41,16 @@ pub enum DataConfig {
         /// Whether the first unreadable picture ends the run; otherwise it is reported and replaced.
         #[serde(default)]
         strict: bool,
-        /// Memory for decoded pictures, MiB, which later epochs need not decode again; 0 keeps none. Never changes
-        /// a batch.
+        /// Memory for decoded pictures, MiB, which later epochs need not decode again; 0 keeps none. Never
+        /// changes a batch.
         #[serde(default = "cache_mib")]
         cache_mib: u64,
         /// A folder of test pictures: files that are in it too, byte for byte, are left out of the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exclude: Option<PathBuf>,
     },
-    /// Tar files in a folder, as WebDataset packs them ([`Shards`]); every 20th sample is kept for validation.
+    /// Tar files in a folder, as WebDataset packs them ([`Shards`]); every 20th sample is kept for
+    /// validation.
     Shards {
         /// The folder, or one tar file.
         path: PathBuf,
@@ -109,8 +110,8 @@ impl DataConfig {
         Self::Folder { path, resize: PAPER_RESIZE, strict: false, cache_mib: CACHE_MIB, exclude: None }
     }
 
-    /// The same settings for a folder of pictures, or of [shards](Shards::are_in) where it holds tar files alone:
-    /// `resize` where it is given, else the one there was.
+    /// The same settings for a folder of pictures, or of [shards](Shards::are_in) where it holds tar files
+    /// alone: `resize` where it is given, else the one there was.
     ///
     /// # Errors
     /// [`TrainError::Config`] when test pictures are to be excluded and the folder holds shards.
@@ -134,8 +135,8 @@ impl DataConfig {
         }
     }
 
-    /// Leaves out what is, byte for byte, in a folder of test pictures too; changes nothing for `None`, and for drawn
-    /// facades.
+    /// Leaves out what is, byte for byte, in a folder of test pictures too; changes nothing for `None`, and
+    /// for drawn facades.
     ///
     /// # Errors
     /// [`TrainError::Config`] for shards, which are not searched.
@@ -232,8 +233,8 @@ pub(crate) struct Dataset {
 }
 
 impl Dataset {
-    /// Opens the pictures of a run, for squares of `size` pixels; facades are drawn from `seed`, and as many for
-    /// validation as asked.
+    /// Opens the pictures of a run, for squares of `size` pixels; facades are drawn from `seed`, and as many
+    /// for validation as asked.
     pub(crate) fn open(
         data: &DataConfig,
         augmentation: Augmentation,

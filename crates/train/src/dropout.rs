@@ -4,8 +4,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use context_encoder_data::{Purpose, coin_flips, rng_for};
 use rand_chacha::ChaCha8Rng;
 
-/// Dropout with probability 1/2 (AlexNet). In a training step the choices follow from seed and step, whatever else a
-/// process draws; in evaluation there are none.
+/// Dropout with probability 1/2 (AlexNet). In a training step the choices follow from seed and step, whatever
+/// else a process draws; in evaluation there are none.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -36,8 +36,8 @@ impl Dropout {
         x * mask
     }
 
-    /// What is kept of a batch's part `rank`, the batch being drawn whole: 1 = kept, 0 = dropped, each with probability
-    /// 1/2.
+    /// What is kept of a batch's part `rank`, the batch being drawn whole: 1 = kept, 0 = dropped, each with
+    /// probability 1/2.
     pub(crate) fn keep_mask<const D: usize>(
         self,
         shape: [usize; D],

@@ -6,8 +6,8 @@ use context_encoder_model::{Model, interpolate};
 /// Steps until the decay is warm: before, the initial weights would linger.
 const WARM_UP: f64 = 10.0;
 
-/// An exponential moving average of the generator's weights and of its batch norm's running statistics: steadier than any
-/// single step's (Polyak averaging; Yazici et al., ICLR 2019, for adversarial training).
+/// An exponential moving average of the generator's weights and of its batch norm's running statistics:
+/// steadier than any single step's (Polyak averaging; Yazici et al., ICLR 2019, for adversarial training).
 ///
 /// After step `t` it is `d average + (1 - d) weights`, with `d = min(decay, (1 + t) / (10 + t))`.
 pub(crate) struct Ema {
@@ -58,9 +58,7 @@ mod tests {
         for (step, keep) in [(0, 0.1_f32), (90, 0.9), (10_000, 0.9)] {
             let ema = Ema::new(&first, 0.9).update(&second, step);
             let mut moved = 0;
-            for ((name, old), ((_, new), (_, now))) in
-                old.iter().zip(new.iter().zip(&values(&ema.network)))
-            {
+            for ((name, old), ((_, new), (_, now))) in old.iter().zip(new.iter().zip(&values(&ema.network))) {
                 for ((old, new), now) in old.iter().zip(new).zip(now) {
                     let expected = keep * old + (1.0 - keep) * new;
                     assert!((now - expected).abs() < 1e-6, "{name}, step {step}: {now} is not {expected}");

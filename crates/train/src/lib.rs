@@ -1,55 +1,60 @@
-//! Train context encoders (Pathak et al., CVPR 2016, sections 3.2, 3.3 and 5.1).
+//! Train context encoders (Pathak et al., CVPR 2016, sections 3.2, 3.3, 5.1 and 5.2).
 //!
-//! - [`TrainConfig`]: everything a run depends on, from a [`Preset`], a TOML file and overrides.
-//! - [`Learner`]: both networks with their optimisers; [`Learner::step`] is one step of the game.
-//! - [`Run`]: a run in a folder: steps, logs, sheets, validation, checkpoints; starts or resumes.
-//! - [`Pretraining`] by a [`PretrainConfig`]: the same for the network that learns features (section 5.2), and for
-//!   the autoencoders that it is compared with ([`Pretext`]).
-//! - [`Progress`]: who watches a run: [`Lines`] for logs, [`Terminal`] for people.
+//! - [`TrainConfig`] and [`PretrainConfig`]: everything a run depends on, from a preset, a TOML file and
+//!   overrides; what every run has is in their [`RunSettings`].
+//! - [`InpaintingTrainer`]: generator and discriminator with their optimizers; its `step` is one adversarial
+//!   training step. [`FeatureTrainer`] is the same for the network of feature learning and its baselines
+//!   ([`Pretext`]).
+//! - [`Run`]: a run in a folder: steps, logs, samples, validation, checkpoints; starts or resumes.
+//! - [`Progress`]: who reports a run: [`TextProgress`] for logs, [`TuiProgress`] for terminals.
+//! - [`training_loop`] with [`TrainStep`] and [`Hooks`], [`Adam`], [`Dropout`] and [`Schedule`]: what
+//!   training of other networks shares with it.
 //!
-//! A run's folder holds `config.toml`, `log.csv`, `validation.csv`, `samples/`, `checkpoint.bpk` (all that
-//! a continued run needs) and `model.safetensors` (all that filling pictures needs).
+//! A run's folder holds `config.toml`, `log.csv`, `validation.csv`, `samples/`, `checkpoint.bpk` (all that a
+//! resumed run needs) and `model.safetensors` (all that filling pictures needs).
 
 mod adam;
-mod average;
-mod bundle;
-mod checkpoint_record;
+mod checkpoint;
 mod config;
+mod csv_log;
+mod data_parallel;
 mod dataset;
 mod dropout;
+mod ema;
 mod error;
-mod journal;
-mod learner;
+mod features;
+mod inpainting;
 mod loss_scale;
+mod losses;
+mod optimized_model;
 mod overrides;
-mod parallel;
-mod player;
-mod pretraining;
-pub mod progress;
-mod recipe;
+mod pretrain_config;
+mod progress;
 mod run;
-mod run_folder;
 mod schedule;
 mod session;
 mod settings;
+mod task;
 mod training_loop;
+mod tui_progress;
 mod validation;
-mod waiting;
 
 pub use adam::Adam;
-pub use checkpoint_record::{Checkpoint, CheckpointRecord};
 pub use config::TrainConfig;
-pub use context_encoder_model::{Precision, Preset};
+pub use data_parallel::Devices;
 pub use dataset::{Augmentation, DataConfig};
 pub use dropout::Dropout;
 pub use error::TrainError;
-pub use journal::StepRecord;
-pub use learner::{Learner, StepTerms};
-pub use parallel::Devices;
-pub use pretraining::{FeatureLearner, Pretext, PretrainConfig, Pretraining};
-pub use progress::{Lines, Progress, Terminal};
-pub use recipe::Recipe;
-pub use run::{Run, Summary, Training};
+pub use features::FeatureTrainer;
+pub use inpainting::InpaintingTrainer;
+pub use losses::{Losses, StepRecord};
+pub use pretrain_config::{Pretext, PretrainConfig};
+pub use progress::{Plan, Progress, TextProgress, Throughput};
+pub use run::{Checkpoint, Run};
 pub use schedule::Schedule;
+pub use session::Summary;
+pub use settings::RunSettings;
+pub use task::Task;
 pub use training_loop::{DataWait, Hooks, TrainStep, training_loop};
-pub use validation::{Validation, ValidationEntry};
+pub use tui_progress::TuiProgress;
+pub use validation::Validation;

@@ -18,9 +18,10 @@ const MAX: f64 = 16_777_216.0;
 
 /// The factor by which a loss is multiplied while its gradients are computed.
 ///
-/// IEEE 754's 16-bit format underflows below 6e-8, where many gradients are: times a power of two they are not lost, and
-/// divided by it in 32 bits nothing has changed. When a gradient overflows (above 65504), that step is skipped and the
-/// scale is halved; after 2000 steps without overflow it is doubled (Micikevicius et al., ICLR 2018).
+/// IEEE 754's 16-bit format underflows below 6e-8, where many gradients are: times a power of two they are
+/// not lost, and divided by it in 32 bits nothing has changed. When a gradient overflows (above 65504), that
+/// step is skipped and the scale is halved; after 2000 steps without overflow it is doubled (Micikevicius et
+/// al., ICLR 2018).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LossScale {
     scale: f64,
@@ -45,11 +46,11 @@ impl LossScale {
         loss.clone().mul_scalar(self.scale)
     }
 
-    /// The true gradients, or `None` where one has overflowed: then the step is to be skipped. Reads one number from the
-    /// device.
+    /// The true gradients, or `None` where one has overflowed: then the step is to be skipped. Reads one
+    /// number from the device.
     ///
-    /// A scale of 1 cannot be too large: with that, gradients are given back whatever they are, and the next loss shows
-    /// it.
+    /// A scale of 1 cannot be too large: with that, gradients are given back whatever they are, and the next
+    /// loss shows it.
     pub(crate) fn unscale<M: Module>(
         &mut self,
         gradients: GradientsParams,
@@ -125,7 +126,10 @@ mod tests {
         assert_eq!(gradient(&mut scale, 3e38), None); // beyond 32 bits too
         assert_eq!(scale, LossScale { scale: INITIAL / 2.0, good: 0 });
         let mut least = LossScale { scale: 1.0, good: 0 };
-        assert!(gradient(&mut least, 3e38).is_some_and(|gradient| gradient[1].is_infinite()), "the loss shows it");
+        assert!(
+            gradient(&mut least, 3e38).is_some_and(|gradient| gradient[1].is_infinite()),
+            "the loss shows it"
+        );
     }
 
     #[test]

@@ -25,9 +25,10 @@ impl Losses {
         Self { generator, discriminator }
     }
 
-    /// The means over ranks, on one device. Their parts of a batch are equal, and a reconstruction loss is divided by
-    /// the count of the whole batch ([`LossMask::HiddenShard`](context_encoder_loss::LossMask::HiddenShard)), so these
-    /// are the losses of the whole batch.
+    /// The means over ranks, on one device. Their parts of a batch are equal, and a reconstruction loss is
+    /// divided by the count of the whole batch
+    /// ([`LossMask::HiddenShard`](context_encoder_loss::LossMask::HiddenShard)), so these are the losses
+    /// of the whole batch.
     pub(crate) fn mean(ranks: &[Self], device: &Device) -> Self {
         let device = device.clone().without_autodiff();
         let mean = |loss: &dyn Fn(&Self) -> Option<&Tensor<1>>| {
@@ -44,7 +45,11 @@ impl Losses {
                 adversarial: mean(&|rank| rank.generator.adversarial.as_ref()),
                 total: total.unwrap_or_else(|| Tensor::zeros([1], &device)),
             },
-            discriminator: match [|d| &d.real, |d| &d.fake, |d| &d.total].map(of_discriminator) {
+            discriminator: match [
+                of_discriminator(|d| &d.real),
+                of_discriminator(|d| &d.fake),
+                of_discriminator(|d| &d.total),
+            ] {
                 [Some(real), Some(fake), Some(total)] => Some(DiscriminatorLoss { real, fake, total }),
                 _ => None,
             },
@@ -85,8 +90,8 @@ pub struct StepRecord {
     pub real: Option<f32>,
     /// Its term of predictions.
     pub fake: Option<f32>,
-    /// Percentage of the time that went by before a batch was there, 0 to 100, between two readings of the device: the
-    /// same for all steps that were read together.
+    /// Percentage of the time that went by before a batch was there, 0 to 100, between two readings of the
+    /// device: the same for all steps that were read together.
     pub data_wait: f32,
 }
 

@@ -31,8 +31,8 @@ impl<M: Module> OptimizedModel<M> {
         self.loss_scale = (precision == Precision::F16).then(|| self.loss_scale.unwrap_or_default());
     }
 
-    /// One step of Adam on the gradient of `loss`, with the learning rate times `lr_scale`; on the mean of all ranks'
-    /// gradients where there are several.
+    /// One step of Adam on the gradient of `loss`, with the learning rate times `lr_scale`; on the mean of
+    /// all ranks' gradients where there are several.
     pub(crate) fn optimizer_step(mut self, loss: &Tensor<1>, lr_scale: f64, rank: Option<&Rank>) -> Self {
         let gradients = self.loss_scale.map_or_else(|| loss.backward(), |scale| scale.scale(loss).backward());
         let mut gradients = GradientsParams::from_grads(gradients, &self.network);
@@ -58,8 +58,8 @@ impl<M: Module> OptimizedModel<M> {
     }
 }
 
-/// The mean of all ranks' gradients, in one exchange. Ranks give their parameters different identities, so gradients
-/// are matched by their place in the network.
+/// The mean of all ranks' gradients, in one exchange. Ranks give their parameters different identities, so
+/// gradients are matched by their place in the network.
 fn mean_gradients<M: Module>(gradients: GradientsParams, network: &M, rank: &Rank) -> GradientsParams {
     /// Takes gradients in the order of the network.
     struct Collect {
@@ -106,9 +106,9 @@ fn mean_gradients<M: Module>(gradients: GradientsParams, network: &M, rank: &Ran
 
 /// A network with the mean of all ranks' running statistics, in one exchange.
 ///
-/// A running statistic is a weighted sum of those of all batches so far, so the mean of the ranks' running statistics is
-/// the running mean of their statistics: it does not matter when it is taken, but for rounding. It is taken after every
-/// step, so that all ranks have the same network then.
+/// A running statistic is a weighted sum of those of all batches so far, so the mean of the ranks' running
+/// statistics is the running mean of their statistics: it does not matter when it is taken, but for rounding.
+/// It is taken after every step, so that all ranks have the same network then.
 fn mean_statistics<M: Module>(network: M, rank: &Rank) -> M {
     /// Takes running statistics in the order of the network: what is no parameter.
     struct Collect(Vec<Tensor<1>>);

@@ -1,7 +1,7 @@
 //! Configurations as flat tables of keys: TOML files, `key=value` settings and the headers of checkpoints.
 //!
-//! In memory the settings of every run are a field of their own, `run`; in all of these its keys stand beside the
-//! others. Keys that have been renamed are read under their old names, with a remark.
+//! In memory the settings of every run are a field of their own, `run`; in all of these its keys stand beside
+//! the others. Keys that have been renamed are read under their old names, with a remark.
 
 use std::{fs, path::Path};
 
@@ -60,8 +60,7 @@ pub(crate) fn with_override<C: Serialize + DeserializeOwned>(
     config: &C,
     assignment: &str,
 ) -> Result<(C, Vec<String>), TrainError> {
-    let no_assignment =
-        || TrainError::config(format!("`{assignment}` is no assignment; write key=value"));
+    let no_assignment = || TrainError::config(format!("`{assignment}` is no assignment; write key=value"));
     let (key, value) = assignment.split_once('=').ok_or_else(no_assignment)?;
     let (key, value) = (key.trim(), value.trim());
     let value = format!("value = {value}")

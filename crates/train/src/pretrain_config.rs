@@ -15,11 +15,13 @@ const RANDOM_LR: f64 = 1e-4;
 /// The shorter side of a folder's pictures unless it is given, pixels: usual before AlexNet's crop of 227.
 const RESIZE: u32 = 256;
 
-/// Probability that the denoising autoencoder misses a pixel, unless it is given: as much as random regions hide.
+/// Probability that the denoising autoencoder misses a pixel, unless it is given: as much as random regions
+/// hide.
 const DROP_PROBABILITY: f64 = 0.25;
 
-/// Everything that a pretraining run depends on: the AlexNet-style network, trained by L2 reconstruction alone (paper,
-/// sections 3.1 and 5.2). Two runs of equal configuration on the same kind of device give equal weights.
+/// Everything that a pretraining run depends on: the AlexNet-style network, trained by L2 reconstruction
+/// alone (paper, sections 3.1 and 5.2). Two runs of equal configuration on the same kind of device give equal
+/// weights.
 ///
 /// | key | meaning | default |
 /// |---|---|---|
@@ -29,8 +31,8 @@ const DROP_PROBABILITY: f64 = 0.25;
 /// | `lr` | Adam's learning rate | 1e-3 for central masks, 1e-4 for others, whatever the pretext |
 /// | `schedule` | how it changes | constant |
 ///
-/// and those of [`RunSettings`], with 100 000 steps. `steps`, masks, learning rates and loss are the paper's; it does
-/// not give its batch size.
+/// and those of [`RunSettings`], with 100 000 steps. `steps`, masks, learning rates and loss are the paper's;
+/// it does not give its batch size.
 ///
 /// ```
 /// use context_encoder_train::{Pretext, PretrainConfig};
@@ -133,7 +135,8 @@ impl PretrainConfig {
         overrides::to_toml(self)
     }
 
-    /// The same on a folder's pictures; their shorter side is resized to `resize` pixels, or what it was, or 256.
+    /// The same on a folder's pictures; their shorter side is resized to `resize` pixels, or what it was, or
+    /// 256.
     ///
     /// # Errors
     /// As [`DataConfig::in_folder`].
@@ -151,8 +154,8 @@ impl PretrainConfig {
         Ok(self)
     }
 
-    /// Adam's learning rate: the one that is set, else the paper's for these masks. It does not depend on the pretext
-    /// task, so that runs that differ in nothing else can be compared.
+    /// Adam's learning rate: the one that is set, else the paper's for these masks. It does not depend on the
+    /// pretext task, so that runs that differ in nothing else can be compared.
     pub fn lr(&self) -> f64 {
         self.lr.unwrap_or(match self.masks {
             MaskKind::Central { .. } => CENTRAL_LR,
@@ -163,7 +166,8 @@ impl PretrainConfig {
     /// Checks every field, and that they fit together.
     ///
     /// # Errors
-    /// [`TrainError::Config`], [`TrainError::Model`] or [`TrainError::Mask`] with the key and what to write instead.
+    /// [`TrainError::Config`], [`TrainError::Model`] or [`TrainError::Mask`] with the key and what to write
+    /// instead.
     pub fn validate(&self) -> Result<(), TrainError> {
         self.model.validate()?;
         validate_lr("lr", self.lr(), "1e-3 and 1e-4")?;
@@ -174,8 +178,8 @@ impl PretrainConfig {
     }
 }
 
-/// The pretext task by which features are learned: the paper's, or a baseline of its Table 2. The network is the same for
-/// all.
+/// The pretext task by which features are learned: the paper's, or a baseline of its Table 2. The network is
+/// the same for all.
 ///
 /// | `kind` | what is hidden | what the loss is over |
 /// |---|---|---|
@@ -321,10 +325,7 @@ mod tests {
         assert_eq!(config.pretext, Pretext::Denoising { drop_probability: 0.5 });
         assert_eq!(
             config.run.remarks.0,
-            [
-                "`rate` is now called `lr`",
-                "`pretext.dropped` is now called `pretext.drop_probability`"
-            ]
+            ["`rate` is now called `lr`", "`pretext.dropped` is now called `pretext.drop_probability`"]
         );
     }
 

@@ -1,27 +1,38 @@
-//! A run in its folder: steps, logs, sheets, validation, checkpoints.
+//! A run in its folder: steps, logs, samples, validation, checkpoints.
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::mpsc,
 };
 
-use context_encoder_data::{Loader, LoaderConfig, Skipped};
-use context_encoder_inpaint::Fill;
-use context_encoder_mask::MaskGenerator;
+use context_encoder_data::{Loader, LoaderConfig};
 
 use crate::{
-    DataConfig, Progress, TrainConfig, TrainError, Validation, bundle,
+    Plan, Progress, RunSettings, Throughput, TrainConfig, TrainError,
+    checkpoint::{CheckpointReader, Header, RunFolder},
+    data_parallel::{DataParallel, Devices},
     dataset::Dataset,
     overrides,
-    parallel::{Devices, Replicas},
-    progress::Plan,
-    recipe::{Course, Learn, Recipe},
-    run_folder::RunFolder,
-    session::{Place, Session},
+    session::{Session, Summary},
+    task::{BatchSpec, Task, Trainer},
+    training_loop,
     validation::ValidationSet,
 };
 
-/// A run that trains a network for inpainting.
+/// Keys that may change when a run is resumed, beside its learning rates.
+const CHANGEABLE: [&str; 8] = [
+    "steps",
+    "precision",
+    "workers",
+    "data.cache_mib",
+    "log_every",
+    "samples_every",
+    "validate_every",
+    "checkpoint_every",
+];
+
+/// A training run in its folder: for inpainting by a [`TrainConfig`], for features by a
+/// [`PretrainConfig`](crate::PretrainConfig).
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -35,43 +46,37 @@ use crate::{
 /// assert_eq!(summary.step, 2);
 /// assert!(summary.weights.exists());
 ///
-/// let summary = Run::resume(&folder, &Device::flex())?.with_steps(3).train(&mut ())?;
+/// let summary = Run::<TrainConfig>::resume(&folder, &Device::flex())?.with_steps(3).train(&mut ())?;
 /// assert_eq!(summary.step, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type Run = Training<TrainConfig>;
-
-/// A training run in its folder: [`Run`] for inpainting, [`Pretraining`](crate::Pretraining) for features.
-pub struct Training<C: Recipe> {
+///
+/// Pretraining leaves an encoder for other tasks:
+///
+/// ```
+/// use burn::tensor::Device;
+/// use context_encoder_model::FeatureEncoder;
+/// use context_encoder_train::{PretrainConfig, Run};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path().join("run");
+/// let config = PretrainConfig::default().smoke();
+/// let summary = Run::start(config, &folder, &Device::flex())?.train(&mut ())?;
+/// let encoder = FeatureEncoder::load(&summary.weights, &Device::flex())?;
+/// assert_eq!(encoder.config().size, 99);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Run<C: Task = TrainConfig> {
     config: C,
     folder: PathBuf,
-    learners: Replicas<C::Learner>,
+    trainers: DataParallel<C::Trainer>,
     step: u64,
-    /// The pictures that it learned from so far, by fingerprint.
+    /// The training pictures so far, by fingerprint.
     pictures: Option<u64>,
     devices: Devices,
 }
 
-/// What a run left behind.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// Steps done in all.
-    pub step: u64,
-    /// The last validation.
-    pub validation: Validation,
-    /// The network's weights, with its configuration.
-    pub weights: PathBuf,
-    /// The checkpoint for [`Training::resume`].
-    pub checkpoint: PathBuf,
-    /// Sheets of samples, the newest last.
-    pub sheets: Vec<PathBuf>,
-    /// Pictures that could not be used.
-    pub skipped: Vec<Skipped>,
-    /// Percentage of the steps' time that went by before a batch was there, 0 to 100.
-    pub waiting: f32,
-}
-
-impl<C: Recipe> Training<C> {
+impl<C: Task> Run<C> {
     /// Whether a folder holds a run that [`resume`](Self::resume) can continue, or its weights.
     pub fn is_in(folder: impl AsRef<Path>) -> bool {
         RunFolder::holds_a_run(folder.as_ref())
@@ -82,75 +87,82 @@ impl<C: Recipe> Training<C> {
         RunFolder::newest_weights(folder.as_ref())
     }
 
-    /// Prepares a new run in a folder that holds none yet, on one device (`&Device`) or on several [`Devices`].
+    /// Prepares a new run in a folder that holds none yet, on one device (`&Device`) or on several
+    /// [`Devices`].
     ///
     /// # Errors
-    /// [`TrainError::Occupied`] when the folder holds a run, [`TrainError::Config`] when the configuration makes
-    /// no run, its first weights are of another network or the devices cannot share a batch, [`TrainError::Io`] when
-    /// the folder cannot be made.
+    /// [`TrainError::Occupied`] when the folder holds a run, [`TrainError::Config`] when the configuration is
+    /// unusable, its initial weights are of another network or the devices cannot split a batch,
+    /// [`TrainError::Io`] when the folder cannot be made.
     pub fn start(
         mut config: C,
         folder: impl AsRef<Path>,
         devices: impl Into<Devices>,
     ) -> Result<Self, TrainError> {
         let (folder, devices) = (folder.as_ref().to_owned(), devices.into());
-        config.make_absolute();
+        config.make_paths_absolute();
         config.validate()?;
-        devices.validate(config.course())?;
+        devices.validate(config.run().batch_size, config.ghost_batches())?;
         // A run that was stopped before its first checkpoint left nothing to lose.
         if RunFolder::holds_a_run(&folder) {
             return Err(TrainError::Occupied { folder });
         }
-        let learners = Replicas::new(&devices, |device| C::Learner::begin(&config, device))?;
-        Ok(Self { config, folder, learners, step: 0, pictures: None, devices })
+        let trainers = DataParallel::new(&devices, |device| C::Trainer::start(&config, device))?;
+        Ok(Self { config, folder, trainers, step: 0, pictures: None, devices })
     }
 
-    /// Continues a run from its checkpoint, as if it had never stopped; on as many devices as before, or on others.
+    /// Resumes a run from its checkpoint, as if it had never stopped; on as many devices as before, or on
+    /// others.
     ///
     /// # Errors
     /// [`TrainError::Io`] when there is no checkpoint, [`TrainError::Checkpoint`] when it cannot be used,
-    /// [`TrainError::Config`] when the devices cannot share a batch.
+    /// [`TrainError::Config`] when the devices cannot split a batch.
     pub fn resume(folder: impl AsRef<Path>, devices: impl Into<Devices>) -> Result<Self, TrainError> {
         let (folder, devices) = (folder.as_ref().to_owned(), devices.into());
-        let checkpoint = RunFolder::newest_checkpoint(&folder);
-        let (_, header) = bundle::open::<C>(&checkpoint)?;
-        devices.validate(header.config.course())?;
-        let learners = Replicas::new(&devices, |device| {
-            let (learner, found) = bundle::load::<C>(&checkpoint, device)?;
-            if found.step == header.step {
-                return Ok(learner);
+        let path = RunFolder::newest_checkpoint(&folder);
+        let Checkpoint { step, config, pictures, .. } = Checkpoint::<C>::load(&path)?;
+        devices.validate(config.run().batch_size, config.ghost_batches())?;
+        let trainers = DataParallel::new(&devices, |device| {
+            let (mut reader, header) = CheckpointReader::open(&path, C::CHECKPOINT_KEY)?;
+            let trainer = C::Trainer::new(&config, device)?.read(&mut reader)?;
+            reader.finish()?;
+            if header.step == step {
+                return Ok(trainer);
             }
             let reason = "it changed while it was read: a run is under way in this folder; wait for its end"
                 .to_owned();
-            Err(TrainError::Checkpoint { path: checkpoint.clone(), reason })
+            Err(TrainError::Checkpoint { path: path.clone(), reason })
         })?;
-        let (step, pictures) = (header.step, Some(header.pictures));
-        Ok(Self { config: header.config, folder, learners, step, pictures, devices })
+        Ok(Self { config, folder, trainers, step, pictures: Some(pictures), devices })
     }
 
-    /// Changes a setting that leaves what was learned as it is: steps, learning rates, precision, intervals, workers,
-    /// the pictures' cache; written as for [`TrainConfig::with_override`].
+    /// Changes a setting that leaves what was trained as it is: steps, learning rates, precision, intervals,
+    /// workers, the pictures' cache; written as for [`TrainConfig::with_override`].
     ///
     /// # Errors
     /// [`TrainError::Config`] for any other key.
     pub fn with_override(mut self, assignment: &str) -> Result<Self, TrainError> {
         let key = assignment.split('=').next().unwrap_or_default().trim();
-        if !C::CHANGEABLE.contains(&key) {
+        let mut changeable = CHANGEABLE[..1].iter().chain(C::LEARNING_RATES).chain(&CHANGEABLE[1..]);
+        if !changeable.clone().any(|changeable| *changeable == overrides::current_name(key)) {
+            let first = changeable.next().map(ToString::to_string).unwrap_or_default();
+            let changeable = changeable.fold(first, |all, key| format!("{all}, {key}"));
             return Err(TrainError::config(format!(
-                "`{key}` cannot be changed in a run; these can: {}",
-                C::CHANGEABLE.join(", ")
+                "`{key}` cannot be changed in a run; these can: {changeable}"
             )));
         }
-        self.config = overrides::overridden(&self.config, assignment)?;
-        self.config.validate()?;
-        self.learners.each(|learner| learner.set_rates(&self.config));
+        let (mut config, remarks): (C, _) = overrides::with_override(&self.config, assignment)?;
+        config.run_mut().remarks.0 = [std::mem::take(&mut self.config.run_mut().remarks.0), remarks].concat();
+        config.validate()?;
+        self.config = config;
+        self.trainers.each(|trainer| trainer.set(&self.config));
         Ok(self)
     }
 
-    /// Sets the steps at which the run is complete, to go on longer than was planned.
+    /// Sets the steps at which the run is complete, to train longer than was planned.
     pub fn with_steps(mut self, steps: u64) -> Self {
-        self.config.set_steps(steps);
-        self.learners.each(|learner| learner.set_rates(&self.config));
+        self.config.run_mut().steps = steps;
+        self.trainers.each(|trainer| trainer.set(&self.config));
         self
     }
 
@@ -164,132 +176,148 @@ impl<C: Recipe> Training<C> {
         self.step
     }
 
-    /// What learns; on several devices the first one's, like which all others are.
-    pub fn learner(&self) -> &C::Learner {
-        self.learners.first()
+    /// What is trained; on several devices the first one's, like which all others are.
+    pub fn trainer(&self) -> &C::Trainer {
+        self.trainers.first()
     }
 
     /// Trains to the last step, or until `progress` asks to stop; the checkpoint is written either way.
     ///
     /// # Errors
-    /// [`TrainError::NotFinite`] when a loss or weight is no number, and whatever data, files and networks can
-    /// refuse. The last good checkpoint is kept.
-    pub fn train(mut self, progress: &mut dyn Progress) -> Result<Summary, TrainError> {
-        let (loader, mut session) = self.open(progress)?;
-        let mut batches = loader.run(self.step);
-        let Course { steps, log_every, sheet_every, validate_every, checkpoint_every, .. } =
-            self.config.course();
-        while self.step < steps && !session.should_stop() {
-            let Some(batch) = session.wait(|| batches.next()) else { break };
-            let (learners, terms) = self.learners.step(batch?);
-            self.learners = learners;
-            self.step += 1;
-            session.stepped(self.step, terms);
-            if self.step == steps {
-                break; // what is due at the end is done below
-            }
-
-            let due = |every: u64| every > 0 && self.step.is_multiple_of(every);
-            if [log_every, sheet_every, validate_every, checkpoint_every].into_iter().any(due) {
-                session.report()?;
-            }
-            if due(sheet_every) {
-                session.sheet(&*self.filler())?;
-            }
-            if due(validate_every) {
-                session.validate(&*self.filler())?;
-            }
-            if due(checkpoint_every) {
-                session.checkpoint(self.learners.first(), &self.config)?;
-            }
-        }
-        drop(batches);
-
-        session.report()?;
-        session.checkpoint(self.learners.first(), &self.config)?;
-        if sheet_every > 0 {
-            session.sheet(&*self.filler())?;
-        }
-        let validation = session.validate(&*self.filler())?;
-        Ok(session.close(validation))
+    /// [`TrainError::NotFinite`] when a loss or weight is NaN or infinite, and whatever data, files and
+    /// networks can refuse. The last good checkpoint is kept.
+    pub fn train(self, progress: &mut dyn Progress) -> Result<Summary, TrainError> {
+        let mut session = self.open(progress)?;
+        let steps = self.step..self.config.run().steps;
+        let trainers = training_loop(self.trainers, steps, &mut session)?;
+        session.finish(&trainers)
     }
 
     /// Opens data and folder; everything that can be refused is refused here, before the first step.
-    fn open<'a>(&self, progress: &'a mut dyn Progress) -> Result<(Loader, Session<'a>), TrainError> {
+    fn open<'a>(&self, progress: &'a mut dyn Progress) -> Result<Session<'a, C>, TrainError> {
         let (done, config) = (self.step, &self.config);
-        let Course { steps, sheet_every, precision, .. } = config.course();
+        let RunSettings { steps, batch_size, seed, precision, validation_pictures, .. } = *config.run();
         self.devices.validate_precision(precision)?;
         if steps < done {
             return Err(TrainError::config(format!(
                 "steps is {steps}, but the run has done {done}; write more"
             )));
         }
-        let dataset = DataConfig::open(config)?;
+        let RunSettings { data, augmentation, .. } = config.run();
+        let batch_spec = config.batch_spec()?;
+        let dataset = Dataset::open(data, *augmentation, batch_spec.size, seed, validation_pictures)?;
         let pictures = dataset.training.fingerprint();
         if self.pictures.is_some_and(|before| before != pictures) {
             return Err(TrainError::config(
                 "the data folder holds other pictures than when the run began; bring them back, or start a new run",
             ));
         }
-        let masks: Arc<dyn MaskGenerator> = config.masks()?.into();
-        let (validation_set, unreadable) = ValidationSet::open(config, &dataset, &*masks)?;
-        let (tell, refusals) = mpsc::channel();
-        let loader = self.loader(&dataset, masks)?.on_skipped(move |picture| {
+        let (validation_set, unreadable) = ValidationSet::open(&dataset, &batch_spec, validation_pictures)?;
+        let (report, newly_skipped) = mpsc::channel();
+        let loader = self.loader(&dataset, &batch_spec)?.on_skipped(move |picture| {
             // The run may have ended; then nobody needs to know.
-            let _ = tell.send(picture.clone());
+            let _ = report.send(picture.clone());
         });
         let folder = RunFolder::open(&self.folder, config, done)?;
-        progress.begin(&self.plan(&loader, &dataset));
-        let place = Place { done, steps_per_epoch: loader.steps_per_epoch(), pictures };
-        let mut session = Session::new(config.course(), place, folder, validation_set, refusals, progress);
+        progress.begin(&self.plan(&loader, &dataset, &batch_spec));
+        for remark in &config.run().remarks.0 {
+            progress.remark(remark);
+        }
+        let mut session = Session {
+            config: config.clone(),
+            device: self.devices.first().clone(),
+            first_step: done,
+            step: done,
+            steps_per_epoch: loader.steps_per_epoch(),
+            pictures,
+            masks_description: batch_spec.masks_description,
+            batches: Box::new(loader.run(done)),
+            folder,
+            validation_set,
+            validation: None,
+            newly_skipped,
+            skipped: Vec::new(),
+            throughput: Throughput::new(done, steps, batch_size),
+            progress,
+        };
         for picture in dataset.skipped.into_iter().chain(unreadable) {
-            session.refuse(picture);
+            session.skip(picture);
         }
-        if done == 0 && sheet_every > 0 {
-            session.sheet(&*self.filler())?;
+        if done == 0 && config.run().samples_every > 0 {
+            session.write_samples(&self.trainers)?;
         }
-        Ok((loader, session))
+        Ok(session)
     }
 
-    fn loader(&self, dataset: &Dataset, masks: Arc<dyn MaskGenerator>) -> Result<Loader, TrainError> {
-        let Course { batch_size, seed, workers, mask_sharing, .. } = self.config.course();
+    fn loader(&self, dataset: &Dataset, batch_spec: &BatchSpec) -> Result<Loader, TrainError> {
+        let RunSettings { batch_size, seed, workers, .. } = *self.config.run();
         let settings = LoaderConfig {
             batch_size,
             seed,
             workers,
             cache_mib: dataset.cache_mib,
-            transform: dataset.view,
-            mask_sharing,
+            transform: dataset.transform,
+            mask_sharing: batch_spec.mask_sharing,
             strict: dataset.strict,
             ..LoaderConfig::default()
         };
-        Ok(Loader::new(dataset.training.clone(), masks, settings)?)
+        Ok(Loader::new(dataset.training.clone(), batch_spec.masks.clone(), settings)?)
     }
 
-    fn plan(&self, loader: &Loader, dataset: &Dataset) -> Plan {
-        let pictures = (dataset.training.len(), dataset.validation.len());
-        let Course { steps, batch_size, .. } = self.config.course();
+    fn plan(&self, loader: &Loader, dataset: &Dataset, batch_spec: &BatchSpec) -> Plan {
+        let run = self.config.run();
+        let (training, validation) = (dataset.training.len(), dataset.validation.len());
         Plan {
             first_step: self.step,
-            steps,
+            steps: run.steps,
             steps_per_epoch: loader.steps_per_epoch(),
-            batch_size,
-            parameters: self.learners.first().parameters(),
-            data: format!(
-                "{}, {} pictures and {} to validate on",
-                self.config.data().describe(),
-                pictures.0,
-                pictures.1
-            ),
-            masks: self.config.hidden(),
+            batch_size: run.batch_size,
+            parameters: self.trainers.first().parameter_count(),
+            data: format!("{}, {training} pictures and {validation} for validation", run.data.describe()),
+            masks: batch_spec.masks_description.clone(),
             device: self.devices.describe(),
             folder: self.folder.clone(),
         }
     }
+}
 
-    /// The network as it stands, ready to be measured.
-    fn filler(&self) -> Box<dyn Fill> {
-        self.learners.first().filler(self.devices.first())
+/// What a checkpoint says of itself; its tensors are not read.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use context_encoder_train::{Checkpoint, Run, TrainConfig};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let mut config = TrainConfig::from_toml("steps = 1\nbatch_size = 2\nworkers = 0\nvalidation_pictures = 2")?;
+/// config.model = config.model.with_size(64).with_width(2);
+/// let summary = Run::start(config, folder.path(), &Device::flex())?.train(&mut ())?;
+/// let checkpoint = Checkpoint::<TrainConfig>::load(&summary.checkpoint)?;
+/// assert_eq!((checkpoint.step, checkpoint.config.model.size), (1, 64));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint<C> {
+    /// Steps done.
+    pub step: u64,
+    /// Epochs done.
+    pub epoch: u64,
+    /// Everything that the run depends on.
+    pub config: C,
+    /// The training pictures, by fingerprint.
+    pictures: u64,
+}
+
+impl<C: Task> Checkpoint<C> {
+    /// Reads it from `checkpoint.bpk`.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Checkpoint`] when it is no checkpoint.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let path = path.as_ref();
+        let (_, header) = Header::open(path, C::CHECKPOINT_KEY)?;
+        let config: C = header.config(path)?;
+        config.validate()?;
+        Ok(Self { step: header.step, epoch: header.epoch, config, pictures: header.pictures })
     }
 }
 
@@ -301,61 +329,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_begins_with_the_weights_of_another() {
+    fn run_starts_from_the_weights_of_another() {
         let folder = tempfile::tempdir().expect("folder");
         let device = Device::flex();
-        let text = "steps = 1\nbatch_size = 2\nworkers = 0\nvalidation_pictures = 2\nsheet_every = 0\naveraging = 0.5";
+        let text = "steps = 1\nbatch_size = 2\nworkers = 0\nvalidation_pictures = 2\nsamples_every = 0\nema_decay = 0.5";
         let mut config = TrainConfig::from_toml(text).expect("readable");
         config.model = config.model.with_size(64).with_width(2);
-        config.seed = 7;
+        config.run.seed = 7;
         let first = Run::start(config.clone(), folder.path().join("first"), &device).expect("new");
         let weights = first.train(&mut ()).expect("trained").weights;
 
         let picture = || burn::tensor::Tensor::<4>::ones([1, 3, 64, 64], &device) * 0.3;
         let features = |model: &Model| model.encode(picture()).into_data().try_to_vec::<f32>().expect("f32");
         let saved = features(&Model::load(&weights, &device).expect("weights"));
-        config.seed = 8;
-        config.begin_with = Some(weights);
-        // With an average, it is the average that is shown and saved.
-        for averaging in [0.0, 0.5] {
-            config.averaging = averaging;
-            let begun =
-                Run::start(config.clone(), folder.path().join(averaging.to_string()), &device).expect("new");
-            assert_eq!(features(&begun.learner().model().valid()), saved, "averaging {averaging}");
-            let learned = begun.train(&mut ()).expect("trained").weights;
-            let learned = features(&Model::load(learned, &device).expect("weights"));
-            assert_ne!(learned, saved, "it learns on from there");
+        config.run.seed = 8;
+        config.init_from = Some(weights);
+        // With a moving average, it is the average that is shown and saved.
+        for ema_decay in [0.0, 0.5] {
+            config.ema_decay = ema_decay;
+            let started =
+                Run::start(config.clone(), folder.path().join(ema_decay.to_string()), &device).expect("new");
+            assert_eq!(features(&started.trainer().model().valid()), saved, "ema_decay {ema_decay}");
+            let trained = started.train(&mut ()).expect("trained").weights;
+            let trained = features(&Model::load(trained, &device).expect("weights"));
+            assert_ne!(trained, saved, "training goes on from there");
         }
 
         config.model = config.model.with_width(4);
         let error = Run::start(config, folder.path().join("third"), &device).err().expect("another network");
-        assert!(error.to_string().contains("begin_with") && error.to_string().contains("make them alike"));
-    }
-
-    #[test]
-    fn what_is_tested_on_is_not_learned_from() {
-        let folder = tempfile::tempdir().expect("folder");
-        let [train, test] = ["train", "test"].map(|name| folder.path().join(name));
-        for path in [&train, &test] {
-            std::fs::create_dir(path).expect("folder");
-        }
-        for level in 0..6_u8 {
-            let file = train.join(format!("{level}.png"));
-            image::RgbImage::from_pixel(64, 64, image::Rgb([level * 40; 3])).save(&file).expect("written");
-        }
-        std::fs::copy(train.join("3.png"), test.join("other name.png")).expect("copied");
-        let data = DataConfig::folder(&train).in_folder(&train, Some(64), false);
-        let mut config = TrainConfig {
-            model: TrainConfig::default().model.with_size(64).with_width(2),
-            data,
-            ..TrainConfig::default()
-        };
-        let pictures = |config: &TrainConfig| {
-            let dataset = DataConfig::open(config).expect("usable");
-            dataset.training.len() + dataset.validation.len()
-        };
-        assert_eq!(pictures(&config), 6);
-        config.data = config.data.without(Some(&test));
-        assert_eq!(pictures(&config), 5);
+        assert!(error.to_string().contains("init_from") && error.to_string().contains("make them alike"));
     }
 }

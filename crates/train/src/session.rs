@@ -1,161 +1,209 @@
-//! What goes on around the steps of a run: numbers read, files written, the onlooker told.
+//! What happens around the steps of a run: losses logged, samples, validation, checkpoints, progress
+//! reported.
 
-use std::sync::mpsc::Receiver;
+use std::{path::PathBuf, sync::mpsc::Receiver};
 
-use context_encoder_data::Skipped;
+use burn::tensor::Device;
+use context_encoder_data::{DataError, Sample, Skipped};
 use context_encoder_inpaint::Fill;
 use context_encoder_model::{SaveOptions, TrainingRecord};
 
 use crate::{
-    Progress, StepTerms, Summary, TrainError, Validation,
-    bundle::{self, State},
-    journal::{Pending, StepNumber},
-    progress::Pace,
-    recipe::{Course, Learn, Recipe},
-    run_folder::RunFolder,
+    DataWait, Hooks, Losses, Progress, StepRecord, Throughput, TrainError, Validation,
+    checkpoint::{CheckpointWriter, Header, RunFolder},
+    data_parallel::DataParallel,
+    task::{Task, Trainer},
     validation::ValidationSet,
-    waiting::Waiting,
 };
 
-/// Where in its data a run stands.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    /// Steps done.
-    pub(crate) done: u64,
+/// The batches of a run, from where it starts or resumes.
+pub(crate) type Batches = Box<dyn Iterator<Item = Result<Vec<Sample>, DataError>>>;
+
+/// A run from start or resumption to its end.
+pub(crate) struct Session<'a, C: Task> {
+    pub(crate) config: C,
+    /// The first of the run's devices.
+    pub(crate) device: Device,
+    /// Steps done before, and now.
+    pub(crate) first_step: u64,
+    pub(crate) step: u64,
     pub(crate) steps_per_epoch: u64,
-    /// The pictures it learns from, by fingerprint.
+    /// The training pictures, by fingerprint.
     pub(crate) pictures: u64,
+    /// What is hidden, in words.
+    pub(crate) masks_description: String,
+    pub(crate) batches: Batches,
+    pub(crate) folder: RunFolder,
+    pub(crate) validation_set: ValidationSet,
+    pub(crate) validation: Option<Validation>,
+    /// Pictures that the loader reports, and all that were skipped.
+    pub(crate) newly_skipped: Receiver<Skipped>,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) throughput: Throughput,
+    pub(crate) progress: &'a mut dyn Progress,
 }
 
-/// One sitting of a run, from start or resumption to its end.
-pub(crate) struct Session<'a> {
-    place: Place,
-    first_step: u64,
-    batch_size: u64,
-    pace: Pace,
-    waiting: Waiting,
-    pending: Pending,
-    folder: RunFolder,
-    validation_set: ValidationSet,
-    validated: Option<Validation>,
-    refusals: Receiver<Skipped>,
-    skipped: Vec<Skipped>,
-    progress: &'a mut dyn Progress,
+/// What a run left behind.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Steps done in all.
+    pub step: u64,
+    /// The last validation.
+    pub validation: Validation,
+    /// The network's weights, with its configuration.
+    pub weights: PathBuf,
+    /// The checkpoint for [`Run::resume`](crate::Run::resume).
+    pub checkpoint: PathBuf,
+    /// Image grids of samples, the newest last.
+    pub samples: Vec<PathBuf>,
+    /// Pictures that could not be used.
+    pub skipped: Vec<Skipped>,
+    /// Percentage of the steps' time that went by before a batch was there, 0 to 100.
+    pub data_wait: f32,
 }
 
-impl<'a> Session<'a> {
-    pub(crate) fn new(
-        course: Course,
-        place: Place,
-        folder: RunFolder,
-        validation_set: ValidationSet,
-        refusals: Receiver<Skipped>,
-        progress: &'a mut dyn Progress,
-    ) -> Self {
-        Self {
-            place,
-            first_step: place.done,
-            batch_size: course.batch_size as u64,
-            pace: Pace::new(place.done, course.steps, course.batch_size),
-            waiting: Waiting::default(),
-            pending: Pending::default(),
-            folder,
-            validation_set,
-            validated: None,
-            refusals,
-            skipped: Vec::new(),
-            progress,
-        }
-    }
-
-    pub(crate) fn should_stop(&self) -> bool {
-        self.progress.should_stop()
-    }
-
-    /// Takes the time of what gives the next batch.
-    pub(crate) fn wait<T>(&mut self, next: impl FnOnce() -> T) -> T {
-        self.waiting.wait(next)
-    }
-
-    /// A step was done; its numbers stay on the device until the next [`report`](Self::report).
-    pub(crate) fn stepped(&mut self, step: u64, terms: StepTerms) {
-        self.place.done = step;
-        self.pace.step = step;
-        let epoch = (step - 1) / self.place.steps_per_epoch;
-        self.pending.push(StepNumber { step, epoch, samples: step * self.batch_size }, terms);
-    }
-
-    /// Reads the numbers of all steps since the last report. Comes before anything that is written, so that nothing is
-    /// written after a number that is none.
-    pub(crate) fn report(&mut self) -> Result<(), TrainError> {
-        let records = self.pending.read(|| self.waiting.end_interval())?;
-        self.pace.waiting = self.waiting.overall();
-        self.folder.log.append(&records)?;
-        self.progress.steps(&records, &self.pace);
-        for picture in self.refusals.try_iter().collect::<Vec<_>>() {
-            self.refuse(picture);
-        }
-        Ok(())
-    }
-
+impl<C: Task> Session<'_, C> {
     /// A picture cannot be used.
-    pub(crate) fn refuse(&mut self, picture: Skipped) {
+    pub(crate) fn skip(&mut self, picture: Skipped) {
         self.progress.skipped(&picture);
         self.skipped.push(picture);
     }
 
-    /// Writes a sheet of samples.
-    pub(crate) fn sheet(&mut self, network: &dyn Fill) -> Result<(), TrainError> {
-        let page = self.validation_set.sheet(network)?;
-        let path = self.folder.write_sheet(self.place.done, &page)?;
+    fn skip_newly_found(&mut self) {
+        for picture in self.newly_skipped.try_iter().collect::<Vec<_>>() {
+            self.skip(picture);
+        }
+    }
+
+    /// The network as it stands, in evaluation.
+    fn filler(&self, trainers: &DataParallel<C::Trainer>) -> Box<dyn Fill> {
+        trainers.first().filler(&self.device)
+    }
+
+    /// Writes an image grid of samples.
+    pub(crate) fn write_samples(&mut self, trainers: &DataParallel<C::Trainer>) -> Result<(), TrainError> {
+        let grid = self.validation_set.samples(&*self.filler(trainers))?;
+        let path = self.folder.write_samples(self.step, &grid)?;
         self.progress.written(&path);
         Ok(())
     }
 
-    /// Measures the network, once a step.
-    pub(crate) fn validate(&mut self, network: &dyn Fill) -> Result<Validation, TrainError> {
-        let step = self.place.done;
-        if let Some(found) = self.validated.iter().find(|found| found.step == step) {
+    /// Validates the network, once a step.
+    fn validate(&mut self, trainers: &DataParallel<C::Trainer>) -> Result<Validation, TrainError> {
+        let step = self.step;
+        if let Some(found) = self.validation.iter().find(|found| found.step == step) {
             return Ok(found.clone());
         }
-        let found = self.validation_set.validate(network, step)?;
+        let found = self.validation_set.validate(&*self.filler(trainers), step)?;
         if step > self.first_step {
             self.folder.validation.append(&[found.row()])?;
         }
         self.progress.validated(&found);
-        self.validated = Some(found.clone());
+        self.validation = Some(found.clone());
         Ok(found)
     }
 
-    /// Writes checkpoint and weights, unless nothing was learned since they were read.
-    pub(crate) fn checkpoint<C: Recipe>(
-        &mut self,
-        learner: &C::Learner,
-        config: &C,
-    ) -> Result<(), TrainError> {
-        let Place { done: step, steps_per_epoch, pictures } = self.place;
+    /// Writes checkpoint and weights, unless nothing was trained since they were read.
+    fn checkpoint(&mut self, trainers: &DataParallel<C::Trainer>) -> Result<(), TrainError> {
+        let (step, config) = (self.step, &self.config);
         if step == self.first_step && self.folder.is_written() {
             return Ok(());
         }
-        let state = State { config, step, epoch: step / steps_per_epoch, pictures };
-        bundle::save(learner, &state, &self.folder.checkpoint)?;
+        let trainer = trainers.first();
+        let mut writer = CheckpointWriter::new(&self.folder.checkpoint, step);
+        trainer.write(&mut writer)?;
+        let header = Header::new(config, step, step / self.steps_per_epoch, self.pictures)?;
+        writer.finish(C::CHECKPOINT_KEY, header)?;
         let record = TrainingRecord {
             steps: step,
-            samples: step * self.batch_size,
-            masks: config.hidden(),
-            data: config.data().describe(),
+            samples: step * config.run().batch_size as u64,
+            masks: self.masks_description.clone(),
+            data: config.run().data.describe(),
         };
-        let options = SaveOptions::default().with_record(record);
-        learner.save(&options, &self.folder.weights)?;
+        trainer.save_weights(&SaveOptions::default().with_record(record), &self.folder.weights)?;
         self.progress.written(&self.folder.checkpoint);
         self.progress.written(&self.folder.weights);
         Ok(())
     }
 
-    pub(crate) fn close(self, validation: Validation) -> Summary {
+    /// What is due at the end of the run, complete or stopped.
+    pub(crate) fn finish(mut self, trainers: &DataParallel<C::Trainer>) -> Result<Summary, TrainError> {
+        self.batches = Box::new(std::iter::empty()); // stops the threads that prepare pictures
+        self.skip_newly_found();
+        self.checkpoint(trainers)?;
+        if self.config.run().samples_every > 0 {
+            self.write_samples(trainers)?;
+        }
+        let validation = self.validate(trainers)?;
         self.progress.end();
-        let RunFolder { weights, checkpoint, sheets, .. } = self.folder;
-        let (step, waiting) = (self.place.done, self.pace.waiting);
-        Summary { step, validation, weights, checkpoint, sheets, skipped: self.skipped, waiting }
+        let RunFolder { weights, checkpoint, samples, .. } = self.folder;
+        let (step, data_wait, skipped) = (self.step, self.throughput.data_wait, self.skipped);
+        Ok(Summary { step, validation, weights, checkpoint, samples, skipped, data_wait })
     }
+}
+
+impl<C: Task> Hooks<DataParallel<C::Trainer>> for Session<'_, C> {
+    type Error = TrainError;
+
+    fn batch(&mut self, _step: u64) -> Result<Option<Vec<Sample>>, TrainError> {
+        Ok(self.batches.next().transpose()?)
+    }
+
+    fn is_due(&self, steps_done: u64) -> bool {
+        let run = self.config.run();
+        [run.log_every, run.samples_every, run.validate_every, run.checkpoint_every]
+            .into_iter()
+            .any(|every| is_due(every, steps_done))
+    }
+
+    /// Comes before anything that is written, so that nothing is written after a loss that is NaN.
+    fn read(
+        &mut self,
+        _: &DataParallel<C::Trainer>,
+        losses: Vec<(u64, Losses)>,
+        data_wait: &mut DataWait,
+    ) -> Result<(), TrainError> {
+        self.step = losses.last().map_or(self.step, |(step, _)| *step);
+        let batch_size = self.config.run().batch_size as u64;
+        let mut records = StepRecord::read(&losses, batch_size, self.steps_per_epoch)?;
+        if !records.is_empty() {
+            let percent = data_wait.end_interval();
+            records.iter_mut().for_each(|record| record.data_wait = percent);
+        }
+        self.throughput.step = self.step;
+        self.throughput.data_wait = data_wait.overall();
+        self.folder.log.append(&records)?;
+        self.progress.steps(&records, &self.throughput);
+        self.skip_newly_found();
+        Ok(())
+    }
+
+    fn after_reading(
+        &mut self,
+        trainers: &DataParallel<C::Trainer>,
+        steps_done: u64,
+    ) -> Result<(), TrainError> {
+        let run = self.config.run();
+        let [samples, validation, checkpoint] = [run.samples_every, run.validate_every, run.checkpoint_every]
+            .map(|every| is_due(every, steps_done));
+        if samples {
+            self.write_samples(trainers)?;
+        }
+        if validation {
+            self.validate(trainers)?;
+        }
+        if checkpoint {
+            self.checkpoint(trainers)?;
+        }
+        Ok(())
+    }
+
+    fn should_stop(&self) -> bool {
+        self.progress.should_stop()
+    }
+}
+
+/// 0 stands for never.
+fn is_due(every: u64, steps_done: u64) -> bool {
+    every > 0 && steps_done.is_multiple_of(every)
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Augmentation, DataConfig, TrainError};
 
-/// The settings that every training run has, whatever it trains. In files, `--set` and checkpoints these keys stand
-/// beside those of the configuration that holds them: `steps`, not `run.steps`.
+/// The settings that every training run has, whatever it trains. In files, `--set` and checkpoints these keys
+/// stand beside those of the configuration that holds them: `steps`, not `run.steps`.
 ///
 /// | key | meaning | default |
 /// |---|---|---|
@@ -54,8 +54,8 @@ pub struct RunSettings {
     pub remarks: Remarks,
 }
 
-/// Remarks for who wrote a configuration, such as the new name of a key. Configurations that differ in nothing else
-/// are equal.
+/// Remarks for who wrote a configuration, such as the new name of a key. Configurations that differ in
+/// nothing else are equal.
 #[derive(Clone, Debug, Default)]
 pub struct Remarks(pub(crate) Vec<String>);
 

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is trained, with everything that its next step depends on: weights, optimizers, the number of the step.
+/// What is trained, with everything that its next step depends on: weights, optimizers, the number of the
+/// step.
 pub trait TrainStep: Sized {
     /// What one step sees.
     type Batch;
@@ -28,8 +29,8 @@ pub trait Hooks<S: TrainStep> {
     /// Whether losses are due to be read after so many steps. After the last step they are read in any case.
     fn is_due(&self, steps_done: u64) -> bool;
 
-    /// Reads the losses of all steps since the last reading from the device, each with its number counted from 1, and
-    /// closes the interval of `data_wait`. The last reading of a run may come without losses.
+    /// Reads the losses of all steps since the last reading from the device, each with its number counted
+    /// from 1, and closes the interval of `data_wait`. The last reading of a run may come without losses.
     fn read(
         &mut self,
         state: &S,
@@ -50,7 +51,8 @@ pub trait Hooks<S: TrainStep> {
 
 /// Trains from step `steps.start` to step `steps.end`, or until the hooks stop it or run out of batches.
 ///
-/// Nothing is read from the device between two readings that the hooks ask for, so that it is never waited for.
+/// Nothing is read from the device between two readings that the hooks ask for, so that it is never waited
+/// for.
 ///
 /// # Errors
 /// Those of the hooks.
@@ -80,8 +82,8 @@ pub fn training_loop<S: TrainStep, H: Hooks<S>>(
 
 /// Time spent on steps, and how much of it went by before a batch was there.
 ///
-/// An interval begins with the wait for its first batch and ends when the losses of its steps have been read from the
-/// device; samples, validation and checkpoints lie between intervals.
+/// An interval begins with the wait for its first batch and ends when the losses of its steps have been read
+/// from the device; samples, validation and checkpoints lie between intervals.
 #[derive(Debug, Default)]
 pub struct DataWait {
     /// When the current interval began.
@@ -102,7 +104,8 @@ impl DataWait {
         item
     }
 
-    /// Ends the interval and returns the percentage of it that was waiting, 0 to 100; 0 for an interval without steps.
+    /// Ends the interval and returns the percentage of it that was waiting, 0 to 100; 0 for an interval
+    /// without steps.
     pub fn end_interval(&mut self) -> f32 {
         let elapsed = self.start.take().map_or(Duration::ZERO, |start| start.elapsed());
         let waited = std::mem::take(&mut self.waited);

@@ -1,48 +1,39 @@
-//! How good the network is on pictures that it does not learn from, beside fills that need no network.
+//! Validation: scores on pictures that are not trained on, beside fills without a network.
 
 use std::sync::Arc;
 
 use context_encoder_data::{Purpose, Skipped, pixel, rng_for};
 use context_encoder_eval::{BorderMean, Scores, image_grid};
 use context_encoder_inpaint::{Fill, Harmonic};
-use context_encoder_mask::{Mask, MaskGenerator};
+use context_encoder_mask::Mask;
 use image::{Rgb, RgbImage};
 use serde::Serialize;
 
 use crate::{
     TrainError,
     dataset::Dataset,
-    recipe::{Asked, Recipe},
+    task::{BatchSpec, LossRegion},
 };
 
-/// Samples on a sheet.
-const SHEET_SAMPLES: usize = 8;
+/// Samples in an image grid.
+const SAMPLES: usize = 8;
 
 /// The seed of validation crops and masks: fixed, so that runs can be compared.
 const VALIDATION_SEED: u64 = 0;
 
-/// Pictures and masks of the validation part, the same in every run.
+/// Pictures and masks of the validation split, the same in every run.
 pub(crate) struct ValidationSet {
     pictures: Vec<RgbImage>,
     masks: Vec<Mask>,
-    asked: Asked,
-    /// What stands for hidden pixels on a sheet.
+    loss_region: LossRegion,
+    /// Color of hidden pixels in an image grid.
     hole: Rgb<u8>,
     /// Fills without a network give the same result every time: measured once.
-    baselines: Vec<ValidationEntry>,
+    baselines: Vec<(String, Scores)>,
 }
 
-/// Mean scores of one fill over the pixels of the validation pictures that are asked of the network: the hidden ones,
-/// or all where it is trained on whole pictures.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ValidationEntry {
-    /// The fill's name.
-    pub name: String,
-    /// Its scores.
-    pub scores: Scores,
-}
-
-/// What a validation found.
+/// Mean scores over the validation pictures: over their hidden pixels, or all where the loss is over whole
+/// pictures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Validation {
     /// Steps done.
@@ -51,8 +42,9 @@ pub struct Validation {
     pub pictures: usize,
     /// The network.
     pub network: Scores,
-    /// Fills without a network: border mean and harmonic; none where the network is asked for visible pixels too.
-    pub baselines: Vec<ValidationEntry>,
+    /// Fills without a network, by name: border mean and harmonic; none where the loss is over whole
+    /// pictures.
+    pub baselines: Vec<(String, Scores)>,
 }
 
 /// A row of `validation.csv`.
@@ -71,7 +63,7 @@ pub(crate) struct ValidationRow {
 impl Validation {
     pub(crate) fn row(&self) -> ValidationRow {
         let psnr = |name: &str| {
-            self.baselines.iter().find(|entry| entry.name == name).map(|entry| entry.scores.psnr)
+            self.baselines.iter().find(|(other, _)| other == name).map(|(_, scores)| scores.psnr)
         };
         let Scores { l1, l2, psnr: network, ssim, sharpness } = self.network;
         ValidationRow {
@@ -88,50 +80,50 @@ impl Validation {
 }
 
 impl ValidationSet {
-    /// Crops the pictures and draws the masks; both are the same for every run on the same data. Pictures that cannot
-    /// be read are returned beside it, unless the data is strict.
+    /// Crops the pictures and draws the masks; both are the same for every run on the same data. Pictures
+    /// that cannot be read are returned beside it, unless the data is strict.
     pub(crate) fn open(
-        config: &impl Recipe,
         dataset: &Dataset,
-        generator: &dyn MaskGenerator,
+        batch: &BatchSpec,
+        most: usize,
     ) -> Result<(Self, Vec<Skipped>), TrainError> {
-        let (mut pictures, mut masks, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pictures, mut masks, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         let source = &dataset.validation;
         for index in 0..source.len() {
-            if pictures.len() == config.course().validation_pictures {
+            if pictures.len() == most {
                 break;
             }
             match source.image(0, index) {
                 Ok(picture) => {
-                    let view = dataset.validation_view;
-                    let side = view.size();
+                    let transform = dataset.validation_transform;
+                    let size = transform.size();
                     let draw = |purpose| rng_for(VALIDATION_SEED, purpose, 0, index as u64);
-                    pictures.push(view.apply(&picture, &mut draw(Purpose::Crop)));
-                    masks.push(generator.generate(side, side, &mut draw(Purpose::Mask)));
+                    pictures.push(transform.apply(&picture, &mut draw(Purpose::Crop)));
+                    masks.push(batch.masks.generate(size, size, &mut draw(Purpose::Mask)));
                 }
                 Err(error) if dataset.strict => return Err(error.into()),
-                Err(error) => refused.push(Skipped { name: source.name(index), error: Arc::new(error) }),
+                Err(error) => skipped.push(Skipped { name: source.name(index), error: Arc::new(error) }),
             }
         }
         if pictures.is_empty() {
-            let reason = refused.first().map(ToString::to_string).unwrap_or_default();
+            let reason = skipped.first().map(ToString::to_string).unwrap_or_default();
             return Err(TrainError::config(format!(
-                "none of the {} pictures kept to validate on (every 20th) can be read: {reason}",
+                "none of the {} pictures kept for validation (every 20th) can be read: {reason}",
                 source.len()
             )));
         }
-        let (asked, hole) = (config.asked(), Rgb(config.fill().rgb().map(pixel::to_u8)));
-        let mut set = Self { pictures, masks, asked, hole, baselines: Vec::new() };
-        let fills: &[&dyn Fill] = match asked {
-            Asked::Hidden => &[&BorderMean, &Harmonic],
-            // Of visible pixels, a fill without a network gives back the truth.
-            Asked::Everything => &[],
+        let (loss_region, hole) = (batch.loss_region, Rgb(batch.fill.rgb().map(pixel::to_u8)));
+        let mut set = Self { pictures, masks, loss_region, hole, baselines: Vec::new() };
+        let fills: &[&dyn Fill] = match loss_region {
+            LossRegion::Hidden => &[&BorderMean, &Harmonic],
+            // At visible pixels, a fill without a network gives back the truth.
+            LossRegion::Whole => &[],
         };
         for &fill in fills {
             let scores = set.scores(fill)?;
-            set.baselines.push(ValidationEntry { name: fill.name().to_owned(), scores });
+            set.baselines.push((fill.name().to_owned(), scores));
         }
-        Ok((set, refused))
+        Ok((set, skipped))
     }
 
     pub(crate) fn validate(&self, network: &dyn Fill, step: u64) -> Result<Validation, TrainError> {
@@ -139,9 +131,9 @@ impl ValidationSet {
         Ok(Validation { step, pictures: self.pictures.len(), network, baselines: self.baselines.clone() })
     }
 
-    /// A sheet of the first samples: what the network sees, what it makes of it, what was there.
-    pub(crate) fn sheet(&self, network: &dyn Fill) -> Result<RgbImage, TrainError> {
-        let count = SHEET_SAMPLES.min(self.pictures.len());
+    /// An image grid of the first samples: input, filled, truth.
+    pub(crate) fn samples(&self, network: &dyn Fill) -> Result<RgbImage, TrainError> {
+        let count = SAMPLES.min(self.pictures.len());
         let (pictures, masks) = (&self.pictures[..count], &self.masks[..count]);
         let filled = network.fill_all(pictures, masks)?;
         let columns: Vec<Vec<RgbImage>> = filled
@@ -158,9 +150,9 @@ impl ValidationSet {
         let filled = fill.fill_all(&self.pictures, &self.masks)?;
         let triples = filled.iter().zip(self.pictures.iter().zip(&self.masks));
         let scores: Vec<Scores> = triples
-            .map(|(filled, (truth, mask))| match self.asked {
-                Asked::Hidden => Scores::hidden(filled, truth, mask),
-                Asked::Everything => Scores::between(filled, truth),
+            .map(|(filled, (truth, mask))| match self.loss_region {
+                LossRegion::Hidden => Scores::hidden(filled, truth, mask),
+                LossRegion::Whole => Scores::between(filled, truth),
             })
             .collect();
         Scores::mean(&scores).ok_or_else(|| TrainError::config("there is no picture to validate on"))

@@ -73,8 +73,8 @@ impl AllReduce {
 
     /// Tensors of any devices on one.
     ///
-    /// One thread at a time: between CUDA's devices that is a send on one and a receive on the other, in queues of their
-    /// own, and two that cross would wait for each other.
+    /// One thread at a time: between CUDA's devices that is a send on one and a receive on the other, in
+    /// queues of their own, and two that cross would wait for each other.
     fn fetch(&self, tensors: impl Iterator<Item = Tensor<1>>, device: &Device) -> Vec<Tensor<1>> {
         let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         tensors.map(|tensor| tensor.to_device(device)).collect()
@@ -91,7 +91,8 @@ impl AllReduce {
     }
 }
 
-/// A rank of data-parallel training: one of several threads that each train a replica on their part of every batch.
+/// A rank of data-parallel training: one of several threads that each train a replica on their part of every
+/// batch.
 ///
 /// All ranks ask for the same means in the same order, each in its own thread.
 #[derive(Clone)]
@@ -118,11 +119,11 @@ impl Rank {
         self.count
     }
 
-    /// The means of what all ranks give, on this one's device: the same to the last bit for all of them, since each
-    /// number is added up in order of rank.
+    /// The means of what all ranks give, on this one's device: the same to the last bit for all of them,
+    /// since each number is added up in order of rank.
     ///
-    /// Each rank adds up some of the pieces and fetches the others' sums, so that each number travels to one device and
-    /// from there to all (reduce-scatter and all-gather).
+    /// Each rank adds up some of the pieces and fetches the others' sums, so that each number travels to one
+    /// device and from there to all (reduce-scatter and all-gather).
     ///
     /// # Shapes
     /// - input and output: each `[numbers]`, without gradients, as many for every rank
@@ -174,8 +175,8 @@ impl Piece {
     }
 }
 
-/// Tensors of these lengths in pieces of at most an equal part of all numbers, in order, each for the rank that has least
-/// to do so far.
+/// Tensors of these lengths in pieces of at most an equal part of all numbers, in order, each for the rank
+/// that has least to do so far.
 fn pieces(lengths: &[usize], ranks: usize) -> Vec<Piece> {
     let most = lengths.iter().sum::<usize>().div_ceil(ranks).max(1);
     let (mut pieces, mut loads) = (Vec::new(), vec![0; ranks]);

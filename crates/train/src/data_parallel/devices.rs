@@ -10,8 +10,8 @@ const FEWEST: usize = 2;
 
 /// The devices of a run: one, or several that split every batch equally (data parallelism).
 ///
-/// Several may be of different kinds, and one may be named more than once: two replicas on one processor share its
-/// cores.
+/// Several may be of different kinds, and one may be named more than once: two replicas on one processor
+/// share its cores.
 ///
 /// ```
 /// use burn::tensor::Device;

@@ -1,4 +1,4 @@
-//! The folder of a run: who may write in it, and where each file goes.
+//! The folder of a run: its lock, and where each file goes.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -9,7 +9,10 @@ use context_encoder_eval::image_grid;
 use context_encoder_files::atomic_write;
 use image::RgbImage;
 
-use crate::{TrainError, bundle, journal::Journal, overrides, recipe::Recipe};
+use serde::Serialize;
+
+use super::header::previous;
+use crate::{TrainError, csv_log::CsvLog, overrides};
 
 /// Names inside a run's folder.
 const CONFIG: &str = "config.toml";
@@ -22,19 +25,20 @@ const WEIGHTS: &str = "model.safetensors";
 
 /// An open folder of a run.
 pub(crate) struct RunFolder {
-    pub(crate) log: Journal,
-    pub(crate) validation: Journal,
+    pub(crate) log: CsvLog,
+    pub(crate) validation: CsvLog,
     pub(crate) checkpoint: PathBuf,
     pub(crate) weights: PathBuf,
-    pub(crate) sheets: Vec<PathBuf>,
-    samples: PathBuf,
-    /// Held for the run; the system lets go of it however the program ends.
+    /// Image grids that were written, the newest last.
+    pub(crate) samples: Vec<PathBuf>,
+    samples_folder: PathBuf,
+    /// Held for the run; the system releases it however the program ends.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Whether something would be lost if a new run began in this folder. A run that was stopped before its first
-    /// checkpoint left nothing to lose.
+    /// Whether something would be lost if a new run began in this folder. A run that was stopped before its
+    /// first checkpoint left nothing to lose.
     pub(crate) fn holds_a_run(folder: &Path) -> bool {
         Self::newest_checkpoint(folder).exists() || Self::weights(folder).exists()
     }
@@ -51,33 +55,29 @@ impl RunFolder {
         (written(&weights)? >= written(&Self::newest_checkpoint(folder))?).then_some(weights)
     }
 
-    /// The checkpoint to continue from.
+    /// The checkpoint to resume from: the newest, or the one before it when a run was killed between two
+    /// renamings.
     pub(crate) fn newest_checkpoint(folder: &Path) -> PathBuf {
-        bundle::newest(&folder.join(CHECKPOINT))
+        let path = folder.join(CHECKPOINT);
+        let previous = previous(&path);
+        if !path.exists() && previous.exists() { previous } else { path }
     }
 
     /// Makes the folder, or opens it at `step`.
-    pub(crate) fn open(folder: &Path, config: &impl Recipe, step: u64) -> Result<Self, TrainError> {
+    pub(crate) fn open(folder: &Path, config: &impl Serialize, step: u64) -> Result<Self, TrainError> {
         let samples = folder.join(SAMPLES);
-        fs::create_dir_all(&samples).map_err(|source| TrainError::Io {
-            action: "create",
-            path: samples.clone(),
-            source,
-        })?;
+        fs::create_dir_all(&samples).map_err(TrainError::io("create", &samples))?;
         let lock = lock(folder)?;
         let path = folder.join(CONFIG);
-        atomic_write(&path, overrides::to_toml(config)?.as_bytes()).map_err(|source| TrainError::Io {
-            action: "write",
-            path,
-            source,
-        })?;
+        let text = overrides::to_toml(config)?;
+        atomic_write(&path, text.as_bytes()).map_err(TrainError::io("write", &path))?;
         Ok(Self {
-            log: Journal::open(&folder.join(LOG), step)?,
-            validation: Journal::open(&folder.join(VALIDATION), step)?,
+            log: CsvLog::open(&folder.join(LOG), step)?,
+            validation: CsvLog::open(&folder.join(VALIDATION), step)?,
             checkpoint: folder.join(CHECKPOINT),
             weights: Self::weights(folder),
-            samples,
-            sheets: Vec::new(),
+            samples_folder: samples,
+            samples: Vec::new(),
             _lock: lock,
         })
     }
@@ -87,11 +87,11 @@ impl RunFolder {
         self.weights.parent().is_some_and(|folder| Self::newest_weights(folder).is_some())
     }
 
-    /// Writes the sheet of a step and returns its path.
-    pub(crate) fn write_sheet(&mut self, step: u64, page: &RgbImage) -> Result<PathBuf, TrainError> {
-        let path = self.samples.join(format!("step_{step:06}.png"));
-        image_grid::save(page, &path)?;
-        self.sheets.push(path.clone());
+    /// Writes the samples of a step and returns their path.
+    pub(crate) fn write_samples(&mut self, step: u64, grid: &RgbImage) -> Result<PathBuf, TrainError> {
+        let path = self.samples_folder.join(format!("step_{step:06}.png"));
+        image_grid::save(grid, &path)?;
+        self.samples.push(path.clone());
         Ok(path)
     }
 }
@@ -99,8 +99,8 @@ impl RunFolder {
 /// Keeps other runs out of the folder.
 fn lock(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join(LOCK);
-    let failed = |source| TrainError::Io { action: "lock", path: path.clone(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let failed = TrainError::io("lock", &path);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(&failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(TrainError::InUse { folder: folder.to_owned() }),

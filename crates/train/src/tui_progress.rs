@@ -1,4 +1,4 @@
-//! Progress on Burn's terminal display: curves of every term, and a way to stop.
+//! Progress on Burn's terminal display: curves of every loss, and a way to stop.
 
 use std::{io::Write, path::Path, sync::Arc};
 
@@ -13,42 +13,51 @@ use burn::train::{
 };
 use context_encoder_data::Skipped;
 
-use super::{Pace, Plan, Progress};
-use crate::{StepRecord, Validation};
+use crate::{Plan, Progress, StepRecord, TextProgress, Throughput, Validation};
 
-/// Draws curves of every term in the terminal. `q` opens a menu: `s` stops the run after its step, with a checkpoint;
-/// `k` kills it at once. Ctrl-C does nothing while the display is open.
+/// Draws curves of every loss in the terminal. `q` opens a menu: `s` stops the run after its step, with a
+/// checkpoint; `k` kills it at once. Ctrl-C does nothing while the display is open.
 ///
-/// Pictures that cannot be used are listed on standard error when the display closes.
-pub struct Terminal {
+/// Remarks and pictures that cannot be used are listed on standard error when the display closes.
+pub struct TuiProgress {
     display: TuiMetricsRendererWrapper,
     interrupter: Interrupter,
-    known: Vec<&'static str>,
-    skipped: Vec<String>,
+    registered: Vec<&'static str>,
+    /// Lines for standard error.
+    messages: Vec<String>,
 }
 
-/// Name of the text that shows speed and time left.
-const PACE: &str = "pace";
+/// Name of the text that shows throughput and time left.
+const THROUGHPUT: &str = "throughput";
 
-impl Default for Terminal {
+impl Default for TuiProgress {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Terminal {
+impl TuiProgress {
     /// Takes over the terminal until the run ends.
     pub fn new() -> Self {
         let interrupter = Interrupter::new();
         let display = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
-        Self { display, interrupter, known: Vec::new(), skipped: Vec::new() }
+        Self { display, interrupter, registered: Vec::new(), messages: Vec::new() }
     }
 
-    /// Announces a metric the first time it is seen.
-    fn announce(&mut self, name: &'static str, attributes: MetricAttributes) -> MetricId {
+    /// The terminal's display when standard output is a terminal, otherwise lines of text on `out`.
+    pub fn or_text(out: impl Write + Send + 'static) -> Box<dyn Progress> {
+        if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+            Box::new(Self::new())
+        } else {
+            Box::new(TextProgress::new(out))
+        }
+    }
+
+    /// Registers a metric the first time it is seen.
+    fn register(&mut self, name: &'static str, attributes: MetricAttributes) -> MetricId {
         let id = MetricId::new(Arc::new(name.to_owned()));
-        if !self.known.contains(&name) {
-            self.known.push(name);
+        if !self.registered.contains(&name) {
+            self.registered.push(name);
             self.display.register_metric(MetricDefinition {
                 metric_id: id.clone(),
                 name: Arc::new(name.to_owned()),
@@ -62,13 +71,13 @@ impl Terminal {
     /// One point of a curve.
     fn point(&mut self, name: &'static str, value: f64, higher_is_better: bool) -> MetricState {
         let id = self
-            .announce(name, MetricAttributes::Numeric(NumericAttributes { unit: None, higher_is_better }));
+            .register(name, MetricAttributes::Numeric(NumericAttributes { unit: None, higher_is_better }));
         let entry = MetricEntry::new(id, SerializedEntry::new(format!("{value:.4}"), value.to_string()));
         MetricState::Numeric(entry, Some(NumericEntry::Value(value)))
     }
 }
 
-impl Progress for Terminal {
+impl Progress for TuiProgress {
     fn begin(&mut self, plan: &Plan) {
         // The display counts items of epochs; to it, the whole run is one.
         let steps = plan.steps as usize;
@@ -76,20 +85,20 @@ impl Progress for Terminal {
         self.display.start_split("train", steps);
     }
 
-    fn steps(&mut self, records: &[StepRecord], pace: &Pace) {
+    fn steps(&mut self, records: &[StepRecord], throughput: &Throughput) {
         for record in records {
             for (name, value) in record.terms() {
                 let point = self.point(name, f64::from(value), false);
                 self.display.update_train(point);
             }
         }
-        let id = self.announce(PACE, MetricAttributes::None);
-        let text = pace.to_string();
+        let id = self.register(THROUGHPUT, MetricAttributes::None);
+        let text = throughput.to_string();
         self.display.update_train(MetricState::Generic(MetricEntry::new(
             id,
             SerializedEntry::new(text.clone(), text),
         )));
-        self.display.update_split(pace.step as usize);
+        self.display.update_split(throughput.step as usize);
     }
 
     fn validated(&mut self, validation: &Validation) {
@@ -101,9 +110,13 @@ impl Progress for Terminal {
         self.display.log_event_training("files written".to_owned());
     }
 
+    fn remark(&mut self, remark: &str) {
+        self.messages.push(format!("remark   {remark}"));
+    }
+
     fn skipped(&mut self, picture: &Skipped) {
         self.display.log_event_training("pictures skipped".to_owned());
-        self.skipped.push(picture.to_string());
+        self.messages.push(format!("skipped  {picture}"));
     }
 
     fn end(&mut self) {
@@ -118,11 +131,11 @@ impl Progress for Terminal {
     }
 }
 
-impl Drop for Terminal {
+impl Drop for TuiProgress {
     fn drop(&mut self) {
         // Nothing more can be done where even standard error is closed.
-        for picture in &self.skipped {
-            let _ = writeln!(std::io::stderr(), "skipped  {picture}");
+        for message in &self.messages {
+            let _ = writeln!(std::io::stderr(), "{message}");
         }
     }
 }

@@ -1,0 +1,457 @@
+//! The training step of inpainting.
+
+use std::path::Path;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use context_encoder_data::InpaintingBatch;
+use context_encoder_inpaint::{Blend, Fill, Inpainter};
+use context_encoder_loss::{DiscriminatorLoss, LossMask, Objective, Reconstruction, discriminator_loss};
+use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
+use context_encoder_ops::autocast;
+
+use crate::{
+    Losses, RunSettings, Schedule, TrainConfig, TrainError, TrainStep,
+    checkpoint::{CheckpointReader, CheckpointWriter},
+    data_parallel::Rank,
+    dataset::make_absolute,
+    ema::Ema,
+    optimized_model::OptimizedModel,
+    task::{BatchSpec, LossRegion, Task, Trainer},
+};
+
+/// Names of the networks in a checkpoint.
+const GENERATOR: &str = "generator";
+const DISCRIMINATOR: &str = "discriminator";
+const EMA: &str = "average";
+
+/// Generator and discriminator with their optimizers.
+pub struct InpaintingTrainer {
+    generator: OptimizedModel<Model>,
+    /// Absent when the objective is reconstruction alone.
+    discriminator: Option<OptimizedModel<Discriminator>>,
+    /// Moving average of the generator's weights.
+    ema: Option<Ema>,
+    /// Steps done, and to be done.
+    step: u64,
+    steps: u64,
+    schedule: Schedule,
+    objective: Objective,
+    reconstruction: Reconstruction,
+    /// Ghost batches of batch norm in this rank's part of a batch.
+    ghost_batches: usize,
+    precision: Precision,
+    /// Among several devices.
+    rank: Option<Rank>,
+}
+
+impl InpaintingTrainer {
+    /// Fresh networks; `device` computes gradients (it is turned to autodiff).
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] when the architecture cannot be built.
+    pub fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        let device = device.clone().without_autodiff().autodiff();
+        let RunSettings { seed, steps, precision, .. } = config.run;
+        let model = config.model.init_seeded(seed, &device)?;
+        let discriminator = if config.objective.is_adversarial() {
+            let discriminator = Discriminator::new(&config.model, seed, &device)?;
+            Some(OptimizedModel::new(discriminator, config.discriminator_lr, precision))
+        } else {
+            None
+        };
+        Ok(Self {
+            ema: (config.ema_decay > 0.0).then(|| Ema::new(&model, config.ema_decay)),
+            generator: OptimizedModel::new(model, config.generator_lr, precision),
+            discriminator,
+            step: 0,
+            steps,
+            schedule: config.schedule,
+            objective: config.objective,
+            reconstruction: config.reconstruction,
+            ghost_batches: config.ghost_batches.max(1),
+            precision,
+            rank: None,
+        })
+    }
+
+    /// Takes the generator's initial weights, and those of the moving average, from a file.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] when the file cannot be used, [`TrainError::Config`] when its network is
+    /// another.
+    fn init_from(mut self, weights: &Path, device: &Device) -> Result<Self, TrainError> {
+        let old = &self.generator.network;
+        let model = Model::load(weights, &device.clone().without_autodiff().autodiff())?;
+        if model.config() != old.config() {
+            return Err(TrainError::config(format!(
+                "init_from: {} holds another network ({:?}) than `model` describes ({:?}); make them alike",
+                weights.display(),
+                model.config(),
+                old.config()
+            )));
+        }
+        self.ema = self.ema.map(|ema| ema.restart(&model));
+        self.generator.network = model;
+        Ok(self)
+    }
+
+    /// The generator to use: the moving average where there is one, otherwise the network as it stands.
+    pub fn model(&self) -> &Model {
+        self.ema.as_ref().map_or(&self.generator.network, |ema| &ema.network)
+    }
+
+    /// The discriminator as it stands, when there is one.
+    pub fn discriminator(&self) -> Option<&Discriminator> {
+        self.discriminator.as_ref().map(|discriminator| &discriminator.network)
+    }
+
+    /// One adversarial training step (paper, section 3.2): the discriminator is trained to tell true patches
+    /// from predictions, then the generator is trained on the truth and on the updated discriminator.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`; `masks`: `[batch, 1, size, size]`, 1 = hidden; both
+    ///   on the trainer's autodiff device
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use context_encoder_data::InpaintingBatch;
+    /// use context_encoder_train::{InpaintingTrainer, TrainConfig};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let mut config = TrainConfig::default();
+    /// config.model = config.model.with_size(64).with_width(2);
+    /// let batch = InpaintingBatch {
+    ///     images: Tensor::ones([2, 3, 64, 64], &device),
+    ///     masks: Tensor::zeros([2, 1, 64, 64], &device).slice_fill([0..2, 0..1, 16..48, 16..48], 1.0),
+    ///     names: vec!["a".into(), "b".into()],
+    /// };
+    /// let (trainer, first) = InpaintingTrainer::new(&config, &device)?.step(&batch);
+    /// let (_, second) = trainer.step(&batch);
+    /// assert!(second.generator.total.into_scalar::<f32>() < first.generator.total.into_scalar::<f32>());
+    /// # Ok::<(), context_encoder_train::TrainError>(())
+    /// ```
+    pub fn step(self, batch: &InpaintingBatch) -> (Self, Losses) {
+        autocast(self.precision.dtype(), || self.step_inner(batch))
+    }
+
+    fn step_inner(self, batch: &InpaintingBatch) -> (Self, Losses) {
+        let (rank, ghost_batches) = (self.rank.as_ref(), self.ghost_batches);
+        let lr_scale = self.schedule.factor(self.step, self.steps);
+
+        // Hide and predict.
+        let model = &self.generator.network;
+        let truth = model.target(batch.images.clone()); // [batch, 3, predicted, predicted]
+        let hidden = model.target(batch.masks.clone()); // [batch, 1, predicted, predicted], 1 = hidden
+        let loss_mask = match model.config().prediction {
+            Prediction::Centre => LossMask::Overlapping(hidden),
+            _ => hidden_pixels(hidden, rank),
+        };
+        let prediction =
+            model.forward_ghost_batches(batch.images.clone(), batch.masks.clone(), ghost_batches); // [batch, 3, predicted, predicted]
+
+        // Discriminator step on the detached prediction.
+        let (discriminator, discriminator_loss) = match self.discriminator {
+            Some(discriminator) => {
+                let patches = [truth.clone(), prediction.clone().detach()];
+                let (discriminator, loss) =
+                    discriminator_step(discriminator, lr_scale, patches, ghost_batches, rank);
+                (Some(discriminator), Some(loss))
+            }
+            None => (None, None),
+        };
+
+        // Generator step on the joint loss.
+        let logits = |patches: Tensor<4>| match &discriminator {
+            Some(discriminator) => discriminator_logits(&discriminator.network, patches, ghost_batches), /* [batch] */
+            None => unreachable!("an objective without discriminator asks for no logits"),
+        };
+        let loss = self.objective.generator_loss(&self.reconstruction, prediction, truth, loss_mask, logits);
+        let losses = Losses::detached(&loss, discriminator_loss);
+        let generator = self.generator.optimizer_step(&loss.total, lr_scale, rank);
+
+        // What is not trained by gradients: batch norm's running statistics and the moving average.
+        let generator = generator.sync_batch_norm_stats(rank);
+        let discriminator = discriminator.map(|discriminator| discriminator.sync_batch_norm_stats(rank));
+        let ema = self.ema.map(|ema| ema.update(&generator.network, self.step));
+        (Self { generator, discriminator, ema, step: self.step + 1, ..self }, losses)
+    }
+}
+
+/// The discriminator's step on true patches and on predictions that carry no gradient, each
+/// `[batch, 3, predicted, predicted]`.
+fn discriminator_step(
+    discriminator: OptimizedModel<Discriminator>,
+    lr_scale: f64,
+    patches: [Tensor<4>; 2],
+    ghost_batches: usize,
+    rank: Option<&Rank>,
+) -> (OptimizedModel<Discriminator>, DiscriminatorLoss) {
+    // One pass, but each half is normalized by its own statistics, as in two.
+    let [real, fake] = discriminator.network.forward_each(patches, ghost_batches); // [batch] each
+    let loss = discriminator_loss(real, fake);
+    let detached = DiscriminatorLoss {
+        real: loss.real.clone().detach(),
+        fake: loss.fake.clone().detach(),
+        total: loss.total.clone().detach(),
+    };
+    (discriminator.optimizer_step(&loss.total, lr_scale, rank), detached)
+}
+
+/// The discriminator's logits `[batch]` of patches `[batch, 3, predicted, predicted]`, with gradients for the
+/// patches but none for its own weights, which the generator's step leaves as they are.
+fn discriminator_logits(
+    discriminator: &Discriminator,
+    patches: Tensor<4>,
+    ghost_batches: usize,
+) -> Tensor<1> {
+    discriminator.clone().no_grad().forward_ghost_batches(patches, ghost_batches)
+}
+
+/// The pixels that the loss is over, by their masks `[batch, 1, height, width]`, 1 = hidden; with several
+/// ranks the loss is divided by the hidden pixels of the whole batch.
+pub(crate) fn hidden_pixels(masks: Tensor<4>, rank: Option<&Rank>) -> LossMask {
+    match rank {
+        None => LossMask::Hidden(masks),
+        Some(rank) => {
+            let hidden = rank.mean(vec![masks.clone().inner().sum()]).swap_remove(0);
+            LossMask::HiddenShard { masks, mean_hidden: Tensor::from_inner(hidden) }
+        }
+    }
+}
+
+impl TrainStep for InpaintingTrainer {
+    type Batch = InpaintingBatch;
+    type Losses = Losses;
+
+    fn step(self, batch: InpaintingBatch) -> (Self, Losses) {
+        self.step(&batch)
+    }
+}
+
+impl Trainer for InpaintingTrainer {
+    type Config = TrainConfig;
+
+    fn new(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        Self::new(config, device)
+    }
+
+    fn start(config: &TrainConfig, device: &Device) -> Result<Self, TrainError> {
+        let trainer = Self::new(config, device)?;
+        match &config.init_from {
+            Some(weights) => trainer.init_from(weights, device),
+            None => Ok(trainer),
+        }
+    }
+
+    fn set(&mut self, config: &TrainConfig) {
+        let RunSettings { steps, precision, .. } = config.run;
+        (self.steps, self.precision) = (steps, precision);
+        self.generator.set(config.generator_lr, precision);
+        if let Some(discriminator) = &mut self.discriminator {
+            discriminator.set(config.discriminator_lr, precision);
+        }
+    }
+
+    fn join(self, rank: Rank) -> Self {
+        // The first rank is the one that is saved.
+        let ema = self.ema.filter(|_| rank.index() == 0);
+        let ghost_batches = (self.ghost_batches / rank.count()).max(1);
+        Self { ema, ghost_batches, rank: Some(rank), ..self }
+    }
+
+    fn parameter_count(&self) -> usize {
+        parameter_count(self.model())
+    }
+
+    fn filler(&self, device: &Device) -> Box<dyn Fill> {
+        // Unblended: what the network itself predicts.
+        Box::new(Inpainter::new(self.model(), device).with_blend(Blend::None))
+    }
+
+    fn save_weights(&self, options: &SaveOptions, path: &Path) -> Result<(), TrainError> {
+        Ok(self.model().valid().save_with(options, path)?)
+    }
+
+    fn write(&self, writer: &mut CheckpointWriter<'_>) -> Result<(), TrainError> {
+        writer.model(GENERATOR, &self.generator)?;
+        if let Some(discriminator) = &self.discriminator {
+            writer.model(DISCRIMINATOR, discriminator)?;
+        }
+        if let Some(ema) = &self.ema {
+            writer.network(EMA, &ema.network)?;
+        }
+        Ok(())
+    }
+
+    fn read(self, reader: &mut CheckpointReader<'_>) -> Result<Self, TrainError> {
+        let Self { generator, discriminator, mut ema, .. } = self;
+        let generator = reader.model(GENERATOR, generator)?;
+        let discriminator =
+            discriminator.map(|discriminator| reader.model(DISCRIMINATOR, discriminator)).transpose()?;
+        if let Some(ema) = &mut ema {
+            reader.network(EMA, &mut ema.network)?;
+        }
+        Ok(Self { generator, discriminator, ema, step: reader.step(), ..self })
+    }
+}
+
+impl Task for TrainConfig {
+    type Trainer = InpaintingTrainer;
+
+    const CHECKPOINT_KEY: &'static str = "context-encoder.checkpoint";
+
+    const LEARNING_RATES: &'static [&'static str] = &["generator_lr", "discriminator_lr"];
+
+    fn run(&self) -> &RunSettings {
+        &self.run
+    }
+
+    fn run_mut(&mut self) -> &mut RunSettings {
+        &mut self.run
+    }
+
+    fn ghost_batches(&self) -> usize {
+        self.ghost_batches
+    }
+
+    fn batch_spec(&self) -> Result<BatchSpec, TrainError> {
+        Ok(BatchSpec {
+            size: self.model.size,
+            fill: self.model.fill,
+            masks: self.masks.build()?.into(),
+            masks_description: self.masks.to_string(),
+            mask_sharing: self.mask_sharing,
+            loss_region: LossRegion::Hidden,
+        })
+    }
+
+    fn make_paths_absolute(&mut self) {
+        self.run.data.make_paths_absolute();
+        self.init_from.iter_mut().for_each(make_absolute);
+    }
+
+    fn validate(&self) -> Result<(), TrainError> {
+        Self::validate(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::{optim::GradientsParams, tensor::TensorData};
+    use context_encoder_mask::MaskKind;
+
+    use super::*;
+
+    fn config(objective: Objective) -> TrainConfig {
+        let mut config = TrainConfig { objective, ..TrainConfig::default() };
+        config.model = config.model.with_size(64).with_width(4);
+        config
+    }
+
+    fn trainer(objective: Objective) -> InpaintingTrainer {
+        InpaintingTrainer::new(&config(objective), &Device::flex()).expect("usable")
+    }
+
+    /// Four pictures of stripes that differ in width.
+    fn batch(prediction: Prediction) -> InpaintingBatch {
+        let device = Device::flex().autodiff();
+        let pixels: Vec<f32> = (0..4 * 3 * 64 * 64_usize)
+            .map(|i| {
+                let (picture, x) = (i / (3 * 64 * 64), i % 64);
+                if (x / (2 + picture)) % 2 == 0 { 0.7 } else { -0.4 }
+            })
+            .collect();
+        let hole = match prediction {
+            Prediction::Centre => [0..4, 0..1, 16..48, 16..48],
+            _ => [0..4, 0..1, 5..30, 10..35],
+        };
+        InpaintingBatch {
+            images: Tensor::from_data(TensorData::new(pixels, [4, 3, 64, 64]), &device),
+            masks: Tensor::zeros([4, 1, 64, 64], &device).slice_fill(hole, 1.0),
+            names: Vec::new(),
+        }
+    }
+
+    fn value(loss: Tensor<1>) -> f32 {
+        loss.into_scalar()
+    }
+
+    #[test]
+    fn one_batch_is_memorised() {
+        for prediction in [Prediction::Centre, Prediction::Whole] {
+            let mut config = config(Objective::joint());
+            config.model.prediction = prediction;
+            config.masks = MaskKind::Central { overlap: 0 };
+            let batch = batch(prediction);
+            let mut trainer = InpaintingTrainer::new(&config, &Device::flex()).expect("usable");
+            let mut values = Vec::new();
+            for _ in 0..60 {
+                let losses;
+                (trainer, losses) = trainer.step(&batch);
+                values.push(value(losses.generator.reconstruction.expect("joint")));
+            }
+            let (first, last) = (values[0], values[values.len() - 1]);
+            assert!(last < 0.05 * first, "{prediction:?}: {first} to {last}");
+        }
+    }
+
+    #[test]
+    fn objectives_train_what_they_name() {
+        let batch = batch(Prediction::Centre);
+        let (trainer, losses) = trainer(Objective::Reconstruction).step(&batch);
+        assert!(trainer.discriminator().is_none() && losses.discriminator.is_none());
+        assert!(losses.generator.adversarial.is_none());
+        let (trainer, losses) = self::trainer(Objective::Adversarial).step(&batch);
+        assert!(trainer.discriminator().is_some() && losses.generator.reconstruction.is_none());
+        let discriminator = losses.discriminator.expect("adversarial");
+        let sum = value(discriminator.real) + value(discriminator.fake);
+        assert!((value(discriminator.total) - sum).abs() < 1e-6);
+    }
+
+    #[test]
+    fn discriminator_loss_decreases() {
+        let mut trainer = trainer(Objective::joint());
+        let batch = batch(Prediction::Centre);
+        let mut totals = Vec::new();
+        for _ in 0..12 {
+            let losses;
+            (trainer, losses) = trainer.step(&batch);
+            totals.push(value(losses.discriminator.expect("joint").total));
+        }
+        assert!(totals[11] < totals[0], "{totals:?}");
+    }
+
+    #[test]
+    fn generator_step_has_no_gradients_for_the_discriminators_weights() {
+        let trainer = trainer(Objective::joint());
+        let discriminator = trainer.discriminator().expect("joint");
+        let patches = batch(Prediction::Centre).images.slice([0..4, 0..3, 0..32, 0..32]).require_grad();
+        let gradients = discriminator_logits(discriminator, patches.clone(), 1).sum().backward();
+        assert!(patches.grad(&gradients).is_some());
+        assert!(GradientsParams::from_grads(gradients, discriminator).is_empty());
+        let gradients = discriminator.forward(patches).sum().backward();
+        assert!(!GradientsParams::from_grads(gradients, discriminator).is_empty(), "otherwise it has");
+    }
+
+    /// Ten steps against the same with a forward pass for each half.
+    #[test]
+    fn one_discriminator_pass_over_both_halves_equals_two() {
+        let truth = batch(Prediction::Centre).images.slice([0..4, 0..3, 0..32, 0..32]);
+        let prediction = batch(Prediction::Centre).images.slice([0..4, 0..3, 30..62, 17..49]) * 0.5 + 0.1;
+        let fresh = || trainer(Objective::joint()).discriminator.expect("joint");
+        let (mut together, mut apart) = (fresh(), fresh());
+        for step in 0..10 {
+            let losses;
+            (together, losses) =
+                discriminator_step(together, 1.0, [truth.clone(), prediction.clone()], 1, None);
+            let [real, fake] = [&truth, &prediction].map(|half| apart.network.forward(half.clone()));
+            let loss = discriminator_loss(real, fake);
+            apart = apart.optimizer_step(&loss.total, 1.0, None);
+            let (together, apart) = (value(losses.total), value(loss.total));
+            assert!((together - apart).abs() < 1e-4 * apart, "step {step}: {together} is not {apart}");
+        }
+    }
+}
