@@ -66,8 +66,7 @@ impl Discriminator {
     /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as by so many
     /// ranks of data-parallel training.
     ///
-    /// # Shapes
-    /// As for [`forward`](Self::forward).
+    /// Shapes as for [`forward`](Self::forward).
     ///
     /// # Panics
     /// When the batch cannot be divided so.

@@ -5,8 +5,7 @@ use std::{fmt, str::FromStr};
 use burn::{
     module::Module,
     nn::{
-        Initializer, PaddingConfig2d,
-        conv::{Conv2d, Conv2dConfig},
+        conv::Conv2d,
         pool::{MaxPool2d, MaxPool2dConfig},
     },
     tensor::{Device, Tensor},
@@ -16,7 +15,7 @@ use context_encoder_ops::{Activation, ConvGeometry, LocalResponseNorm, max_pool}
 use crate::{
     error::ModelError,
     feature_config::{FeatureModelConfig, Pooling},
-    layer::ConvBlock,
+    layer::{ConvBlock, conv_config},
 };
 
 /// AlexNet's local response normalisation.
@@ -135,14 +134,8 @@ impl FeatureEncoder {
     pub(crate) fn new(config: &FeatureModelConfig, device: &Device) -> Self {
         let [c1, c2, c3, c4, c5] = config.encoder_channels();
         let groups = config.groups;
-        let conv = |channels, ConvGeometry { kernel, stride, padding }, groups| {
-            Conv2dConfig::new(channels, [kernel, kernel])
-                .with_stride([stride, stride])
-                .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
-                .with_groups(groups)
-                .with_initializer(Initializer::Zeros)
-                .init(device)
-        };
+        let conv =
+            |channels, geometry, groups| conv_config(channels, geometry).with_groups(groups).init(device);
         let pool = |channels| Pool::new(config.pooling, channels, device);
         Self {
             conv1: conv([3, c1], CONV1, 1),
@@ -189,11 +182,7 @@ impl FeatureEncoder {
 
     /// Every layer's map in one pass, in the order of [`FeatureLayer::ALL`].
     ///
-    /// # Shapes
-    /// As for [`map_at`](Self::map_at).
-    ///
-    /// # Panics
-    /// As for [`forward`](Self::forward).
+    /// Shapes and panics as for [`map_at`](Self::map_at).
     pub fn maps(&self, mut x: Tensor<4>) -> [Tensor<4>; FeatureLayer::ALL.len()] {
         Self::expect_pictures(&x);
         FeatureLayer::ALL.map(|layer| {
@@ -285,12 +274,7 @@ impl Pool {
             Pooling::Max => {
                 Self::Max(MaxPool2dConfig::new([POOL.kernel; 2]).with_strides([POOL.stride; 2]).init())
             }
-            Pooling::Convolution => Self::Convolution(
-                Conv2dConfig::new([channels, channels], [POOL.kernel; 2])
-                    .with_stride([POOL.stride; 2])
-                    .with_initializer(Initializer::Zeros)
-                    .init(device),
-            ),
+            Pooling::Convolution => Self::Convolution(conv_config([channels, channels], POOL).init(device)),
         }
     }
 

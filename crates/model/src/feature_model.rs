@@ -3,8 +3,8 @@
 use burn::{
     module::Module,
     nn::{
-        Dropout, DropoutConfig, Initializer,
-        conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig},
+        Dropout, DropoutConfig,
+        conv::{Conv2d, ConvTranspose2d},
     },
     tensor::{Device, Tensor},
 };
@@ -16,7 +16,7 @@ use crate::{
     feature_config::FeatureModelConfig,
     feature_encoder::FeatureEncoder,
     init::init_he,
-    layer::{ConvBlock, POINT},
+    layer::{ConvBlock, POINT, conv_config, up_conv_config},
 };
 
 /// Probability that dropout zeroes a value of the channel-wise layer's output, in training.
@@ -69,9 +69,7 @@ impl FeatureModelConfig {
             encoder: FeatureEncoder::new(self, device),
             channel_wise: ChannelWise::new(channels, self.map_side(), device),
             dropout: DropoutConfig::new(DROPOUT).init(),
-            mix: Conv2dConfig::new([channels, channels], [1, 1])
-                .with_initializer(Initializer::Zeros)
-                .init(device),
+            mix: conv_config([channels, channels], POINT).init(device),
             decoder: FeatureDecoder::new(self, device),
         };
         Ok(init_he(model, seed))
@@ -107,8 +105,7 @@ impl FeatureModel {
     /// Predicts from pictures whose hidden part already holds the fill. Dropout acts on autodiff
     /// devices only.
     ///
-    /// # Shapes
-    /// As for [`forward`](Self::forward).
+    /// Shapes as for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         self.predict_through(masked, |map| self.dropout.forward(map))
     }
@@ -174,13 +171,7 @@ impl FeatureDecoder {
         let inputs = std::iter::once(deepest).chain(outputs);
         let layers = inputs
             .zip(outputs)
-            .map(|(input, output)| {
-                ConvTranspose2dConfig::new([input, output], [DOUBLING.kernel; 2])
-                    .with_stride([DOUBLING.stride; 2])
-                    .with_padding([DOUBLING.padding; 2])
-                    .with_initializer(Initializer::Zeros)
-                    .init(device)
-            })
+            .map(|(input, output)| up_conv_config([input, output], DOUBLING).init(device))
             .collect();
         Self { layers, size: config.size }
     }

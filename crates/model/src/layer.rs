@@ -26,26 +26,32 @@ pub(crate) const WHOLE_MAP: ConvGeometry = ConvGeometry::new(4, 1, 0);
 /// 1x1: mixes channels only.
 pub(crate) const POINT: ConvGeometry = ConvGeometry::new(1, 1, 0);
 
-/// A convolution without bias; weights are zero until [`crate::init`] draws them.
-pub(crate) fn conv(channels: [usize; 2], geometry: ConvGeometry, device: &Device) -> Conv2d {
+/// A convolution; weights are zero until [`crate::init`] draws them.
+pub(crate) fn conv_config(channels: [usize; 2], geometry: ConvGeometry) -> Conv2dConfig {
     let ConvGeometry { kernel, stride, padding } = geometry;
     Conv2dConfig::new(channels, [kernel, kernel])
         .with_stride([stride, stride])
         .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
-        .with_bias(false)
         .with_initializer(Initializer::Zeros)
-        .init(device)
 }
 
-/// An up-convolution without bias; weights are zero until [`crate::init`] draws them.
-pub(crate) fn up_conv(channels: [usize; 2], geometry: ConvGeometry, device: &Device) -> ConvTranspose2d {
+/// An up-convolution; weights are zero until [`crate::init`] draws them.
+pub(crate) fn up_conv_config(channels: [usize; 2], geometry: ConvGeometry) -> ConvTranspose2dConfig {
     let ConvGeometry { kernel, stride, padding } = geometry;
     ConvTranspose2dConfig::new(channels, [kernel, kernel])
         .with_stride([stride, stride])
         .with_padding([padding, padding])
-        .with_bias(false)
         .with_initializer(Initializer::Zeros)
-        .init(device)
+}
+
+/// A convolution without bias, for batch norm to follow.
+pub(crate) fn conv(channels: [usize; 2], geometry: ConvGeometry, device: &Device) -> Conv2d {
+    conv_config(channels, geometry).with_bias(false).init(device)
+}
+
+/// An up-convolution without bias, for batch norm to follow.
+pub(crate) fn up_conv(channels: [usize; 2], geometry: ConvGeometry, device: &Device) -> ConvTranspose2d {
+    up_conv_config(channels, geometry).with_bias(false).init(device)
 }
 
 /// Batch norm with PyTorch's defaults (epsilon 1e-5, momentum 0.1).

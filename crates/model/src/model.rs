@@ -98,8 +98,7 @@ impl Model {
     /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as by so many
     /// ranks of data-parallel training. Running statistics take the mean of the ghost batches'.
     ///
-    /// # Shapes
-    /// As for [`forward`](Self::forward).
+    /// Shapes as for [`forward`](Self::forward).
     ///
     /// # Panics
     /// When the batch cannot be divided so.
@@ -115,8 +114,7 @@ impl Model {
 
     /// Predicts from pictures whose hidden part already holds the fill.
     ///
-    /// # Shapes
-    /// As for [`forward`](Self::forward).
+    /// Shapes as for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         self.predict_ghost_batches(masked, GhostBatches::ONE)
     }

@@ -1,9 +1,6 @@
 //! How large a network is.
 
-use burn::{
-    module::{Module, ModuleVisitor, Param},
-    tensor::Tensor,
-};
+use burn::{module::Module, store::ModuleSnapshot};
 
 /// Number of trained parameters of a network: weights, biases, batch-norm scales and shifts.
 ///
@@ -19,32 +16,10 @@ use burn::{
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
 pub fn parameter_count<M: Module>(network: &M) -> usize {
-    let mut counter = Counter::default();
-    network.visit(&mut counter);
-    counter.parameters
-}
-
-#[derive(Default)]
-struct Counter {
-    path: Vec<String>,
-    parameters: usize,
-}
-
-impl ModuleVisitor for Counter {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let statistic = self.path.last().is_some_and(|name| name.starts_with("running_"));
-        if !statistic {
-            self.parameters += param.lazy_shape().num_elements();
-        }
-    }
+    let is_statistic = |name: &str| name.rsplit('.').next().is_some_and(|name| name.starts_with("running_"));
+    let tensors = network.collect(None, None, true).into_iter();
+    let trained = tensors.filter(|tensor| !is_statistic(&tensor.name));
+    trained.map(|tensor| tensor.shape.iter().product::<usize>()).sum()
 }
 
 #[cfg(test)]

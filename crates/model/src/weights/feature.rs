@@ -5,9 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use super::{
-    safetensors::{
-        FEATURE_MODEL_KEY, apply_bytes, configuration, header, other_kind, parse, read, save, tensors,
-    },
+    safetensors::{FEATURE_MODEL_KEY, WeightsFile, save},
     save_options::SaveOptions,
     state_dict::load_state_dict,
 };
@@ -20,8 +18,7 @@ const ENCODER: &str = "encoder.";
 const PARTS: [&str; 8] = ["conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5"];
 
 impl FeatureModel {
-    /// Writes weights and configuration to a safetensors file, aside first and then renamed, so
-    /// that the file is complete or absent.
+    /// Writes weights and configuration to a safetensors file, atomically.
     ///
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
@@ -30,19 +27,6 @@ impl FeatureModel {
     }
 
     /// As [`save`](Self::save), in another precision, or with a record of how the weights were trained.
-    ///
-    /// ```
-    /// use burn::tensor::Device;
-    /// use context_encoder_model::{FeatureModel, FeatureModelConfig, SaveOptions, TrainingRecord};
-    ///
-    /// let (device, folder) = (Device::flex(), tempfile::tempdir()?);
-    /// let path = folder.path().join("features.safetensors");
-    /// let model = FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device)?;
-    /// let options = SaveOptions::default().with_precision("f16".parse()?).with_record(TrainingRecord::default());
-    /// model.save_with(&options, &path)?;
-    /// assert_eq!(FeatureModel::load(&path, &device)?.config(), model.config());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     ///
     /// # Errors
     /// As for [`Model::save_with`](crate::Model::save_with).
@@ -55,18 +39,16 @@ impl FeatureModel {
     /// # Errors
     /// As for [`Model::load`](crate::Model::load).
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        let bytes = read(path)?;
-        let config: FeatureModelConfig = configuration(&bytes, FEATURE_MODEL_KEY, path)?;
+        let file = WeightsFile::read(path.as_ref())?;
+        let config: FeatureModelConfig = file.configuration(FEATURE_MODEL_KEY)?;
         let mut model = config.init(device)?;
-        apply_bytes(&mut model, bytes, path)?;
+        file.load_into(&mut model)?;
         Ok(model)
     }
 }
 
 impl FeatureEncoder {
-    /// Writes the encoder alone, and the configuration it came with, to a safetensors file, aside first and then
-    /// renamed.
+    /// Writes the encoder alone, and the configuration it came with, to a safetensors file, atomically.
     ///
     /// # Errors
     /// As for [`Model::save_with`](crate::Model::save_with).
@@ -92,10 +74,10 @@ impl FeatureEncoder {
     /// As for [`FeatureModelConfig::load_encoder`]; [`ModelError::NotWeights`] also when the file has no header of ours.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let bytes = read(path)?;
-        let config: FeatureModelConfig = configuration(&bytes, FEATURE_MODEL_KEY, path)?;
+        let file = WeightsFile::read(path)?;
+        let config: FeatureModelConfig = file.configuration(FEATURE_MODEL_KEY)?;
         config.validate()?;
-        load_tensors(&config, bytes, path, device)
+        load_tensors(&config, file, path, device)
     }
 }
 
@@ -129,37 +111,34 @@ impl FeatureModelConfig {
     ) -> Result<FeatureEncoder, ModelError> {
         self.validate()?;
         let path = path.as_ref();
-        let bytes = read(path)?;
-        let refuse = |reason| Err(ModelError::NotWeights { path: path.to_owned(), reason });
-        match header(&bytes, FEATURE_MODEL_KEY, path)? {
-            Some(text) => {
-                // The one choice that tensors do not show.
-                let written: Self = parse(&text, path)?;
-                if written.local_response_norm != self.local_response_norm {
-                    let (theirs, ours) = (written.local_response_norm, self.local_response_norm);
-                    return refuse(format!(
-                        "it was trained with local_response_norm = {theirs}, and {ours} is asked for; ask for {theirs}"
-                    ));
-                }
+        let file = WeightsFile::read(path)?;
+        match file.header::<Self>(FEATURE_MODEL_KEY)? {
+            // The one choice that tensors do not show.
+            Some(written) if written.local_response_norm != self.local_response_norm => {
+                let (theirs, ours) = (written.local_response_norm, self.local_response_norm);
+                return Err(file.unusable(format!(
+                    "it was trained with local_response_norm = {theirs}, and {ours} is asked for; ask for {theirs}"
+                )));
             }
+            Some(_) => {}
             None => {
-                if let Some(kind) = other_kind(&bytes, FEATURE_MODEL_KEY, path)? {
-                    return refuse(format!("it has no feature encoder{kind}"));
+                if let Some(kind) = file.other_kind(FEATURE_MODEL_KEY)? {
+                    return Err(file.unusable(format!("it has no feature encoder{kind}")));
                 }
             }
         }
-        load_tensors(self, bytes, path, device)
+        load_tensors(self, file, path, device)
     }
 }
 
 /// An encoder with a file's weights, all of them or none.
 fn load_tensors(
     config: &FeatureModelConfig,
-    bytes: Vec<u8>,
+    file: WeightsFile<'_>,
     path: &Path,
     device: &Device,
 ) -> Result<FeatureEncoder, ModelError> {
-    let all = tensors(bytes, path)?;
+    let all = file.tensors()?;
     let prefix = if all.iter().any(|tensor| is_part(&tensor.name, ENCODER)) { ENCODER } else { "" };
     let own = all.into_iter().filter(|tensor| is_part(&tensor.name, prefix));
     let own = own.map(|mut tensor| {

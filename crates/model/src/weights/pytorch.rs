@@ -1,7 +1,7 @@
 //! PyTorch checkpoints in the layout of the public ports: one `nn.Sequential` named `main`, whose
 //! index counts every layer, activations included (`main.0.weight`, `main.3.running_var`, ...).
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use burn::{
     module::Module,
@@ -70,23 +70,21 @@ impl Model {
             let reason = "its outputs correct a smooth fill, which the ports do not add";
             return Err(ModelError::NotForPorts { path: path.to_owned(), reason });
         }
-        let failed =
-            |source: std::io::Error| ModelError::Io { action: "write", path: path.to_owned(), source };
+        let failed = |source: io::Error| ModelError::Io { action: "write", path: path.to_owned(), source };
         let layers = generator_layers(self.config());
         // In inference, so that batch norm's statistics include the last training step.
         let tensors = self.valid().collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
-        let tensors =
-            tensors.into_iter().map(|tensor| contents(&tensor, port_name(&tensor.name, &layers, "")));
-        let tensors: Vec<Contents> = tensors.collect::<Result<_, _>>().map_err(failed)?;
-        let views: Result<Vec<_>, _> = tensors
-            .iter()
-            .map(|Contents { name, shape, bytes }| {
-                TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
-            })
-            .collect();
+        let bytes: Result<Vec<_>, _> = tensors.iter().map(NamedTensor::to_bytes).collect();
+        let bytes = bytes.map_err(|error| failed(io::Error::other(error.to_string())))?;
+        let view = |(tensor, bytes): (&NamedTensor, _)| {
+            let name = port_name(&tensor.name, &layers, "");
+            TensorView::new(Dtype::F32, tensor.shape.to_vec(), bytes).map(|view| (name, view))
+        };
+        let views: Result<Vec<_>, _> =
+            tensors.iter().zip(bytes.iter().map(|bytes| &bytes[..])).map(view).collect();
         views
             .and_then(|views| safetensors::serialize(views, None))
-            .map_err(std::io::Error::other)
+            .map_err(io::Error::other)
             .and_then(|bytes| atomic_write(path, &bytes))
             .map_err(failed)
     }
@@ -220,18 +218,6 @@ fn port_name(ours: &str, layers: &Layers, prefix: &str) -> String {
             Some(format!("{prefix}{SEQUENTIAL}{index}.{parameter}"))
         })
         .unwrap_or_else(|| ours.to_owned())
-}
-
-/// A tensor of 32-bit numbers.
-struct Contents {
-    name: String,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-fn contents(tensor: &NamedTensor, name: String) -> std::io::Result<Contents> {
-    let bytes = tensor.to_bytes().map_err(|error| std::io::Error::other(error.to_string()))?;
-    Ok(Contents { name, shape: tensor.shape.to_vec(), bytes: bytes.to_vec() })
 }
 
 #[cfg(test)]

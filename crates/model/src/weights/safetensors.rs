@@ -29,8 +29,7 @@ pub(super) const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
 const TRAINING_KEY: &str = "context-encoder.training";
 
 impl Model {
-    /// Writes weights and configuration to a safetensors file, aside first and then renamed, so
-    /// that the file is complete or absent.
+    /// Writes weights and configuration to a safetensors file, atomically.
     ///
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
@@ -82,8 +81,7 @@ impl Model {
     /// safetensors file or carries no configuration, [`ModelError::Mismatch`] when its tensors are
     /// not those of the configuration.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        Self::from_bytes(read(path)?, path, device)
+        Self::from_file(WeightsFile::read(path.as_ref())?, device)
     }
 
     /// Reads a network from the bytes of a weights file; `origin` names them in errors.
@@ -91,17 +89,20 @@ impl Model {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn from_bytes(bytes: Vec<u8>, origin: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
-        let origin = origin.as_ref();
-        let config: ModelConfig = configuration(&bytes, MODEL_KEY, origin)?;
+        Self::from_file(WeightsFile { bytes, path: origin.as_ref() }, device)
+    }
+
+    fn from_file(file: WeightsFile<'_>, device: &Device) -> Result<Self, ModelError> {
+        let config: ModelConfig = file.configuration(MODEL_KEY)?;
         let mut model = config.init(device)?;
-        apply_bytes(&mut model, bytes, origin)?;
+        file.load_into(&mut model)?;
         Ok(model)
     }
 }
 
 impl Discriminator {
-    /// Writes the weights to a safetensors file, complete or absent; `config` is the configuration
-    /// of the model that the discriminator belongs to.
+    /// Writes the weights to a safetensors file, atomically; `config` is the configuration of the model that the
+    /// discriminator belongs to.
     ///
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
@@ -114,11 +115,10 @@ impl Discriminator {
     /// # Errors
     /// As for [`Model::load`].
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        let bytes = read(path)?;
-        let config: ModelConfig = configuration(&bytes, MODEL_KEY, path)?;
+        let file = WeightsFile::read(path.as_ref())?;
+        let config: ModelConfig = file.configuration(MODEL_KEY)?;
         let mut discriminator = Self::new(&config, 0, device)?;
-        apply_bytes(&mut discriminator, bytes, path)?;
+        file.load_into(&mut discriminator)?;
         Ok(discriminator)
     }
 }
@@ -130,9 +130,7 @@ impl TrainingRecord {
     /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no
     /// safetensors file or its record is damaged.
     pub fn load(path: impl AsRef<Path>) -> Result<Option<Self>, ModelError> {
-        let path = path.as_ref();
-        let Some(text) = header(&read(path)?, TRAINING_KEY, path)? else { return Ok(None) };
-        parse(&text, path).map(Some)
+        WeightsFile::read(path.as_ref())?.header(TRAINING_KEY)
     }
 }
 
@@ -164,70 +162,85 @@ pub(super) fn save<M: Module, C: Serialize>(
     module.save_into(&mut store).map_err(|error| failed(error.to_string()))
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
+/// The bytes of a safetensors file, and where they came from.
+pub(super) struct WeightsFile<'a> {
+    bytes: Vec<u8>,
+    path: &'a Path,
 }
 
-/// The header entry under `key`, if there is one.
-pub(super) fn header(bytes: &[u8], key: &str, path: &Path) -> Result<Option<String>, ModelError> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| ModelError::NotWeights {
-        path: path.to_owned(),
-        reason: format!("it is damaged, cut short or of another format ({error}); PyTorch files are read by `load_pytorch`"),
-    })?;
-    Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(key).cloned()))
-}
-
-/// The configuration under `key`, of the kind of network that is asked for.
-pub(super) fn configuration<C: DeserializeOwned>(
-    bytes: &[u8],
-    key: &str,
-    path: &Path,
-) -> Result<C, ModelError> {
-    if let Some(text) = header(bytes, key, path)? {
-        return parse(&text, path);
+impl<'a> WeightsFile<'a> {
+    pub(super) fn read(path: &'a Path) -> Result<Self, ModelError> {
+        let bytes = fs::read(path);
+        let bytes =
+            bytes.map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })?;
+        Ok(Self { bytes, path })
     }
-    let mut reason = format!("its header has no `{key}`");
-    reason += match other_kind(bytes, key, path)? {
-        Some(kind) => kind,
-        None => ", so the architecture is unknown; it was not written for this kind of network",
-    };
-    Err(ModelError::NotWeights { path: path.to_owned(), reason })
-}
 
-/// Where a file belongs that is asked for `key` and was written for the other kind of network.
-pub(super) fn other_kind(bytes: &[u8], key: &str, path: &Path) -> Result<Option<&'static str>, ModelError> {
-    let (other, words) = if key == MODEL_KEY {
-        (
-            FEATURE_MODEL_KEY,
-            ": it belongs to a feature network, as pretraining writes it; name an inpainting network's file",
-        )
-    } else {
-        (
-            MODEL_KEY,
-            ": it belongs to an inpainting network; name a feature network's file, as pretraining writes it",
-        )
-    };
-    Ok(header(bytes, other, path)?.map(|_| words))
-}
+    pub(super) fn unusable(&self, reason: String) -> ModelError {
+        ModelError::NotWeights { path: self.path.to_owned(), reason }
+    }
 
-pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ModelError> {
-    serde_json::from_str(text).map_err(|error| ModelError::NotWeights {
-        path: path.to_owned(),
-        reason: format!("its header cannot be understood ({error}); it may come from a newer version"),
-    })
-}
+    /// What the header has under `key`, if anything.
+    pub(super) fn header<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ModelError> {
+        let Some(text) = self.header_text(key)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            self.unusable(format!(
+                "its header cannot be understood ({error}); it may come from a newer version"
+            ))
+        })
+    }
 
-pub(super) fn apply_bytes<M: Module>(module: &mut M, bytes: Vec<u8>, path: &Path) -> Result<(), ModelError> {
-    load_state_dict(module, tensors(bytes, path)?, path)
-}
+    fn header_text(&self, key: &str) -> Result<Option<String>, ModelError> {
+        let (_, metadata) = SafeTensors::read_metadata(&self.bytes).map_err(|error| {
+            self.unusable(format!(
+                "it is damaged, cut short or of another format ({error}); PyTorch files are read by `load_pytorch`"
+            ))
+        })?;
+        Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(key).cloned()))
+    }
 
-/// Every tensor of a file, not read yet.
-pub(super) fn tensors(bytes: Vec<u8>, path: &Path) -> Result<Vec<NamedTensor>, ModelError> {
-    let mut store = SafetensorsStore::from_bytes(Some(bytes));
-    let tensors = store
-        .get_all_tensors()
-        .map_err(|error| ModelError::NotWeights { path: path.to_owned(), reason: error.to_string() })?;
-    Ok(tensors.values().cloned().collect())
+    /// The configuration under `key`, which names the kind of network.
+    pub(super) fn configuration<C: DeserializeOwned>(&self, key: &str) -> Result<C, ModelError> {
+        if let Some(config) = self.header(key)? {
+            return Ok(config);
+        }
+        let reason = self
+            .other_kind(key)?
+            .unwrap_or(", so the architecture is unknown; it was not written for this kind of network");
+        Err(self.unusable(format!("its header has no `{key}`{reason}")))
+    }
+
+    /// What to say of a file that was written for the other kind of network than that of `key`.
+    pub(super) fn other_kind(&self, key: &str) -> Result<Option<&'static str>, ModelError> {
+        let (other, words) = if key == MODEL_KEY {
+            (
+                FEATURE_MODEL_KEY,
+                ": it belongs to a feature network, as pretraining writes it; name an inpainting network's file",
+            )
+        } else {
+            (
+                MODEL_KEY,
+                ": it belongs to an inpainting network; name a feature network's file, as pretraining writes it",
+            )
+        };
+        Ok(self.header_text(other)?.map(|_| words))
+    }
+
+    /// Every tensor of the file, not read yet.
+    pub(super) fn tensors(self) -> Result<Vec<NamedTensor>, ModelError> {
+        let mut store = SafetensorsStore::from_bytes(Some(self.bytes));
+        let tensors = store.get_all_tensors().map_err(|error| ModelError::NotWeights {
+            path: self.path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(tensors.values().cloned().collect())
+    }
+
+    /// Fills a network with the file's tensors, all of them or none.
+    pub(super) fn load_into<M: Module>(self, module: &mut M) -> Result<(), ModelError> {
+        let path = self.path;
+        load_state_dict(module, self.tensors()?, path)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{fmt, path::Path, str::FromStr};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     store::{BurnToPyTorchAdapter, ChainAdapter, FloatCastAdapter},
-    tensor::{DType, FloatDType, Tensor},
+    tensor::{FloatDType, Tensor},
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,12 +101,7 @@ impl Precision {
 
     /// To PyTorch's names, and to this precision.
     pub(super) fn adapter(self) -> ChainAdapter {
-        let dtype = match self {
-            Self::F32 => DType::F32,
-            Self::F16 => DType::F16,
-            Self::Bf16 => DType::BF16,
-        };
-        ChainAdapter::new(BurnToPyTorchAdapter, FloatCastAdapter::to(dtype))
+        ChainAdapter::new(BurnToPyTorchAdapter, FloatCastAdapter::to(self.dtype().into()))
     }
 
     /// Refuses numbers that this precision cannot hold.
