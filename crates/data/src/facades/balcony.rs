@@ -1,10 +1,11 @@
 //! Balconies: a slab on brackets, and an iron or stone railing.
 
-use super::area::Area;
-use super::canvas::Canvas;
-use super::color::Color;
-use super::light::Light;
-use super::stream::Stream;
+use super::{
+    canvas::{Canvas, Rect},
+    color::Color,
+    light::Light,
+    random::FacadeRng,
+};
 
 /// The balconies of a house.
 #[derive(Clone, Copy, Debug)]
@@ -29,21 +30,21 @@ enum Railing {
 }
 
 impl Balcony {
-    /// Draws a style.
-    pub(super) fn sample(stream: &mut Stream, stone: Color) -> Self {
-        let railing = match stream.whole(0, 5) {
-            0..=2 => Railing::Bars(stream.uniform(0.1, 0.15)),
-            3..=4 => Railing::Crosses(stream.uniform(0.4, 0.7)),
-            _ => Railing::Balusters(stream.uniform(0.2, 0.28)),
+    /// Samples a style.
+    pub(super) fn sample(rng: &mut FacadeRng, stone: Color) -> Self {
+        let railing = match rng.integer(0, 5) {
+            0..=2 => Railing::Bars(rng.uniform(0.1, 0.15)),
+            3..=4 => Railing::Crosses(rng.uniform(0.4, 0.7)),
+            _ => Railing::Balusters(rng.uniform(0.2, 0.28)),
         };
         let color =
-            if matches!(railing, Railing::Balusters(_)) { stone } else { Color::IRON.jittered(stream, 0.3) };
+            if matches!(railing, Railing::Balusters(_)) { stone } else { Color::IRON.jittered(rng, 0.3) };
         Self {
             railing,
             color,
             slab: stone.scaled(0.92),
-            depth: stream.uniform(0.4, 0.8),
-            height: stream.uniform(0.8, 1.05),
+            depth: rng.uniform(0.4, 0.8),
+            height: rng.uniform(0.8, 1.05),
         }
     }
 
@@ -59,11 +60,11 @@ impl Balcony {
     ) {
         /// Thickness of the floor, in meters.
         const SLAB: f32 = 0.17;
-        let slab = Area { left, right, bottom: floor - SLAB, top: floor };
-        if !canvas.sees(slab.grown(self.height + 1.0)) {
+        let slab = Rect { left, right, bottom: floor - SLAB, top: floor };
+        if !canvas.is_visible(slab.expanded(self.height + 1.0)) {
             return;
         }
-        light.beneath(canvas, slab, self.depth);
+        light.drop_shadow(canvas, slab, self.depth);
         let count = ((right - left) / bracket).max(1.0) as u32;
         let step = (right - left - 0.3) / count as f32;
         for index in 0..=count {
@@ -74,13 +75,13 @@ impl Balcony {
         }
         self.draw_railing(canvas, light, left + 0.04, right - 0.04, floor);
         canvas.fill(slab, self.slab);
-        light.emboss(canvas, slab, 0.04);
+        light.bevel(canvas, slab, 0.04);
     }
 
     /// Draws the railing alone, as set into a window down to the floor.
     pub(super) fn draw_railing(&self, canvas: &mut Canvas, light: &Light, left: f32, right: f32, floor: f32) {
-        let field = Area { left, right, bottom: floor, top: floor + self.height };
-        let shadow = field.moved(light.sideways * 0.2, -0.12);
+        let field = Rect { left, right, bottom: floor, top: floor + self.height };
+        let shadow = field.translated(light.sideways * 0.2, -0.12);
         canvas.blend(shadow, Color::SHADOW, light.strength * 0.3);
         match self.railing {
             Railing::Bars(period) => self.draw_bars(canvas, field, period, 0.024),
@@ -106,7 +107,7 @@ impl Balcony {
         canvas.fill(field.with_top(floor + rail), self.color);
     }
 
-    fn draw_bars(&self, canvas: &mut Canvas, field: Area, period: f32, thickness: f32) {
+    fn draw_bars(&self, canvas: &mut Canvas, field: Rect, period: f32, thickness: f32) {
         let count = (field.width() / period).max(1.0) as u32;
         let step = field.width() / count as f32;
         if step < canvas.pixel() * 1.4 {

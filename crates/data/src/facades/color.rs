@@ -1,6 +1,6 @@
 //! Colors: red, green and blue as displayed, 0 = black, 1 = full.
 
-use super::stream::Stream;
+use super::random::FacadeRng;
 
 /// A displayed color. The fourth number is always 0: with it a color fills a vector register, and one
 /// instruction does the same to all channels.
@@ -30,11 +30,11 @@ impl Color {
     /// Painted iron.
     pub(super) const IRON: Self = Self::rgb([0.11, 0.11, 0.12]);
 
-    /// Moves toward `other`: `share` 0 keeps this color, 1 gives the other.
+    /// Linear interpolation: `t` 0 gives this color, 1 gives `other`.
     #[inline]
-    pub(super) fn mix(mut self, other: Self, share: f32) -> Self {
+    pub(super) fn lerp(mut self, other: Self, t: f32) -> Self {
         for (channel, other) in self.0.iter_mut().zip(other.0) {
-            *channel += (other - *channel) * share;
+            *channel += (other - *channel) * t;
         }
         self
     }
@@ -47,7 +47,7 @@ impl Color {
 
     /// Channel by channel: this color plus `factor` times `other`.
     #[inline]
-    pub(super) fn plus(mut self, other: Self, factor: f32) -> Self {
+    pub(super) fn add_scaled(mut self, other: Self, factor: f32) -> Self {
         for (channel, other) in self.0.iter_mut().zip(other.0) {
             *channel += other * factor;
         }
@@ -56,19 +56,19 @@ impl Color {
 
     /// Channel by channel: this color times `filter`.
     #[inline]
-    pub(super) fn through(mut self, filter: Self) -> Self {
+    pub(super) fn multiplied(mut self, filter: Self) -> Self {
         for (channel, filter) in self.0.iter_mut().zip(filter.0) {
             *channel *= filter;
         }
         self
     }
 
-    /// A neighbor of this color: brightness within `amount`, each channel within a sixth of it.
-    pub(super) fn jittered(self, stream: &mut Stream, amount: f32) -> Self {
-        let brightness = 1.0 + stream.uniform(-amount, amount);
-        let tint = amount / 6.0;
-        let tints = [0, 1, 2].map(|_| brightness * (1.0 + stream.uniform(-tint, tint)));
-        self.through(Self::rgb(tints))
+    /// A similar color: brightness varied by up to `amount`, each channel by up to a sixth of it.
+    pub(super) fn jittered(self, rng: &mut FacadeRng, amount: f32) -> Self {
+        let brightness = 1.0 + rng.uniform(-amount, amount);
+        let spread = amount / 6.0;
+        let factors = [0, 1, 2].map(|_| brightness * (1.0 + rng.uniform(-spread, spread)));
+        self.multiplied(Self::rgb(factors))
     }
 }
 
@@ -150,10 +150,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mixing_goes_from_one_color_to_the_other() {
+    fn lerp_goes_from_one_color_to_the_other() {
         let (black, grey) = (Color::rgb([0.0; 3]), Color::rgb([0.5; 3]));
-        assert_eq!(black.mix(grey, 0.0), black);
-        assert_eq!(black.mix(grey, 0.5), Color::rgb([0.25; 3]));
-        assert_eq!(black.mix(grey, 1.0), grey);
+        assert_eq!(black.lerp(grey, 0.0), black);
+        assert_eq!(black.lerp(grey, 0.5), Color::rgb([0.25; 3]));
+        assert_eq!(black.lerp(grey, 1.0), grey);
     }
 }

@@ -1,35 +1,24 @@
-//! The built-in data set: endless street fronts drawn by a procedure.
+//! The built-in dataset: endless street fronts drawn by a procedure.
 //!
-//! A first training run needs no download. Each picture shows walls of plaster, stone or brick,
-//! with rows of windows in one style, so what a hole hides follows from what surrounds it; a
-//! smooth fill of the hole does not find it.
+//! A first training run needs no download. Each image shows walls of plaster, stone or brick with rows of
+//! windows in one style, so what a hole hides follows from what surrounds it; a smooth fill of the hole does
+//! not find it.
 //!
-//! From the whole to the detail: a `scene` is a row of `front`s between `sky` and `street`. A
-//! front is a `wall` under a `roof`, with a `ground` floor and `storey`s of `window`s, `balcony`s
-//! and `ledge`s. All is put on a `canvas`, in the `light` of one day, and taken by a `camera`.
+//! From the whole to the detail: a `scene` is a row of `house`s between sky and street. A house is a `wall`
+//! under a `roof`, with a `ground_floor` and storeys of `window`s, `balcony`s and `molding`s. All is drawn on
+//! a `canvas`, in the `light` of one day, and rendered by a `camera`.
 
-mod area;
 mod balcony;
 mod camera;
 mod canvas;
 mod color;
-mod door;
-mod dormer;
-mod front;
-mod glass;
-mod grain;
-mod ground;
-mod ledge;
+mod ground_floor;
+mod house;
 mod light;
+mod molding;
+mod random;
 mod roof;
 mod scene;
-mod shop;
-mod shutters;
-mod sky;
-mod storey;
-mod stream;
-mod street;
-mod surround;
 mod wall;
 mod window;
 
@@ -40,16 +29,16 @@ use image::RgbImage;
 
 use crate::{DataError, ImageDataset};
 use camera::Camera;
+use random::FacadeRng;
 use scene::Scene;
-use stream::Stream;
 
-/// Street fronts drawn by a procedure: an endless data set that needs no download.
+/// Street fronts drawn by a procedure: an endless dataset that needs no download.
 ///
-/// A picture depends on the seed, the index and the size alone, and has the same bytes on every
-/// platform. Two sizes of one aspect ratio show the same scene at two resolutions.
+/// An image depends on the seed, the index and the size alone, and has the same bytes on every platform. Two
+/// sizes of one aspect ratio show the same scene at two resolutions.
 ///
-/// At the default size a picture shows 4 to 21 meters of street from bottom to top, so that a
-/// random 128 x 128 crop keeps several windows around a hidden quarter.
+/// At the default size an image shows 4 to 21 meters of street from bottom to top, so that a random 128 x 128
+/// crop keeps several windows around a hidden quarter.
 ///
 /// # Example
 ///
@@ -70,21 +59,21 @@ pub struct Facades {
 }
 
 impl Facades {
-    /// Width of a picture unless [`with_size`](Self::with_size) sets another, in pixels.
+    /// Width of an image unless [`with_size`](Self::with_size) sets another, in pixels.
     pub const WIDTH: u32 = 192;
-    /// Height of a picture unless [`with_size`](Self::with_size) sets another, in pixels.
+    /// Height of an image unless [`with_size`](Self::with_size) sets another, in pixels.
     pub const HEIGHT: u32 = 160;
-    /// Shortest side a picture may have, in pixels.
+    /// Shortest side an image may have, in pixels.
     pub const MIN_SIDE: u32 = 16;
     /// Largest ratio of the longer side to the shorter.
     pub const MAX_ASPECT: u32 = 8;
 
-    /// The data set with this seed. Other seeds give other pictures at every index.
+    /// The dataset of this seed. Other seeds give other images at every index.
     pub fn new(seed: u64) -> Self {
         Self { seed, width: Self::WIDTH, height: Self::HEIGHT }
     }
 
-    /// Sets the size of the pictures, in pixels.
+    /// Sets the size of the images, in pixels.
     ///
     /// # Panics
     ///
@@ -111,25 +100,15 @@ impl Facades {
         Self { width, height, ..self }
     }
 
-    /// Width of the pictures, in pixels.
-    pub fn width(&self) -> u32 {
-        self.width
-    }
-
-    /// Height of the pictures, in pixels.
-    pub fn height(&self) -> u32 {
-        self.height
-    }
-
     /// Draws image `index`; every index has one.
     pub fn image(&self, index: u64) -> RgbImage {
         let aspect = self.width as f32 / self.height as f32;
-        let mut stream = Stream::new(self.seed, index);
-        let camera = Camera::sample(&mut stream, aspect);
-        let scene = Scene::sample(&mut stream, camera.reach(aspect));
+        let mut rng = FacadeRng::new(self.seed, index);
+        let camera = Camera::sample(&mut rng, aspect);
+        let scene = Scene::sample(&mut rng, camera.extent(aspect));
         let mut canvas = scene.draw(self.height);
         camera.blur(&mut canvas);
-        camera.shoot(&canvas, self.width, self.height)
+        camera.render(&canvas, self.width, self.height)
     }
 
     /// A dataset to train on: `len` new facades in every epoch.

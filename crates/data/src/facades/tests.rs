@@ -1,11 +1,11 @@
-//! What every picture of the data set promises.
+//! Properties of every image of the dataset.
 
 use super::*;
 
 /// Brightness of each pixel, row by row, in levels.
-fn brightness(picture: &RgbImage) -> Vec<f64> {
+fn brightness(image: &RgbImage) -> Vec<f64> {
     let mean = |pixel: &image::Rgb<u8>| pixel.0.into_iter().map(f64::from).sum::<f64>() / 3.0;
-    picture.pixels().map(mean).collect()
+    image.pixels().map(mean).collect()
 }
 
 fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
@@ -23,19 +23,19 @@ fn checksum(bytes: &[u8]) -> u64 {
 }
 
 #[test]
-fn pictures_keep_their_bytes() {
+fn images_keep_their_bytes() {
     /// A change in drawing changes these: say so in the change log, then take the new ones.
     const EXPECTED: [u64; 4] =
         [0x6fee_b3b8_75be_ae55, 0x0c1c_b1bb_8535_011c, 0x9e64_a707_4bf3_eaa5, 0xbbb8_0c16_d571_9841];
     let default = Facades::new(42);
     let small = Facades::new(0).with_size(64, 64);
     let found = [default.image(0), default.image(u64::MAX), small.image(1), small.image(2)]
-        .map(|picture| checksum(picture.as_raw()));
+        .map(|image| checksum(image.as_raw()));
     assert_eq!(found, EXPECTED, "found {found:#x?}");
 }
 
 #[test]
-fn seeds_and_indexes_give_other_pictures() {
+fn seeds_and_indices_give_different_images() {
     let set = |seed| Facades::new(seed).with_size(64, 64);
     let mut seen: Vec<Vec<u8>> =
         (0..3).flat_map(|seed| (0..20).map(move |index| set(seed).image(index).into_raw())).collect();
@@ -45,7 +45,7 @@ fn seeds_and_indexes_give_other_pictures() {
 }
 
 #[test]
-fn every_size_is_honored() {
+fn every_size_is_drawn() {
     for (width, height) in
         [(16, 16), (64, 64), (65, 47), (128, 128), (240, 31), (31, 240), (227, 227), (512, 384)]
     {
@@ -58,7 +58,7 @@ fn every_size_is_honored() {
 
 #[test]
 #[should_panic(expected = "got 200 x 15")]
-fn a_sliver_is_refused() {
+fn thin_images_panic() {
     let _ = Facades::new(5).with_size(200, 15);
 }
 
@@ -71,29 +71,29 @@ fn size_changes_the_resolution_and_not_the_scene() {
         let differences: Vec<f64> = brightness(&halved).iter().zip(&coarse).map(|(a, b)| a - b).collect();
         let (_, deviation) = mean_and_deviation(&coarse);
         let (_, difference) = mean_and_deviation(&differences);
-        assert!(difference < 0.5 * deviation, "picture {index}: {difference} of {deviation}");
+        assert!(difference < 0.5 * deviation, "image {index}: {difference} of {deviation}");
     }
 }
 
 #[test]
-fn pictures_are_exposed_and_have_contrast() {
+fn images_are_exposed_and_have_contrast() {
     let facades = Facades::new(11);
     for index in 0..100 {
-        let picture = facades.image(index);
-        let (mean, deviation) = mean_and_deviation(&brightness(&picture));
-        assert!((30.0..210.0).contains(&mean), "picture {index}: mean {mean}");
-        assert!((10.0..80.0).contains(&deviation), "picture {index}: deviation {deviation}");
-        let burnt = picture.as_raw().iter().filter(|&&level| level == 255).count();
-        assert!(burnt * 5 < picture.as_raw().len(), "picture {index}: {burnt} levels cut off");
+        let image = facades.image(index);
+        let (mean, deviation) = mean_and_deviation(&brightness(&image));
+        assert!((30.0..210.0).contains(&mean), "image {index}: mean {mean}");
+        assert!((10.0..80.0).contains(&deviation), "image {index}: deviation {deviation}");
+        let burnt = image.as_raw().iter().filter(|&&level| level == 255).count();
+        assert!(burnt * 5 < image.as_raw().len(), "image {index}: {burnt} levels cut off");
     }
 }
 
-/// Largest correlation of `one` with `other` moved to the side by 16 to 96 pixels, once the
+/// Largest correlation of `one` with `other` shifted to the side by 16 to 96 pixels, once the
 /// mean of every row is taken away: what is left repeats only if windows do.
 fn repetition(one: &RgbImage, other: &RgbImage) -> f64 {
-    let rows = |picture: &RgbImage| {
-        let mut values = brightness(picture);
-        for row in values.chunks_exact_mut(picture.width() as usize) {
+    let rows = |image: &RgbImage| {
+        let mut values = brightness(image);
+        for row in values.chunks_exact_mut(image.width() as usize) {
             let (mean, _) = mean_and_deviation(row);
             row.iter_mut().for_each(|value| *value -= mean);
         }
@@ -115,7 +115,7 @@ fn repetition(one: &RgbImage, other: &RgbImage) -> f64 {
 }
 
 #[test]
-fn windows_repeat_along_a_front() {
+fn windows_repeat_along_a_house() {
     const PICTURES: u64 = 60;
     let facades = Facades::new(1);
     let median = |mut values: Vec<f64>| {
@@ -123,10 +123,10 @@ fn windows_repeat_along_a_front() {
         values[values.len() / 2]
     };
     let pictures: Vec<RgbImage> = (0..=PICTURES).map(|index| facades.image(index)).collect();
-    let same = median(pictures.iter().map(|picture| repetition(picture, picture)).collect());
-    let strangers = median(pictures.windows(2).map(|pair| repetition(&pair[0], &pair[1])).collect());
-    assert!(same > 0.3, "a front repeats by {same}");
-    assert!(strangers < 0.22, "unrelated fronts repeat by {strangers}");
+    let same = median(pictures.iter().map(|image| repetition(image, image)).collect());
+    let unrelated = median(pictures.windows(2).map(|pair| repetition(&pair[0], &pair[1])).collect());
+    assert!(same > 0.3, "a house repeats by {same}");
+    assert!(unrelated < 0.22, "unrelated houses repeat by {unrelated}");
 }
 
 #[test]
