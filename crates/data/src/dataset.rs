@@ -1,4 +1,8 @@
-//! Where images come from.
+//! Where images come from, and which of them were skipped.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use image::RgbImage;
 
@@ -57,4 +61,83 @@ pub(crate) fn fingerprint(names: impl Iterator<Item = String>) -> u64 {
         let bytes = name.bytes().chain([0]);
         bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     })
+}
+
+/// An image that was skipped, and why; its `Display` is one line with path and reason.
+#[derive(Debug, Clone)]
+pub struct Skipped {
+    /// Its name in the dataset: for a [`Folder`](crate::Folder) the path below its root.
+    pub name: String,
+    /// Why it was skipped.
+    pub error: Arc<DataError>,
+}
+
+impl Skipped {
+    pub(crate) fn new(name: String, error: DataError) -> Self {
+        Self { name, error: Arc::new(error) }
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+type Listener = Box<dyn Fn(&Skipped) + Send + Sync>;
+
+/// Collects skipped images from several threads and tells a listener about each the first time it is seen.
+#[derive(Default)]
+pub(crate) struct SkippedLog {
+    by_index: Mutex<BTreeMap<usize, Skipped>>,
+    listener: Option<Listener>,
+}
+
+impl SkippedLog {
+    pub(crate) fn with_listener(listener: impl Fn(&Skipped) + Send + Sync + 'static) -> Self {
+        Self { by_index: Mutex::default(), listener: Some(Box::new(listener)) }
+    }
+
+    /// Notes that image `index` was skipped; the second and later times for one index do nothing.
+    pub(crate) fn add(&self, index: usize, skipped: &Skipped) {
+        let mut by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
+        if by_index.contains_key(&index) {
+            return;
+        }
+        by_index.insert(index, skipped.clone());
+        drop(by_index); // the listener may take its time, or ask for the list
+        if let Some(listener) = &self.listener {
+            listener(skipped);
+        }
+    }
+
+    /// All so far, in the order of the dataset.
+    pub(crate) fn list(&self) -> Vec<Skipped> {
+        let by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
+        by_index.values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn each_image_is_reported_once_and_listed_in_order() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let log = SkippedLog::with_listener(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        for index in [7, 2, 7, 2, 2] {
+            let error = DataError::Settings { reason: format!("picture {index}") };
+            log.add(index, &Skipped::new(index.to_string(), error));
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        let list = log.list();
+        assert_eq!(list.iter().map(|skipped| skipped.name.as_str()).collect::<Vec<_>>(), ["2", "7"]);
+        assert_eq!(list[0].to_string(), "wrong loader setting: picture 2");
+    }
 }

@@ -10,8 +10,8 @@ use std::{
 use image::RgbImage;
 use walkdir::{DirEntry, WalkDir};
 
+use crate::dataset::Skipped;
 use crate::shards::is_named_as_tar;
-use crate::skipped::Skipped;
 use crate::sniff::{Kind, sniff};
 use crate::{DataError, ImageDataset, Limits, decode};
 

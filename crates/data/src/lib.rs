@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | `dataset`, `folder`, `shards`, `facades` | images by index: files found by content, sorted, with a fixed split; or drawn |
 //! | 2 | `decode`, `sniff` | a file becomes 8-bit RGB, upright, within limits |
-//! | 3 | `transform`, `crop`, `color_jitter` | a square for training (random crop, flip, scale and color jitter) or evaluation |
+//! | 3 | `transform`, `crop` | a square for training (random crop, flip, scale and color jitter) or evaluation |
 //! | 4 | `loader`, `sampler`, `prefetch`, `image_cache` | batches ahead of their consumer, the same for any number of threads |
 //! | 5 | `batch`, [`pixel`] | samples become tensors in `[-1, 1]` on a device, and back: the one place that knows ranges |
 //!
@@ -12,7 +12,6 @@
 //! and image. Masks are 1 where an image is hidden.
 
 mod batch;
-mod color_jitter;
 mod crop;
 mod dataset;
 mod decode;
@@ -25,14 +24,13 @@ mod prefetch;
 mod rng;
 mod sampler;
 mod shards;
-mod skipped;
 mod sniff;
 mod transform;
 
 pub mod pixel;
 
 pub use batch::{InpaintingBatch, Sample};
-pub use dataset::ImageDataset;
+pub use dataset::{ImageDataset, Skipped};
 pub use decode::{Limits, decode};
 pub use error::DataError;
 pub use facades::Facades;
@@ -42,5 +40,4 @@ pub use loader::{Loader, LoaderConfig, MaskSharing};
 pub use rng::{Purpose, coin_flips, rng_for};
 pub use sampler::Sampler;
 pub use shards::Shards;
-pub use skipped::Skipped;
 pub use transform::Transform;

@@ -10,9 +10,9 @@ use context_encoder_mask::{Mask, MaskGenerator};
 use image::RgbImage;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::dataset::{Skipped, SkippedLog};
 use crate::image_cache::{CacheStats, ImageCache};
 use crate::prefetch::Prefetch;
-use crate::skipped::{Skipped, SkippedLog};
 use crate::{DataError, ImageDataset, Purpose, Sample, Sampler, Transform, rng_for};
 
 /// How many other images are tried in the place of one that cannot be read.
@@ -20,53 +20,40 @@ const REPLACEMENTS: usize = 16;
 
 /// How images become batches.
 ///
-/// | field | default | purpose |
-/// |---|---|---|
-/// | `batch_size` | 64 (paper's code) | images in a batch |
-/// | `seed` | 0 | decides order, crops, flips and masks |
-/// | `workers` | 2 | threads that read images; 0 reads in the calling thread. Never changes a batch |
-/// | `prefetch` | 4 | finished batches that may wait for the consumer |
-/// | `cache_mib` | 1024 MiB | memory for decoded images, which later epochs need not decode again; 0 keeps none. Never changes a batch |
-/// | `transform` | 350, then 128 | how an image becomes the square that the network sees |
-/// | `sampler` | shuffled | the order of the images in an epoch |
-/// | `drop_last` | true | whether a last batch that is not full is dropped |
-/// | `mask_sharing` | each image its own | which images share a mask |
-/// | `strict` | false | whether an image that cannot be read stops the loader, or is replaced |
-///
-/// The names that fields had before are read as well: `ahead`, `view`, `order`, `last_batch` (`drop`,
-/// `keep`), `sharing` and `on_bad_picture` (`skip`, `stop`).
+/// Former names of the fields and their values are read too: `ahead`, `view`, `order`, `last_batch` (`drop`, `keep`),
+/// `sharing` and `on_bad_picture` (`skip`, `stop`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoaderConfig {
-    /// Images in a batch.
+    /// Images in a batch (default 64, as in the paper's code).
     pub batch_size: usize,
-    /// Decides order, crops, flips and masks.
+    /// Decides order, crops, flips and masks (default 0).
     pub seed: u64,
-    /// Threads that read images; 0 reads in the calling thread.
+    /// Threads that read images; 0 reads in the calling thread (default 2). Never changes a batch.
     pub workers: usize,
-    /// Finished batches that may wait for the consumer, beside the one that each thread works on.
+    /// Finished batches that may wait for the consumer, beside the one that each thread works on (default 4).
     #[serde(alias = "ahead")]
     pub prefetch: usize,
-    /// Memory for decoded images, in MiB; 0 keeps none. Used only where images are the
-    /// [same in every epoch](crate::ImageDataset::same_every_epoch). When they do not all fit, the first to
-    /// come are kept.
+    /// Memory for decoded images, in MiB, so that later epochs need not decode them again; 0 keeps none (default 1024).
+    /// Used only where images are the [same in every epoch](ImageDataset::same_every_epoch). When they do not all fit,
+    /// the first to come are kept. Never changes a batch.
     pub cache_mib: u64,
-    /// How an image becomes the square that the network sees.
+    /// How an image becomes the square that the network sees (default [`Transform::training`]).
     #[serde(alias = "view")]
     pub transform: Transform,
-    /// The order of the images in an epoch.
+    /// The order of the images in an epoch (default shuffled).
     #[serde(alias = "order")]
     pub sampler: Sampler,
-    /// Whether the last images of an epoch are left out where they do not fill a batch: for training, where
-    /// batch norm wants full batches, and shuffling leaves out others in the next epoch. For evaluation
-    /// they make a smaller batch, so that each image counts once.
+    /// Whether the last images of an epoch are left out where they do not fill a batch (default true): for training,
+    /// where batch norm wants full batches, and shuffling leaves out others in the next epoch. For evaluation they make
+    /// a smaller batch, so that each image counts once.
     #[serde(alias = "last_batch", deserialize_with = "drop_last")]
     pub drop_last: bool,
-    /// Which images share a mask.
+    /// Which images share a mask (default none).
     #[serde(alias = "sharing")]
     pub mask_sharing: MaskSharing,
-    /// Whether the first image that cannot be read stops the loader; otherwise it is reported, and another
-    /// image takes its place.
+    /// Whether the first image that cannot be read stops the loader (default false); otherwise it is reported, and
+    /// another image takes its place.
     #[serde(alias = "on_bad_picture", deserialize_with = "strict")]
     pub strict: bool,
 }

@@ -1,12 +1,11 @@
 //! A house: what its bays and storeys have in common, and how they are drawn.
 
 use super::{
-    balcony::Balcony,
     canvas::{Canvas, Rect},
     color::Color,
     ground_floor::GroundFloor,
     light::Light,
-    molding::{Molding, Pilaster},
+    ornament::{Balcony, Molding, Pilaster},
     random::FacadeRng,
     roof::Roof,
     wall::Wall,

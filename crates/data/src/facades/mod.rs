@@ -5,17 +5,16 @@
 //! not find it.
 //!
 //! From the whole to the detail: a `scene` is a row of `house`s between sky and street. A house is a `wall`
-//! under a `roof`, with a `ground_floor` and storeys of `window`s, `balcony`s and `molding`s. All is drawn on
+//! under a `roof`, with a `ground_floor` and storeys of `window`s and `ornament`s. All is drawn on
 //! a `canvas`, in the `light` of one day, and rendered by a `camera`.
 
-mod balcony;
 mod camera;
 mod canvas;
 mod color;
 mod ground_floor;
 mod house;
 mod light;
-mod molding;
+mod ornament;
 mod random;
 mod roof;
 mod scene;
