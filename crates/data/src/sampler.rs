@@ -147,6 +147,12 @@ mod tests {
     }
 
     #[test]
+    fn permutations_stay_what_they_were() {
+        assert_eq!(epoch(Sampler::Shuffled, &[8], 7, 3), [7, 6, 0, 1, 5, 2, 3, 4]);
+        assert_eq!(epoch(Sampler::Shuffled, &[3, 5], 7, 3), [2, 4, 3, 6, 7, 1, 5, 0]);
+    }
+
+    #[test]
     fn groups_of_shards_are_mixed() {
         let indices = |shards: usize| epoch(Sampler::Shuffled, &vec![10; shards], 3, 0);
         let forty = indices(40);
