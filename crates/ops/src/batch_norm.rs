@@ -26,7 +26,7 @@ use crate::{Activation, implementation::Implementation};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNorm {
-    /// Equal parts of the batch, each normalised by its own statistics.
+    /// Equal parts of the batch, each normalized by its own statistics.
     pub ghost_batches: usize,
     /// Added to variances.
     pub epsilon: f64,

@@ -112,9 +112,9 @@ mod tests {
                     let dims = [1, outputs, 1, 1];
                     activation.apply(y * scale.clone().reshape(dims) + shift.clone().reshape(dims))
                 };
-                let prepared =
+                let inference =
                     InferenceLayer::new(layer, weight.clone(), Some((scale.clone(), shift.clone())));
-                let apart = difference(prepared.forward(x), affine(y.clone()));
+                let apart = difference(inference.forward(x), affine(y.clone()));
                 assert!(apart < 1e-5, "{geometry:?}, batch {batch}: {apart}");
 
                 let layer = ConvLayer::conv_transpose2d(geometry, activation);
@@ -123,8 +123,8 @@ mod tests {
                 let side = geometry.output_size(side);
                 let x = noise([batch, inputs, side, side], 5, &device);
                 let expected = affine(conv::reference(linear, x.clone(), weight.clone(), None));
-                let prepared = InferenceLayer::new(layer, weight, Some((scale.clone(), shift.clone())));
-                let apart = difference(prepared.forward(x), expected);
+                let inference = InferenceLayer::new(layer, weight, Some((scale.clone(), shift.clone())));
+                let apart = difference(inference.forward(x), expected);
                 assert!(apart < 1e-5, "{geometry:?} transposed, batch {batch}: {apart}");
             }
         }

@@ -72,7 +72,7 @@ mod testing {
         Tensor::from_data(TensorData::new(values, dims), device)
     }
 
-    /// Largest difference as a share of the largest value.
+    /// Largest difference as a fraction of the largest value.
     pub(crate) fn difference<const D: usize>(got: Tensor<D>, expected: Tensor<D>) -> f32 {
         assert_eq!(got.dims(), expected.dims());
         let largest: f32 = expected.clone().abs().max().into_scalar();

@@ -33,9 +33,9 @@ fn weights(from: usize, to: usize, device: &Device) -> Tensor<2> {
     for (pixel, row) in weights.chunks_exact_mut(from).enumerate() {
         let place = ((pixel as f32 + 0.5) * from as f32 / to as f32 - 0.5).max(0.0);
         let before = (place as usize).min(from - 1);
-        let share = place - before as f32;
-        row[before] += 1.0 - share;
-        row[(before + 1).min(from - 1)] += share;
+        let fraction = place - before as f32;
+        row[before] += 1.0 - fraction;
+        row[(before + 1).min(from - 1)] += fraction;
     }
     Tensor::from_data(TensorData::new(weights, [to, from]), device)
 }
@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    fn picture(dims: [usize; 4], device: &Device) -> Tensor<4> {
+    fn image(dims: [usize; 4], device: &Device) -> Tensor<4> {
         let pixels: Vec<f32> =
             (0..dims.iter().product()).map(|i| ((i * 37 + 11) % 101) as f32 / 50.5 - 1.0).collect();
         Tensor::from_data(TensorData::new(pixels, dims), device)
@@ -59,8 +59,8 @@ mod tests {
         for ([height, width], side) in
             [([161, 161], 227), ([5, 9], 13), ([12, 7], 5), ([6, 6], 6), ([1, 2], 4)]
         {
-            let x = picture([2, 3, height, width], &device).require_grad();
-            let dy = picture([2, 3, side, side], &device);
+            let x = image([2, 3, height, width], &device).require_grad();
+            let dy = image([2, 3, side, side], &device);
             let config = Interpolate2dConfig::new().with_output_size(Some([side, side]));
             let burn = config.with_mode(InterpolateMode::Linear).with_align_corners(false).init();
             let [ours, theirs] = [resize(x.clone(), side), burn.forward(x.clone())].map(|y| {

@@ -14,7 +14,7 @@ const RELAXATION_WEIGHTS: [f32; 4] = [10.486_658, 1.584_426, 0.720_017, 0.519_57
 /// border.
 ///
 /// Coarse to fine: visible pixels are averaged down a pyramid of halves; from the top, each level takes the
-/// one above it, bilinearly, where nothing is visible, and relaxes towards the mean of its four neighbours.
+/// one above it, bilinearly, where nothing is visible, and relaxes towards the mean of its four neighbors.
 /// No gradients go through it. Where nothing at all is visible the surface is zero.
 ///
 /// # Shapes
@@ -77,9 +77,8 @@ fn reference(images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
         let hidden = visible.clone().equal_elem(0.0).float();
         let known = ratio(color, visible) * hidden.clone().neg().add_scalar(1.0);
         let surface = known + guess * hidden.clone();
-        let relax = |x: Tensor<4>, &weight: &f32| {
-            x.clone() + (neighbours(&x) - x) * hidden.clone().mul_scalar(weight)
-        };
+        let relax =
+            |x: Tensor<4>, &weight: &f32| x.clone() + (neighbors(&x) - x) * hidden.clone().mul_scalar(weight);
         above = Some(RELAXATION_WEIGHTS.iter().fold(surface, relax));
     }
     above.unwrap_or_else(|| unreachable!("the image itself is a level"))
@@ -118,14 +117,14 @@ fn ratio(sum: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
     sum / (weight + nothing)
 }
 
-/// The mean of the four neighbours.
-fn neighbours(x: &Tensor<4>) -> Tensor<4> {
+/// The mean of the four neighbors.
+fn neighbors(x: &Tensor<4>) -> Tensor<4> {
     let (above, below) = beside(x, 2);
     let (left, right) = beside(x, 3);
     ((above + below) + (left + right)).mul_scalar(0.25)
 }
 
-/// The neighbours before and after along a side; beyond the border lies the border.
+/// The neighbors before and after along a side; beyond the border lies the border.
 fn beside(x: &Tensor<4>, dim: usize) -> (Tensor<4>, Tensor<4>) {
     let size = x.dims()[dim];
     if size == 1 {

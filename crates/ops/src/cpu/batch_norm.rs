@@ -81,17 +81,16 @@ impl Operation<3> for BatchNorm {
         let SavedForBackward { x, gamma, beta, stats } = saved;
         let (size, channels) = (x.shape.size(), x.shape.channels);
         let mut dx = Buffer::uncleared(size);
-        let mut sums = AffineGrads { gamma: vec![0.0; channels], beta: vec![0.0; channels] };
+        let [mut d_gamma, mut d_beta] = [(); 2].map(|()| vec![0.0; channels]);
         let part = size / self.ghost_batches;
         let parts = x.values().chunks(part).zip(dy.values().chunks(part)).zip(dx.chunks_mut(part));
         for (((x, dy), dx), stats) in parts.zip(&stats) {
-            let (gamma, beta) = (slice(&gamma), slice(&beta));
-            let &Self { epsilon, negative_slope, .. } = self;
-            sums.add(&backward(&Forward { x, stats, gamma, beta, epsilon, negative_slope }, dy, dx));
+            let affine = stats.affine(slice(&gamma), slice(&beta), self.epsilon);
+            self.input_gradient([x, dy], stats, affine, dx, [&mut d_gamma, &mut d_beta]);
         }
         grads.register(0, || FeatureMap::from_buffer(dx, x.shape).into_tensor());
-        grads.register(1, || tensor_1d(&sums.gamma));
-        grads.register(2, || tensor_1d(&sums.beta));
+        grads.register(1, || tensor_1d(&d_gamma));
+        grads.register(2, || tensor_1d(&d_beta));
     }
 }
 
@@ -143,90 +142,61 @@ impl SimdKernel for NormalizeKernel<'_> {
     }
 }
 
-/// What the gradient of batch norm needs from the forward pass.
-struct Forward<'a> {
-    /// Before normalisation.
-    x: &'a [f32],
-    stats: &'a ChannelStats,
-    gamma: &'a [f32],
-    beta: &'a [f32],
-    epsilon: f32,
-    negative_slope: f32,
-}
+impl BatchNorm {
+    /// The gradient of the input into `dx`, from that of the output and the `affine` scale and shift of the
+    /// forward pass; adds up the gradients of gamma and beta.
+    fn input_gradient(
+        &self,
+        [x, dy]: [&[f32]; 2],
+        stats: &ChannelStats,
+        (scale, shift): (Vec<f32>, Vec<f32>),
+        dx: &mut [f32],
+        [d_gamma, d_beta]: [&mut [f32]; 2],
+    ) {
+        let channels = scale.len();
+        let row_blocks = RowBlocks::new(dy.len(), channels);
+        let width = channels.next_multiple_of(SimdWidth::detect().lanes);
+        let inverse = stats.inverse_deviation(self.epsilon);
+        let [mean, scale, shift] = [&stats.mean, &scale, &shift].map(|values| Buffer::padded(values));
+        let rows = |block| Rows {
+            x: row_blocks.slice(x, block),
+            dy: row_blocks.slice(dy, block),
+            scale: &scale,
+            shift: &shift,
+            negative_slope: self.negative_slope,
+            channels,
+        };
 
-/// Gradients of gamma and beta.
-struct AffineGrads {
-    gamma: Vec<f32>,
-    beta: Vec<f32>,
-}
-
-impl AffineGrads {
-    /// Adds those of another ghost batch.
-    fn add(&mut self, other: &Self) {
-        for (sums, others) in [(&mut self.gamma, &other.gamma), (&mut self.beta, &other.beta)] {
-            for (sum, other) in sums.iter_mut().zip(others) {
-                *sum += other;
+        let mut parts = Buffer::uncleared(row_blocks.count() * 2 * width);
+        parts.par_chunks_mut(2 * width).enumerate().for_each(|(block, part)| {
+            let (sum, product) = part.split_at_mut(width);
+            dispatch(SumsKernel { rows: rows(block), mean: &mean, sum, product });
+        });
+        let (mut sum, mut product) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
+        for part in parts.chunks(2 * width) {
+            for channel in 0..channels {
+                sum[channel] += f64::from(part[channel]);
+                product[channel] += f64::from(part[width + channel]) * f64::from(inverse[channel]);
             }
         }
-    }
-}
-
-/// Gradients of gamma and beta, and of the input into `dx`, from the gradient of the output.
-fn backward(forward: &Forward<'_>, dy: &[f32], dx: &mut [f32]) -> AffineGrads {
-    let channels = forward.gamma.len();
-    let row_blocks = RowBlocks::new(dy.len(), channels);
-    let width = channels.next_multiple_of(SimdWidth::detect().lanes);
-    let inverse = forward.stats.inverse_deviation(forward.epsilon);
-    let (scale, shift) = forward.stats.affine(forward.gamma, forward.beta, forward.epsilon);
-    let [mean, scale, shift] = [&forward.stats.mean, &scale, &shift].map(|values| Buffer::padded(values));
-
-    let mut parts = Buffer::uncleared(row_blocks.count() * 2 * width);
-    parts.par_chunks_mut(2 * width).enumerate().for_each(|(block, part)| {
-        let (sum, product) = part.split_at_mut(width);
-        dispatch(SumsKernel {
-            x: row_blocks.slice(forward.x, block),
-            dy: row_blocks.slice(dy, block),
-            mean: &mean,
-            scale: &scale,
-            shift: &shift,
-            negative_slope: forward.negative_slope,
-            channels,
-            sum,
-            product,
+        // dx = scale (g - mean(g) - xhat mean(g xhat)), written as scale g + x_factor x + offset.
+        let count = row_blocks.rows as f64;
+        let x_factor: Vec<f32> = (0..channels)
+            .map(|c| (-f64::from(scale[c]) * f64::from(inverse[c]) * product[c] / count) as f32)
+            .collect();
+        let offset: Vec<f32> = (0..channels)
+            .map(|c| {
+                (-f64::from(scale[c]) * sum[c] / count - f64::from(x_factor[c]) * f64::from(mean[c])) as f32
+            })
+            .collect();
+        let (x_factor, offset) = (Buffer::padded(&x_factor), Buffer::padded(&offset));
+        dx.par_chunks_mut(row_blocks.block * channels).enumerate().for_each(|(block, dx)| {
+            dispatch(BackwardKernel { rows: rows(block), x_factor: &x_factor, offset: &offset, dx });
         });
-    });
-    let (mut sum, mut product) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
-    for part in parts.chunks(2 * width) {
         for channel in 0..channels {
-            sum[channel] += f64::from(part[channel]);
-            product[channel] += f64::from(part[width + channel]) * f64::from(inverse[channel]);
+            d_gamma[channel] += product[channel] as f32;
+            d_beta[channel] += sum[channel] as f32;
         }
-    }
-    // dx = scale (g - mean(g) - xhat mean(g xhat)), written as scale g + x_factor x + offset.
-    let count = row_blocks.rows as f64;
-    let x_factor: Vec<f32> = (0..channels)
-        .map(|c| (-f64::from(scale[c]) * f64::from(inverse[c]) * product[c] / count) as f32)
-        .collect();
-    let offset: Vec<f32> = (0..channels)
-        .map(|c| (-f64::from(scale[c]) * sum[c] / count - f64::from(x_factor[c]) * f64::from(mean[c])) as f32)
-        .collect();
-    let (x_factor, offset) = (Buffer::padded(&x_factor), Buffer::padded(&offset));
-    dx.par_chunks_mut(row_blocks.block * channels).enumerate().for_each(|(block, dx)| {
-        dispatch(BackwardKernel {
-            x: row_blocks.slice(forward.x, block),
-            dy: row_blocks.slice(dy, block),
-            scale: &scale,
-            shift: &shift,
-            x_factor: &x_factor,
-            offset: &offset,
-            negative_slope: forward.negative_slope,
-            channels,
-            dx,
-        });
-    });
-    AffineGrads {
-        gamma: product.into_iter().map(|value| value as f32).collect(),
-        beta: sum.into_iter().map(|value| value as f32).collect(),
     }
 }
 
@@ -237,14 +207,20 @@ fn before_leaky_relu<S: Simd>(simd: S, v: S::f32s, dy: S::f32s, negative_slope: 
     simd.select_f32s(positive, dy, simd.mul_f32s(dy, negative_slope))
 }
 
-struct SumsKernel<'a> {
+/// A block of rows before normalization, the gradient of its output, and what the forward pass did to every
+/// channel.
+struct Rows<'a> {
     x: &'a [f32],
     dy: &'a [f32],
-    mean: &'a [f32],
     scale: &'a [f32],
     shift: &'a [f32],
     negative_slope: f32,
     channels: usize,
+}
+
+struct SumsKernel<'a> {
+    rows: Rows<'a>,
+    mean: &'a [f32],
     sum: &'a mut [f32],
     product: &'a mut [f32],
 }
@@ -253,16 +229,17 @@ impl SimdKernel for SumsKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
         let width = S::F32_LANES;
-        let negative_slope = simd.splat_f32s(self.negative_slope);
-        for first in (0..self.channels).step_by(width) {
-            let left = self.channels - first;
+        let Rows { x, dy, scale, shift, negative_slope, channels } = self.rows;
+        let negative_slope = simd.splat_f32s(negative_slope);
+        for first in (0..channels).step_by(width) {
+            let left = channels - first;
             let (mut sum, mut product) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
             // SAFETY: rows have `channels` values, everything else whole registers.
             unsafe {
                 let mean = load::<S>(self.mean.as_ptr().add(first));
-                let scale = load::<S>(self.scale.as_ptr().add(first));
-                let shift = load::<S>(self.shift.as_ptr().add(first));
-                for (x, dy) in self.x.chunks_exact(self.channels).zip(self.dy.chunks_exact(self.channels)) {
+                let scale = load::<S>(scale.as_ptr().add(first));
+                let shift = load::<S>(shift.as_ptr().add(first));
+                for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact(channels)) {
                     let x = load_first(simd, x.as_ptr().add(first), left);
                     let dy = load_first(simd, dy.as_ptr().add(first), left);
                     let g = before_leaky_relu(simd, simd.mul_add_e_f32s(x, scale, shift), dy, negative_slope);
@@ -277,14 +254,9 @@ impl SimdKernel for SumsKernel<'_> {
 }
 
 struct BackwardKernel<'a> {
-    x: &'a [f32],
-    dy: &'a [f32],
-    scale: &'a [f32],
-    shift: &'a [f32],
+    rows: Rows<'a>,
     x_factor: &'a [f32],
     offset: &'a [f32],
-    negative_slope: f32,
-    channels: usize,
     dx: &'a mut [f32],
 }
 
@@ -292,15 +264,16 @@ impl SimdKernel for BackwardKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
         let width = S::F32_LANES;
-        let negative_slope = simd.splat_f32s(self.negative_slope);
-        let rows = self.x.chunks_exact(self.channels).zip(self.dy.chunks_exact(self.channels));
-        for ((x, dy), dx) in rows.zip(self.dx.chunks_exact_mut(self.channels)) {
-            for first in (0..self.channels).step_by(width) {
-                let left = self.channels - first;
+        let Rows { x, dy, scale, shift, negative_slope, channels } = self.rows;
+        let negative_slope = simd.splat_f32s(negative_slope);
+        let rows = x.chunks_exact(channels).zip(dy.chunks_exact(channels));
+        for ((x, dy), dx) in rows.zip(self.dx.chunks_exact_mut(channels)) {
+            for first in (0..channels).step_by(width) {
+                let left = channels - first;
                 // SAFETY: rows have `channels` values, everything else whole registers.
                 unsafe {
-                    let scale = load::<S>(self.scale.as_ptr().add(first));
-                    let shift = load::<S>(self.shift.as_ptr().add(first));
+                    let scale = load::<S>(scale.as_ptr().add(first));
+                    let shift = load::<S>(shift.as_ptr().add(first));
                     let x_factor = load::<S>(self.x_factor.as_ptr().add(first));
                     let offset = load::<S>(self.offset.as_ptr().add(first));
                     let x = load_first(simd, x.as_ptr().add(first), left);

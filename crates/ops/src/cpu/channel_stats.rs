@@ -55,7 +55,7 @@ impl ChannelStats {
         self.variance.iter().map(|variance| (variance + epsilon).sqrt().recip()).collect()
     }
 
-    /// Scale and shift of every channel that normalise it, then give it the deviation `gamma` and the
+    /// Scale and shift of every channel that normalize it, then give it the deviation `gamma` and the
     /// mean `beta`.
     pub(crate) fn affine(&self, gamma: &[f32], beta: &[f32], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
         let scale: Vec<f32> = self

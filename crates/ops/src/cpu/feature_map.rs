@@ -30,7 +30,7 @@ impl Shape {
         self.batch * self.height * self.width
     }
 
-    /// Picture, row and column of a pixel.
+    /// Image, row and column of a pixel.
     #[inline(always)]
     pub(crate) fn place(&self, pixel: usize) -> (usize, usize, usize) {
         let (line, x) = (pixel / self.width, pixel % self.width);

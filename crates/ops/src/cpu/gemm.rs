@@ -19,7 +19,7 @@ use super::{
     simd::{SimdKernel, SimdWidth, dispatch, load, store},
 };
 
-/// RowRange of a product that one thread has at a time: `count` of them, from `first` on.
+/// Rows of a product that one thread has at a time: `count` of them, from `first` on.
 #[derive(Clone, Copy)]
 pub(crate) struct RowRange {
     pub(crate) first: usize,
@@ -52,7 +52,9 @@ impl Block {
 /// The first step: reads an input map and writes left factors.
 pub(crate) trait PackInput: Sync {
     /// Smallest part of the sum that can be packed by itself, in chunks.
-    fn unit(&self) -> usize;
+    fn unit(&self) -> usize {
+        1
+    }
 
     /// Columns that a unit's chunks are cut from.
     fn channels(&self) -> usize;
@@ -88,7 +90,7 @@ pub(crate) trait StoreOutput: Sync {
 
 /// How the work is cut up: blocks of rows, parts of the sum, and ranges of the columns.
 struct Plan {
-    /// RowRange in a block, a multiple of a row_panel's.
+    /// Rows in a block, a multiple of a row panel's.
     block: usize,
     /// Units of the sum packed at a time.
     units: usize,
@@ -102,7 +104,7 @@ const BLOCK_VALUES: usize = 160 << 10;
 impl Plan {
     fn new(simd: SimdWidth, rows: usize, unit: usize, weights: &PackedMatrix) -> Self {
         let units_in_all = weights.shape.inner / unit;
-        // A few hundred values of the sum at a time amortise a tile's loads and stores.
+        // A few hundred values of the sum at a time amortize a tile's loads and stores.
         let units = units_in_all
             .min((256 / simd.lanes).div_ceil(unit).max(1) * if weights.shape.planes == 1 { 2 } else { 1 });
         let panel = simd.panel() * weights.shape.planes;
@@ -202,35 +204,35 @@ impl<I: PackInput, O: StoreOutput> SimdKernel for BlockKernel<'_, I, O> {
 
 /// One product of row panels: `c (+)= a b` over some chunks of `k` and some panels of `b`.
 #[derive(Clone, Copy)]
-pub(crate) struct Product {
+struct Product {
     /// First chunk of the first row panel of `a`.
-    pub(crate) a: *const f32,
+    a: *const f32,
     /// Values from one row panel of `a` to the next.
-    pub(crate) a_panel: usize,
+    a_panel: usize,
     /// Chunks of `k` to run over.
-    pub(crate) inner: usize,
+    inner: usize,
     /// The plane of a [`PackedMatrix`].
-    pub(crate) b: *const f32,
+    b: *const f32,
     /// Chunks of `k` in `b` altogether, and the first one used.
-    pub(crate) b_inner: usize,
-    pub(crate) b_first: usize,
+    b_inner: usize,
+    b_first: usize,
     /// Chunks of `n` in `b` altogether; the panels used are `panels.0..panels.1`.
-    pub(crate) outer: usize,
-    pub(crate) panels: (usize, usize),
-    pub(crate) c: *mut f32,
+    outer: usize,
+    panels: (usize, usize),
+    c: *mut f32,
     /// Values from one row panel of `c` to the next.
-    pub(crate) c_panel: usize,
+    c_panel: usize,
     /// Rows altogether; the last row panel may be partly filled.
-    pub(crate) rows: usize,
+    rows: usize,
     /// Whether `c` already holds a part of the sum.
-    pub(crate) accumulate: bool,
+    accumulate: bool,
 }
 
 impl Product {
     /// # Safety
     /// `a`, `b` and `c` must hold what the fields say, `c` exclusively.
     #[inline(always)]
-    pub(crate) unsafe fn run<S: Simd, const ROWS: usize>(self, simd: S) {
+    unsafe fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let width = S::F32_LANES;
         for panel in self.panels.0..self.panels.1 {
             let double = 2 * panel + 1 < self.outer;
@@ -374,7 +376,7 @@ impl PackedMatrix {
     }
 }
 
-/// PackedMatrix weights that several threads write.
+/// Packed weights that several threads write.
 #[derive(Clone, Copy)]
 pub(crate) struct PackedMatrixMut {
     values: *mut f32,

@@ -119,7 +119,7 @@ pub(crate) fn gemm_tn<L: PackInput, R: PackInput>(
                     result.add(task * outer * simd.lanes * simd.lanes),
                 )
             };
-            dispatch(ProductKernel(TransposedProduct {
+            dispatch(ProductKernel {
                 a,
                 a_panel: inner * simd.panel(),
                 b,
@@ -129,7 +129,7 @@ pub(crate) fn gemm_tn<L: PackInput, R: PackInput>(
                 row_panels: count,
                 c,
                 accumulate: first > 0,
-            }));
+            });
         });
     }
     sums
@@ -151,7 +151,7 @@ impl<L: PackInput, R: PackInput> SimdKernel for PackKernel<'_, L, R> {
         let Self { rows, planes, left, right, left_block, right_block } = self;
         let width = S::F32_LANES;
         if rows.count < ROWS {
-            // RowRange behind the last one add nothing.
+            // Rows behind the last one add nothing.
             for block in [left_block, right_block] {
                 for plane in 0..planes {
                     // SAFETY: one row panel of each plane, for this task alone.
@@ -170,44 +170,31 @@ impl<L: PackInput, R: PackInput> SimdKernel for PackKernel<'_, L, R> {
     }
 }
 
-struct ProductKernel(TransposedProduct);
+/// `c (+)= a^T b` of row panels, summed over all rows. `a`, `b` and `c` hold what the fields say, `c`
+/// exclusively.
+struct ProductKernel {
+    /// The chunk of `a` whose columns become rows of `c`.
+    a: *const f32,
+    a_panel: usize,
+    b: *const f32,
+    b_panel: usize,
+    /// Chunks of `b`, and which of them are used.
+    outer: usize,
+    columns: (usize, usize),
+    /// Row panels; rows behind the last one must hold zeros in `a` or `b`, and no NaN.
+    row_panels: usize,
+    /// `[column of a in its chunk][column of b]`, `outer` registers a row.
+    c: *mut f32,
+    accumulate: bool,
+}
 
 impl SimdKernel for ProductKernel {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
-        // SAFETY: whoever built it described live buffers.
-        unsafe { self.0.run::<S, ROWS, T_ROWS>(simd) }
-    }
-}
-
-/// One product of row panels with a transposed left factor, `c (+)= a^T b` summed over all rows: the gradient
-/// of weights.
-#[derive(Clone, Copy)]
-pub(crate) struct TransposedProduct {
-    /// The chunk of `a` whose columns become rows of `c`.
-    pub(crate) a: *const f32,
-    pub(crate) a_panel: usize,
-    pub(crate) b: *const f32,
-    pub(crate) b_panel: usize,
-    /// Chunks of `b`, and which of them are used.
-    pub(crate) outer: usize,
-    pub(crate) columns: (usize, usize),
-    /// Row panels; rows behind the last one must hold zeros in `a` or `b`, and no NaN.
-    pub(crate) row_panels: usize,
-    /// `[column of a in its chunk][column of b]`, `outer` registers a row.
-    pub(crate) c: *mut f32,
-    pub(crate) accumulate: bool,
-}
-
-impl TransposedProduct {
-    /// # Safety
-    /// `a`, `b` and `c` must hold what the fields say, `c` exclusively.
-    #[inline(always)]
-    pub(crate) unsafe fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
         let width = S::F32_LANES;
         let (mut outer, last) = self.columns;
         while outer < last {
-            // SAFETY: all offsets stay inside the matrices the caller vouches for.
+            // SAFETY: all offsets stay inside the matrices of the fields, which live; `c` is this task's.
             unsafe {
                 let mut first = 0;
                 while first < width {
@@ -222,7 +209,9 @@ impl TransposedProduct {
             outer += 2;
         }
     }
+}
 
+impl ProductKernel {
     #[inline(always)]
     unsafe fn kernel<S: Simd, const ROWS: usize, const T_ROWS: usize, const COLUMNS: usize>(
         &self,

@@ -107,11 +107,11 @@ fn backward(
     geometry: ConvGeometry,
     large_gradient: Sink,
 ) {
-    let share = CHUNKS_PER_TASK * SimdWidth::detect().lanes;
-    let shares = large.shape.channels.div_ceil(share);
-    (0..large.shape.batch * shares).into_par_iter().for_each(|task| {
-        let (image, first) = (task / shares, task % shares * share);
-        let last = (first + share).min(large.shape.channels);
+    let part = CHUNKS_PER_TASK * SimdWidth::detect().lanes;
+    let parts = large.shape.channels.div_ceil(part);
+    (0..large.shape.batch * parts).into_par_iter().for_each(|task| {
+        let (image, first) = (task / parts, task % parts * part);
+        let last = (first + part).min(large.shape.channels);
         dispatch(BackwardKernel {
             large,
             small,

@@ -14,10 +14,10 @@ use super::{
     weight_matrix::WeightRows,
 };
 
-/// WeightRows of a tile.
+/// Rows of a tile.
 const TILE: usize = 4;
 
-/// WeightRows that one task handles.
+/// Rows that one task handles.
 const ROWS_PER_TASK: usize = 32;
 
 /// Values of the vectors that are to stay in the first-level cache: 24 KiB of 48 (or 32).
@@ -35,8 +35,8 @@ pub(crate) fn skinny_gemm<M: WeightRows>(matrix: M, from: &[f32], to: &mut [f32]
     let batch = from.len() / columns;
     let vectors = Vectors::new(from, columns);
     let sink = Sink::new(to, Shape { batch, height: 1, width: 1, channels: rows });
-    (0..rows.div_ceil(ROWS_PER_TASK)).into_par_iter().with_max_len(1).for_each(|share| {
-        let first = share * ROWS_PER_TASK;
+    (0..rows.div_ceil(ROWS_PER_TASK)).into_par_iter().with_max_len(1).for_each(|task| {
+        let first = task * ROWS_PER_TASK;
         let rows = (first, (first + ROWS_PER_TASK).min(rows));
         dispatch(RowsKernel { matrix, rows, vectors: &vectors, sink });
     });

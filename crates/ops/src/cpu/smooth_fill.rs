@@ -57,7 +57,7 @@ struct Pyramid {
 
 struct Level {
     size: [usize; 2],
-    /// Share of every cell that is visible.
+    /// Fraction of every cell that is visible.
     visible: Vec<f32>,
     /// 1 where nothing is visible, 0 elsewhere.
     hidden: Vec<f32>,

@@ -93,7 +93,7 @@ fn transpose_columns(values: &[f32], [rows, columns]: [usize; 2], first: usize, 
 pub(crate) trait WeightRows: Copy + Send + Sync {
     type Value;
 
-    /// WeightRows and columns.
+    /// Rows and columns.
     fn sizes(&self) -> [usize; 2];
 
     /// Where a row begins.
@@ -175,8 +175,8 @@ impl WeightRows for F32Matrix<'_> {
     }
 }
 
-/// WeightRows that are written at a time.
-pub(crate) const ROWS_PER_TASK: usize = 16;
+/// Rows that one task writes.
+const ROWS_PER_TASK: usize = 16;
 
 /// Bits of the second value of a lane.
 const HIGH_HALF: u32 = 0xFFFF_0000;
@@ -247,7 +247,7 @@ fn pack(width: usize, values: &[f32], lanes: &mut [u32]) {
 pub(crate) struct Bf16Rows<'a> {
     lanes: &'a [u32],
     sizes: [usize; 2],
-    /// SimdWidth of a row.
+    /// Lanes of a row.
     step: usize,
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cpu::{
         buffer::Buffer,
-        feature_map::{Shape, Sink, Source},
+        feature_map::{Shape, Sink},
         gemm::gemm,
         gemm_tn::gemm_tn,
         pointwise::Epilogue,
@@ -39,34 +39,31 @@ impl Sizes {
     }
 }
 
-/// From one map to the other, channels last on both sides.
-pub(crate) fn forward(kind: ConvKind, sizes: Sizes, weights: &[f32], from: &[f32], to: &mut [f32]) {
-    match kind {
-        ConvKind::Conv2d => {
-            let rows = F32Matrix::new(weights, [sizes.small, sizes.plane()]);
-            product(WeightMatrixRef::F32(rows), &channels_first(sizes.large, from), to);
-        }
-        ConvKind::ConvTranspose2d => {
-            let mut planes = Buffer::uncleared(to.len());
-            transposed(sizes, weights, from, &mut planes);
-            channels_last(sizes.large, &planes, to);
-        }
-    }
+/// Weights of a dense layer: as they are, `[small, large]`, or packed for one kind of convolution.
+pub(crate) enum DenseWeights<'a> {
+    Unpacked(&'a [f32]),
+    Packed(WeightMatrixRef<'a>),
 }
 
-/// The same with weights that were packed for this kind of convolution.
-pub(crate) fn forward_packed(
-    kind: ConvKind,
-    sizes: Sizes,
-    weights: WeightMatrixRef<'_>,
-    from: &[f32],
-    to: &mut [f32],
-) {
+/// From one map to the other, channels last on both sides.
+pub(crate) fn forward(kind: ConvKind, sizes: Sizes, weights: DenseWeights<'_>, from: &[f32], to: &mut [f32]) {
     match kind {
-        ConvKind::Conv2d => product(weights, &channels_first(sizes.large, from), to),
+        ConvKind::Conv2d => {
+            let weights = match weights {
+                DenseWeights::Packed(weights) => weights,
+                // Their rows are in order as they are.
+                DenseWeights::Unpacked(values) => {
+                    WeightMatrixRef::F32(F32Matrix::new(values, [sizes.small, sizes.plane()]))
+                }
+            };
+            product(weights, &channels_first(sizes.large, from), to);
+        }
         ConvKind::ConvTranspose2d => {
             let mut planes = Buffer::uncleared(to.len());
-            product(weights, from, &mut planes);
+            match weights {
+                DenseWeights::Packed(weights) => product(weights, from, &mut planes),
+                DenseWeights::Unpacked(weights) => transposed(sizes, weights, from, &mut planes),
+            }
             channels_last(sizes.large, &planes, to);
         }
     }
@@ -100,18 +97,11 @@ fn product(weights: WeightMatrixRef<'_>, from: &[f32], to: &mut [f32]) {
 fn large_product(weights: &[f32], from: &[f32], [outputs, inputs, batch]: [usize; 3], to: &mut [f32]) {
     let packed = pack_matrix(from, [batch, inputs]);
     let mut product = Buffer::uncleared(outputs * batch);
-    let (rows, result) = (matrix(outputs, inputs), matrix(outputs, batch));
-    let points =
-        PackPixels { source: Source::new(weights, rows), channels: ChannelRange::all(rows), first: 0 };
+    let result = Shape { batch: 1, height: 1, width: outputs, channels: batch };
     let sink = Sink::new(&mut product, result);
-    let out = StorePixels { sink, channels: ChannelRange::all(result), epilogue: &Epilogue::IDENTITY };
-    gemm(outputs, &points, &packed, &out);
+    let output = StorePixels { sink, channels: ChannelRange::all(result), epilogue: &Epilogue::IDENTITY };
+    gemm(outputs, &PackPixels::of_matrix(weights, outputs, inputs), &packed, &output);
     transpose(&product, [outputs, batch], to);
-}
-
-/// `[rows, columns]` as a map.
-fn matrix(rows: usize, columns: usize) -> Shape {
-    Shape { batch: 1, height: 1, width: rows, channels: columns }
 }
 
 /// `large = small weights`.
@@ -121,15 +111,11 @@ fn transposed(sizes: Sizes, weights: &[f32], small: &[f32], large: &mut [f32]) {
     if batch == 1 {
         return gemv(weights, small, large);
     }
-    let mut turned = Buffer::uncleared(inputs * batch);
-    transpose(small, [batch, inputs], &mut turned);
-    let (left, right) = (matrix(inputs, outputs), matrix(inputs, batch));
-    let sums = gemm_tn(
-        inputs,
-        1,
-        &PackPixels { source: Source::new(weights, left), channels: ChannelRange::all(left), first: 0 },
-        &PackPixels { source: Source::new(&turned, right), channels: ChannelRange::all(right), first: 0 },
-    );
+    let mut transposed = Buffer::uncleared(inputs * batch);
+    transpose(small, [batch, inputs], &mut transposed);
+    let left = PackPixels::of_matrix(weights, inputs, outputs);
+    let right = PackPixels::of_matrix(&transposed, inputs, batch);
+    let sums = gemm_tn(inputs, 1, &left, &right);
     unpack(&sums, [batch, outputs], 1, large);
 }
 
@@ -138,14 +124,9 @@ pub(crate) fn weight_gradient(sizes: Sizes, large: &[f32], small: &[f32]) -> Buf
     let Sizes { batch, small: rows, .. } = sizes;
     let columns = sizes.plane();
     let large = channels_first(sizes.large, large);
-    let (left, right) = (matrix(batch, rows), matrix(batch, columns));
-    let sums = gemm_tn(
-        batch,
-        1,
-        &PackPixels { source: Source::new(small, left), channels: ChannelRange::all(left), first: 0 },
-        &PackPixels { source: Source::new(&large, right), channels: ChannelRange::all(right), first: 0 },
-    );
-    sums.into_matrix(rows, columns)
+    let left = PackPixels::of_matrix(small, batch, rows);
+    let right = PackPixels::of_matrix(&large, batch, columns);
+    gemm_tn(batch, 1, &left, &right).into_matrix(rows, columns)
 }
 
 /// Channels last to channels first, image by image.

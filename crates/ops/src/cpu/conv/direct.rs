@@ -21,7 +21,7 @@ use crate::{
     layer::{ConvGeometry, ConvKind},
 };
 
-/// ChannelRange of a pixel that belong to a group: the first one, and how many.
+/// Channels of a pixel that belong to a group: the first one, and how many.
 #[derive(Clone, Copy)]
 pub(crate) struct ChannelRange {
     pub(crate) first: usize,
@@ -34,7 +34,7 @@ impl ChannelRange {
     }
 }
 
-/// From one map to the other, through weights that were packed for this kind.
+/// From one map to the other, through weights that were packed for this kind of convolution.
 pub(crate) fn forward(
     kind: ConvKind,
     from: (Source<'_>, ChannelRange),
@@ -58,8 +58,8 @@ fn conv2d(
     epilogue: &Epilogue,
 ) {
     let patches = PackPatches { source: large.0, channels: large.1, geometry, small: small.0.shape };
-    let points = StorePixels { sink: small.0, channels: small.1, epilogue };
-    gemm(small.0.shape.pixels(), &patches, weights, &points);
+    let output = StorePixels { sink: small.0, channels: small.1, epilogue };
+    gemm(small.0.shape.pixels(), &patches, weights, &output);
 }
 
 /// Values of patches that are in memory at a time (4 MiB).
@@ -83,10 +83,10 @@ fn conv_transpose2d(
         let count = at_a_time.min(batch - first);
         let rows = Shape { batch: count, height, width, channels: columns };
         let product = &mut products[..rows.size()];
-        let points = PackPixels { source, channels, first: first * height * width };
+        let pixels = PackPixels { source, channels, first: first * height * width };
         let sink = Sink::new(product, rows);
-        let out = StorePixels { sink, channels: ChannelRange::all(rows), epilogue: &Epilogue::IDENTITY };
-        gemm(rows.pixels(), &points, weights, &out);
+        let output = StorePixels { sink, channels: ChannelRange::all(rows), epilogue: &Epilogue::IDENTITY };
+        gemm(rows.pixels(), &pixels, weights, &output);
         let product = Source::new(product, rows);
         let lines = count * large.0.shape.height;
         (0..lines).into_par_iter().for_each(|line| {
@@ -113,8 +113,8 @@ pub(crate) fn weight_gradient(
     gradient: &mut [f32],
 ) {
     let patches = PackPatches { source: large.0, channels: large.1, geometry, small: small.0.shape };
-    let points = PackPixels { source: small.0, channels: small.1, first: 0 };
-    let sums = gemm_tn(small.0.shape.pixels(), 1, &patches, &points);
+    let pixels = PackPixels { source: small.0, channels: small.1, first: 0 };
+    let sums = gemm_tn(small.0.shape.pixels(), 1, &patches, &pixels);
     unpack(&sums, [small.1.count, large.1.count], geometry.taps(), gradient);
 }
 
@@ -127,10 +127,6 @@ struct PackPatches<'a> {
 }
 
 impl PackInput for PackPatches<'_> {
-    fn unit(&self) -> usize {
-        1
-    }
-
     fn channels(&self) -> usize {
         self.geometry.taps() * self.channels.count
     }
@@ -234,11 +230,15 @@ pub(crate) struct PackPixels<'a> {
     pub(crate) first: usize,
 }
 
-impl PackInput for PackPixels<'_> {
-    fn unit(&self) -> usize {
-        1
+impl<'a> PackPixels<'a> {
+    /// The rows of a matrix.
+    pub(crate) fn of_matrix(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        let shape = Shape { batch: 1, height: 1, width: rows, channels: columns };
+        Self { source: Source::new(values, shape), channels: ChannelRange::all(shape), first: 0 }
     }
+}
 
+impl PackInput for PackPixels<'_> {
     fn channels(&self) -> usize {
         self.channels.count
     }
@@ -290,7 +290,7 @@ impl StoreOutput for StorePixels<'_> {
             let pixel = self.sink.pixel(image, y, x);
             for chunk in chunks.0..chunks.1 {
                 // SAFETY: the block holds this row and chunk; the pixel has its channels, and no
-                // other task delivers them.
+                // other task stores them.
                 unsafe {
                     let value = load::<S>(block.at::<ROWS>(width, row, chunk));
                     let value = self.epilogue.apply(simd, value, chunk);

@@ -132,7 +132,7 @@ impl SimdKernel for PackConvTranspose2d<'_> {
     }
 }
 
-/// TnProduct whose rows run over taps, then large channels, and whose columns are small channels, as
+/// A product whose rows run over taps, then large channels, and whose columns are small channels, as
 /// filters `[small, large, taps]`.
 pub(crate) fn unpack(sums: &TnProduct, [small, large]: [usize; 2], taps: usize, filters: &mut [f32]) {
     let width = SimdWidth::detect().lanes;

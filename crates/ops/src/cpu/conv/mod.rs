@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
 use self::{
-    dense::Sizes,
+    dense::{DenseWeights, Sizes},
     direct::ChannelRange,
     direct_weights::Filters,
     winograd::Tiles,
@@ -27,7 +27,7 @@ use super::{
     gemm::PackedMatrix,
     pointwise::{Epilogue, leaky_relu_backward},
     simd::SimdWidth,
-    weight_matrix::{WeightMatrix, WeightMatrixRef},
+    weight_matrix::WeightMatrix,
 };
 use crate::layer::{Activation, ConvGeometry, ConvKind, ConvLayer, Storage};
 
@@ -57,7 +57,7 @@ impl Operation<3> for ConvLayer {
         let bias = Some(slice(&bias)).filter(|bias| !bias.is_empty());
         let epilogue = Epilogue::with_bias(bias, self.activation.negative_slope());
         let packed = PackedFilters::new(&shapes, self.kind, shapes.algorithm(), slice(&weight));
-        let y = packed.forward(&shapes, slice(&weight), x.values(), &epilogue);
+        let y = packed.forward(&shapes, || slice(&weight), x.values(), &epilogue);
         let output = FeatureMap::from_buffer(y, shapes.output(self.kind));
         let y = (self.activation != Activation::Identity).then(|| output.clone());
         ForwardOutput { output, saved: SavedForBackward { x, weight, y }, extra: () }
@@ -79,7 +79,7 @@ impl Operation<3> for ConvLayer {
         grads.register(0, || {
             let packed =
                 PackedFilters::new(&shapes, self.kind.reversed(), shapes.algorithm(), slice(&weight));
-            let dx = packed.forward(&shapes, slice(&weight), dy.values(), &Epilogue::IDENTITY);
+            let dx = packed.forward(&shapes, || slice(&weight), dy.values(), &Epilogue::IDENTITY);
             FeatureMap::from_buffer(dx, x.shape).into_tensor()
         });
     }
@@ -89,9 +89,7 @@ impl Operation<3> for ConvLayer {
 pub(crate) struct PackedWeights {
     layer: ConvLayer,
     dims: [usize; 4],
-    /// For a kernel as large as the map, where weights have to be packed for it.
-    matrix: Option<WeightMatrix>,
-    /// As they were given; beside a matrix, only if they are asked for.
+    /// As they were given; beside a packed matrix, only if they are asked for.
     weight: OnceLock<FlexTensor>,
     epilogue: Epilogue,
     winograd: OnceLock<PackedFilters>,
@@ -115,7 +113,9 @@ impl PackedWeights {
         if let Some(weight) = packed.weight.take() {
             let [small, large, height, width] = packed.dims;
             let sizes = [small, large * height * width];
-            packed.matrix = Some(WeightMatrix::new(layer.kind, storage, slice(&weight), sizes));
+            let matrix = WeightMatrix::new(layer.kind, storage, slice(&weight), sizes);
+            let layout = Layout::Dense(Some(matrix));
+            packed.dense = OnceLock::from(PackedFilters { kind: layer.kind, layout });
         }
         packed
     }
@@ -134,20 +134,14 @@ impl PackedWeights {
         let affine = affine.as_ref().map(|(scale, shift)| (slice(scale), slice(shift)));
         let epilogue = Epilogue::new(affine, layer.activation.negative_slope());
         let [winograd, direct, dense] = [(); 3].map(|()| OnceLock::new());
-        Self { layer, dims, matrix: None, weight, epilogue, winograd, direct, dense }
+        Self { layer, dims, weight, epilogue, winograd, direct, dense }
     }
 
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = FeatureMap::new(without_autodiff(x));
-        let kind = self.layer.kind;
         let shapes = ConvShapes::of(self.layer, x.shape, &self.dims);
-        let y = match &self.matrix {
-            Some(matrix) if shapes.algorithm() == Algorithm::Dense => {
-                forward_dense(&shapes, kind, matrix.rows(), x.values(), &self.epilogue)
-            }
-            _ => self.packed(&shapes).forward(&shapes, self.weight(), x.values(), &self.epilogue),
-        };
-        from_primitive(FeatureMap::from_buffer(y, shapes.output(kind)).into_tensor())
+        let y = self.packed(&shapes).forward(&shapes, || self.weight(), x.values(), &self.epilogue);
+        from_primitive(FeatureMap::from_buffer(y, shapes.output(self.layer.kind)).into_tensor())
     }
 
     /// Packed for maps of this size: one image wants another algorithm than a batch.
@@ -163,7 +157,9 @@ impl PackedWeights {
 
     fn weight(&self) -> &[f32] {
         slice(self.weight.get_or_init(|| {
-            let matrix = self.matrix.as_ref().expect("weights as they were given, or a matrix");
+            let Some(PackedFilters { layout: Layout::Dense(Some(matrix)), .. }) = self.dense.get() else {
+                unreachable!("weights as they were given, or a matrix")
+            };
             from_buffer(matrix.weights(self.layer.kind), self.dims)
         }))
     }
@@ -289,8 +285,8 @@ enum Layout {
     Winograd(Vec<PackedMatrix>),
     /// One for each group.
     Direct(Vec<PackedMatrix>),
-    /// As they are.
-    Dense,
+    /// As they are, unless the kind of convolution needs them transposed or the storage is smaller.
+    Dense(Option<WeightMatrix>),
 }
 
 impl PackedFilters {
@@ -309,13 +305,19 @@ impl PackedFilters {
                 };
                 Layout::Direct((0..shapes.groups).map(pack).collect())
             }
-            Algorithm::Dense => Layout::Dense,
+            Algorithm::Dense => Layout::Dense(None),
         };
         Self { kind, layout }
     }
 
     /// From one map to the other; `weights` are those that were packed.
-    fn forward(&self, shapes: &ConvShapes, weights: &[f32], from: &[f32], epilogue: &Epilogue) -> Buffer {
+    fn forward<'w>(
+        &self,
+        shapes: &ConvShapes,
+        weights: impl FnOnce() -> &'w [f32],
+        from: &[f32],
+        epilogue: &Epilogue,
+    ) -> Buffer {
         let kind = self.kind;
         let [from_shape, to_shape] = kind.swap_if_transposed([shapes.large, shapes.small]);
         let source = Source::new(from, from_shape);
@@ -333,28 +335,17 @@ impl PackedFilters {
                     direct::forward(kind, (source, from), shapes.geometry, packed, (sink, to), &epilogue);
                 }
             }
-            Layout::Dense => {
+            Layout::Dense(matrix) => {
+                let weights = match matrix {
+                    Some(matrix) => DenseWeights::Packed(matrix.rows()),
+                    None => DenseWeights::Unpacked(weights()),
+                };
                 dense::forward(kind, shapes.sizes(), weights, from, &mut output);
                 epilogue.apply_all(&mut output, to_shape.channels);
             }
         }
         output
     }
-}
-
-/// The same for a kernel as large as the map, with weights that were packed for this kind of convolution.
-fn forward_dense(
-    shapes: &ConvShapes,
-    kind: ConvKind,
-    weights: WeightMatrixRef<'_>,
-    from: &[f32],
-    epilogue: &Epilogue,
-) -> Buffer {
-    let to = shapes.output(kind);
-    let mut output = Buffer::uncleared(to.size());
-    dense::forward_packed(kind, shapes.sizes(), weights, from, &mut output);
-    epilogue.apply_all(&mut output, to.channels);
-    output
 }
 
 /// The gradient of the weights, from the large map and the gradient of the small one or the other way round:

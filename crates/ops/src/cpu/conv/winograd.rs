@@ -47,14 +47,14 @@ impl Tiles {
         Self { rows, columns, all: small.batch * rows * columns }
     }
 
-    /// Picture, row and column of a tile.
+    /// Image, row and column of a tile.
     #[inline(always)]
     fn place(&self, tile: usize) -> (usize, usize, usize) {
         (tile / (self.rows * self.columns), tile / self.columns % self.rows, tile % self.columns)
     }
 }
 
-/// From one map to the other, through weights that were packed for this kind.
+/// From one map to the other, through weights that were packed for this kind of convolution.
 pub(crate) fn forward(
     kind: ConvKind,
     from: Source<'_>,
@@ -68,14 +68,14 @@ pub(crate) fn forward(
     }
 }
 
-/// Conv2d of stride 2: the large map becomes the small one.
+/// Convolution of stride 2: the large map becomes the small one.
 fn conv2d(large: Source<'_>, weights: &PackedMatrix, small: Sink, epilogue: &Epilogue) {
     let tiles = Tiles::covering(small.shape);
     let outputs = StoreOutputTiles { sink: small, tiles, step: 1, origin: [0, 0], epilogue };
     gemm(tiles.all, &PackInputTiles::of_convolution(large, tiles), weights, &outputs);
 }
 
-/// Up-convolution of stride 2, the transposed of [`conv2d`]: the small map becomes the large one.
+/// Transposed convolution of stride 2: the small map becomes the large one.
 fn conv_transpose2d(small: Source<'_>, weights: &[PackedMatrix], large: Sink, epilogue: &Epilogue) {
     let tiles = Tiles::covering(small.shape);
     for (weights, origin) in weights.iter().zip(PARITIES) {
@@ -139,7 +139,7 @@ struct PackInputTiles<'a, const ORIGINS: usize> {
     tiles: Tiles,
     /// Pixels from tile to tile, and from tap to tap.
     steps: [isize; 2],
-    /// First row and column of each pixels of tile (0, 0).
+    /// First row and column of the window of tile (0, 0).
     origins: [[isize; 2]; ORIGINS],
 }
 
@@ -152,7 +152,7 @@ impl<'a> PackInputTiles<'a, 4> {
 }
 
 impl<'a> PackInputTiles<'a, 1> {
-    /// The windows behind the outputs of one parity of an up-convolution.
+    /// The windows behind the outputs of one parity of a transposed convolution.
     fn of_parity(source: Source<'a>, tiles: Tiles, [row, column]: [usize; 2]) -> Self {
         Self { source, tiles, steps: [2, 1], origins: [[row as isize - 1, column as isize - 1]] }
     }
@@ -203,10 +203,6 @@ struct PackGradTiles<'a> {
 }
 
 impl PackInput for PackGradTiles<'_> {
-    fn unit(&self) -> usize {
-        1
-    }
-
     fn channels(&self) -> usize {
         self.source.shape.channels
     }
@@ -244,13 +240,13 @@ impl PackInput for PackGradTiles<'_> {
 /// # Safety
 /// Each pixel must have `channels` values.
 #[inline(always)]
-unsafe fn read<S: Simd, const TILE_SIDE: usize>(
+unsafe fn read<S: Simd, const SIDE: usize>(
     simd: S,
-    pixels: &[[*const f32; TILE_SIDE]; TILE_SIDE],
+    pixels: &[[*const f32; SIDE]; SIDE],
     chunk: usize,
     channels: usize,
-) -> [[S::f32s; TILE_SIDE]; TILE_SIDE] {
-    let mut values = [[simd.splat_f32s(0.0); TILE_SIDE]; TILE_SIDE];
+) -> [[S::f32s; SIDE]; SIDE] {
+    let mut values = [[simd.splat_f32s(0.0); SIDE]; SIDE];
     let first = chunk * S::F32_LANES;
     for (values, pixels) in values.iter_mut().zip(pixels) {
         for (value, pixel) in values.iter_mut().zip(pixels) {
@@ -296,7 +292,7 @@ impl StoreOutput for StoreOutputTiles<'_> {
             }
             for chunk in chunks.0..chunks.1 {
                 // SAFETY: the block holds nine planes of this row and chunk; each pixel has
-                // `channels` values from its pointer on, and no other task delivers them.
+                // `channels` values from its pointer on, and no other task stores them.
                 unsafe {
                     let from = block.at::<ROWS>(width, row, chunk);
                     let mut m = [[simd.splat_f32s(0.0); 3]; 3];
@@ -332,12 +328,12 @@ unsafe fn input_transform<S: Simd>(simd: S, d: [[S::f32s; 3]; 3], to: *mut f32, 
         above[x] = simd.sub_f32s(top[x], middle[x]);
         below[x] = simd.sub_f32s(bottom[x], middle[x]);
     }
-    for (y, [left, centre, right]) in [above, middle, below].into_iter().enumerate() {
+    for (y, [left, center, right]) in [above, middle, below].into_iter().enumerate() {
         // SAFETY: the caller's promise.
         unsafe {
-            store::<S>(to.add((3 * y) * plane), simd.sub_f32s(left, centre));
-            store::<S>(to.add((3 * y + 1) * plane), centre);
-            store::<S>(to.add((3 * y + 2) * plane), simd.sub_f32s(right, centre));
+            store::<S>(to.add((3 * y) * plane), simd.sub_f32s(left, center));
+            store::<S>(to.add((3 * y + 1) * plane), center);
+            store::<S>(to.add((3 * y + 2) * plane), simd.sub_f32s(right, center));
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn filter_transform<S: Simd>(simd: S, [[a, b], [c, d]]: [[S::f32s; 2]
 /// Taps of a 4x4 kernel: as many as a square has columns.
 pub(crate) const TAPS: usize = TILE_SIDE;
 
-/// Filters4x4 `[small, large, 4, 4]`: a convolution's `[out, in]`, an up-convolution's `[in, out]`.
+/// Filters `[small, large, 4, 4]`: a convolution's `[out, in]`, a transposed convolution's `[in, out]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Filters4x4<'a> {
     values: &'a [f32],
@@ -72,7 +72,7 @@ impl<'a> Filters4x4<'a> {
     }
 }
 
-/// Filters4x4 that several threads write, each its own.
+/// Filters that several threads write, each its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Filters4x4Mut<'a> {
     values: *mut f32,
@@ -114,8 +114,8 @@ impl<'a> Filters4x4Mut<'a> {
     }
 }
 
-/// Weights for one kind, transformed: one set for a convolution, one for each parity of an
-/// up-convolution's result.
+/// Weights for one kind of convolution, transformed: one set for a convolution, one for each parity of a
+/// transposed convolution's output.
 pub(crate) fn pack(kind: ConvKind, filters: Filters4x4<'_>) -> Vec<PackedMatrix> {
     match kind {
         ConvKind::Conv2d => vec![pack_conv2d(filters)],
@@ -186,7 +186,7 @@ impl SimdKernel for PackConvTranspose2d<'_> {
         for p in 0..self.filters.channels[0] {
             let taps = self.filters.across_large(simd, p, self.chunk * S::F32_LANES);
             for (into, [row, column]) in self.into.iter().zip(PARITIES) {
-                // Even rows hear of taps 3 and 1, odd rows of taps 2 and 0.
+                // Even rows take taps 3 and 1, odd rows taps 2 and 0.
                 let last = 4 * (3 - row) + 3 - column;
                 let g =
                     filter_transform(simd, [[taps[last], taps[last - 2]], [taps[last - 8], taps[last - 10]]]);
