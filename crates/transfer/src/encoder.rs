@@ -1,61 +1,11 @@
-//! Where an encoder comes from, and its data-dependent initialisation.
-
-use std::path::PathBuf;
+//! Encoders: their device and data-dependent initialisation.
 
 use burn::{module::Module, tensor::Device};
 use context_encoder_data::pixel::images_to_tensor;
-use context_encoder_model::{FeatureEncoder, FeatureModelConfig};
+use context_encoder_model::FeatureEncoder;
 use image::RgbImage;
 
-use crate::{TransferError, images::resize};
-
-/// Where an encoder comes from. Weights that do not fit are an error that names them; only
-/// [`EncoderSource::Random`] is random.
-///
-/// ```
-/// use burn::tensor::Device;
-/// use context_encoder_model::FeatureModelConfig;
-/// use context_encoder_transfer::EncoderSource;
-///
-/// let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
-/// let encoder = EncoderSource::Random { config, seed: 0 }.load(&Device::flex())?;
-/// assert_eq!(encoder.config().map_side(), 2);
-/// assert!(EncoderSource::File("absent.safetensors".into()).load(&Device::flex()).is_err());
-/// # Ok::<(), context_encoder_transfer::TransferError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EncoderSource {
-    /// Freshly initialised weights.
-    Random {
-        /// The encoder's configuration.
-        config: FeatureModelConfig,
-        /// Seed of the weights.
-        seed: u64,
-    },
-    /// A file written by pretraining; its header holds the configuration.
-    File(PathBuf),
-    /// Any safetensors file with the encoder's tensor names.
-    Headerless {
-        /// The file.
-        path: PathBuf,
-        /// The encoder's configuration.
-        config: FeatureModelConfig,
-    },
-}
-
-impl EncoderSource {
-    /// The encoder on a device.
-    ///
-    /// # Errors
-    /// [`TransferError::Model`] names every tensor that is missing, misshapen or unexpected.
-    pub fn load(&self, device: &Device) -> Result<FeatureEncoder, TransferError> {
-        Ok(match self {
-            Self::Random { config, seed } => config.init_seeded(*seed, device)?.into_encoder(),
-            Self::File(path) => FeatureEncoder::load(path, device)?,
-            Self::Headerless { path, config } => config.load_encoder(path, device)?,
-        })
-    }
-}
+use crate::images::resize;
 
 /// Most images used by [`data_dependent_init`].
 const MAX_IMAGES: usize = 64;

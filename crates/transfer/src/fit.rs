@@ -80,38 +80,26 @@ pub enum Optimizer {
     Momentum(f64),
 }
 
-/// How a head is trained.
-///
-/// | field | default | range |
-/// |---|---|---|
-/// | `steps` | 1000 | 1.. |
-/// | `batch_size` | 32 | 1.. |
-/// | `lr` | 5e-4 | above 0 |
-/// | `encoder_lr_scale` | 1 | 0.. |
-/// | `optimizer` | Adam | |
-/// | `schedule` | cosine | |
-/// | `seed` | 0 | |
-/// | `log_every` | 50 | 1.. |
-/// | `evaluate_every` | 0 | 0.. |
+/// How a head is trained. Defaults are in parentheses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
-    /// Steps in all.
+    /// Steps in all (1000).
     pub steps: u64,
-    /// Images a step.
+    /// Images a step (32).
     pub batch_size: usize,
-    /// Learning rate of the head.
+    /// Learning rate of the head (5e-4).
     pub lr: f64,
-    /// The encoder's learning rate as a multiple of the head's; 0 freezes it.
+    /// The encoder's learning rate as a multiple of the head's (1); 0 freezes it.
     pub encoder_lr_scale: f64,
-    /// Adam or momentum.
+    /// Adam or momentum (Adam).
     pub optimizer: Optimizer,
-    /// How learning rates change.
+    /// How learning rates change (cosine).
     pub schedule: Schedule,
-    /// Seed of data order, crops and dropout.
+    /// Seed of data order, crops and dropout (0).
     pub seed: u64,
-    /// Steps between two points of the curve.
+    /// Steps between two points of the curve (50).
     pub log_every: u64,
-    /// Points of the curve between two evaluations on the test set; 0: only after the last step.
+    /// Points of the curve between two evaluations on the test set (0: only after the last step).
     pub evaluate_every: u64,
 }
 

@@ -10,9 +10,8 @@
 //! | [`Metrics`] | accuracy, average precision of VOC 2007 and 2010, mean IU | Table 2 |
 //! | [`Voc`] | PASCAL VOC's folders, and a small synthetic one for tests | |
 //!
-//! A head takes a [`FeatureEncoder`](context_encoder_model::FeatureEncoder) from an [`EncoderSource`]:
-//! random, a file of pretraining, or any safetensors file with its names. Weights that do not fit are errors
-//! that name them.
+//! A head is built on a [`FeatureEncoder`](context_encoder_model::FeatureEncoder): random, or loaded from a
+//! file of pretraining or any safetensors file with its names.
 
 mod boxes;
 mod classify;
@@ -30,7 +29,7 @@ mod voc;
 pub use boxes::{Detection, Rect};
 pub use classify::{Classification, Classifier, LabeledDataset, LabeledImage, Resize};
 pub use detect::{DetectionSample, Detector};
-pub use encoder::{EncoderSource, data_dependent_init};
+pub use encoder::data_dependent_init;
 pub use error::TransferError;
 pub use fit::{CurvePoint, Fit, Fitted, Head, Optimizer};
 pub use metric::Metrics;

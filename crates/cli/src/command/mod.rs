@@ -55,8 +55,10 @@ pub enum Command {
     Sample(sample::Sample),
     /// Fine-tune and test pretrained encoders: classification, probes of frozen features, segmentation,
     /// detection
+    #[command(subcommand)]
     Transfer(transfer::Transfer),
     /// Run an experiment of the paper and print its rows beside ours
+    #[command(subcommand)]
     Reproduce(reproduce::Reproduce),
     /// Compare what a device computes with the reference implementation on the processor, part by part
     Conformance(conformance::Conformance),

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::{
     TransferError, images,
     metric::Metrics,
-    voc::{Label, Voc, VocTask},
+    voc::{Label, Voc},
 };
 
 /// How many classes an image has.
@@ -127,7 +127,7 @@ impl LabeledDataset {
     /// [`TransferError::Data`] an image that cannot be read.
     pub fn from_voc(voc: &Voc, set: &str, resize: Resize) -> Result<Self, TransferError> {
         let labels = voc.labels(set)?;
-        let names = voc.names(set, VocTask::Main)?;
+        let names = voc.names(set)?;
         let read = |(name, labels): (&String, Vec<Label>)| {
             Ok(LabeledImage { image: resize.apply(&voc.image(name)?), labels })
         };

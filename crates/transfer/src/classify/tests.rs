@@ -9,7 +9,7 @@ use image::{Rgb, RgbImage};
 
 use super::*;
 use crate::{
-    EncoderSource, Fit, Fitted,
+    Fit, Fitted,
     voc::Label::{Difficult, Negative, Positive},
 };
 
@@ -18,7 +18,7 @@ fn config() -> FeatureModelConfig {
 }
 
 fn encoder(seed: u64, device: &Device) -> FeatureEncoder {
-    EncoderSource::Random { config: config(), seed }.load(device).expect("encoder")
+    config().init_seeded(seed, device).expect("valid").into_encoder()
 }
 
 fn autodiff() -> Device {
@@ -94,9 +94,9 @@ fn same_arguments_give_the_same_head() {
 fn pretrained_encoder_is_fine_tuned_and_the_head_saved() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("encoder.safetensors");
-    let original = config().init_seeded(7, &Device::flex()).expect("valid").into_encoder();
+    let original = encoder(7, &Device::flex());
     original.save_with(&SaveOptions::default(), &path).expect("saved");
-    let loaded = EncoderSource::File(path).load(&autodiff()).expect("loaded");
+    let loaded = FeatureEncoder::load(&path, &autodiff()).expect("loaded");
     assert_eq!(features(&loaded), features(&original));
     let classifier = |encoder, classes| Classifier::new(encoder, classes, Classification::SingleLabel, 0);
     let fit = Fit { steps: 2, batch_size: 2, ..Fit::default() };

@@ -13,7 +13,7 @@ use crate::{
     TransferError,
     boxes::{BoxDeltas, Rect},
     images::{max_size, pad_and_stack, resize_shorter_side},
-    voc::{Object, Voc, VocTask},
+    voc::{Object, Voc},
 };
 
 /// An image at the size in which it is used, with its objects and proposals, all in its pixels.
@@ -57,7 +57,7 @@ impl DetectionSample {
             let objects = voc.annotation(name)?.objects;
             Ok(Self { image, objects, proposals }.map_boxes(fit))
         };
-        voc.names(set, VocTask::Main)?.par_iter().map(read).collect()
+        voc.names(set)?.par_iter().map(read).collect()
     }
 
     /// Reads a file of proposals, by the image's name, best first. It has one JSON object a line,

@@ -182,7 +182,7 @@ mod tests {
     use context_encoder_model::FeatureModelConfig;
 
     use super::*;
-    use crate::{EncoderSource, Fit, voc::Voc};
+    use crate::{Fit, voc::Voc};
 
     #[test]
     fn few_images_are_memorised() {
@@ -190,8 +190,8 @@ mod tests {
         let voc = Voc::draw_shapes(folder.path(), 6, 1).expect("drawn");
         let samples = DetectionSample::from_voc(&voc, "trainval", 160, None, 60).expect("read");
         let config = FeatureModelConfig::alexnet().with_width(8);
-        let source = EncoderSource::Random { config, seed: 2 };
-        let detector = Detector::new(source.load(&Device::flex().autodiff()).expect("encoder"), 3, 0);
+        let encoder = config.init_seeded(2, &Device::flex().autodiff()).expect("valid").into_encoder();
+        let detector = Detector::new(encoder, 3, 0);
         let fit = Fit { steps: 200, batch_size: 2, lr: 1e-3, ..Fit::default() };
         let fitted = fit.run(detector, &samples, &samples, &mut |_| ()).expect("trained");
         assert!(fitted.metrics.score() > 0.9, "{:?}", fitted.curve);

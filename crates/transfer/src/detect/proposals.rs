@@ -161,14 +161,14 @@ impl IntegralImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::voc::{Voc, VocTask};
+    use crate::voc::Voc;
 
     #[test]
     fn objects_are_among_the_proposals() {
         let folder = tempfile::tempdir().expect("folder");
         let voc = Voc::draw_shapes(folder.path(), 24, 5).expect("drawn");
         let (mut objects, mut found) = (0, 0);
-        for name in voc.names("trainval", VocTask::Main).expect("names") {
+        for name in voc.names("trainval").expect("names") {
             let proposals = from_edges(&voc.image(&name).expect("image"), 100);
             for object in voc.annotation(&name).expect("annotation").objects {
                 objects += 1;

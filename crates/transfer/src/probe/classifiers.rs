@@ -1,8 +1,7 @@
-//! Logistic regression and nearest neighbours, both on a matrix of inner products.
+//! Logistic regression and nearest neighbours, both on a matrix of inner products of features.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::features::GramMatrix;
 use crate::{
     classify::{Classification, targets},
     voc::Label,
@@ -24,6 +23,49 @@ const POWER_MARGIN: f64 = 1.1;
 
 /// Nearest neighbours that vote.
 const NEIGHBOURS: usize = 10;
+
+/// Features with a smaller standard deviation count as constant.
+const MIN_STD: f32 = 1e-6;
+
+/// Standardises both sets to mean 0 and variance 1 of every feature over the training set; features that are
+/// constant there become 0.
+fn standardize(train: Tensor<2>, test: Tensor<2>) -> [Tensor<2>; 2] {
+    let mean = train.clone().mean_dim(0); // [1, dimension]
+    let centered = train - mean.clone();
+    let std = centered.clone().powi_scalar(2).mean_dim(0).sqrt(); // [1, dimension]
+    let varies = std.clone().greater_elem(MIN_STD).float();
+    let scale = varies / std.clamp_min(MIN_STD);
+    [centered * scale.clone(), (test - mean) * scale]
+}
+
+/// Inner products of standardised features, divided by their dimension.
+///
+/// A linear classifier's weights are sums over the training images, `W = X^T A`, so that its output for an
+/// image is a row of products times `A`. With fewer images than features this is by far the smaller problem,
+/// and many classifiers can be trained on one matrix.
+#[derive(Clone, Debug)]
+pub(super) struct GramMatrix {
+    /// Training images with training images: `[train, train]`.
+    pub(super) train: Tensor<2>,
+    /// Test images with training images: `[test, train]`.
+    pub(super) test: Tensor<2>,
+    /// Squared norms of the test images' features, divided likewise: `[test, 1]`.
+    pub(super) test_squared_norms: Tensor<2>,
+}
+
+impl GramMatrix {
+    /// Of features that are not standardised yet.
+    pub(super) fn new(train: Tensor<2>, test: Tensor<2>) -> Self {
+        let dimension = train.dims()[1] as f32;
+        let [train, test] = standardize(train, test);
+        let columns = train.clone().transpose() / dimension; // [dimension, train]
+        Self {
+            test_squared_norms: test.clone().powi_scalar(2).sum_dim(1) / dimension,
+            test: test.matmul(columns.clone()),
+            train: train.matmul(columns),
+        }
+    }
+}
 
 /// Trains a linear classifier on the training images and returns its probabilities for the test images, with
 /// the weight decay that did best on every fifth training image when trained on the others.
@@ -160,7 +202,19 @@ pub(super) fn k_nearest_neighbours(gram: &GramMatrix, labels: &[&[Label]]) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::features::Features;
+
+    #[test]
+    fn features_are_standardised_by_the_training_set() {
+        let device = Device::flex();
+        let features = |rows: [[f32; 3]; 2]| Tensor::from_floats(rows, &device);
+        let [train, test] = standardize(
+            features([[1.0, 5.0, 2.0], [3.0, 5.0, -2.0]]),
+            features([[2.0, 9.0, 4.0], [5.0, 5.0, 0.0]]),
+        );
+        let values = |x: Tensor<2>| x.into_data().try_to_vec::<f32>().expect("f32");
+        assert_eq!(values(train), [-1.0, 0.0, 1.0, 1.0, 0.0, -1.0]);
+        assert_eq!(values(test), [0.0, 0.0, 2.0, 3.0, 0.0, 0.0]);
+    }
 
     /// Two classes on either side of a slanted line; the second feature has another scale and must not
     /// matter.
@@ -173,7 +227,7 @@ mod tests {
         let train: Vec<f32> = points.iter().flatten().copied().collect();
         let train = Tensor::<1>::from_floats(train.as_slice(), &device).reshape([40, 2]);
         let test = Tensor::<2>::from_floats([[0.8, 700.0], [-0.9, -300.0]], &device);
-        let gram = GramMatrix::new(Features(train), Features(test));
+        let gram = GramMatrix::new(train, test);
         let labels = points.iter().map(|[x, y]| {
             let first = x + y / 1000.0 > 0.0;
             [first, !first].map(|positive| if positive { Label::Positive } else { Label::Negative })

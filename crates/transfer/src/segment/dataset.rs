@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::{
     TransferError,
     images::{max_size, pad_and_stack},
-    voc::{ClassMask, IGNORED, Voc, VocTask},
+    voc::{ClassMask, IGNORED, Voc},
 };
 
 /// Pixels from one position of pool5 to the next, and to the centre of the first: conv1 11x11 stride 4, and
@@ -50,7 +50,7 @@ impl SegmentationSample {
             }
             Ok(Self { image, mask })
         };
-        voc.names(set, VocTask::Segmentation)?.par_iter().map(read).collect()
+        voc.names_with_masks(set)?.par_iter().map(read).collect()
     }
 
     fn flip_horizontal(self) -> Self {

@@ -243,12 +243,11 @@ mod tests {
     use context_encoder_model::FeatureModelConfig;
 
     use super::*;
-    use crate::{EncoderSource, Fit, voc::Voc};
+    use crate::{Fit, voc::Voc};
 
     fn segmenter(width: usize, config: SegmenterConfig, device: &Device) -> Segmenter {
         let encoder = FeatureModelConfig::alexnet().with_width(width);
-        let encoder = EncoderSource::Random { config: encoder, seed: 2 }.load(device).expect("encoder");
-        Segmenter::new(encoder, config, 0)
+        Segmenter::new(encoder.init_seeded(2, device).expect("valid").into_encoder(), config, 0)
     }
 
     #[test]

@@ -8,24 +8,6 @@ use std::{
 
 use crate::TransferError;
 
-/// The folder of image sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum VocTask {
-    /// Classification and detection.
-    Main,
-    /// Segmentation.
-    Segmentation,
-}
-
-impl VocTask {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Main => "Main",
-            Self::Segmentation => "Segmentation",
-        }
-    }
-}
-
 /// Whether an image shows a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
@@ -52,8 +34,9 @@ pub(super) fn classes(root: &Path) -> Vec<String> {
     classes.into_iter().collect()
 }
 
-pub(super) fn names(root: &Path, set: &str, task: VocTask) -> Result<Vec<String>, TransferError> {
-    let path = root.join("ImageSets").join(task.folder()).join(format!("{set}.txt"));
+/// The names in `ImageSets/TASK/SET.txt`.
+pub(super) fn names(root: &Path, set: &str, task: &str) -> Result<Vec<String>, TransferError> {
+    let path = root.join("ImageSets").join(task).join(format!("{set}.txt"));
     let names: Vec<String> =
         lines(&path)?.iter().filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect();
     if names.is_empty() {
@@ -63,7 +46,7 @@ pub(super) fn names(root: &Path, set: &str, task: VocTask) -> Result<Vec<String>
 }
 
 pub(super) fn labels(root: &Path, set: &str, classes: &[String]) -> Result<Vec<Vec<Label>>, TransferError> {
-    let names = names(root, set, VocTask::Main)?;
+    let names = names(root, set, "Main")?;
     let columns: Vec<Vec<Label>> =
         classes.iter().map(|class| labels_of_class(root, set, class, &names)).collect::<Result<_, _>>()?;
     Ok((0..names.len()).map(|image| columns.iter().map(|column| column[image]).collect()).collect())

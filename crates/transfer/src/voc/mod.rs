@@ -13,7 +13,6 @@ use crate::TransferError;
 pub(crate) use annotation::{Annotation, IGNORED};
 pub use annotation::{ClassMask, Object};
 pub use image_sets::Label;
-pub(crate) use image_sets::VocTask;
 
 /// One year of the VOC development kit, or anything in its layout:
 ///
@@ -104,9 +103,14 @@ impl Voc {
         &self.classes
     }
 
-    /// Names of an image set's images, such as `trainval`.
-    pub(crate) fn names(&self, set: &str, task: VocTask) -> Result<Vec<String>, TransferError> {
-        image_sets::names(&self.root, set, task)
+    /// Names of the images of a set, such as `trainval`, for classification and detection.
+    pub(crate) fn names(&self, set: &str) -> Result<Vec<String>, TransferError> {
+        image_sets::names(&self.root, set, "Main")
+    }
+
+    /// Names of the images of a set that have class masks.
+    pub(crate) fn names_with_masks(&self, set: &str) -> Result<Vec<String>, TransferError> {
+        image_sets::names(&self.root, set, "Segmentation")
     }
 
     /// The labels of each of a set's images, in the order of [`names`](Self::names): `[image][class]`.
@@ -152,7 +156,7 @@ mod tests {
         let root = folder.path().join("VOCdevkit/VOC2012");
         Voc::draw_shapes(&root, 4, 0).expect("drawn");
         let voc = Voc::of_year(folder.path(), 2012).expect("two folders down");
-        let error = voc.names("holdout", VocTask::Main).expect_err("no such set").to_string();
+        let error = voc.names("holdout").expect_err("no such set").to_string();
         assert!(error.contains("ImageSets/Main/holdout.txt") && error.contains("trainval"), "{error}");
         fs::remove_file(root.join("Annotations/000000.xml")).expect("removed");
         assert!(voc.annotation("000000").expect_err("gone").to_string().contains("000000.xml"));
@@ -165,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let voc = Voc::draw_shapes(folder.path(), 8, 3).expect("drawn");
         for (set, count) in [("train", 4), ("val", 2), ("trainval", 6), ("test", 2)] {
-            let names = voc.names(set, VocTask::Segmentation).expect("named");
+            let names = voc.names_with_masks(set).expect("named");
             assert_eq!(names.len(), count);
             for (name, labels) in names.iter().zip(voc.labels(set).expect("read")) {
                 let (image, mask) = (voc.image(name).expect("image"), voc.class_mask(name).expect("mask"));

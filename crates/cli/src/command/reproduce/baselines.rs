@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use context_encoder::{
     Device,
-    model::FeatureModelConfig,
     train::{Pretext, PretrainConfig, Pretraining, Recipe},
-    transfer::{Classifier, EncoderSource},
+    transfer::Classifier,
 };
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 use crate::{
     command::{
         masks::MaskKindName,
-        transfer::{EncoderArgs, NamedEncoder},
+        transfer::{EncoderArgs, EncoderSource, NamedEncoder},
     },
     console::Console,
     training::onlooker,
@@ -41,9 +40,6 @@ pub struct Baselines {
     pretrained: PathBuf,
 }
 
-/// What random weights are called in tables.
-const RANDOM: &str = "random";
-
 impl Baselines {
     /// The smallest of everything, below a folder that goes away.
     pub fn tiny(&self, folder: &Path) -> Self {
@@ -59,35 +55,33 @@ impl Baselines {
 
     /// Side of the pictures that encoders pretrained here see, pixels.
     pub fn size(&self) -> Result<usize> {
-        Ok(self.encoders.random()?.size)
+        Ok(self.encoders.config()?.size)
     }
 
     /// The encoders that were named; without any, each pretext and random weights, with every seed. `own` are
     /// the pictures of the task.
     pub fn load(&self, own: &Path, device: &Device, console: &Console) -> Result<Vec<NamedEncoder>> {
-        if self.encoders.are_named() {
+        if !self.encoders.encoders.is_empty() {
             return self.encoders.all();
         }
         let pictures = self.pictures.as_deref().unwrap_or(own);
         let mut all = Vec::new();
         for pretext in Pretext::ALL {
-            for &seed in self.encoders.seeds() {
+            all.extend(self.encoders.with_seeds(pretext.name(), |seed| {
                 let folder = self.pretrained.join(format!("{pretext}-{seed}"));
                 let config = self.configuration(pretext, seed, pictures)?;
                 let weights = pretrained(config, &folder, device, console)
                     .wrap_err_with(|| format!("pretraining in {}", folder.display()))?;
-                all.push(self.encoders.named(pretext.name(), seed, EncoderSource::File(weights)));
-            }
+                Ok(EncoderSource::File(weights))
+            })?);
         }
-        for &seed in self.encoders.seeds() {
-            let config = self.encoders.random()?;
-            all.push(self.encoders.named(RANDOM, seed, EncoderSource::Random { config, seed }));
-        }
+        let config = self.encoders.config()?;
+        all.extend(self.encoders.with_seeds("random", |_| Ok(EncoderSource::Random(config.clone())))?);
         Ok(all)
     }
 
     fn configuration(&self, pretext: Pretext, seed: u64, pictures: &Path) -> Result<PretrainConfig> {
-        let model: FeatureModelConfig = self.encoders.random()?;
+        let model = self.encoders.config()?;
         let all = PretrainConfig::default().with_folder(
             pictures,
             Some(Classifier::shorter_side(model.size)),

@@ -18,15 +18,8 @@ use crate::{
 };
 use baselines::Baselines;
 
-/// Run an experiment of the paper, from pretraining to the table.
-#[derive(Args)]
-pub struct Reproduce {
-    #[command(subcommand)]
-    experiment: Experiment,
-}
-
 #[derive(Subcommand)]
-enum Experiment {
+pub enum Reproduce {
     /// Classification, detection and segmentation on PASCAL VOC, beside the paper's figures (Table 2)
     Table2(Table2),
     /// Classification alone, on a folder of classes: fine-tuned, and by a linear classifier on frozen layers
@@ -35,16 +28,16 @@ enum Experiment {
 
 impl Reproduce {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        match &self.experiment {
-            Experiment::Table2(table) => table.run(console),
-            Experiment::Classes(classes) => classes.run(console),
+        match self {
+            Self::Table2(table) => table.run(console),
+            Self::Classes(classes) => classes.run(console),
         }
     }
 }
 
 /// The arguments of every experiment.
 #[derive(Args)]
-struct ExperimentArgs {
+pub struct ExperimentArgs {
     #[command(flatten)]
     baselines: Baselines,
     #[command(flatten)]
@@ -58,7 +51,7 @@ struct ExperimentArgs {
 
 /// Classification and detection on VOC 2007, segmentation on VOC 2012.
 #[derive(Args)]
-struct Table2 {
+pub struct Table2 {
     /// The development kit: a folder with VOC2007 and VOC2012
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
     voc: Option<PathBuf>,
@@ -141,7 +134,7 @@ impl Table2 {
 
 /// Pretrain on a folder's pictures without their classes, then classify them.
 #[derive(Args)]
-struct Classes {
+pub struct Classes {
     #[command(flatten)]
     dataset: DatasetArgs,
     #[command(flatten)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use context_encoder::{
     Device,
-    model::{FeatureEncoder, FeatureModelConfig},
-    transfer::{EncoderSource, data_dependent_init},
+    model::{FeatureEncoder, FeatureModel, FeatureModelConfig},
+    transfer::data_dependent_init,
 };
 use image::RgbImage;
 use miette::{IntoDiagnostic, Result, miette};
@@ -17,7 +17,7 @@ pub struct EncoderArgs {
     /// `random`, or a file of pretraining, or NAME=FILE; `{seed}` in it is replaced by each seed. May be
     /// repeated
     #[arg(long = "encoder", value_name = "[NAME=]FILE|random")]
-    encoders: Vec<String>,
+    pub encoders: Vec<String>,
     /// Seeds of initial weights, data order and crops; every encoder is tried with each
     #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,N,...")]
     seeds: Vec<u64>,
@@ -45,14 +45,29 @@ pub struct NamedEncoder {
     /// What tables call it.
     pub name: String,
     pub seed: u64,
-    source: EncoderSource,
-    data_dependent_init: bool,
+    pub source: EncoderSource,
+    pub data_dependent_init: bool,
+}
+
+/// Where an encoder comes from.
+pub enum EncoderSource {
+    Random(FeatureModelConfig),
+    /// A file of pretraining; its header holds the configuration.
+    File(PathBuf),
+    /// Any safetensors file with the encoder's tensor names.
+    Headerless(PathBuf, FeatureModelConfig),
 }
 
 impl NamedEncoder {
-    /// The encoder on a device.
     pub fn load(&self, device: &Device) -> Result<FeatureEncoder> {
-        self.source.load(device).into_diagnostic()
+        let encoder = match &self.source {
+            EncoderSource::Random(config) => {
+                config.init_seeded(self.seed, device).map(FeatureModel::into_encoder)
+            }
+            EncoderSource::File(path) => FeatureEncoder::load(path, device),
+            EncoderSource::Headerless(path, config) => config.load_encoder(path, device),
+        };
+        encoder.into_diagnostic()
     }
 
     /// The encoder after data-dependent initialisation, where that was asked for.
@@ -71,35 +86,32 @@ impl EncoderArgs {
         Self { width: 4, size: 99, ..self.clone() }
     }
 
-    /// Whether encoders were named.
-    pub fn are_named(&self) -> bool {
-        !self.encoders.is_empty()
-    }
-
-    /// The seeds that every encoder is tried with.
-    pub fn seeds(&self) -> &[u64] {
-        &self.seeds
-    }
-
     /// The configuration of a random encoder.
-    pub fn random(&self) -> Result<FeatureModelConfig> {
+    pub fn config(&self) -> Result<FeatureModelConfig> {
         let config = if self.modern { FeatureModelConfig::modern() } else { FeatureModelConfig::alexnet() };
         let config = config.with_width(self.width).with_size(self.size);
         config.validate().into_diagnostic()?;
         Ok(config)
     }
 
-    /// An encoder with a name.
-    pub fn named(&self, name: &str, seed: u64, source: EncoderSource) -> NamedEncoder {
-        let data_dependent_init = self.data_dependent_init;
-        NamedEncoder { name: name.to_owned(), seed, source, data_dependent_init }
+    /// One encoder with every seed.
+    pub fn with_seeds(
+        &self,
+        name: &str,
+        source: impl Fn(u64) -> Result<EncoderSource>,
+    ) -> Result<Vec<NamedEncoder>> {
+        let encoder = |&seed: &u64| {
+            let (name, data_dependent_init) = (name.to_owned(), self.data_dependent_init);
+            Ok(NamedEncoder { name, seed, source: source(seed)?, data_dependent_init })
+        };
+        self.seeds.iter().map(encoder).collect()
     }
 
     /// Every encoder with every seed, a random one where none was named; seeds of one encoder stand together.
     pub fn all(&self) -> Result<Vec<NamedEncoder>> {
-        let config = self.random()?;
+        let config = self.config()?;
         let random = ["random".to_owned()];
-        let encoders = if self.are_named() { &self.encoders[..] } else { &random };
+        let encoders = if self.encoders.is_empty() { &random } else { &self.encoders[..] };
         let mut all: Vec<NamedEncoder> = Vec::new();
         for text in encoders {
             let (name, file) = text.split_once('=').unwrap_or((text, text));
@@ -108,16 +120,14 @@ impl EncoderArgs {
                     "two encoders are called `{name}`; write NAME=FILE with different names"
                 ));
             }
-            for &seed in &self.seeds {
-                let path = || PathBuf::from(file.replace("{seed}", &seed.to_string()));
-                let config = config.clone();
-                let source = match file {
-                    "random" => EncoderSource::Random { config, seed },
-                    _ if self.headerless => EncoderSource::Headerless { path: path(), config },
-                    _ => EncoderSource::File(path()),
-                };
-                all.push(self.named(name, seed, source));
-            }
+            all.extend(self.with_seeds(name, |seed| {
+                let path = PathBuf::from(file.replace("{seed}", &seed.to_string()));
+                Ok(match file {
+                    "random" => EncoderSource::Random(config.clone()),
+                    _ if self.headerless => EncoderSource::Headerless(path, config.clone()),
+                    _ => EncoderSource::File(path),
+                })
+            })?);
         }
         Ok(all)
     }

@@ -8,7 +8,7 @@ mod segment;
 mod shapes;
 mod training;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use miette::Result;
 
 use crate::console::{Console, ExitStatus};
@@ -16,20 +16,13 @@ use crate::console::{Console, ExitStatus};
 pub use classify::{ClassifyTask, DatasetArgs, LayersArgs, ProbeTask};
 pub use comparison::{ResultTable, Task};
 pub use detect::{DetectTask, ProposalArgs};
-pub use encoders::{EncoderArgs, NamedEncoder};
+pub use encoders::{EncoderArgs, EncoderSource, NamedEncoder};
 pub use segment::SegmentTask;
 pub use shapes::SmokeFolder;
 pub use training::{Attempt, TrainingArgs};
 
-/// Fine-tune and evaluate encoders: classification, probes, segmentation, detection.
-#[derive(Args)]
-pub struct Transfer {
-    #[command(subcommand)]
-    task: TransferTask,
-}
-
 #[derive(Subcommand)]
-enum TransferTask {
+pub enum Transfer {
     /// Fine-tune AlexNet's classifier on a folder of classes, or on PASCAL VOC; averages ten crops of each
     /// test picture
     Classify(classify::Classify),
@@ -45,12 +38,12 @@ enum TransferTask {
 
 impl Transfer {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        match &self.task {
-            TransferTask::Classify(command) => command.run(console),
-            TransferTask::Probe(command) => command.run(console),
-            TransferTask::Segment(command) => command.run(console),
-            TransferTask::Detect(command) => command.run(console),
-            TransferTask::Tiny(command) => command.run(console),
+        match self {
+            Self::Classify(command) => command.run(console),
+            Self::Probe(command) => command.run(console),
+            Self::Segment(command) => command.run(console),
+            Self::Detect(command) => command.run(console),
+            Self::Tiny(command) => command.run(console),
         }
     }
 }
