@@ -99,18 +99,3 @@ impl Limits {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_name_what_is_exceeded() {
-        let limits = Limits { min_side: 16, max_side: 100, max_bytes: 1000 };
-        let check = |size, bytes| limits.check(Path::new("a.png"), size, bytes);
-        assert!(check((16, 100), 1000).is_ok());
-        assert!(matches!(check((15, 100), 1), Err(DataError::TooSmall { min_side: 16, .. })));
-        assert!(matches!(check((101, 16), 1), Err(DataError::TooLarge { max_side: 100, .. })));
-        assert!(matches!(check((16, 16), 1001), Err(DataError::TooMuchMemory { bytes: 1001, .. })));
-    }
-}

@@ -46,7 +46,6 @@ impl Central {
     /// The rectangle that is hidden in an image of this size.
     ///
     /// # Panics
-    ///
     /// When a side is below [`MIN_SIDE`](crate::MIN_SIDE).
     pub fn hole(&self, width: u32, height: u32) -> Rect {
         assert_size(width, height);

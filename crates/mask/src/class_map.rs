@@ -46,7 +46,6 @@ impl ClassMap {
 /// The shapes in an image file, one for each class in it.
 ///
 /// # Errors
-///
 /// [`MaskError::Read`] and [`MaskError::Decode`] for the file, [`MaskError::NoShape`] when it holds none.
 pub(crate) fn read_shapes(path: &Path) -> Result<Vec<Shape>, MaskError> {
     let (image, format) = file::read(path)?;
@@ -173,6 +172,13 @@ mod tests {
         writer.write_image_data(rows).expect("the rows");
     }
 
+    /// Rows of values packed at `bits` bits each, the first one in the highest bits.
+    fn packed(values: &[u8], bits: usize) -> Vec<u8> {
+        let byte =
+            |part: &[u8]| (0..8 / bits).fold(0, |byte, at| byte << bits | part.get(at).copied().unwrap_or(0));
+        values.chunks(WIDTH as usize).flat_map(|row| row.chunks(8 / bits).map(byte)).collect()
+    }
+
     fn pixels(path: &Path) -> Vec<usize> {
         let shapes = read_shapes(path).expect("shapes");
         shapes.iter().map(Shape::pixels).collect()
@@ -195,13 +201,7 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("small.png");
         let palette = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0];
-        let mut rows = Vec::new();
-        for row in values(|x, y| class_at(x, y) % BORDER).chunks(WIDTH as usize) {
-            rows.extend(
-                row.chunks(4)
-                    .map(|four| (0..4).fold(0, |byte, at| byte << 2 | four.get(at).copied().unwrap_or(0))),
-            );
-        }
+        let rows = packed(&values(|x, y| class_at(x, y) % BORDER), 2);
         write_palette(&path, png::BitDepth::Two, &palette, &rows);
         assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
         let values = |row: &[u8], depth, width| Vec::from_iter(unpacked(row, depth, width));
@@ -217,14 +217,7 @@ mod tests {
         // White comes first: were the index what counts, the background would be the shape.
         let palette = [255, 255, 255, 0, 0, 0];
         let rows = values(|x, y| u8::from(class_at(x, y) != 3));
-        let packed: Vec<_> = rows
-            .chunks(WIDTH as usize)
-            .flat_map(|row| {
-                row.chunks(8)
-                    .map(|eight| (0..8).fold(0, |byte, at| byte << 1 | eight.get(at).copied().unwrap_or(0)))
-            })
-            .collect();
-        write_palette(&path, png::BitDepth::One, &palette, &packed);
+        write_palette(&path, png::BitDepth::One, &palette, &packed(&rows, 1));
         assert_eq!(pixels(&path), [9 * 10]);
     }
 

@@ -46,7 +46,6 @@ impl DroppedPixels {
     /// Hides each pixel with this probability.
     ///
     /// # Errors
-    ///
     /// [`MaskError::DropProbability`] when it is not above 0 and below 1.
     pub fn new(probability: f64) -> Result<Self, MaskError> {
         if probability > 0.0 && probability < 1.0 {

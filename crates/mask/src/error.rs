@@ -25,7 +25,6 @@ pub enum MaskError {
         /// Values given.
         actual: usize,
     },
-
     /// A mask without a single pixel.
     #[error("a {width}x{height} mask has no pixels: both sides must be at least 1")]
     NoPixels {
@@ -34,7 +33,6 @@ pub enum MaskError {
         /// Rows asked for.
         height: u32,
     },
-
     /// A file or folder that cannot be opened or read.
     #[error("cannot read {}: check that it exists and that you may read it", path.display())]
     Read {
@@ -43,7 +41,6 @@ pub enum MaskError {
         /// What the system said.
         source: io::Error,
     },
-
     /// A file that is no picture, or a damaged or oversized one.
     #[error(
         "{} is not a picture that can be read: save it again as PNG, JPEG, WebP, BMP or TIFF",
@@ -55,7 +52,6 @@ pub enum MaskError {
         /// What the decoder said.
         source: ImageError,
     },
-
     /// A mask file that cannot be written.
     #[error("cannot write the mask {}: check that its folder exists and is writable", path.display())]
     Write {
@@ -64,7 +60,6 @@ pub enum MaskError {
         /// What the system or the encoder said.
         source: ImageError,
     },
-
     /// A mask whose size is not that of the picture it is for.
     #[error(
         "the mask {} is {}x{} but the picture is {}x{}: resize the mask to the picture's size",
@@ -78,7 +73,6 @@ pub enum MaskError {
         /// Width and height of the mask.
         actual: (u32, u32),
     },
-
     /// A mask that hides nothing.
     #[error(
         "the mask {} hides nothing: paint what is to be filled white, or in any colour \
@@ -89,7 +83,6 @@ pub enum MaskError {
         /// The mask's file.
         path: PathBuf,
     },
-
     /// A mask that leaves nothing visible.
     #[error(
         "the mask {} hides the whole picture: leave the context, which the fill is made from, \
@@ -100,7 +93,6 @@ pub enum MaskError {
         /// The mask's file.
         path: PathBuf,
     },
-
     /// A picture in a folder of silhouettes that holds no shape.
     #[error(
         "{} holds no shape of {least} pixels or more that leaves some background: draw it white on black, \
@@ -113,7 +105,6 @@ pub enum MaskError {
         /// The fewest pixels a shape may have.
         least: usize,
     },
-
     /// A folder of silhouettes without one usable shape.
     #[error(
         "no usable silhouette among the {files} files in {}: put pictures there, white shapes on black or class \
@@ -126,14 +117,12 @@ pub enum MaskError {
         /// How many files were tried.
         files: usize,
     },
-
     /// Parameters that contradict each other or lie outside of their range.
     #[error("the block parameters cannot be met: {reason}")]
     BlockParameters {
         /// Which rule they break, and what would meet it.
         reason: String,
     },
-
     /// A probability of dropping a pixel that hides nothing or everything.
     #[error("the share of dropped pixels is {probability}: write a number above 0 and below 1, such as 0.25")]
     DropProbability {
@@ -144,8 +133,6 @@ pub enum MaskError {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
-
     use super::*;
 
     #[test]
@@ -158,13 +145,5 @@ mod tests {
         let error = MaskError::NoSilhouettes { path: "shapes".into(), files: 2 };
         assert!(!error.to_string().contains('\n'));
         assert!(error.to_string().contains("2 files in shapes: put pictures there"));
-    }
-
-    #[test]
-    fn the_cause_is_kept_as_source() {
-        let error =
-            MaskError::Read { path: "hole.png".into(), source: io::Error::other("the disk is on fire") };
-        let source = error.source().expect("a read error has a cause");
-        assert_eq!(source.to_string(), "the disk is on fire");
     }
 }

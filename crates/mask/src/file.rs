@@ -32,7 +32,6 @@ impl Mask {
     /// full mask; [`load`](Self::load) refuses those.
     ///
     /// # Panics
-    ///
     /// When the image has no pixels.
     ///
     /// ```
@@ -59,7 +58,6 @@ impl Mask {
     /// that the mask is for; `None` takes any size.
     ///
     /// # Errors
-    ///
     /// [`MaskError::Read`] and [`MaskError::Decode`] for the file, [`MaskError::Size`] for a wrong size,
     /// [`MaskError::Empty`] when nothing is hidden and [`MaskError::Full`] when everything is.
     pub fn load(path: impl AsRef<Path>, expected: Option<(u32, u32)>) -> Result<Self, MaskError> {
@@ -112,7 +110,6 @@ impl Mask {
     /// Writes the mask as a gray PNG, 255 = hidden, whatever the file's name; atomically.
     ///
     /// # Errors
-    ///
     /// [`MaskError::Write`]; nothing is left behind then.
     ///
     /// ```
@@ -186,24 +183,16 @@ pub(crate) fn read(path: &Path) -> Result<(DynamicImage, ImageFormat), MaskError
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
     use std::fs;
 
     use image::codecs::png::PngEncoder;
-    use image::{ExtendedColorType, GrayAlphaImage, ImageEncoder, Luma, Rgb, RgbImage};
+    use image::{ExtendedColorType, GrayAlphaImage, ImageEncoder, Luma, RgbImage};
     use tempfile::{TempDir, tempdir};
 
     use super::*;
 
     fn folder() -> TempDir {
         tempdir().expect("a folder for the test")
-    }
-
-    fn names(folder: &TempDir) -> Vec<OsString> {
-        fs::read_dir(folder.path())
-            .expect("the folder can be listed")
-            .map(|entry| entry.expect("an entry").file_name())
-            .collect()
     }
 
     #[test]
@@ -214,19 +203,16 @@ mod tests {
     }
 
     #[test]
-    fn color_counts_by_its_luminance() {
+    fn luminance_decides_for_colors_16_bits_and_opaque_layers() {
         // Pure blue is dark (7 % of white), pure green is light (72 %).
-        let mut color = RgbImage::new(2, 1);
-        color.put_pixel(0, 0, Rgb([0, 0, 255]));
-        color.put_pixel(1, 0, Rgb([0, 255, 0]));
-        let mask = Mask::from_picture(&color.into());
-        assert_eq!(mask.hidden(), [false, true]);
-    }
-
-    #[test]
-    fn an_opaque_alpha_channel_changes_nothing() {
-        let layer = GrayAlphaImage::from_raw(2, 1, vec![0, 255, 200, 255]).expect("two pixels");
-        assert_eq!(Mask::from_picture(&layer.into()).hidden(), [false, true]);
+        let color = RgbImage::from_raw(2, 1, vec![0, 0, 255, 0, 255, 0]).expect("two pixels");
+        let deep = image::ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![0x7f00, 0x8100]);
+        let opaque = GrayAlphaImage::from_raw(2, 1, vec![0, 255, 200, 255]).expect("two pixels");
+        for image in [color.into(), DynamicImage::ImageLuma16(deep.expect("two pixels")), opaque.into()]
+            as [DynamicImage; 3]
+        {
+            assert_eq!(Mask::from_picture(&image).hidden(), [false, true], "{:?}", image.color());
+        }
     }
 
     #[test]
@@ -236,13 +222,6 @@ mod tests {
         let layer = GrayAlphaImage::from_raw(4, 1, values).expect("four pixels");
         let mask = Mask::from_picture(&layer.into());
         assert_eq!(mask.hidden(), [false, false, true, true]);
-    }
-
-    #[test]
-    fn sixteen_bits_are_brought_to_eight() {
-        let gray = image::ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![0x7f00, 0x8100]);
-        let picture = DynamicImage::ImageLuma16(gray.expect("two pixels"));
-        assert_eq!(Mask::from_picture(&picture).hidden(), [false, true]);
     }
 
     #[test]
@@ -281,52 +260,32 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_and_a_text_are_told_apart() {
+    fn missing_files_texts_and_cut_off_files_are_errors() {
         let folder = folder();
         let path = folder.path().join("mask.png");
-        let error = Mask::load(&path, None).expect_err("not there");
-        assert!(matches!(error, MaskError::Read { .. }));
-
+        assert!(matches!(Mask::load(&path, None), Err(MaskError::Read { .. })));
         fs::write(&path, "this is not a picture").expect("written");
-        let error = Mask::load(&path, None).expect_err("a text");
-        assert!(matches!(error, MaskError::Decode { .. }));
-    }
-
-    #[test]
-    fn a_cut_file_is_an_error() {
-        let folder = folder();
-        let path = folder.path().join("mask.png");
+        assert!(matches!(Mask::load(&path, None), Err(MaskError::Decode { .. })));
         Mask::from_fn(64, 64, |x, y| (x * y) % 3 == 0).save(&path).expect("saved");
         let whole = fs::read(&path).expect("it is there");
         fs::write(&path, &whole[..whole.len() / 2]).expect("cut");
-        let error = Mask::load(&path, None).expect_err("half a PNG");
-        assert!(matches!(error, MaskError::Decode { .. }));
+        assert!(matches!(Mask::load(&path, None), Err(MaskError::Decode { .. })));
     }
 
     #[test]
-    fn saving_replaces_the_file_and_leaves_no_other() {
+    fn saving_replaces_the_file_and_a_failed_save_leaves_none() {
         let folder = folder();
         let path = folder.path().join("mask.png");
         Mask::from_fn(4, 4, |x, _| x == 0).save(&path).expect("saved");
         let second = Mask::from_fn(4, 4, |_, y| y == 0);
         second.save(&path).expect("saved again");
         assert_eq!(Mask::load(&path, None).expect("the second"), second);
-        assert_eq!(names(&folder), ["mask.png"]);
-    }
-
-    #[test]
-    fn a_failed_save_leaves_no_file() {
-        let folder = folder();
-        let path = folder.path().join("taken");
-        fs::create_dir(&path).expect("a folder where the file should go");
-        fs::write(path.join("full"), "").expect("not an empty one");
-        let error = Mask::visible(4, 4).save(&path).expect_err("a folder is in the way");
-        assert!(matches!(&error, MaskError::Write { path: named, .. } if *named == path));
-        assert_eq!(names(&folder), ["taken"]);
-
-        let nowhere = folder.path().join("missing").join("mask.png");
-        let error = Mask::visible(4, 4).save(&nowhere).expect_err("no such folder");
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).expect("a folder where the file should go");
+        let error = second.save(&taken).expect_err("a folder is in the way");
+        assert!(matches!(&error, MaskError::Write { path: named, .. } if *named == taken));
         assert!(error.to_string().contains("folder exists"));
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
     }
 
     #[test]

@@ -31,7 +31,6 @@ pub trait MaskGenerator: Send + Sync {
     /// A mask of `width` by `height` pixels, 1 = hidden.
     ///
     /// # Panics
-    ///
     /// The generators of this crate: when a side is below [`MIN_SIDE`].
     fn generate(&self, width: u32, height: u32, rng: &mut dyn Rng) -> Mask;
 }

@@ -48,7 +48,6 @@ impl MaskKind {
     /// The generator of this kind; for silhouettes, this reads the whole folder.
     ///
     /// # Errors
-    ///
     /// Those of [`Silhouettes::from_folder`].
     pub fn build(&self) -> Result<Box<dyn MaskGenerator>, MaskError> {
         Ok(match self {
@@ -93,18 +92,24 @@ mod tests {
     }
 
     #[test]
-    fn names_in_a_file_are_fixed() {
-        let written = [
-            (MaskKind::Central { overlap: 4 }, r#"{"kind":"central","overlap":4}"#),
-            (MaskKind::RandomBlock, r#"{"kind":"random-block"}"#),
-            (MaskKind::RandomRegion { silhouettes: None }, r#"{"kind":"random-region"}"#),
+    fn names_in_a_file_and_descriptions_are_fixed() {
+        let shapes = MaskKind::RandomRegion { silhouettes: Some("shapes".into()) };
+        for (kind, json, text) in [
+            (MaskKind::Central { overlap: 4 }, r#"{"kind":"central","overlap":4}"#, "central, overlap 4 px"),
+            (MaskKind::RandomBlock, r#"{"kind":"random-block"}"#, "random blocks"),
             (
-                MaskKind::RandomRegion { silhouettes: Some("shapes".into()) },
-                r#"{"kind":"random-region","silhouettes":"shapes"}"#,
+                MaskKind::RandomRegion { silhouettes: None },
+                r#"{"kind":"random-region"}"#,
+                "random regions, noise pattern",
             ),
-        ];
-        for (kind, json) in written {
+            (
+                shapes,
+                r#"{"kind":"random-region","silhouettes":"shapes"}"#,
+                "random regions, silhouettes in shapes",
+            ),
+        ] {
             assert_eq!(serde_json::to_string(&kind).expect("it can be written"), json);
+            assert_eq!(kind.to_string(), text);
             assert_eq!(parse(json).expect("it can be read back"), kind);
         }
     }
@@ -132,26 +137,5 @@ mod tests {
         assert_eq!(built(MaskKind::Central { overlap: 4 }).hidden_count(), 24 * 24);
         assert_eq!(built(MaskKind::RandomBlock), draw(&RandomBlock::default()));
         assert_eq!(built(MaskKind::RandomRegion { silhouettes: None }), draw(&Pattern::default()));
-    }
-
-    #[test]
-    fn a_kind_says_what_it_is() {
-        let silhouettes = Some("shapes".into());
-        let texts = [
-            MaskKind::Central { overlap: 4 },
-            MaskKind::RandomBlock,
-            MaskKind::RandomRegion { silhouettes: None },
-            MaskKind::RandomRegion { silhouettes },
-        ]
-        .map(|kind| kind.to_string());
-        assert_eq!(
-            texts,
-            [
-                "central, overlap 4 px",
-                "random blocks",
-                "random regions, noise pattern",
-                "random regions, silhouettes in shapes",
-            ]
-        );
     }
 }

@@ -87,7 +87,6 @@ impl Mask {
     /// A mask from one flag a pixel, row by row, `true` = hidden.
     ///
     /// # Errors
-    ///
     /// [`MaskError::NoPixels`] when a side is zero, [`MaskError::Length`] when there are not `width * height`
     /// flags.
     pub fn new(width: u32, height: u32, hidden: Vec<bool>) -> Result<Self, MaskError> {
@@ -103,7 +102,6 @@ impl Mask {
     /// The mask that hides nothing.
     ///
     /// # Panics
-    ///
     /// When a side is zero.
     pub fn visible(width: u32, height: u32) -> Self {
         assert!(width > 0 && height > 0, "a mask must have pixels, got {width}x{height}");
@@ -113,7 +111,6 @@ impl Mask {
     /// The mask that hides the pixels for which `is_hidden(x, y)` holds; called once a pixel, row by row.
     ///
     /// # Panics
-    ///
     /// When a side is zero.
     pub fn from_fn(width: u32, height: u32, mut is_hidden: impl FnMut(u32, u32) -> bool) -> Self {
         let mut mask = Self::visible(width, height);
@@ -137,7 +134,6 @@ impl Mask {
     /// Whether the pixel at column `x`, row `y` is hidden.
     ///
     /// # Panics
-    ///
     /// When the pixel lies outside of the mask.
     pub fn is_hidden(&self, x: u32, y: u32) -> bool {
         assert!(
