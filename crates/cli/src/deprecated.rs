@@ -75,6 +75,16 @@ mod tests {
         ("--json retrieve mix --gallery mix --sheet=a.png", &[("--sheet", "--image-grid")]),
         ("check photos --least-side 9", &[("--least-side", "--min-side")]),
         ("convert a b --code 8", &[("--code", "--bottleneck")]),
+        (
+            "transfer segment a --rescale --rate 1e-3 --encoder-rate=0 --descent adam --reach 3",
+            &[
+                ("--rescale", "--data-dependent-init"),
+                ("--rate", "--lr"),
+                ("--encoder-rate", "--encoder-lr-scale"),
+                ("--descent", "--optimizer"),
+                ("--reach", "--kernel-size"),
+            ],
+        ),
         ("interpolate mix b --alpha 0.5 -o c", &[]),
         ("inpaint a --mask-color #ff00ff -o --sheet", &[]),
     ];

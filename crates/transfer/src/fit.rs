@@ -7,7 +7,7 @@ use burn::{
     module::Module,
     optim::{GradientsParams, ModuleOptimizer, SgdConfig, momentum::MomentumConfig},
     store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore},
-    tensor::{Device, Tensor},
+    tensor::Tensor,
 };
 use context_encoder_data::{Purpose, Sampler, rng_for};
 use context_encoder_model::{FeatureEncoder, ModelError};
@@ -15,7 +15,7 @@ use context_encoder_train::{Adam, DataWait, Dropout, Hooks, Schedule, TrainStep,
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::{TransferError, encoder::device_of, metric::Metrics};
+use crate::{TransferError, metric::Metrics};
 
 /// Burn scales a gradient by `1 - dampening` before it enters the velocity; none is the usual momentum.
 const DAMPENING: f64 = 0.0;
@@ -26,12 +26,7 @@ pub trait Head: Module {
     type Sample;
 
     /// The training loss, `[1]`, of samples, each with the random stream of its crop or flip.
-    fn loss(
-        &self,
-        samples: Vec<(&Self::Sample, ChaCha8Rng)>,
-        dropout: &mut Dropout,
-        device: &Device,
-    ) -> Tensor<1>;
+    fn loss(&self, samples: Vec<(&Self::Sample, ChaCha8Rng)>, dropout: &mut Dropout) -> Tensor<1>;
 
     /// The task's metrics on a test set.
     fn evaluate(&self, samples: &[Self::Sample]) -> Metrics;
@@ -242,8 +237,7 @@ where
     /// One step; the encoder's parameters have a learning rate of their own.
     fn step(self, batch: Self::Batch) -> (Self, Tensor<1>) {
         let Self { fit, head, mut optimizer, step } = self;
-        let device = device_of(&head).without_autodiff().autodiff();
-        let loss = head.loss(batch, &mut Dropout::at_step(fit.seed, step), &device);
+        let loss = head.loss(batch, &mut Dropout::at_step(fit.seed, step));
         let lr = fit.lr * fit.schedule.factor(step, fit.steps);
         let mut gradients = loss.backward();
         let of_encoder = GradientsParams::from_module(&mut gradients, head.encoder());

@@ -8,7 +8,7 @@ use burn::{
     module::Module,
     nn::Linear,
     tensor::{
-        Device, Tensor,
+        Tensor,
         activation::{log_softmax, relu},
     },
 };
@@ -159,17 +159,12 @@ impl Head for Classifier {
     type Sample = LabeledImage;
 
     /// [Cross entropy](Self::cross_entropy) of random crops, flipped with probability 1/2.
-    fn loss(
-        &self,
-        samples: Vec<(&LabeledImage, ChaCha8Rng)>,
-        dropout: &mut Dropout,
-        device: &Device,
-    ) -> Tensor<1> {
+    fn loss(&self, samples: Vec<(&LabeledImage, ChaCha8Rng)>, dropout: &mut Dropout) -> Tensor<1> {
         let transform = self.crop();
         let labels: Vec<&[Label]> = samples.iter().map(|(sample, _)| sample.labels.as_slice()).collect();
         let crop = |(sample, mut rng): (&LabeledImage, ChaCha8Rng)| transform.crop(&sample.image, &mut rng);
         let crops: Vec<RgbImage> = samples.into_par_iter().map(crop).collect();
-        self.cross_entropy(images_to_tensor(&crops, device), &labels, dropout)
+        self.cross_entropy(images_to_tensor(&crops, &device_of(self)), &labels, dropout)
     }
 
     /// Accuracy or mean average precision of probabilities averaged over ten random crops of each image.

@@ -8,7 +8,7 @@ use burn::{
     module::Module,
     nn::Linear,
     tensor::{
-        Device, Tensor,
+        Tensor,
         activation::{log_softmax, relu, softmax},
     },
 };
@@ -77,11 +77,7 @@ impl Detector {
     /// - `images`: `[batch, 3, height, width]` in `[-1, 1]`
     /// - `regions`: index of the image and box, in pixels
     /// - output: `[regions, classes + 1]`, class 0 being background, and `[regions, 4 (classes + 1)]`
-    pub fn forward(&self, images: Tensor<4>, regions: &[(usize, Rect)]) -> (Tensor<2>, Tensor<2>) {
-        self.logits_and_deltas(images, regions, &mut Dropout::off())
-    }
-
-    fn logits_and_deltas(
+    fn forward(
         &self,
         images: Tensor<4>,
         regions: &[(usize, Rect)],
@@ -101,7 +97,7 @@ impl Detector {
         let mut found: Vec<Vec<(Rect, f32)>> = Vec::new();
         for proposals in sample.proposals.chunks(BATCH) {
             let regions: Vec<(usize, Rect)> = proposals.iter().map(|&rect| (0, rect)).collect();
-            let (logits, deltas) = self.forward(images.clone(), &regions);
+            let (logits, deltas) = self.forward(images.clone(), &regions, &mut Dropout::off());
             let [_, columns] = logits.dims();
             let scores: Vec<f32> = softmax(logits, 1).into_data().iter::<f32>().collect();
             let deltas: Vec<f32> = deltas.into_data().iter::<f32>().collect();
@@ -136,15 +132,10 @@ impl Head for Detector {
     /// Cross entropy of the classes plus, for regions that are not background, the smooth L1 distance of
     /// their class's deltas to the true ones; both averaged over all sampled regions (Fast R-CNN,
     /// equation 1 with lambda 1).
-    fn loss(
-        &self,
-        samples: Vec<(&DetectionSample, ChaCha8Rng)>,
-        dropout: &mut Dropout,
-        device: &Device,
-    ) -> Tensor<1> {
+    fn loss(&self, samples: Vec<(&DetectionSample, ChaCha8Rng)>, dropout: &mut Dropout) -> Tensor<1> {
         let [_, columns] = self.score.weight.dims();
-        let batch = DetectionBatch::new(samples, columns, device);
-        let (logits, deltas) = self.logits_and_deltas(batch.images, &batch.regions, dropout);
+        let batch = DetectionBatch::new(samples, columns, &device_of(self));
+        let (logits, deltas) = self.forward(batch.images, &batch.regions, dropout);
         let [regions, _] = logits.dims();
         let cross_entropy = (log_softmax(logits, 1) * batch.classes).sum().neg();
         let difference = (deltas - batch.deltas) * batch.weights; // [regions, 4 (classes + 1)]
@@ -179,6 +170,7 @@ fn smooth_l1(x: Tensor<2>) -> Tensor<1> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
     use context_encoder_model::FeatureModelConfig;
 
     use super::*;

@@ -137,53 +137,50 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Interpolation::*, *};
-    use crate::{Rect, voc::Label::*};
+    use crate::{boxes::Rect, voc::Label::*};
 
-    #[test]
-    fn average_precision_of_ten_ranks_worked_out_by_hand() {
-        // + - + + - - + - - -   of five positives: precisions 1, 2/3, 3/4, 4/7 at recalls .2 .4 .6 .8
-        let labels = [
-            Positive, Negative, Positive, Positive, Negative, Negative, Positive, Negative, Negative,
-            Negative,
-        ];
-        let ranking: Vec<_> = labels.iter().enumerate().map(|(i, &label)| (1.0 - i as f32, label)).collect();
-        let eleven = (3.0 * 1.0 + 4.0 * 0.75 + 2.0 * 4.0 / 7.0) / 11.0;
-        assert!((average_precision(&ranking, 5, ElevenPoint) - eleven).abs() < 1e-12);
-        let all = 0.2 * 1.0 + 0.4 * 0.75 + 0.2 * 4.0 / 7.0;
-        assert!((average_precision(&ranking, 5, AllPoint) - all).abs() < 1e-12);
+    /// Ranks as text, the best first: `+` positive, `-` negative, `?` difficult.
+    fn ranking(text: &str) -> Vec<(f32, Label)> {
+        let label = |letter| match letter {
+            '+' => Positive,
+            '-' => Negative,
+            _ => Difficult,
+        };
+        text.chars().enumerate().map(|(rank, letter)| (-(rank as f32), label(letter))).collect()
     }
 
     #[test]
-    fn difficult_items_do_not_count() {
-        let ranking = [(0.9, Difficult), (0.8, Positive), (0.7, Difficult), (0.6, Negative)];
-        for interpolation in [ElevenPoint, AllPoint] {
-            assert_eq!(average_precision(&ranking, 1, interpolation), 1.0);
-            assert!(average_precision(&ranking[..1], 0, interpolation).is_nan());
-            assert_eq!(average_precision(&[], 3, interpolation), 0.0);
+    fn average_precision_worked_out_by_hand() {
+        for (ranks, positives, eleven, all) in [
+            // precisions 1, 2/3, 3/4, 4/7 at recalls .2 .4 .6 .8
+            (
+                "+-++--+---",
+                5,
+                (3.0 + 4.0 * 0.75 + 2.0 * 4.0 / 7.0) / 11.0,
+                0.2 + 0.4 * 0.75 + 0.2 * 4.0 / 7.0,
+            ),
+            ("?+?-", 1, 1.0, 1.0),
+            ("", 3, 0.0, 0.0),
+            // recalls 0 to exactly 3/10 are reached, four of eleven
+            ("+++", 10, 4.0 / 11.0, 0.3),
+        ] {
+            for (interpolation, expected) in [(ElevenPoint, eleven), (AllPoint, all)] {
+                let value = average_precision(&ranking(ranks), positives, interpolation);
+                assert!((value - expected).abs() < 1e-12, "{ranks} {interpolation:?}: {value}");
+            }
         }
-    }
-
-    #[test]
-    fn equal_scores_keep_their_order() {
-        let ranking = [(0.5, Negative), (0.5, Positive)];
-        assert_eq!(average_precision(&ranking, 1, AllPoint), 0.5);
-    }
-
-    #[test]
-    fn recall_of_exactly_three_tenths_is_reached() {
-        // 3 of 10 found, all at once: recalls 0 to 0.3 count, four of eleven
-        let ranking = [(0.9, Positive), (0.8, Positive), (0.7, Positive)];
-        assert!((average_precision(&ranking, 10, ElevenPoint) - 4.0 / 11.0).abs() < 1e-12);
+        assert!(average_precision(&ranking("?-"), 0, AllPoint).is_nan());
+        let equal_scores = [(0.5, Negative), (0.5, Positive)];
+        assert_eq!(average_precision(&equal_scores, 1, AllPoint), 0.5);
     }
 
     proptest! {
         #[test]
-        fn perfect_rankings_are_one_and_none_is_better(labels in prop::collection::vec(any::<bool>(), 1..40)) {
-            let label = |&positive: &bool| if positive { Positive } else { Negative };
-            let positives = labels.iter().filter(|&&positive| positive).count();
-            prop_assume!(positives > 0);
-            let perfect: Vec<_> = labels.iter().map(|p| (f32::from(u8::from(*p)), label(p))).collect();
-            let given: Vec<_> = labels.iter().enumerate().map(|(i, p)| (-(i as f32), label(p))).collect();
+        fn perfect_rankings_are_one_and_none_is_better(ranks in "[+-]{0,20}[+][+-]{0,20}") {
+            let given = ranking(&ranks);
+            let perfect: Vec<_> =
+                given.iter().map(|&(_, label)| (f32::from(label == Positive), label)).collect();
+            let positives = ranks.matches('+').count();
             for interpolation in [ElevenPoint, AllPoint] {
                 prop_assert!((average_precision(&perfect, positives, interpolation) - 1.0).abs() < 1e-12);
                 let value = average_precision(&given, positives, interpolation);
@@ -192,58 +189,48 @@ mod tests {
         }
     }
 
-    fn square(x: f32) -> Rect {
-        Rect::new(x, 0.0, x + 10.0, 10.0)
-    }
-
     fn detection(x: f32, score: f32) -> Detection {
-        Detection { class: 0, rect: square(x), score }
+        Detection { class: 0, rect: Rect::new(x, 0.0, x + 10.0, 10.0), score }
     }
 
     fn object(x: f32, difficult: bool) -> Object {
-        Object { class: 0, rect: square(x), difficult }
+        Object { class: 0, rect: detection(x, 0.0).rect, difficult }
     }
 
     #[test]
     fn each_object_matches_once_and_difficult_ones_never() {
         let first = [object(0.0, false), object(100.0, true)];
         let second = [object(0.0, false)];
-        let images = [
-            (
-                vec![
-                    detection(1.0, 0.9),   // positive
-                    detection(2.0, 0.8),   // the same object again: negative
-                    detection(100.0, 0.7), // difficult: removed
-                    detection(101.0, 0.6), // difficult again: removed
-                ],
-                &first[..],
-            ),
-            (vec![detection(6.0, 0.5), detection(3.0, 0.3)], &second[..]), /* IoU 4/16: negative; 7/13:
-                                                                            * positive */
-            (vec![detection(0.0, 0.4)], &[][..]), // nothing there: negative
+        let of_first = vec![
+            detection(1.0, 0.9),   // positive
+            detection(2.0, 0.8),   // the same object again: negative
+            detection(100.0, 0.7), // difficult: removed
+            detection(101.0, 0.6), // difficult again: removed
         ];
+        let of_second = vec![detection(6.0, 0.5), detection(3.0, 0.3)]; // IoU 4/16: negative; 7/13: positive
+        let nothing_there = vec![detection(0.0, 0.4)]; // negative
+        let images = [(of_first, &first[..]), (of_second, &second[..]), (nothing_there, &[][..])];
         // ranking + - - - +: precision 1 up to recall 1/2, then 2/5
-        let all = detection_average_precision(&images, 0, AllPoint);
-        assert!((all - (0.5 + 0.5 * 0.4)).abs() < 1e-12, "{all}");
-        let eleven = detection_average_precision(&images, 0, ElevenPoint);
-        assert!((eleven - (6.0 + 5.0 * 0.4) / 11.0).abs() < 1e-12, "{eleven}");
+        for (interpolation, expected) in
+            [(AllPoint, 0.5 + 0.5 * 0.4), (ElevenPoint, (6.0 + 5.0 * 0.4) / 11.0)]
+        {
+            let value = detection_average_precision(&images, 0, interpolation);
+            assert!((value - expected).abs() < 1e-12, "{interpolation:?}: {value}");
+        }
         assert!(detection_average_precision(&images, 1, AllPoint).is_nan(), "another class");
     }
 
     #[test]
-    fn iou_of_one_half_is_a_match() {
-        let objects = [object(0.0, false)];
+    fn detection_of_one_image() {
         let half = Detection { class: 0, rect: Rect::new(0.0, 0.0, 10.0, 5.0), score: 1.0 };
-        assert_eq!(detection_average_precision(&[(vec![half], &objects[..])], 0, AllPoint), 1.0);
-    }
-
-    #[test]
-    fn nothing_to_find_is_nan_and_nothing_found_is_zero() {
-        assert!(detection_average_precision(&[], 0, AllPoint).is_nan());
-        let difficult = [object(0.0, true)];
-        let images = [(vec![detection(0.0, 1.0)], &difficult[..])];
-        assert!(detection_average_precision(&images, 0, AllPoint).is_nan());
-        let missed = [object(0.0, false)];
-        assert_eq!(detection_average_precision(&[(Vec::new(), &missed[..])], 0, AllPoint), 0.0);
+        for (detections, difficult, expected) in [
+            (vec![half], false, 1.0), // an intersection over union of 1/2 is a match
+            (vec![half], true, f64::NAN),
+            (vec![], false, 0.0),
+        ] {
+            let objects = [object(0.0, difficult)];
+            let value = detection_average_precision(&[(detections, &objects[..])], 0, AllPoint);
+            assert!(value == expected || value.is_nan() && expected.is_nan(), "{value} is not {expected}");
+        }
     }
 }

@@ -80,8 +80,8 @@ impl Metrics {
 /// The mean of the values that are not NaN; 0 when all are. A class without positives has no average
 /// precision.
 pub(crate) fn nan_mean(values: &[f64]) -> f64 {
-    let numbers = values.iter().filter(|value| !value.is_nan());
-    numbers.clone().sum::<f64>() / numbers.count().max(1) as f64
+    let numbers: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    if numbers.is_empty() { 0.0 } else { numbers.iter().sum::<f64>() / numbers.len() as f64 }
 }
 
 /// How often pixels of each class were predicted as each class, over any number of images.

@@ -58,42 +58,26 @@ impl SegmentationSample {
     }
 }
 
-/// The largest width and height of a batch's images, which are padded so that every one of their pixels lies
-/// between centres of pool5's positions, the first pixel on the first centre. So upsampling pool5's scores
-/// gives a score for each pixel, exactly in place, with nothing to extrapolate at edges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PaddedSize {
-    pub(super) width: u32,
-    pub(super) height: u32,
+/// Width and height of images of up to `size` after padding, so that every one of their pixels lies between
+/// centres of pool5's positions, the first pixel on the first centre. So upsampling pool5's scores gives a
+/// score for each pixel, exactly in place, with nothing to extrapolate at edges.
+fn padded(size: [u32; 2]) -> [u32; 2] {
+    size.map(|side| {
+        let positions = side.saturating_sub(1).div_ceil(STRIDE) + 1;
+        STRIDE * positions.max(2) + REST
+    })
 }
 
-impl PaddedSize {
-    pub(super) fn of(images: &[&RgbImage]) -> Self {
-        let [width, height] = max_size(images);
-        Self { width, height }
-    }
-
-    /// Width and height with padding, pixels.
-    fn padded(self) -> [u32; 2] {
-        [self.width, self.height].map(|side| {
-            let positions = side.saturating_sub(1).div_ceil(STRIDE) + 1;
-            STRIDE * positions.max(2) + REST
-        })
-    }
-
-    /// Padded images, `[batch, 3, padded height, padded width]` in `[-1, 1]`.
-    pub(super) fn pad(self, images: &[&RgbImage], device: &Device) -> Tensor<4> {
-        pad_and_stack(images, [FIRST; 2], self.padded(), device)
-    }
+/// Padded images, `[batch, 3, padded height, padded width]` in `[-1, 1]`.
+pub(super) fn pad(images: &[&RgbImage], device: &Device) -> Tensor<4> {
+    pad_and_stack(images, [FIRST; 2], padded(max_size(images)), device)
 }
 
 /// Padded images with the classes of their pixels.
 pub(super) struct SegmentationBatch {
     /// `[batch, 3, padded height, padded width]` in `[-1, 1]`.
     pub(super) padded: Tensor<4>,
-    /// The size without padding.
-    pub(super) size: PaddedSize,
-    /// `[batch, 1, height, width]`; 0 where a pixel does not count.
+    /// `[batch, 1, height, width]`, without padding; 0 where a pixel does not count.
     pub(super) classes: Tensor<4, Int>,
     /// `[batch, 1, height, width]`: 1 where a pixel counts, 0 at VOC's borders and outside the image.
     pub(super) weights: Tensor<4>,
@@ -108,8 +92,7 @@ impl SegmentationBatch {
         };
         let samples: Vec<SegmentationSample> = samples.into_iter().map(flip).collect();
         let images: Vec<&RgbImage> = samples.iter().map(|sample| &sample.image).collect();
-        let size = PaddedSize::of(&images);
-        let (width, height) = (size.width as usize, size.height as usize);
+        let [width, height] = max_size(&images).map(|side| side as usize);
         let mut classes = vec![IGNORED; samples.len() * height * width];
         for (sample, classes) in samples.iter().zip(classes.chunks_exact_mut(height * width)) {
             let rows = sample.mask.classes.chunks_exact(sample.mask.width as usize);
@@ -122,8 +105,7 @@ impl SegmentationBatch {
         let classes: Vec<i64> =
             classes.iter().map(|&class| if class == IGNORED { 0 } else { i64::from(class) }).collect();
         Self {
-            padded: size.pad(&images, device),
-            size,
+            padded: pad(&images, device),
             classes: Tensor::from_data(TensorData::new(classes, shape), device),
             weights: Tensor::from_data(TensorData::new(weights, shape), device),
         }
@@ -137,7 +119,7 @@ mod tests {
     #[test]
     fn every_pixel_lies_between_centres_of_positions() {
         for side in [1, 2, 31, 32, 33, 34, 97, 375, 500] {
-            let [padded, _] = PaddedSize { width: side, height: side }.padded();
+            let [padded, _] = padded([side; 2]);
             let positions = (padded - REST) / STRIDE;
             assert_eq!((padded - REST) % STRIDE, 0);
             let last = FIRST + STRIDE * (positions - 1);

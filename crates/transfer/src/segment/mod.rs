@@ -17,11 +17,12 @@ use rand_chacha::ChaCha8Rng;
 use crate::{
     encoder::device_of,
     fit::Head,
+    images::max_size,
     init::{HIDDEN_PER_WIDTH, LayerInit, he},
     metric::{ConfusionMatrix, Metrics},
 };
 pub use dataset::SegmentationSample;
-use dataset::{MARGINS, PaddedSize, SegmentationBatch};
+use dataset::{MARGINS, SegmentationBatch, pad};
 
 /// Images evaluated at a time.
 const BATCH: usize = 4;
@@ -115,9 +116,12 @@ impl Segmenter {
         }
     }
 
-    /// Logits, `[batch, classes, height, width]`, from padded images, `[batch, 3, padded height, padded
-    /// width]`.
-    fn logits(&self, padded: Tensor<4>, size: PaddedSize, dropout: &mut Dropout) -> Tensor<4> {
+    /// Logits from padded images, for the images' largest `[width, height]` without the padding.
+    ///
+    /// # Shapes
+    /// - input: `[batch, 3, padded height, padded width]` in `[-1, 1]`
+    /// - output: `[batch, classes, height, width]`
+    fn forward(&self, padded: Tensor<4>, [width, height]: [usize; 2], dropout: &mut Dropout) -> Tensor<4> {
         let [pool1, pool2, _, _, _, pool5] = self.encoder.maps(padded);
         let x = dropout.apply(convolve(&self.conv6, pool5, Activation::Relu)); // [batch, 4096, n, m]
         let x = dropout.apply(convolve(&self.conv7, x, Activation::Relu)); // [batch, 4096, n, m]
@@ -131,14 +135,13 @@ impl Segmenter {
             scores = scores + skipped.narrow(2, margin, rows).narrow(3, margin, columns);
         }
         let pixels = self.enlarge.forward(scores); // [batch, classes, stride (n - 1) + 1, ...]
-        pixels.narrow(2, 0, size.height as usize).narrow(3, 0, size.width as usize)
+        pixels.narrow(2, 0, height).narrow(3, 0, width)
     }
 
     /// The most probable class of every pixel of images of any sizes, row by row.
     pub fn predict(&self, images: &[&RgbImage]) -> Vec<Vec<u8>> {
-        let size = PaddedSize::of(images);
-        let logits = self.logits(size.pad(images, &device_of(self)), size, &mut Dropout::off());
-        let [count, _, height, width] = logits.dims();
+        let [width, height] = max_size(images).map(|side| side as usize);
+        let logits = self.forward(pad(images, &device_of(self)), [width, height], &mut Dropout::off());
         let classes: Vec<u8> = logits.argmax(1).into_data().iter::<i64>().map(|class| class as u8).collect();
         let crop = |index: usize| {
             let (columns, rows) = images[index].dimensions();
@@ -148,12 +151,13 @@ impl Segmenter {
                 .copied()
                 .collect()
         };
-        (0..count).map(crop).collect()
+        (0..images.len()).map(crop).collect()
     }
 
     fn cross_entropy(&self, batch: SegmentationBatch, dropout: &mut Dropout) -> Tensor<1> {
-        let SegmentationBatch { padded, size, classes, weights } = batch;
-        let logits = self.logits(padded, size, dropout); // [batch, classes, height, width]
+        let SegmentationBatch { padded, classes, weights } = batch;
+        let [_, _, height, width] = classes.dims();
+        let logits = self.forward(padded, [width, height], dropout); // [batch, classes, height, width]
         let log_likelihood = log_softmax(logits, 1).gather(1, classes); // [batch, 1, height, width]
         (log_likelihood * weights.clone()).sum().neg() / weights.sum().clamp_min(1.0)
     }
@@ -163,13 +167,8 @@ impl Head for Segmenter {
     type Sample = SegmentationSample;
 
     /// Cross entropy, averaged over the batch's pixels that count.
-    fn loss(
-        &self,
-        samples: Vec<(&SegmentationSample, ChaCha8Rng)>,
-        dropout: &mut Dropout,
-        device: &Device,
-    ) -> Tensor<1> {
-        self.cross_entropy(SegmentationBatch::new(samples, device), dropout)
+    fn loss(&self, samples: Vec<(&SegmentationSample, ChaCha8Rng)>, dropout: &mut Dropout) -> Tensor<1> {
+        self.cross_entropy(SegmentationBatch::new(samples, &device_of(self)), dropout)
     }
 
     /// Mean IU and pixel accuracy.
@@ -257,8 +256,7 @@ mod tests {
         let images: Vec<&RgbImage> = images.iter().collect();
         for stride in [Stride::S32, Stride::S16, Stride::S8] {
             let segmenter = segmenter(4, SegmenterConfig { classes: 4, stride, kernel_size: 3 }, &device);
-            let size = PaddedSize::of(&images);
-            let logits = segmenter.logits(size.pad(&images, &device), size, &mut Dropout::off());
+            let logits = segmenter.forward(pad(&images, &device), [40, 70], &mut Dropout::off());
             assert_eq!(logits.dims(), [2, 4, 70, 40]);
             let predicted = segmenter.predict(&images);
             assert_eq!([predicted[0].len(), predicted[1].len()], [40 * 33, 70]);
@@ -270,10 +268,9 @@ mod tests {
         let device = Device::flex();
         let segmenter = segmenter(4, SegmenterConfig { kernel_size: 1, ..SegmenterConfig::new(4) }, &device);
         let image = RgbImage::new(8, 4);
-        let size = PaddedSize::of(&[&image]);
         let loss = |weights: Tensor<4>| {
             let classes = Tensor::<4, Int>::zeros([1, 1, 4, 8], &device);
-            let batch = SegmentationBatch { padded: size.pad(&[&image], &device), size, classes, weights };
+            let batch = SegmentationBatch { padded: pad(&[&image], &device), classes, weights };
             segmenter.cross_entropy(batch, &mut Dropout::off()).into_scalar::<f32>()
         };
         // Scores are initialised as zeros, so every class has a quarter.
