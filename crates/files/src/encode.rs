@@ -80,7 +80,7 @@ fn write(
     image: &DynamicImage,
     format: &'static str,
 ) -> Result<(), PhotoError> {
-    // An encoder that takes neither says so; `Photograph::losses` has told the caller.
+    // An encoder that takes neither says so; `Photograph::losses` lists it.
     if let Some(profile) = &photo.icc_profile {
         let _ = encoder.set_icc_profile(profile.clone());
     }
@@ -129,7 +129,7 @@ fn apply(style: &JpegStyle, encoder: &mut Encoder<&mut Vec<u8>>) {
     encoder
         .set_sampling_factor(SamplingFactor::from_factors(across, down).unwrap_or(SamplingFactor::R_4_4_4));
     encoder.set_progressive(style.progressive);
-    // Only here: without progression this encoder writes a scan for each colour then, which `image` decodes
+    // Only here: without progression this encoder writes a scan for each color then, which `image` decodes
     // to wrong colors (jpeg-encoder 0.7.1, zune-jpeg 0.5.15).
     encoder.set_optimized_huffman_tables(style.progressive);
     let unit = |unit: u8| match unit {

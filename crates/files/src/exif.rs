@@ -1,4 +1,4 @@
-//! EXIF data after the picture was turned upright and changed.
+//! EXIF data after the image was turned upright and changed.
 
 use image::metadata::Orientation;
 
@@ -23,7 +23,7 @@ pub(crate) fn without_prefix(mut exif: Vec<u8>) -> Vec<u8> {
     exif
 }
 
-/// Makes EXIF data say what is true of the upright picture: orientation 1, sides exchanged when it was turned
+/// Makes EXIF data say what is true of the upright image: orientation 1, sides exchanged when it was turned
 /// by a right angle, and no thumbnail. Data that cannot be understood stay as they are.
 pub(crate) fn make_upright(exif: &mut [u8], applied: Orientation) {
     // Nothing to do where there is no orientation.
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_picture_exchanges_its_sides_and_loses_its_thumbnail() {
+    fn a_rotated_image_exchanges_its_sides_and_loses_its_thumbnail() {
         let mut exif = sample();
         let before = exif.len();
         make_upright(&mut exif, Orientation::Rotate90);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_was_upright_keeps_its_sides() {
+    fn an_upright_image_keeps_its_sides() {
         let mut exif = sample();
         make_upright(&mut exif, Orientation::NoTransforms);
         assert_eq!((value(&exif, 8, 0x100), value(&exif, 8, 0x101)), (Some(30), Some(20)));
@@ -184,7 +184,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_data_do_no_harm(at in 0_usize..128, value: u8, cut in 0_usize..140) {
+        fn damaged_data_cause_no_panic(at in 0_usize..128, value: u8, cut in 0_usize..140) {
             let mut exif = sample();
             let at = at % exif.len();
             exif[at] = value;

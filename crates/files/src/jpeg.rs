@@ -100,8 +100,8 @@ fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8], usize)> {
 
 /// A segment of tables: for each, depth and number in one byte, then 64 values of one or two bytes.
 fn read_tables(mut segment: &[u8], tables: &mut [Option<[u16; 64]>; 4]) {
-    while let Some((&head, rest)) = segment.split_first() {
-        let wide = head >> 4 != 0;
+    while let Some((&precision_and_id, rest)) = segment.split_first() {
+        let wide = precision_and_id >> 4 != 0;
         let Some((values, rest)) = rest.split_at_checked(if wide { 128 } else { 64 }) else { return };
         let mut table = [0; 64];
         for (order, &place) in ZIGZAG.iter().enumerate() {
@@ -111,7 +111,7 @@ fn read_tables(mut segment: &[u8], tables: &mut [Option<[u16; 64]>; 4]) {
                 u16::from(values[order])
             };
         }
-        if let Some(slot) = tables.get_mut(usize::from(head & 15)) {
+        if let Some(slot) = tables.get_mut(usize::from(precision_and_id & 15)) {
             *slot = Some(table);
         }
         segment = rest;
@@ -141,10 +141,10 @@ mod tests {
     fn a_file_that_was_cut_off_is_not_complete() {
         assert!(header(FILE).complete);
         assert!((11..FILE.len()).all(|cut| !header(&FILE[..cut]).complete));
-        for strange in
+        for malformed in
             [&b""[..], b"\xff", b"\xff\xd8\xff", b"\xff\xd8\xff\xdb\xff\xff\x00", b"\xff\xd8\xff\xdb\x00\x00"]
         {
-            assert!(header(strange).complete && header(strange).style.is_none());
+            assert!(header(malformed).complete && header(malformed).style.is_none());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Files: the decoder of all images, photographs in and out with nothing lost, atomic writes.
 //!
-//! [`ImageFile`] reads an image whatever it is for. [`atomic_write`] writes every file of the workspace.
+//! [`ImageFile`] decodes every image, [`atomic_write`] writes every file of the workspace.
 //! A [`Photograph`] is an image file taken apart: RGB [`Pixels`] of 8 or 16 bits, which a program may change,
 //! and everything else, which it wants back as it was: format, transparency, grayness, color profile, EXIF
 //! data, and how strongly a JPEG was compressed.

@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 2 << 30;
 /// EXIF data that fit a JPEG's segment, bytes.
 pub(crate) const MAX_JPEG_EXIF: usize = 65_527;
 
-/// What is said of CMYK images. Their profile would be wrong for RGB, and inks cannot be had back from RGB.
+/// Why CMYK images are refused: their profile would be wrong for RGB, and RGB cannot be converted back.
 const INKS: &str = "its colours are printing inks (CMYK); convert it to RGB";
 
 /// Something of a photograph that a format cannot hold.

@@ -114,7 +114,7 @@ impl MaskGenerator for RandomBlock {
             }
         }
 
-        // Each turn hides a pixel or more, and `validate` saw to it that one block never hides too much.
+        // Each iteration hides a pixel or more, and `validate` saw to it that one block never hides too much.
         while hidden < *counts.start() {
             let side = self.draw_side(width.min(height), rng);
             let (x, y) = draw_visible(&mask, rng);

@@ -57,7 +57,7 @@ pub(crate) fn read_shapes(path: &Path) -> Result<Vec<Shape>, MaskError> {
     };
     let shapes = match map {
         Some(map) => map.shapes(),
-        None => Vec::from_iter(Shape::cut_from(&Mask::from_picture(&image))),
+        None => Vec::from_iter(Shape::cut_from(&Mask::from_image(&image))),
     };
     if shapes.is_empty() {
         return Err(MaskError::NoShape { path: path.to_path_buf(), least: MIN_PIXELS });

@@ -39,19 +39,19 @@ impl Mask {
     /// use image::{DynamicImage, GrayImage, Rgba, RgbaImage};
     ///
     /// let gray = GrayImage::from_raw(3, 1, vec![0, 127, 128]).expect("three pixels");
-    /// assert_eq!(Mask::from_picture(&gray.into()).hidden(), [false, false, true]);
+    /// assert_eq!(Mask::from_image(&gray.into()).hidden(), [false, false, true]);
     ///
     /// // A black stroke on a transparent white layer.
     /// let mut layer = RgbaImage::from_pixel(2, 1, Rgba([255, 255, 255, 0]));
     /// layer.put_pixel(1, 0, Rgba([0, 0, 0, 255]));
-    /// assert_eq!(Mask::from_picture(&layer.into()).hidden(), [false, true]);
+    /// assert_eq!(Mask::from_image(&layer.into()).hidden(), [false, true]);
     /// ```
-    pub fn from_picture(image: &DynamicImage) -> Self {
+    pub fn from_image(image: &DynamicImage) -> Self {
         let coverage = coverage(image);
         Self::from_fn(coverage.width(), coverage.height(), |x, y| coverage.get_pixel(x, y).0[0] >= THRESHOLD)
     }
 
-    /// The mask in an image file, read by the rule of [`from_picture`](Self::from_picture).
+    /// The mask in an image file, read by the rule of [`from_image`](Self::from_image).
     ///
     /// The content decides the format (PNG, JPEG, WebP, BMP or TIFF), not the name; an EXIF orientation is
     /// applied; sides above 16384 pixels are an error. `expected` is the width and height of the image
@@ -62,7 +62,7 @@ impl Mask {
     /// [`MaskError::Empty`] when nothing is hidden and [`MaskError::Full`] when everything is.
     pub fn load(path: impl AsRef<Path>, expected: Option<(u32, u32)>) -> Result<Self, MaskError> {
         let path = path.as_ref();
-        let mask = Self::from_picture(&read_sized(path, expected)?);
+        let mask = Self::from_image(&read_sized(path, expected)?);
         let path = path.to_path_buf();
         if mask.is_empty() {
             return Err(MaskError::Empty { path });
@@ -75,7 +75,7 @@ impl Mask {
 
     /// To what degree an image file hides each pixel, 0 = visible to 255 = hidden, for masks with soft edges.
     ///
-    /// The rule is that of [`from_picture`](Self::from_picture) before its threshold: luminance where the
+    /// The rule is that of [`from_image`](Self::from_image) before its threshold: luminance where the
     /// image is opaque, opacity where it is a layer. `expected` is as for [`load`](Self::load).
     ///
     /// # Errors
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn gray_128_is_the_first_that_hides() {
         let gray = GrayImage::from_raw(4, 1, vec![0, 127, 128, 255]).expect("four pixels");
-        let mask = Mask::from_picture(&gray.into());
+        let mask = Mask::from_image(&gray.into());
         assert_eq!(mask.hidden(), [false, false, true, true]);
     }
 
@@ -211,7 +211,7 @@ mod tests {
         for image in [color.into(), DynamicImage::ImageLuma16(deep.expect("two pixels")), opaque.into()]
             as [DynamicImage; 3]
         {
-            assert_eq!(Mask::from_picture(&image).hidden(), [false, true], "{:?}", image.color());
+            assert_eq!(Mask::from_image(&image).hidden(), [false, true], "{:?}", image.color());
         }
     }
 
@@ -220,7 +220,7 @@ mod tests {
         // Gray and alpha of each pixel: clear white, faint white, half black, solid black.
         let values = vec![255, 0, 255, 127, 0, 128, 0, 255];
         let layer = GrayAlphaImage::from_raw(4, 1, values).expect("four pixels");
-        let mask = Mask::from_picture(&layer.into());
+        let mask = Mask::from_image(&layer.into());
         assert_eq!(mask.hidden(), [false, false, true, true]);
     }
 

@@ -6,11 +6,11 @@
 //!
 //! | generator | hides | fraction of the image | paper |
 //! |---|---|---|---|
-//! | [`Central`] | the centred square of half the side, less an overlap | about 1/4 | section 3.3, (a) |
+//! | [`Central`] | the centered square of half the side, less an overlap | about 1/4 | section 3.3, (a) |
 //! | [`RandomBlock`] | several squares that may overlap | 1/10 to 1/4 | section 3.3, (b) |
 //! | [`Pattern`] | random regions: blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
 //! | [`Silhouettes`] | random regions: one arbitrary shape, rotated, scaled and placed at random | 1/20 to 1/4 | section 3.3, (c) |
-//! | [`DroppedPixels`] | single pixels | as asked for | baseline: denoising autoencoder |
+//! | [`DroppedPixels`] | single pixels | the given probability | baseline: denoising autoencoder |
 //! | [`NothingHidden`] | nothing | 0 | baseline: autoencoder |
 //!
 //! [`MaskKind`] names one of them in a configuration file, and a user's own mask comes from an image by

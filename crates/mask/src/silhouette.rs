@@ -23,11 +23,11 @@ const TRIES: u32 = 32;
 /// # Which images
 ///
 /// Every file below the folder is tried, in the order of the names, its format decided by its content:
-/// - **class masks**: PNGs with a palette of colours (PASCAL VOC's `SegmentationClass` and
+/// - **class masks**: PNGs with a palette of colors (PASCAL VOC's `SegmentationClass` and
 ///   `SegmentationObject`), whose index is the class, and gray images other than JPEG and WebP whose values
 ///   are all 0, 1..=127 or 255 (and not only 0 and 255), whose value is the class. Each class in an image is
 ///   a shape; 0 is the background, and 255, VOC's border around objects, belongs to the background too.
-/// - **silhouettes**: all other images, by the rule of [`Mask::from_picture`], that is white on black or
+/// - **silhouettes**: all other images, by the rule of [`Mask::from_image`], that is white on black or
 ///   painted on a transparent layer. The image is one shape.
 ///
 /// Shapes of fewer than 64 pixels, and shapes that fill a whole image, are left out. Shapes are kept at a
