@@ -290,7 +290,7 @@ fn is_hidden(attributes: &[Attribute]) -> bool {
 }
 
 /// All `.rs` files below a folder, in order.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {

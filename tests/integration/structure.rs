@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::modules::{Crate, Segments};
+use crate::modules::{Crate, Segments, rust_files};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -147,4 +147,89 @@ fn exported_names_are_those_of_the_list() {
         "exported names have changed: new {added:?}, gone {gone:?}; if that is meant, say so in CHANGELOG.md and run \
          this test with UPDATE_PUBLIC_NAMES=1"
     );
+}
+
+/// Words that this project once made up for things that have a name everywhere else; each with that name.
+const RETIRED: [(&str, &str); 48] = [
+    ("Album", "LabeledDataset"),
+    ("Asked", "LossRegion"),
+    ("Course", "RunSettings"),
+    ("Crew", "a rayon thread pool"),
+    ("DeepImage", "Rgb16Image"),
+    ("Deliver", "StoreOutput"),
+    ("Descent", "Optimizer"),
+    ("Exam", "Metrics"),
+    ("FirstWeights", "init"),
+    ("Journal", "CsvLog"),
+    ("Kinship", "GramMatrix"),
+    ("Laid", "PackedWeights"),
+    ("Lessons", "BatchSource"),
+    ("Likeness", "PerceptualHash"),
+    ("Meeting", "AllReduce"),
+    ("Membrane", "Poisson"),
+    ("Packing", "CheckpointWriter"),
+    ("Player", "OptimizedModel"),
+    ("Prepared", "InferenceLayer"),
+    ("Presence", "Label"),
+    ("Recipe", "RunSettings"),
+    ("Replicas", "DataParallel"),
+    ("Seat", "Rank"),
+    ("Sight", "ModelInput"),
+    ("Silence", "Dropout"),
+    ("Survey", "DatasetReport"),
+    ("Takers", "GradSink"),
+    ("Tint", "ColorJitter"),
+    ("Unpacking", "CheckpointReader"),
+    ("WhichAll", "MultiLabel"),
+    ("WhichOne", "SingleLabel"),
+    ("carry_out", "run"),
+    ("conceal", "apply_mask"),
+    ("critic", "discriminator"),
+    ("fast form", "optimized implementation"),
+    ("generator_rate", "generator_lr"),
+    ("hear of each other", "grouped convolution"),
+    ("in how many bits", "precision"),
+    ("judgement", "discriminator logits"),
+    ("multiplying_in", "autocast"),
+    ("no number", "NaN, not finite"),
+    ("onlooker", "progress"),
+    ("plain form", "reference implementation"),
+    ("plainly", "with_reference"),
+    ("pool_regions", "roi_pool"),
+    ("sends everybody home", "wakes the waiting threads with an error"),
+    ("ungate", "leaky_relu_backward"),
+    ("write_aside", "atomic_write"),
+];
+
+/// Where retired words are read, so that files and commands of before keep working.
+const READS_RETIRED_WORDS: [&str; 2] = ["crates/cli/src/deprecated.rs", "crates/train/src/overrides.rs"];
+
+#[test]
+fn retired_words_stay_retired() {
+    let mut files: Vec<PathBuf> = ["crates", "src"].iter().flat_map(|dir| rust_files(&root().join(dir))).collect();
+    let documents = std::fs::read_dir(root().join("docs")).expect("docs");
+    files.extend(documents.map(|entry| entry.expect("an entry").path()).filter(|path| path.extension().is_some()));
+    let mut found = String::new();
+    let mut lines = 0;
+    for file in files {
+        let place = file.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
+        let Ok(text) = std::fs::read_to_string(&file) else { continue }; // a picture
+        for (number, line) in text.lines().enumerate() {
+            lines += 1;
+            let is_alias = line.contains("alias") || READS_RETIRED_WORDS.contains(&place.as_str());
+            for (word, instead) in RETIRED.iter().filter(|(word, _)| !is_alias && has_word(line, word)) {
+                writeln!(found, "{place}:{}: `{word}`; write {instead}", number + 1).expect("memory");
+            }
+        }
+    }
+    assert!(lines > 10_000, "only {lines} lines were read");
+    assert!(found.is_empty(), "the field's words, please\n{found}");
+}
+
+/// Whether a line has a word as a whole: `Tint`, not `Tinted`.
+fn has_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(start, _)| {
+        let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        !is_part(line[..start].chars().next_back()) && !is_part(line[start + word.len()..].chars().next())
+    })
 }
