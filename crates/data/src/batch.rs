@@ -66,7 +66,8 @@ impl InpaintingBatch {
     /// How many images there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.names.len()
+        let [images, ..] = self.images.dims();
+        images
     }
 
     /// Never true: a tensor needs at least one image.
