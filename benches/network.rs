@@ -1,11 +1,11 @@
-//! What filling and learning cost: forward passes and training steps, the device waited for inside the timed part.
+//! Forward passes and training steps; the device is synchronized inside the timed part.
 
 use burn::tensor::Tensor;
 use context_encoder::{
     Device,
     data::InpaintingBatch,
     prelude::*,
-    train::{Learner, TrainConfig},
+    train::{InpaintingTrainer, TrainConfig},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -45,14 +45,15 @@ fn training_step(criterion: &mut Criterion) {
     for preset in [Preset::Recommended, Preset::Authors] {
         const BATCH: usize = 16;
         let batch = batch(BATCH, &device);
-        let mut learner = Some(Learner::new(&TrainConfig::preset(preset), &device).expect("a preset"));
+        let config = TrainConfig::preset(preset);
+        let mut trainer = Some(InpaintingTrainer::new(&config, &device).expect("a preset"));
         group.throughput(Throughput::Elements(BATCH as u64)).sample_size(10);
         group.bench_function(BenchmarkId::new(preset.name(), BATCH), |bencher| {
             bencher.iter(|| {
-                let (next, terms) = learner.take().expect("put back below").step(&batch);
+                let (next, losses) = trainer.take().expect("put back below").step(&batch);
                 device.sync().expect("the device works");
-                learner = Some(next);
-                terms
+                trainer = Some(next);
+                losses
             });
         });
     }

@@ -1,12 +1,12 @@
-//! Pretrains an AlexNet-style network four ways, on the same pictures for the same steps: by inpainting, as an
+//! Pretrains an AlexNet-style network in four ways, on the same pictures for the same steps: by inpainting, as an
 //! autoencoder, as a denoising autoencoder, and not at all. Their encoders are what other tasks start from.
 //!
 //!     cargo run --release --example pretrain_features
 //!     cargo run --release --example pretrain_features -- --data DIR --steps 1000 --run runs/scenes
 //!
 //! Data: none needed; `--data` takes any folder of pictures. Expect: runs/pretrained/NAME/model.safetensors for `context`,
-//! `autoencoder`, `denoising` and `random`, each with a sheet of what it sees, predicts, and should; the scores are over
-//! what each was asked, so they cannot be compared. Smoke mode: `--smoke`.
+//! `autoencoder`, `denoising` and `random`, each with a grid of input, prediction and truth; the scores are over
+//! the loss region of each, so they cannot be compared. Smoke mode: `--smoke`.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -14,7 +14,7 @@ use clap::Parser;
 use context_encoder::{
     device,
     model::{FeatureEncoder, FeatureLayer},
-    train::{Pretext, PretrainConfig, Pretraining, Summary, progress},
+    train::{Pretext, PretrainConfig, Run, Summary, TuiProgress},
 };
 
 #[derive(Parser)]
@@ -55,23 +55,24 @@ fn main() -> ExitCode {
 
 fn pretrain(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let device = device(&arguments.device)?;
-    let mut config = PretrainConfig { steps: arguments.steps, ..PretrainConfig::first_run() };
+    let mut config = PretrainConfig::first_run();
+    config.run.steps = arguments.steps;
     if let Some(path) = &arguments.data {
-        config = config.with_folder(path, arguments.resize, false);
+        config = config.with_folder(path, arguments.resize, false)?;
     }
     if arguments.smoke {
         config = config.smoke();
     }
-    let config =
+    let mut config =
         arguments.settings.iter().try_fold(config, |config, setting| config.with_override(setting))?;
 
     for pretext in Pretext::ALL {
         let config = PretrainConfig { pretext, ..config.clone() };
-        let run = Pretraining::start(config, arguments.run.join(pretext.name()), &device)?;
-        report(pretext.name(), &run.train(&mut *progress::for_standard_output())?, &device)?;
+        let run = Run::start(config, arguments.run.join(pretext.name()), &device)?;
+        report(pretext.name(), &run.train(&mut *TuiProgress::or_text(std::io::stdout()))?, &device)?;
     }
-    let config = PretrainConfig { steps: 0, ..config };
-    let run = Pretraining::start(config, arguments.run.join("random"), &device)?;
+    config.run.steps = 0;
+    let run = Run::start(config, arguments.run.join("random"), &device)?;
     report("random", &run.train(&mut ())?, &device)
 }
 

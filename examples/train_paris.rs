@@ -5,14 +5,14 @@
 //!     cargo run --release --example train_paris -- --preset authors --data DIR --device cuda
 //!
 //! Data: none needed; `--data` takes any folder of pictures. Time: one to five minutes on two cores without
-//! arguments. Expect: a PSNR on the validation pictures above border mean and harmonic fill, sheets of samples
+//! arguments. Expect: a PSNR on the validation pictures above border mean and harmonic fill, grids of samples
 //! under runs/paris/samples, weights in runs/paris/model.safetensors. Smoke mode: `--smoke`.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::prelude::*;
-use context_encoder::train::{Summary, TrainError, progress};
+use context_encoder::train::{Summary, TrainError, TuiProgress};
 
 #[derive(Parser)]
 #[command(about = "Train a context encoder; without arguments, a few minutes on the CPU")]
@@ -32,7 +32,7 @@ struct Arguments {
     /// TOML file of settings (see docs/training.md)
     #[arg(long)]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.width=32`; may be repeated. With --resume: rates, steps, intervals, workers, data.cache_mib
+    /// One more setting, such as `model.width=32`; may be repeated. With --resume: learning rates, steps, intervals, workers, data.cache_mib
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Steps in all
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 fn train(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let device = device(&arguments.device)?;
     let mut run = if arguments.resume {
-        let run = Run::resume(&arguments.run, &device)?;
+        let run = Run::<TrainConfig>::resume(&arguments.run, &device)?;
         arguments.settings.iter().try_fold(run, |run, setting| run.with_override(setting))?
     } else {
         Run::start(configuration(arguments)?, &arguments.run, &device)?
@@ -73,7 +73,7 @@ fn train(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(steps) = arguments.steps {
         run = run.with_steps(steps);
     }
-    let summary = run.train(&mut *progress::for_standard_output())?;
+    let summary = run.train(&mut *TuiProgress::or_text(std::io::stdout()))?;
     Ok(report(&summary)?)
 }
 
@@ -85,7 +85,7 @@ fn configuration(arguments: &Arguments) -> Result<TrainConfig, TrainError> {
         (None, None) => TrainConfig::first_run(),
     };
     if let Some(path) = &arguments.data {
-        config.data = config.data.in_folder(path, arguments.resize, arguments.strict);
+        config.run.data = config.run.data.in_folder(path, arguments.resize, arguments.strict)?;
     }
     if arguments.smoke {
         config = config.smoke();
@@ -97,11 +97,11 @@ fn report(summary: &Summary) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n{} steps; on {} validation pictures:", summary.step, summary.validation.pictures)?;
     writeln!(out, "  context encoder  {}", summary.validation.network)?;
-    for entry in &summary.validation.baselines {
-        writeln!(out, "  {:<15}  {}", entry.name, entry.scores)?;
+    for (name, scores) in &summary.validation.baselines {
+        writeln!(out, "  {name:<15}  {scores}")?;
     }
-    if let Some(sheet) = summary.sheets.last() {
-        writeln!(out, "\nlook at   {}", sheet.display())?;
+    if let Some(samples) = summary.samples.last() {
+        writeln!(out, "\nlook at   {}", samples.display())?;
     }
     writeln!(
         out,

@@ -47,7 +47,9 @@ pub use device::{ServeError, serve};
 /// What most programs need: `use context_encoder::prelude::*;`
 pub mod prelude {
     #[cfg(feature = "train")]
-    pub use crate::train::{DataConfig, Lines, PretrainConfig, Pretraining, Progress, Run, TrainConfig};
+    pub use crate::train::{
+        DataConfig, PretrainConfig, Progress, Run, RunSettings, TextProgress, TrainConfig,
+    };
     pub use crate::{
         Device, Discriminator, Inpainter, Mask, Model, ModelConfig,
         data::{Facades, Folder, FolderOptions, Loader, LoaderConfig},

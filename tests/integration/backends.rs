@@ -9,7 +9,7 @@ use context_encoder::{
     loss::Objective,
     model::{BottleneckConfig, FeatureModelConfig, Prediction},
     ops::with_reference,
-    train::{Learner, Run, TrainConfig},
+    train::{InpaintingTrainer, Run, TrainConfig},
 };
 
 /// Uneven numbers in `[-1, 1]`.
@@ -59,8 +59,8 @@ fn steps_of_training_agree() {
         let device = device(name).expect("compiled in").autodiff();
         let masks = Tensor::zeros([2, 1, 64, 64], &device).slice_fill([0..2, 0..1, 16..48, 16..48], 1.0);
         let batch = InpaintingBatch { images: picture(64, &device), masks, names: Vec::new() };
-        let (learner, first) = Learner::new(&config, &device).expect("valid").step(&batch);
-        let (_, second) = learner.step(&batch);
+        let (trainer, first) = InpaintingTrainer::new(&config, &device).expect("valid").step(&batch);
+        let (_, second) = trainer.step(&batch);
         [first, second].map(|terms| terms.generator.total.into_scalar::<f32>())
     };
     let (flex, ndarray) = (train("flex"), train("ndarray"));
@@ -78,18 +78,18 @@ fn steps_of_training_agree() {
 #[test]
 fn ten_steps_of_kernels_are_ten_steps_of_plain_operations() {
     let mut config = TrainConfig { objective: Objective::Reconstruction, ..TrainConfig::default() };
-    config.generator_rate = 1e-4;
+    config.generator_lr = 1e-4;
     config.model = config.model.with_size(64).with_width(16);
     let train = || {
         let device = device("flex").expect("compiled in").autodiff();
         let images = picture(64, &device).repeat_dim(0, 4);
         let masks = Tensor::zeros([8, 1, 64, 64], &device).slice_fill([0..8, 0..1, 16..48, 16..48], 1.0);
         let batch = InpaintingBatch { images, masks, names: Vec::new() };
-        let mut learner = Learner::new(&config, &device).expect("valid");
+        let mut trainer = InpaintingTrainer::new(&config, &device).expect("valid");
         let mut losses = Vec::new();
         for _ in 0..10 {
-            let (next, terms) = learner.step(&batch);
-            learner = next;
+            let (next, terms) = trainer.step(&batch);
+            trainer = next;
             losses.push(terms.generator.total.into_scalar::<f32>());
         }
         losses
@@ -105,7 +105,7 @@ fn ten_steps_of_kernels_are_ten_steps_of_plain_operations() {
 fn a_checkpoint_goes_on_on_another_backend() {
     let folder = tempfile::tempdir().expect("folder");
     let mut config = TrainConfig::from_toml(
-        "steps = 2\nbatch_size = 2\nworkers = 0\nvalidation_pictures = 2\nsheet_every = 0\nlog_every = 1",
+        "steps = 2\nbatch_size = 2\nworkers = 0\nvalidation_pictures = 2\nsamples_every = 0\nlog_every = 1",
     )
     .expect("readable");
     config.model = config.model.with_size(64).with_width(2);
@@ -114,7 +114,7 @@ fn a_checkpoint_goes_on_on_another_backend() {
         let run = if steps == 2 {
             Run::start(config.clone(), folder.path(), &device)
         } else {
-            Run::resume(folder.path(), &device)
+            Run::<TrainConfig>::resume(folder.path(), &device)
         };
         run.expect("a run").with_steps(steps).train(&mut ()).expect("trained")
     };

@@ -1,4 +1,4 @@
-//! Several devices learn what one learns from the same batches.
+//! Several devices train as one does on the same batches.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use context_encoder::{
     loss::Objective,
     mask::MaskKind,
     model::Prediction,
-    train::{Devices, PretrainConfig, Pretraining, Run, TrainConfig},
+    train::{Devices, PretrainConfig, Run, RunSettings, TrainConfig},
 };
 use tempfile::tempdir;
 
@@ -18,13 +18,14 @@ fn devices(names: &[&str]) -> Devices {
     Devices::try_from(devices).expect("at least one")
 }
 
-/// Batches of 8, and rates at which Adam's first steps, which follow signs, do not make much of rounding.
+/// Batches of 8, and learning rates at which Adam's first steps, which follow signs, do not make much of rounding.
 fn config(steps: u64) -> TrainConfig {
-    let config = TrainConfig { generator_rate: 1e-5, discriminator_rate: 1e-6, ..short_run(steps, 4) };
-    TrainConfig { batch_size: 8, log_every: 1, ..config }
+    let mut config = TrainConfig { generator_lr: 1e-5, discriminator_lr: 1e-6, ..short_run(steps, 4) };
+    (config.run.batch_size, config.run.log_every) = (8, 1);
+    config
 }
 
-/// The run's numbers: a row for each step, without step, epoch and samples before, and waiting behind.
+/// The run's losses: a row for each step, without step, epoch and samples before, and data wait behind.
 fn losses(folder: &Path) -> Vec<Vec<f32>> {
     let text = std::fs::read_to_string(folder.join("log.csv")).expect("a log");
     let numbers = |row: &str| {
@@ -80,19 +81,19 @@ fn trained(config: &TrainConfig, folder: &Path, names: &[&str]) -> Trained {
 }
 
 #[test]
-fn devices_learn_what_one_learns_that_normalises_their_shares() {
+fn several_devices_train_as_one_with_ghost_batches() {
     let folder = tempdir().expect("folder");
     let mut blocks = TrainConfig { masks: MaskKind::RandomBlock, ..config(5) };
     blocks.model.prediction = Prediction::Whole; // masks that hide now more, now less
     for (what, config) in [
         ("joint", config(5)),
-        ("averaged", TrainConfig { objective: Objective::Reconstruction, averaging: 0.9, ..config(5) }),
+        ("averaged", TrainConfig { objective: Objective::Reconstruction, ema_decay: 0.9, ..config(5) }),
         ("blocks", blocks),
     ] {
         for count in [2, 4] {
             let at = |name: &str| folder.path().join(format!("{what}-{count}-{name}"));
             let several = trained(&config, &at("several"), &vec!["flex"; count]);
-            let one = trained(&TrainConfig { shares: count, ..config.clone() }, &at("one"), &["flex"]);
+            let one = trained(&TrainConfig { ghost_batches: count, ..config.clone() }, &at("one"), &["flex"]);
             // Sums in another order: 2.5e-7 and 1.5e-5 (a bias of batch norm, where no gradient is large).
             let losses = apart(&several.losses, &one.losses);
             assert!(losses < 1e-5, "{what} on {count}: losses {losses} apart");
@@ -110,9 +111,9 @@ fn devices_learn_what_one_learns_that_normalises_their_shares() {
 }
 
 #[test]
-fn two_devices_with_half_the_shares_each_are_four_with_one_each() {
+fn two_devices_with_two_ghost_batches_each_are_four_with_one_each() {
     let folder = tempdir().expect("folder");
-    let config = TrainConfig { shares: 4, ..config(3) };
+    let config = TrainConfig { ghost_batches: 4, ..config(3) };
     let at = |name: &str| folder.path().join(name);
     let two = trained(&config, &at("two"), &["flex"; 2]);
     let four = trained(&config, &at("four"), &["flex"; 4]);
@@ -120,22 +121,17 @@ fn two_devices_with_half_the_shares_each_are_four_with_one_each() {
     assert!(losses < 1e-5, "{losses}");
 }
 
-/// The feature network has no batch norm: however many devices, it learns the same; its masks hide unequal shares, and
-/// its dropout follows the picture.
+/// The feature network has no batch norm: its result does not depend on the number of devices; its masks hide unequal
+/// parts, and its dropout follows the picture.
 #[test]
-fn features_are_learned_alike_on_any_number_of_devices() {
+fn pretraining_is_the_same_on_any_number_of_devices() {
     let folder = tempdir().expect("folder");
-    let config = PretrainConfig {
-        steps: 3,
-        batch_size: 8,
-        workers: 0,
-        rate: Some(1e-5),
-        sheet_every: 0,
-        ..PretrainConfig::default().smoke()
-    };
+    let mut config = PretrainConfig { lr: Some(1e-5), ..PretrainConfig::default().smoke() };
+    config.run =
+        RunSettings { steps: 3, batch_size: 8, workers: 0, samples_every: 0, ..config.run };
     let features = |name: &str, names: &[&str]| {
         let folder = folder.path().join(name);
-        let run = Pretraining::start(config.clone(), &folder, devices(names)).expect("a run");
+        let run = Run::start(config.clone(), &folder, devices(names)).expect("a run");
         let weights = run.train(&mut ()).expect("trained").weights;
         Trained { losses: losses(&folder), weights }
     };
@@ -150,16 +146,17 @@ fn features_are_learned_alike_on_any_number_of_devices() {
 }
 
 #[test]
-fn a_run_goes_on_on_any_number_of_devices() {
+fn run_resumes_on_any_number_of_devices() {
     let folder = tempdir().expect("folder");
     // Every number of devices learns the same by this, and the average takes part.
-    let config = TrainConfig { shares: 2, averaging: 0.9, ..config(5) };
+    let config = TrainConfig { ghost_batches: 2, ema_decay: 0.9, ..config(5) };
     let straight = trained(&config, &folder.path().join("straight"), &["flex"; 2]);
     for (first, then) in [(2, 2), (2, 1), (1, 2)] {
         let run = folder.path().join(format!("{first}-{then}"));
-        let begun = TrainConfig { steps: 3, ..config.clone() };
-        trained(&begun, &run, &vec!["flex"; first]);
-        let resumed = Run::resume(&run, devices(&vec!["flex"; then])).expect("a checkpoint").with_steps(5);
+        let mut started = config.clone();
+        started.run.steps = 3;
+        trained(&started, &run, &vec!["flex"; first]);
+        let resumed = Run::<TrainConfig>::resume(&run, devices(&vec!["flex"; then])).expect("a checkpoint").with_steps(5);
         assert_eq!(resumed.step(), 3);
         let weights = resumed.train(&mut ()).expect("trained").weights;
         if first == then {
@@ -175,7 +172,7 @@ fn a_run_goes_on_on_any_number_of_devices() {
 
 #[cfg(feature = "ndarray")]
 #[test]
-fn devices_of_different_kinds_learn_together() {
+fn devices_of_different_kinds_train_together() {
     let folder = tempdir().expect("folder");
     let mixed = trained(&config(5), &folder.path().join("mixed"), &["flex", "ndarray"]);
     let alike = trained(&config(5), &folder.path().join("alike"), &["flex", "flex"]);
@@ -184,7 +181,7 @@ fn devices_of_different_kinds_learn_together() {
 }
 
 #[test]
-fn what_cannot_be_shared_is_refused_before_anything_is_written() {
+fn batches_that_cannot_be_split_are_refused_before_anything_is_written() {
     let folder = tempdir().expect("folder");
     let refusal = |config: TrainConfig, names: &[&str]| {
         let run = folder.path().join("refused");
@@ -192,25 +189,27 @@ fn what_cannot_be_shared_is_refused_before_anything_is_written() {
         assert!(!run.exists());
         error
     };
-    let error = refusal(TrainConfig { batch_size: 10, ..config(2) }, &["flex"; 4]);
+    let mut unequal = config(2);
+    unequal.run.batch_size = 10;
+    let error = refusal(unequal, &["flex"; 4]);
     assert!(error.contains("batch_size is 10") && error.contains("write 8 or 12"), "{error}");
-    let error = refusal(TrainConfig { shares: 4, ..config(2) }, &["flex"; 3]);
-    assert!(error.contains("shares is 4"), "{error}");
+    let error = refusal(TrainConfig { ghost_batches: 4, ..config(2) }, &["flex"; 3]);
+    assert!(error.contains("ghost_batches is 4"), "{error}");
     // The same when a run goes on.
     let run = folder.path().join("run");
     trained(&config(1), &run, &["flex"]);
-    let error = Run::resume(&run, devices(&["flex"; 3])).err().expect("refused").to_string();
+    let error = Run::<TrainConfig>::resume(&run, devices(&["flex"; 3])).err().expect("refused").to_string();
     assert!(error.contains("batch_size is 8") && error.contains("write 6 or 9"), "{error}");
 }
 
 #[test]
-fn the_rows_of_a_log_are_those_of_the_whole_batch() {
+fn logged_losses_are_those_of_the_whole_batch() {
     let folder = tempdir().expect("folder");
     // Nothing learned, so the first loss alone: mean over all hidden pixels, however the devices share them.
     let mut config =
         TrainConfig { masks: MaskKind::RandomBlock, objective: Objective::Reconstruction, ..config(1) };
     config.model.prediction = Prediction::Whole;
-    let config = TrainConfig { shares: 4, ..config };
+    let config = TrainConfig { ghost_batches: 4, ..config };
     let losses: Vec<f32> = [1, 2, 4]
         .map(|count: usize| {
             trained(&config, &folder.path().join(count.to_string()), &vec!["flex"; count]).losses[0][0]

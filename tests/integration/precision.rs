@@ -5,15 +5,17 @@ use std::{fs, path::Path};
 use context_encoder::{
     Device,
     loss::Objective,
-    model::BottleneckConfig,
-    train::{Precision, PretrainConfig, Pretraining, Run, TrainConfig},
+    model::{BottleneckConfig, Precision},
+    train::{PretrainConfig, Run, TrainConfig},
 };
 use tempfile::tempdir;
 
 use crate::short_run::short_run;
 
 fn config(steps: u64, precision: Precision) -> TrainConfig {
-    TrainConfig { precision, log_every: 1, ..short_run(steps, 8) }
+    let mut config = short_run(steps, 8);
+    (config.run.precision, config.run.log_every) = (precision, 1);
+    config
 }
 
 /// The generator's losses.
@@ -47,7 +49,7 @@ fn losses_of_16_bits_are_those_of_32_but_for_rounding() {
     for bottleneck in [BottleneckConfig::ChannelWise, BottleneckConfig::Dense(20)] {
         for objective in [Objective::Reconstruction, Objective::joint()] {
             let run = |precision: Precision| {
-                let mut config = TrainConfig { objective, generator_rate: 2e-4, ..config(6, precision) };
+                let mut config = TrainConfig { objective, generator_lr: 2e-4, ..config(6, precision) };
                 config.model = config.model.with_bottleneck(bottleneck);
                 trained(&config, &folder.path().join(format!("{bottleneck:?}-{objective:?}-{precision}")))
             };
@@ -73,8 +75,8 @@ fn a_run_of_16_bits_goes_on_to_the_last_bit_with_its_loss_scale() {
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(format!("{precision}-{name}")));
         trained(&config(4, precision), &whole);
         trained(&config(2, precision), &parts);
-        let resumed = Run::resume(&parts, &Device::flex()).expect("a checkpoint").with_steps(4);
-        assert_eq!(resumed.config().precision, precision);
+        let resumed = Run::<TrainConfig>::resume(&parts, &Device::flex()).expect("a checkpoint").with_steps(4);
+        assert_eq!(resumed.config().run.precision, precision);
         resumed.train(&mut ()).expect("trained");
         assert_eq!(losses(&whole), losses(&parts), "{precision}");
         let scales = |folder: &Path| {
@@ -90,12 +92,12 @@ fn a_run_of_16_bits_goes_on_to_the_last_bit_with_its_loss_scale() {
 fn precision_may_change_when_a_run_goes_on() {
     let folder = tempdir().expect("folder");
     trained(&config(2, Precision::F32), folder.path());
-    let resumed = Run::resume(folder.path(), &Device::flex()).expect("a checkpoint").with_steps(4);
+    let resumed = Run::<TrainConfig>::resume(folder.path(), &Device::flex()).expect("a checkpoint").with_steps(4);
     let resumed = resumed.with_override("precision=f16").expect("changeable");
     resumed.train(&mut ()).expect("trained");
     assert_eq!(losses(folder.path()).len(), 4);
     let error =
-        Run::resume(folder.path(), &Device::flex()).expect("a checkpoint").with_override("precision=f8");
+        Run::<TrainConfig>::resume(folder.path(), &Device::flex()).expect("a checkpoint").with_override("precision=f8");
     assert!(error.err().expect("no such precision").to_string().contains("f8"));
 }
 
@@ -103,9 +105,10 @@ fn precision_may_change_when_a_run_goes_on() {
 fn features_are_learned_in_16_bits_too() {
     let folder = tempdir().expect("folder");
     let run = |precision: Precision| {
-        let config = PretrainConfig { steps: 3, precision, workers: 0, ..PretrainConfig::default().smoke() };
+        let mut config = PretrainConfig::default().smoke();
+        (config.run.steps, config.run.precision, config.run.workers) = (3, precision, 0);
         let folder = folder.path().join(precision.to_string());
-        let run = Pretraining::start(config, &folder, &Device::flex()).expect("a run");
+        let run = Run::start(config, &folder, &Device::flex()).expect("a run");
         run.train(&mut ()).expect("trained");
         losses(&folder)
     };

@@ -1,4 +1,4 @@
-//! Pretraining as a whole: runs that resume, grey pictures, encoders that come out.
+//! Pretraining as a whole: resumed runs, grey pictures, the encoder that it leaves.
 
 use std::{fs, path::Path};
 
@@ -6,14 +6,14 @@ use context_encoder::{
     Device,
     data::Facades,
     model::{FeatureEncoder, FeatureModel, TrainingRecord},
-    train::{Augmentation, Checkpoint, Pretext, PretrainConfig, Pretraining, Run},
+    train::{Augmentation, Checkpoint, Pretext, PretrainConfig, Run, TrainConfig},
 };
 use tempfile::tempdir;
 
 /// A small network on pictures of 99 pixels, in epochs of two steps.
 fn config(steps: u64, pretext: Pretext) -> PretrainConfig {
-    let config = PretrainConfig { steps, pretext, ..PretrainConfig::default().smoke() };
-    let config = PretrainConfig { workers: 0, sheet_every: 0, rate: Some(1e-3), ..config };
+    let mut config = PretrainConfig { pretext, lr: Some(1e-3), ..PretrainConfig::default().smoke() };
+    (config.run.steps, config.run.workers, config.run.samples_every) = (steps, 0, 0);
     config.with_override("data.pictures=8").expect("a key")
 }
 
@@ -30,15 +30,15 @@ fn a_run_that_stops_and_resumes_is_the_run_that_never_stopped() {
     for pretext in Pretext::ALL {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-        let straight = Pretraining::start(config(5, pretext), &whole, &device)
+        let straight = Run::start(config(5, pretext), &whole, &device)
             .expect("run")
             .train(&mut ())
             .expect("trained");
-        Pretraining::start(config(3, pretext), &parts, &device)
+        Run::start(config(3, pretext), &parts, &device)
             .expect("run")
             .train(&mut ())
             .expect("trained");
-        let resumed = Pretraining::resume(&parts, &device).expect("checkpoint").with_steps(5);
+        let resumed = Run::<PretrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(5);
         assert_eq!(resumed.step(), 3);
         let resumed = resumed.train(&mut ()).expect("trained");
 
@@ -48,11 +48,9 @@ fn a_run_that_stops_and_resumes_is_the_run_that_never_stopped() {
         assert_eq!(straight.validation, resumed.validation);
         let record = Checkpoint::<PretrainConfig>::load(&resumed.checkpoint).expect("checkpoint");
         assert_eq!((record.step, record.config.pretext), (5, pretext));
-        let other = Pretraining::start(
-            PretrainConfig { seed: 1, ..config(5, pretext) },
-            folder.path().join("other"),
-            &device,
-        );
+        let mut config = config(5, pretext);
+        config.run.seed = 1;
+        let other = Run::start(config, folder.path().join("other"), &device);
         assert_ne!(expected, tensors(&other.expect("run").train(&mut ()).expect("trained").weights));
     }
 }
@@ -61,12 +59,12 @@ fn a_run_that_stops_and_resumes_is_the_run_that_never_stopped() {
 fn random_weights_are_a_run_of_no_steps() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let config = config(0, Pretext::Context);
-    let summary = Pretraining::start(config.clone(), folder.path(), &device)
+    let summary = Run::start(config.clone(), folder.path(), &device)
         .expect("run")
         .train(&mut ())
         .expect("done");
     let drawn = folder.path().join("drawn.safetensors");
-    config.model.init_seeded(config.seed, &device).expect("valid").save(&drawn).expect("saved");
+    config.model.init_seeded(config.run.seed, &device).expect("valid").save(&drawn).expect("saved");
     assert_eq!(tensors(&summary.weights), tensors(&drawn));
 }
 
@@ -80,14 +78,14 @@ fn grey_pictures_of_a_folder_are_learned_from_and_the_encoder_comes_out() {
         let grey = image::DynamicImage::ImageRgb8(picture).to_luma8();
         grey.save(data.join(format!("{index}.png"))).expect("written");
     }
-    let augmentation = Augmentation { smallest: 99, colour: 10 };
-    let config = PretrainConfig { augmentation, sheet_every: 1, ..config(2, Pretext::Context) };
-    let config = config.with_folder(&data, Some(110), true);
+    let mut config = config(2, Pretext::Context).with_folder(&data, Some(110), true).expect("no shards");
+    config.run.augmentation = Augmentation { smallest: 99, color: 10 };
+    config.run.samples_every = 1;
     let run = folder.path().join("run");
     let summary =
-        Pretraining::start(config.clone(), &run, &device).expect("run").train(&mut ()).expect("trained");
+        Run::start(config.clone(), &run, &device).expect("run").train(&mut ()).expect("trained");
     assert_eq!(summary.validation.baselines.len(), 2);
-    assert_eq!(summary.sheets.len(), 3);
+    assert_eq!(summary.samples.len(), 3);
 
     let record = TrainingRecord::load(&summary.weights).expect("header").expect("a record");
     assert_eq!((record.steps, record.samples), (2, 8));
@@ -102,15 +100,15 @@ fn the_two_kinds_of_run_do_not_continue_each_other() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let config = config(1, Pretext::Autoencoder);
     let summary =
-        Pretraining::start(config, folder.path(), &device).expect("run").train(&mut ()).expect("trained");
+        Run::start(config, folder.path(), &device).expect("run").train(&mut ()).expect("trained");
     assert!(summary.validation.baselines.is_empty());
-    let error = Run::resume(folder.path(), &device).err().expect("another kind").to_string();
+    let error = Run::<TrainConfig>::resume(folder.path(), &device).err().expect("another kind").to_string();
     assert!(error.contains("`train` and `pretrain` each continue their own"), "{error}");
-    let error = Pretraining::resume(folder.path(), &device)
+    let error = Run::<PretrainConfig>::resume(folder.path(), &device)
         .expect("own kind")
         .with_override("pretext.kind=context")
         .err()
         .expect("fixed")
         .to_string();
-    assert!(error.contains("cannot be changed in a run; these can: steps, rate"), "{error}");
+    assert!(error.contains("cannot be changed in a run; these can: steps, lr"), "{error}");
 }

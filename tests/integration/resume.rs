@@ -7,7 +7,7 @@ use context_encoder::{
     data::Facades,
     loss::Objective,
     model::InitialFill,
-    train::{Augmentation, DataConfig, Progress, Run, Schedule, StepRecord, TrainConfig, progress::Pace},
+    train::{Augmentation, DataConfig, Progress, Run, Schedule, StepRecord, Throughput, TrainConfig},
 };
 use tempfile::tempdir;
 
@@ -36,7 +36,7 @@ fn weights_are_byte_for_byte_those_of_an_uninterrupted_run() {
             Run::start(config(5, objective), &whole, &device).expect("run").train(&mut ()).expect("trained");
 
         Run::start(config(3, objective), &parts, &device).expect("run").train(&mut ()).expect("trained");
-        let resumed = Run::resume(&parts, &device).expect("checkpoint").with_steps(5);
+        let resumed = Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(5);
         assert_eq!(resumed.step(), 3);
         let resumed = resumed.train(&mut ()).expect("trained");
 
@@ -60,7 +60,7 @@ fn weights_are_byte_for_byte_those_of_an_uninterrupted_run() {
 struct StopAfter(u64);
 
 impl Progress for StopAfter {
-    fn steps(&mut self, records: &[StepRecord], _: &Pace) {
+    fn steps(&mut self, records: &[StepRecord], _: &Throughput) {
         self.0 = self.0.saturating_sub(records.len() as u64);
     }
 
@@ -70,16 +70,16 @@ impl Progress for StopAfter {
 }
 
 #[test]
-fn falling_rates_averaged_weights_and_varied_pictures_go_on_where_they_stopped() {
+fn schedule_moving_average_and_augmentation_resume_where_they_stopped() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
     let mut config = TrainConfig {
         schedule: Schedule::Cosine,
-        averaging: 0.9,
-        augmentation: Augmentation { smallest: 64, colour: 20 },
-        log_every: 1,
+        ema_decay: 0.9,
         ..config(5, Objective::joint())
     };
+    config.run.augmentation = Augmentation { smallest: 64, color: 20 };
+    config.run.log_every = 1;
     config.model = config.model.with_fill(InitialFill::Smooth);
     let straight = Run::start(config.clone(), &whole, &device).expect("run").train(&mut ()).expect("trained");
 
@@ -87,7 +87,7 @@ fn falling_rates_averaged_weights_and_varied_pictures_go_on_where_they_stopped()
         Run::start(config, &parts, &device).expect("run").train(&mut StopAfter(3)).expect("stopped");
     assert_eq!(stopped.step, 3);
     let halfway = tensors(&stopped.weights);
-    let resumed = Run::resume(&parts, &device).expect("checkpoint").train(&mut ()).expect("trained");
+    let resumed = Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").train(&mut ()).expect("trained");
     assert_eq!(resumed.step, 5);
     assert_eq!(tensors(&straight.weights), tensors(&resumed.weights));
     assert_ne!(halfway, tensors(&resumed.weights));
@@ -97,7 +97,8 @@ fn falling_rates_averaged_weights_and_varied_pictures_go_on_where_they_stopped()
 fn weights_do_not_depend_on_the_number_of_workers() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let trained = |workers: usize| {
-        let config = TrainConfig { workers, ..config(3, Objective::joint()) };
+        let mut config = config(3, Objective::joint());
+        config.run.workers = workers;
         let run = folder.path().join(format!("workers-{workers}"));
         tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)
     };
@@ -119,9 +120,10 @@ fn weights_do_not_depend_on_the_cache() {
     // Three steps of four in epochs of eight; the pictures are shrunk to 85x70 before they are kept.
     let trained = |cache_mib: u64, workers: usize| {
         let data =
-            DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib, without: None };
+            DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib, exclude: None };
         let run = folder.path().join(format!("cache-{cache_mib}-workers-{workers}"));
-        let config = TrainConfig { data, workers, ..config(3, Objective::joint()) };
+        let mut config = config(3, Objective::joint());
+        (config.run.data, config.run.workers) = (data, workers);
         tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)
     };
     let expected = trained(0, 0);
@@ -149,28 +151,29 @@ fn a_run_on_shards_resumes() {
         }
         shard.finish().expect("written");
     }
-    let base = config(5, Objective::Reconstruction);
-    let data = base.data.clone().in_folder(&shards, Some(70), true);
+    let mut whole = config(5, Objective::Reconstruction);
+    let data = whole.run.data.clone().in_folder(&shards, Some(70), true).expect("nothing to exclude");
     assert!(matches!(data, DataConfig::Shards { resize: 70, strict: true, .. }));
     // Not searched for pictures to test on, and never silently so.
-    for without in [
-        data.clone().without(Some(&shards)),
-        DataConfig::folder("p").without(Some(&shards)).in_folder(&shards, Some(70), false),
-    ] {
-        let error = TrainConfig { data: without, ..base.clone() }.validate().expect_err("not searched");
-        assert!(error.to_string().contains("(data.without); unpack them"), "{error}");
+    let excluding = DataConfig::folder("p").excluding(Some(&shards)).expect("a folder");
+    for refused in
+        [data.clone().excluding(Some(&shards)), excluding.in_folder(&shards, Some(70), false)]
+    {
+        let error = refused.expect_err("not searched").to_string();
+        assert!(error.contains("(data.exclude); unpack them"), "{error}");
     }
     // Epochs of two steps: of twelve samples the first is kept to validate on.
-    let whole = TrainConfig { data, workers: 2, ..base };
+    (whole.run.data, whole.run.workers) = (data, 2);
     let train = |run: Run| tensors(&run.train(&mut ()).expect("trained").weights);
     let expected = train(Run::start(whole.clone(), folder.path().join("whole"), &device).expect("run"));
 
     let parts = folder.path().join("parts");
-    train(Run::start(TrainConfig { steps: 3, workers: 0, ..whole }, &parts, &device).expect("run"));
-    assert_eq!(train(Run::resume(&parts, &device).expect("checkpoint").with_steps(5)), expected);
+    (whole.run.steps, whole.run.workers) = (3, 0);
+    train(Run::start(whole, &parts, &device).expect("run"));
+    assert_eq!(train(Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(5)), expected);
 
     fs::copy(shards.join("0.tar"), shards.join("1.tar")).expect("other pictures");
-    let error = Run::resume(&parts, &device).expect("checkpoint").with_steps(6).train(&mut ());
+    let error = Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(6).train(&mut ());
     assert!(error.expect_err("other pictures").to_string().contains("other pictures"));
 }
 
@@ -178,7 +181,8 @@ fn a_run_on_shards_resumes() {
 fn seeds_tell_runs_apart() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let trained = |seed: u64| {
-        let config = TrainConfig { seed, ..config(1, Objective::joint()) };
+        let mut config = config(1, Objective::joint());
+        config.run.seed = seed;
         let run = folder.path().join(seed.to_string());
         tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)
     };

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use context_encoder::{
     Device, Discriminator, Inpainter, Model, ModelConfig,
     data::Skipped,
-    train::{DataConfig, Progress, Run, StepRecord, TrainConfig, TrainError, progress::Pace},
+    train::{DataConfig, Progress, Run, StepRecord, Throughput, TrainConfig, TrainError},
 };
 use image::RgbImage;
 use tempfile::tempdir;
@@ -13,7 +13,13 @@ use tempfile::tempdir;
 use crate::short_run::short_run;
 
 fn config() -> TrainConfig {
-    TrainConfig { batch_size: 2, log_every: 1, checkpoint_every: 1, ..short_run(3, 2) }
+    let mut config = short_run(3, 2);
+    (config.run.batch_size, config.run.log_every, config.run.checkpoint_every) = (2, 1, 1);
+    config
+}
+
+fn pictures_in(folder: &Path, strict: bool) -> DataConfig {
+    DataConfig::Folder { path: folder.to_owned(), resize: 70, strict, cache_mib: 64, exclude: None }
 }
 
 fn pictures(folder: &Path, count: u32) {
@@ -35,7 +41,7 @@ fn one_line(error: &dyn std::error::Error) -> String {
 struct Ears(Vec<String>);
 
 impl Progress for Ears {
-    fn steps(&mut self, _records: &[StepRecord], _pace: &Pace) {}
+    fn steps(&mut self, _records: &[StepRecord], _pace: &Throughput) {}
 
     fn skipped(&mut self, picture: &Skipped) {
         self.0.push(picture.to_string());
@@ -52,9 +58,8 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
     fs::write(data.join("03.png"), &good[..good.len() / 2]).expect("cut");
     fs::write(data.join("05.jpg"), b"no picture at all").expect("written");
     let mut config = config();
-    config.steps = 12; // three epochs of the seven that remain for training
-    config.data =
-        DataConfig::Folder { path: data.clone(), resize: 70, strict: false, cache_mib: 64, without: None };
+    config.run.steps = 12; // three epochs of the seven that remain for training
+    config.run.data = pictures_in(&data, false);
     let mut ears = Ears::default();
     let summary = Run::start(config.clone(), folder.path().join("run"), &Device::flex())
         .expect("run")
@@ -66,7 +71,7 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
     }
     assert_eq!(summary.skipped.len(), 2);
 
-    config.data = DataConfig::Folder { path: data, resize: 70, strict: true, cache_mib: 64, without: None };
+    config.run.data = pictures_in(&data, true);
     let strict =
         Run::start(config, folder.path().join("strict"), &Device::flex()).expect("run").train(&mut ());
     assert!(one_line(&strict.expect_err("strict")).contains(".jpg"));
@@ -76,7 +81,8 @@ fn each_bad_picture_is_named_once_and_the_run_goes_on() {
 fn missing_and_empty_folders_say_what_to_do() {
     let folder = tempdir().expect("folder");
     let train = |data: &Path| {
-        let config = TrainConfig { data: DataConfig::folder(data), ..config() };
+        let mut config = config();
+        config.run.data = DataConfig::folder(data);
         one_line(
             &Run::start(config, folder.path().join("run"), &Device::flex())
                 .expect("run")
@@ -101,15 +107,15 @@ fn a_damaged_checkpoint_is_refused_and_left_alone() {
     let bytes = fs::read(&summary.checkpoint).expect("checkpoint");
     for length in [0, 7, 600, bytes.len() / 2, bytes.len() - 1] {
         fs::write(&summary.checkpoint, &bytes[..length]).expect("cut");
-        let error = one_line(&Run::resume(&run, &device).err().expect("damaged"));
+        let error = one_line(&Run::<TrainConfig>::resume(&run, &device).err().expect("damaged"));
         assert!(error.contains("checkpoint.bpk"), "{error}");
         assert_eq!(fs::read(&summary.checkpoint).expect("checkpoint").len(), length);
     }
     // a run killed between the renaming of the old and of the new one
     fs::remove_file(&summary.checkpoint).expect("removed");
-    assert_eq!(Run::resume(&run, &device).expect("the one before").step(), 2);
+    assert_eq!(Run::<TrainConfig>::resume(&run, &device).expect("the one before").step(), 2);
     fs::remove_file(run.join("checkpoint.previous.bpk")).expect("removed");
-    assert!(one_line(&Run::resume(&run, &device).err().expect("absent")).starts_with("cannot read"));
+    assert!(one_line(&Run::<TrainConfig>::resume(&run, &device).err().expect("absent")).starts_with("cannot read"));
 }
 
 #[test]
@@ -131,9 +137,9 @@ fn a_loss_that_is_no_number_stops_the_run_and_a_good_checkpoint_remains() {
     let last_good = fs::read(&good.checkpoint).expect("checkpoint");
 
     // from here on with a rate that throws the weights out of range: each step writes a checkpoint
-    let wild = Run::resume(&run, &device).expect("checkpoint");
+    let wild = Run::<TrainConfig>::resume(&run, &device).expect("checkpoint");
     let wild = wild
-        .with_override("generator_rate=1e10")
+        .with_override("generator_lr=1e10")
         .and_then(|run| run.with_override("steps=20"))
         .expect("changeable");
     let error = wild.train(&mut ()).expect_err("diverged");
@@ -142,9 +148,9 @@ fn a_loss_that_is_no_number_stops_the_run_and_a_good_checkpoint_remains() {
 
     // whether or not the newest had gone wrong already, one of the two goes on with a sane rate
     let goes_on = || {
-        let run = Run::resume(&run, &device).expect("a whole checkpoint");
+        let run = Run::<TrainConfig>::resume(&run, &device).expect("a whole checkpoint");
         let steps = format!("steps={}", run.step() + 1);
-        run.with_override("generator_rate=1e-4")
+        run.with_override("generator_lr=1e-4")
             .and_then(|run| run.with_override(&steps))
             .expect("changeable")
             .train(&mut ())
@@ -165,7 +171,8 @@ fn a_loss_that_is_no_number_stops_the_run_and_a_good_checkpoint_remains() {
 fn a_run_that_fails_before_its_first_checkpoint_can_start_again() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let run = folder.path().join("run");
-    let wild = TrainConfig { generator_rate: 1e38, checkpoint_every: 0, steps: 9, ..config() };
+    let mut wild = TrainConfig { generator_lr: 1e38, ..config() };
+    (wild.run.checkpoint_every, wild.run.steps) = (0, 9);
     let error = Run::start(wild, &run, &device).expect("run").train(&mut ()).expect_err("diverged");
     assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");
     Run::start(config(), &run, &device).expect("nothing was there to lose").train(&mut ()).expect("trained");
@@ -178,18 +185,10 @@ fn a_resumed_run_refuses_what_would_change_it() {
     fs::create_dir(&data).expect("created");
     pictures(&data, 6);
     let run = folder.path().join("run");
-    let config = TrainConfig {
-        data: DataConfig::Folder {
-            path: data.clone(),
-            resize: 70,
-            strict: false,
-            cache_mib: 64,
-            without: None,
-        },
-        ..config()
-    };
+    let mut config = config();
+    config.run.data = pictures_in(&data, false);
     Run::start(config, &run, &device).expect("run").train(&mut ()).expect("trained");
-    let resume = || Run::resume(&run, &device).expect("checkpoint");
+    let resume = || Run::<TrainConfig>::resume(&run, &device).expect("checkpoint");
     let error = one_line(&resume().with_override("model.width=8").err().expect("architecture"));
     assert!(error.contains("`model.width` cannot be changed in a run"), "{error}");
     let error = one_line(&resume().with_override("data.resize=80").err().expect("other crops"));
@@ -210,16 +209,8 @@ fn a_broken_picture_among_those_to_validate_on_is_told() {
     pictures(&data, 22); // 00 and 20 are kept to validate on
     let good = fs::read(data.join("00.png")).expect("picture");
     fs::write(data.join("00.png"), &good[..good.len() / 2]).expect("cut");
-    let config = TrainConfig {
-        data: DataConfig::Folder {
-            path: data.clone(),
-            resize: 70,
-            strict: false,
-            cache_mib: 64,
-            without: None,
-        },
-        ..config()
-    };
+    let mut config = config();
+    config.run.data = pictures_in(&data, false);
     let mut ears = Ears::default();
     let train = |name: &str, ears: &mut Ears| {
         Run::start(config.clone(), folder.path().join(name), &Device::flex()).expect("run").train(ears)
@@ -248,6 +239,6 @@ fn weights_of_another_architecture_are_refused_by_name() {
         one_line(&Model::load(&summary.checkpoint, &device).expect_err("a checkpoint is no weights file"));
     assert!(error.contains("checkpoint.bpk is no usable weights file"), "{error}");
     fs::copy(&summary.weights, &summary.checkpoint).expect("weights in its place");
-    let error = one_line(&Run::resume(folder.path().join("run"), &device).err().expect("no checkpoint"));
+    let error = one_line(&Run::<TrainConfig>::resume(folder.path().join("run"), &device).err().expect("no checkpoint"));
     assert!(error.contains("is no usable checkpoint"), "{error}");
 }

@@ -7,7 +7,7 @@ use context_encoder_data::InpaintingBatch;
 use context_encoder_mask::MaskKind;
 use context_encoder_model::{FeatureModel, Precision, Predictor, Preset};
 use context_encoder_ops::Storage;
-use context_encoder_train::{FeatureLearner, Learner, PretrainConfig, TrainConfig, TrainError};
+use context_encoder_train::{FeatureTrainer, InpaintingTrainer, PretrainConfig, TrainConfig, TrainError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -95,9 +95,9 @@ pub struct Bench {
 
 /// A trainer is there except while it makes a step.
 enum Work {
-    Train(Option<Box<Learner>>),
+    Train(Option<Box<InpaintingTrainer>>),
     Infer(Box<Predictor>),
-    FeatureTrain(Option<Box<FeatureLearner>>),
+    FeatureTrain(Option<Box<FeatureTrainer>>),
     FeatureInfer(Box<FeatureModel>),
 }
 
@@ -109,18 +109,20 @@ impl Bench {
     pub fn warm(settings: BenchSettings, device: &Device) -> Result<Self, TrainError> {
         let base_bytes = held_bytes();
         let BenchSettings { preset, task, batch, size, precision, storage } = settings;
-        let mut config = TrainConfig { precision, ..TrainConfig::preset(preset) };
+        let mut config = TrainConfig::preset(preset);
+        config.run.precision = precision;
         config.model.size = size;
-        let features = PretrainConfig { precision, masks: config.masks.clone(), ..PretrainConfig::default() };
+        let mut features = PretrainConfig { masks: config.masks.clone(), ..PretrainConfig::default() };
+        features.run.precision = precision;
         let plain = device.clone().without_autodiff();
         let device = if task.learns() { plain.autodiff() } else { plain };
         let (work, side) = match task {
-            BenchTask::Train => (Work::Train(Some(Box::new(Learner::new(&config, &device)?))), size),
+            BenchTask::Train => (Work::Train(Some(Box::new(InpaintingTrainer::new(&config, &device)?))), size),
             BenchTask::Infer => {
                 (Work::Infer(Box::new(config.model.init(&device)?.predictor_with(storage))), size)
             }
             BenchTask::FeatureTrain => (
-                Work::FeatureTrain(Some(Box::new(FeatureLearner::new(&features, &device)?))),
+                Work::FeatureTrain(Some(Box::new(FeatureTrainer::new(&features, &device)?))),
                 features.model.size,
             ),
             BenchTask::FeatureInfer => {
@@ -161,19 +163,19 @@ impl Bench {
     fn step(&mut self) -> Option<Tensor<1>> {
         let InpaintingBatch { images, masks, .. } = &self.batch;
         match &mut self.work {
-            Work::Train(learner) => {
-                let (next, terms) = learner.take()?.step(&self.batch);
-                *learner = Some(Box::new(next));
-                Some(terms.generator.total)
+            Work::Train(trainer) => {
+                let (next, losses) = trainer.take()?.step(&self.batch);
+                *trainer = Some(Box::new(next));
+                Some(losses.generator.total)
             }
             Work::Infer(model) => {
                 model.forward(images.clone(), masks.clone());
                 None
             }
-            Work::FeatureTrain(learner) => {
-                let (next, terms) = learner.take()?.step(&self.batch);
-                *learner = Some(Box::new(next));
-                Some(terms.generator.total)
+            Work::FeatureTrain(trainer) => {
+                let (next, losses) = trainer.take()?.step(&self.batch);
+                *trainer = Some(Box::new(next));
+                Some(losses.generator.total)
             }
             Work::FeatureInfer(model) => {
                 model.forward(images.clone(), masks.clone());
@@ -213,11 +215,11 @@ mod tests {
         let measured = bench.measure(0.0);
         let masks = TrainConfig::preset(settings.preset).masks;
         let config = PretrainConfig { masks, ..PretrainConfig::default() };
-        let mut learner = FeatureLearner::new(&config, &device).expect("a network");
+        let mut trainer = FeatureTrainer::new(&config, &device).expect("a network");
         let mut loss = None;
         for _ in 0..=WARM_UP_STEPS {
-            let (next, terms) = learner.step(&bench.batch);
-            (learner, loss) = (next, Some(terms.generator.total.into_scalar::<f32>()));
+            let (next, losses) = trainer.step(&bench.batch);
+            (trainer, loss) = (next, Some(losses.generator.total.into_scalar::<f32>()));
         }
         assert_eq!(measured.loss, loss);
     }

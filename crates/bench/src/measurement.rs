@@ -7,7 +7,9 @@ use std::{
 };
 
 use burn::tensor::Device;
-use context_encoder_train::{Devices, Progress, Run, StepRecord, TrainConfig, TrainError, progress::Pace};
+use context_encoder_train::{
+    Devices, Progress, Run, RunSettings, StepRecord, Throughput, TrainConfig, TrainError,
+};
 
 /// How many pictures went through in which time, and what that took.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,14 +61,15 @@ impl Measurement {
             source: io::Error::other(format!("{error}; set TMPDIR to a folder that can be written")),
         })?;
         let devices = devices.into();
-        let config = TrainConfig {
+        let run = RunSettings {
             steps: FOREVER,
-            sheet_every: 0,
+            samples_every: 0,
             validate_every: 0,
             checkpoint_every: 0,
             validation_pictures: 2,
-            ..config
+            ..config.run
         };
+        let config = TrainConfig { run, ..config };
         let mut timer = RunTimer { seconds: Duration::from_secs_f64(seconds), ..RunTimer::default() };
         Run::start(config, folder.path().join("run"), devices.clone())?.train(&mut timer)?;
         let RunTimer { pictures, waited, elapsed, .. } = timer;
@@ -95,12 +98,12 @@ struct RunTimer {
 }
 
 impl Progress for RunTimer {
-    fn steps(&mut self, records: &[StepRecord], _pace: &Pace) {
+    fn steps(&mut self, records: &[StepRecord], _throughput: &Throughput) {
         let (Some(newest), now) = (records.last(), Instant::now()) else { return };
         if let Some((before, samples)) = self.last.replace((now, newest.samples)) {
             let elapsed = now - before;
             self.elapsed += elapsed;
-            self.waited += elapsed.as_secs_f64() * f64::from(newest.waiting) / 100.0;
+            self.waited += elapsed.as_secs_f64() * f64::from(newest.data_wait) / 100.0;
             self.pictures += newest.samples - samples;
         }
     }
@@ -127,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_short_run_is_timed_without_its_first_interval() {
-        let mut config = TrainConfig { batch_size: 2, workers: 1, log_every: 1, ..TrainConfig::default() };
+        let mut config = TrainConfig::default();
+        config.run = RunSettings { batch_size: 2, workers: 1, log_every: 1, ..config.run };
         config.model = config.model.with_size(64).with_width(2);
         let measured = Measurement::of_run(config, 0.0, &Device::flex()).expect("a run");
         assert_eq!(measured.pictures, 2); // one step

@@ -3,10 +3,7 @@
 use std::{num::NonZero, thread};
 
 use clap::Args;
-use context_encoder::{
-    Device,
-    train::{Devices, Precision},
-};
+use context_encoder::{Device, model::Precision, train::Devices};
 use miette::{IntoDiagnostic, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 

@@ -1,12 +1,12 @@
-//! A run under way and what it left behind, as `train` and `pretrain` tell it.
+//! Training runs of `train` and `pretrain`: progress and summary.
 
 use std::path::Path;
 
 use context_encoder::{
     data::Skipped,
     train::{
-        Devices, Lines, Progress, Recipe, StepRecord, Summary, Terminal, Training, Validation,
-        progress::{Pace, Plan},
+        Devices, Plan, Progress, Run, StepRecord, Summary, Task, Throughput, TuiProgress,
+        Validation,
     },
 };
 use miette::{IntoDiagnostic, Result};
@@ -14,65 +14,60 @@ use serde_json::{Value, json};
 
 use crate::{outcome::Outcome, output::Output, scores::scores};
 
-/// Who watches a run: the terminal's display, lines of text, lines of JSON, or nobody.
-pub fn onlooker(output: &Output) -> Box<dyn Progress> {
+/// The progress of a run: the terminal's display, lines of text, lines of JSON, or nothing.
+pub fn progress(output: &Output) -> Box<dyn Progress> {
     if output.is_json() {
-        Box::new(Records)
+        Box::new(JsonProgress)
     } else if output.is_quiet() {
         Box::new(())
-    } else if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        Box::new(Terminal::new())
     } else {
-        Box::new(Lines::new(std::io::stderr()))
+        TuiProgress::or_text(std::io::stderr())
     }
 }
 
-/// A run as the command line asks for it.
-pub struct Order<'a> {
+/// What the command line says about a run beside its configuration.
+pub struct RunArgs<'a> {
     /// The run's folder.
     pub folder: &'a Path,
-    /// `KEY=VALUE`, for a run that goes on.
+    /// `KEY=VALUE`, for a run that is resumed.
     pub settings: &'a [String],
     /// Steps in all, where they were given.
     pub steps: Option<u64>,
 }
 
-/// Carries a run out: a new one of a configuration, or without one that in the folder, and says what it left behind.
-pub fn carry_out<C: Recipe>(
+/// Runs a new configuration, or without one resumes the run in the folder, and reports the summary.
+pub fn run<C: Task>(
     new: Option<C>,
-    order: &Order<'_>,
+    args: &RunArgs<'_>,
     devices: Devices,
     output: &Output,
 ) -> Result<Outcome> {
     let mut run = match new {
-        Some(config) => Training::start(config, order.folder, devices).into_diagnostic()?,
+        Some(config) => Run::start(config, args.folder, devices).into_diagnostic()?,
         None => {
-            let run = Training::<C>::resume(order.folder, devices).into_diagnostic()?;
-            order
-                .settings
-                .iter()
+            let run = Run::<C>::resume(args.folder, devices).into_diagnostic()?;
+            args.settings.iter()
                 .try_fold(run, |run, setting| run.with_override(setting))
                 .into_diagnostic()?
         }
     };
-    if let Some(steps) = order.steps {
+    if let Some(steps) = args.steps {
         run = run.with_steps(steps);
     }
-    let summary = run.train(&mut *onlooker(output)).into_diagnostic()?;
+    let summary = run.train(&mut *progress(output)).into_diagnostic()?;
     report(&summary, output);
     Ok(Outcome::Complete)
 }
 
-/// What a run left behind.
 fn report(summary: &Summary, output: &Output) {
     let Validation { pictures, network, baselines, .. } = &summary.validation;
     output.result(format_args!("{} steps; on {pictures} validation pictures:", summary.step));
     output.result(format_args!("  context encoder  {network}"));
-    for entry in baselines {
-        output.result(format_args!("  {:<15}  {}", entry.name, entry.scores));
+    for (name, scores) in baselines {
+        output.result(format_args!("  {name:<15}  {scores}"));
     }
-    if let Some(sheet) = summary.sheets.last() {
-        output.result(format_args!("look at   {}", sheet.display()));
+    if let Some(samples) = summary.samples.last() {
+        output.result(format_args!("look at   {}", samples.display()));
     }
     output.result(format_args!("weights   {}", summary.weights.display()));
     output.record(&json!({
@@ -82,10 +77,10 @@ fn report(summary: &Summary, output: &Output) {
     }));
 }
 
-/// A run as lines of JSON.
-struct Records;
+/// Progress as lines of JSON.
+struct JsonProgress;
 
-impl Records {
+impl JsonProgress {
     /// A reader that has gone must not end a run.
     fn record(record: &Value) {
         let mut out = std::io::stdout().lock();
@@ -94,7 +89,7 @@ impl Records {
     }
 }
 
-impl Progress for Records {
+impl Progress for JsonProgress {
     fn begin(&mut self, plan: &Plan) {
         Self::record(&json!({
             "event": "begin", "first_step": plan.first_step, "steps": plan.steps, "batch_size": plan.batch_size,
@@ -103,7 +98,7 @@ impl Progress for Records {
         }));
     }
 
-    fn steps(&mut self, records: &[StepRecord], _pace: &Pace) {
+    fn steps(&mut self, records: &[StepRecord], _throughput: &Throughput) {
         for record in records {
             let mut line = json!({ "event": "step", "step": record.step, "epoch": record.epoch, "samples": record.samples });
             for (name, value) in record.terms() {
@@ -121,6 +116,10 @@ impl Progress for Records {
 
     fn written(&mut self, file: &Path) {
         Self::record(&json!({ "event": "written", "file": file.display().to_string() }));
+    }
+
+    fn remark(&mut self, remark: &str) {
+        Self::record(&json!({ "event": "remark", "message": remark }));
     }
 
     fn skipped(&mut self, picture: &Skipped) {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::Objective;
 use context_encoder_model::{Model, ModelConfig, Precision};
-use context_encoder_train::{Learner, Run, StepTerms, TrainConfig};
+use context_encoder_train::{InpaintingTrainer, Losses, Run, RunSettings, TrainConfig};
 
 use crate::{
     check::{EXACT, FORWARD, Output},
@@ -63,7 +63,8 @@ fn in_16_bits(model: &ModelConfig, device: &Device) -> Outputs {
             true => (what, precision),
             false => (otherwise, Precision::F32),
         };
-        let config = TrainConfig { model: model.clone(), precision, objective, ..TrainConfig::default() };
+        let mut config = TrainConfig { model: model.clone(), objective, ..TrainConfig::default() };
+        config.run.precision = precision;
         Ok(output(what, IN_16_BITS, &losses(&config, 1, device)?[0]))
     };
     let parts = [
@@ -78,7 +79,7 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
     let config = TrainConfig {
         model: model.clone(),
         objective: Objective::Reconstruction,
-        generator_rate: LOW_LR,
+        generator_lr: LOW_LR,
         ..TrainConfig::default()
     };
     let losses = losses(&config, STEPS, device)?;
@@ -90,19 +91,20 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
 fn checkpoint(device: &Device) -> Outputs {
     let folder = tempfile::tempdir()?;
     let run = |name: &str, steps| {
-        let mut config = TrainConfig {
+        let mut config = TrainConfig::default();
+        config.run = RunSettings {
             steps,
             batch_size: 4,
             workers: 0,
-            sheet_every: 0,
+            samples_every: 0,
             validation_pictures: 2,
-            ..TrainConfig::default()
+            ..config.run
         };
         config.model = config.model.with_size(64).with_width(4);
         Run::start(config, folder.path().join(name), device)
     };
     run("stopped", 2)?.train(&mut ())?;
-    let resumed = Run::resume(folder.path().join("stopped"), device)?.with_steps(3).train(&mut ())?;
+    let resumed = Run::<TrainConfig>::resume(folder.path().join("stopped"), device)?.with_steps(3).train(&mut ())?;
     let uninterrupted = run("uninterrupted", 3)?.train(&mut ())?;
     let [resumed, uninterrupted] = [resumed.weights, uninterrupted.weights]
         .map(|path| Output::weights(EXACT, &Model::load(path, &device.clone().without_autodiff())?));
@@ -110,15 +112,15 @@ fn checkpoint(device: &Device) -> Outputs {
 }
 
 /// The optimized losses of a step, by name.
-type Losses = Vec<(&'static str, f32)>;
+type NamedLosses = Vec<(&'static str, f32)>;
 
 /// A step's losses, each compared by itself.
-fn output(what: &'static str, bound: f64, step: &Losses) -> Output {
+fn output(what: &'static str, bound: f64, step: &NamedLosses) -> Output {
     step.iter().fold(Output::new(what, bound), |output, (name, loss)| output.with_values(*name, vec![*loss]))
 }
 
 /// All losses of each step.
-fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Losses>, Box<dyn Error>> {
+fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<NamedLosses>, Box<dyn Error>> {
     let device = device.clone().autodiff();
     let side = config.model.size;
     let batch = InpaintingBatch {
@@ -126,11 +128,11 @@ fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Los
         masks: central_masks(BATCH, side, 4, &device),
         names: Vec::new(),
     };
-    let mut learner = Learner::new(config, &device)?;
+    let mut trainer = InpaintingTrainer::new(config, &device)?;
     let mut losses = Vec::new();
     for _ in 0..steps {
-        let (next, StepTerms { generator, discriminator }) = learner.step(&batch);
-        learner = next;
+        let (next, Losses { generator, discriminator }) = trainer.step(&batch);
+        trainer = next;
         let terms = [
             ("discriminator", discriminator.map(|terms| terms.total)),
             ("reconstruction", generator.reconstruction),

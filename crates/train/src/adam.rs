@@ -12,8 +12,8 @@ const BETA_1: f32 = 0.5;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// Burn's Adam, in one pass over memory where the device has an optimized [`adam`]; its state is Burn's, so
-/// that checkpoints are the same. Beta 0.5 and 0.999, epsilon 1e-8 (paper, section 5).
+/// Burn's Adam, in one pass over memory where the device has an optimized [`AdamStep`]; its state is Burn's,
+/// so that checkpoints are the same. Beta 0.5 and 0.999, epsilon 1e-8 (paper, section 5).
 #[derive(Clone)]
 pub struct Adam;
 
@@ -32,7 +32,8 @@ impl Optimizer for Adam {
             None => AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like()),
         };
         let time = time + 1;
-        let step = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: lr, step: time };
+        let step =
+            AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: lr, step: time };
         let (weights, [first, second]) = step.apply(weights, gradient, [moment_1, moment_2]);
         (weights, Some(AdamState::new(AdaptiveMomentumState::new(time, first, second))))
     }

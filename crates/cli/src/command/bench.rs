@@ -157,7 +157,7 @@ impl Bench {
                 DeviceBench::warm(settings, device).into_diagnostic()?.measure(self.seconds)
             }
             None => {
-                let config = self.configuration(preset, batch);
+                let config = self.configuration(preset, batch)?;
                 Measurement::of_run(config, self.seconds, devices.clone()).into_diagnostic()?
             }
         };
@@ -175,15 +175,15 @@ impl Bench {
     }
 
     /// That of the run, which reads its numbers from the device once in ten steps as any run does.
-    fn configuration(&self, preset: Preset, batch: usize) -> TrainConfig {
-        let mut config =
-            TrainConfig { batch_size: batch, workers: self.workers, ..TrainConfig::preset(preset) };
-        config.precision = self.precision();
+    fn configuration(&self, preset: Preset, batch: usize) -> Result<TrainConfig> {
+        let mut config = TrainConfig::preset(preset);
+        (config.run.batch_size, config.run.workers) = (batch, self.workers);
+        config.run.precision = self.precision();
         config.model.size = self.size;
         if let Some(path) = &self.data {
-            config.data = config.data.in_folder(path, None, false);
+            config.run.data = config.run.data.in_folder(path, None, false).into_diagnostic()?;
         }
-        config
+        Ok(config)
     }
 
     /// Answers each line of the standard input, a number of seconds, with a measurement.

@@ -9,7 +9,7 @@ use clap::Args;
 use context_encoder::{
     Device, Discriminator, Model, ModelConfig,
     model::{BottleneckConfig, FeatureModel, Prediction, Preset, TrainingRecord, parameter_count},
-    train::{Checkpoint, CheckpointRecord, PretrainConfig},
+    train::{Checkpoint, PretrainConfig, TrainConfig},
 };
 use miette::{IntoDiagnostic, Result};
 use serde_json::{Value, json};
@@ -43,18 +43,18 @@ impl Info {
 
 /// A checkpoint of `train`, or of `pretrain`.
 fn of_checkpoint(file: &Path, device: &Device) -> Result<Value> {
-    if let Ok(Checkpoint { step, epoch, config }) = Checkpoint::<PretrainConfig>::load(file) {
+    if let Ok(Checkpoint { step, epoch, config, .. }) = Checkpoint::<PretrainConfig>::load(file) {
         let mut facts = feature_network(&config.model.init(device).into_diagnostic()?);
         facts["kind"] = json!("checkpoint of pretraining");
         facts["pretext"] = json!(config.pretext.name());
-        add_progress(&mut facts, step, config.steps, epoch, config.batch_size);
+        add_progress(&mut facts, step, config.run.steps, epoch, config.run.batch_size);
         return Ok(facts);
     }
-    let CheckpointRecord { step, epoch, config } = CheckpointRecord::load(file).into_diagnostic()?;
+    let Checkpoint { step, epoch, config, .. } = Checkpoint::<TrainConfig>::load(file).into_diagnostic()?;
     let mut facts = inpainting_network(&config.model.init(device).into_diagnostic()?);
     facts["kind"] = json!("checkpoint");
     facts["masks"] = json!(config.masks.to_string());
-    add_progress(&mut facts, step, config.steps, epoch, config.batch_size);
+    add_progress(&mut facts, step, config.run.steps, epoch, config.run.batch_size);
     Ok(facts)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     mask_choice::Kind,
     outcome::Outcome,
     output::Output,
-    training::{Order, carry_out},
+    training::{RunArgs, run},
 };
 
 /// Train an AlexNet-style network for its features, by inpainting or as an autoencoder; without arguments, a narrow one
@@ -43,7 +43,7 @@ pub struct Pretrain {
     /// TOML file of settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.size=99`; may be repeated. With --resume: rate, precision, steps,
+    /// One more setting, such as `model.size=99`; may be repeated. With --resume: lr, precision, steps,
     /// intervals, workers, data.cache_mib
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -68,8 +68,8 @@ impl Pretrain {
         let devices = self.devices.open()?;
         let settings = self.devices.settings(&self.settings);
         let new = if self.resume { None } else { Some(self.configuration(&settings)?) };
-        let order = Order { folder: &self.run, settings: &settings, steps: self.steps };
-        carry_out(new, &order, devices, output)
+        let args = RunArgs { folder: &self.run, settings: &settings, steps: self.steps };
+        run(new, &args, devices, output)
     }
 
     /// Settings from the file, then from arguments.
@@ -80,7 +80,7 @@ impl Pretrain {
             None => PretrainConfig::first_run(),
         };
         if let Some(path) = &self.data {
-            config = config.with_folder(path, self.resize, self.strict);
+            config = config.with_folder(path, self.resize, self.strict).into_diagnostic()?;
         }
         if let Some(pretext) = self.pretext {
             config.pretext = pretext;

@@ -10,7 +10,7 @@ use crate::{
     device::DevicesChoice,
     outcome::Outcome,
     output::Output,
-    training::{Order, carry_out},
+    training::{RunArgs, run},
 };
 
 /// Train a network; without arguments, a compact one on built-in facades, in a few minutes on a processor.
@@ -22,9 +22,9 @@ pub struct Train {
     /// Shorter side of the folder's pictures before a square is cropped, pixels
     #[arg(long, requires = "data", value_name = "PIXELS")]
     resize: Option<u32>,
-    /// Folder of pictures to test on: what is in it too, byte for byte, is not learned from
-    #[arg(long, requires = "data", value_name = "DIR")]
-    without: Option<PathBuf>,
+    /// Folder of test pictures: what is in it too, byte for byte, is not trained on
+    #[arg(long, alias = "without", requires = "data", value_name = "DIR")]
+    exclude: Option<PathBuf>,
     /// Stop at the first picture that cannot be read
     #[arg(long, requires = "data")]
     strict: bool,
@@ -34,7 +34,7 @@ pub struct Train {
     /// TOML file of settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.width=32`; may be repeated. With --resume: rates, precision, steps,
+    /// One more setting, such as `model.width=32`; may be repeated. With --resume: learning rates, precision, steps,
     /// intervals, workers, data.cache_mib
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -59,8 +59,8 @@ impl Train {
         let devices = self.devices.open()?;
         let settings = self.devices.settings(&self.settings);
         let new = if self.resume { None } else { Some(self.configuration(&settings)?) };
-        let order = Order { folder: &self.run, settings: &settings, steps: self.steps };
-        carry_out(new, &order, devices, output)
+        let args = RunArgs { folder: &self.run, settings: &settings, steps: self.steps };
+        run(new, &args, devices, output)
     }
 
     /// Settings from preset or file, then from arguments.
@@ -71,8 +71,12 @@ impl Train {
             (None, None) => TrainConfig::first_run(),
         };
         if let Some(path) = &self.data {
-            config.data =
-                config.data.in_folder(path, self.resize, self.strict).without(self.without.as_deref());
+            config.run.data = config
+                .run
+                .data
+                .in_folder(path, self.resize, self.strict)
+                .and_then(|data| data.excluding(self.exclude.as_deref()))
+                .into_diagnostic()?;
         }
         if self.smoke {
             config = config.smoke();

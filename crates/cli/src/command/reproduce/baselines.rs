@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use context_encoder::{
     Device,
-    train::{Pretext, PretrainConfig, Pretraining, Recipe},
+    train::{Pretext, PretrainConfig, Run, Task},
     transfer::Classifier,
 };
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -17,7 +17,7 @@ use crate::{
         transfer::{EncoderArgs, EncoderSource, NamedEncoder},
     },
     console::Console,
-    training::onlooker,
+    training::progress,
 };
 
 /// The pretraining runs of an experiment.
@@ -82,23 +82,22 @@ impl Baselines {
 
     fn configuration(&self, pretext: Pretext, seed: u64, pictures: &Path) -> Result<PretrainConfig> {
         let model = self.encoders.config()?;
-        let all = PretrainConfig::default().with_folder(
-            pictures,
-            Some(Classifier::shorter_side(model.size)),
-            false,
-        );
-        let context = PretrainConfig { seed, model, masks: self.masks.with(0, None), ..all.clone() };
+        let all = PretrainConfig::default()
+            .with_folder(pictures, Some(Classifier::shorter_side(model.size)), false)
+            .into_diagnostic()?;
+        let mut context = PretrainConfig { model, masks: self.masks.with(0, None), ..all.clone() };
+        context.run.seed = seed;
         // All learn at the rate for these masks; but autoencoders hide nothing of the kind, and serve for any
         // masks.
-        let rate = Some(context.rate());
+        let lr = Some(context.lr());
         let masks = if pretext == Pretext::Context { context.masks.clone() } else { all.masks };
-        let config = PretrainConfig { pretext, rate, masks, ..context };
+        let config = PretrainConfig { pretext, lr, masks, ..context };
         let mut config = self
             .settings
             .iter()
             .try_fold(config, |config, setting| config.with_override(setting))
             .into_diagnostic()?;
-        config.make_absolute();
+        config.make_paths_absolute();
         Ok(config)
     }
 }
@@ -114,12 +113,12 @@ fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, console: &
                 "the folder holds a run with other settings"
             ));
         }
-        match Pretraining::weights_in(folder) {
+        match Run::<PretrainConfig>::weights_in(folder) {
             Some(weights) if run.step() == steps => return Ok(weights),
             _ => run,
         }
     } else {
-        Pretraining::start(config, folder, device).into_diagnostic()?
+        Run::start(config, folder, device).into_diagnostic()?
     };
     let summary = run.train(&mut *onlooker(console)).into_diagnostic()?;
     if summary.step < steps {
