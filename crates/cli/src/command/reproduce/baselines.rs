@@ -104,9 +104,9 @@ impl Baselines {
 
 /// The weights of a run, which is begun, continued, or found complete.
 fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, console: &Console) -> Result<PathBuf> {
-    let steps = config.steps;
-    let run = if Pretraining::is_in(folder) {
-        let run = Pretraining::resume(folder, device).into_diagnostic()?;
+    let steps = config.run.steps;
+    let run = if Run::<PretrainConfig>::is_in(folder) {
+        let run = Run::<PretrainConfig>::resume(folder, device).into_diagnostic()?;
         if *run.config() != config {
             return Err(miette!(
                 help = "choose another folder with --pretrained, or the settings in its config.toml",
@@ -120,7 +120,7 @@ fn pretrained(config: PretrainConfig, folder: &Path, device: &Device, console: &
     } else {
         Run::start(config, folder, device).into_diagnostic()?
     };
-    let summary = run.train(&mut *onlooker(console)).into_diagnostic()?;
+    let summary = run.train(&mut *progress(console)).into_diagnostic()?;
     if summary.step < steps {
         let step = summary.step;
         return Err(miette!("stopped at step {step} of {steps}; the same command goes on from there"));
