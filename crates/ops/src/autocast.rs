@@ -54,32 +54,19 @@ pub fn autocast_inputs<const A: usize, const B: usize, const C: usize>(
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Shape};
-
     use super::*;
     use crate::{
         Activation, ConvGeometry, ConvLayer,
-        testing::{difference, noise},
+        testing::{conv_gradients, difference},
     };
-
-    /// Output and gradients of a layer with bias. Without activation: rounding moves values near the kink of
-    /// ReLU to its other side, where the gradient is another.
-    fn everything(layer: ConvLayer) -> (Tensor<4>, [Tensor<4>; 2], Tensor<1>) {
-        let device = Device::flex().autodiff();
-        let x = noise([3, 8, 10, 10], 1, &device).require_grad();
-        let weight = noise(layer.weight_shape(8, 6), 2, &device).require_grad();
-        let bias = noise::<1>([6], 3, &device).require_grad();
-        let y = layer.forward(x.clone(), weight.clone(), Some(bias.clone()));
-        let grads = (y.clone() * noise(Shape::from(y.dims()).dims(), 4, &device)).sum().backward();
-        let grad = |tensor: &Tensor<4>| tensor.grad(&grads).expect("tracked");
-        (y.inner(), [grad(&x), grad(&weight)], bias.grad(&grads).expect("tracked"))
-    }
 
     #[test]
     fn autocast_convolution_differs_from_f32_by_rounding_only() {
         // A number is off by half of its last digit: 2^-9 and 2^-12. Of several dozen to several hundred
         // numbers of both signs a sum is off by more of its own size, and `flex` adds up `f16` in 16
         // bits, `bf16` in 32.
+        // Without activation: rounding moves values near the kink of ReLU to its other side, where the
+        // gradient is another.
         let geometry = ConvGeometry::new(4, 2, 1);
         let layers = [
             ConvLayer::conv2d(geometry, 1, Activation::Identity),
@@ -87,10 +74,13 @@ mod tests {
         ];
         for (dtype, bound) in [(FloatDType::BF16, 2e-2), (FloatDType::F16, 1e-2), (FloatDType::F32, 0.0)] {
             for layer in layers {
-                let (y, gradients, bias) = everything(layer);
-                let (got_y, got_gradients, got_bias) = autocast(dtype, || everything(layer));
-                let mut apart = vec![difference(got_y, y), difference(got_bias, bias)];
-                for (got, expected) in got_gradients.into_iter().zip(gradients) {
+                let run = || {
+                    conv_gradients(layer, [3, 8, 6, 10, 10], |x, weight, bias| layer.forward(x, weight, bias))
+                };
+                let (expected, expected_bias) = run();
+                let (got, got_bias) = autocast(dtype, run);
+                let mut apart = vec![difference(got_bias, expected_bias)];
+                for (got, expected) in got.into_iter().zip(expected) {
                     assert_eq!(got.dtype(), burn::tensor::DType::F32);
                     apart.push(difference(got, expected));
                 }

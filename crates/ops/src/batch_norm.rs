@@ -118,7 +118,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::testing::{difference, noise};
+    use crate::testing::{assert_close, noise};
 
     type Output = (Tensor<4>, Vec<BatchStats>);
 
@@ -146,20 +146,15 @@ mod tests {
     }
 
     fn compare(what: &str, got: Everything, expected: Everything, [output, statistic, gradient]: [f32; 3]) {
-        let mut apart = vec![
-            ("output", difference(got.output, expected.output), output),
-            ("x", difference(got.dx, expected.dx), gradient),
-        ];
+        assert_close(got.output, expected.output, output, format_args!("{what}: output"));
+        assert_close(got.dx, expected.dx, gradient, format_args!("{what}: gradient of x"));
         assert_eq!(got.stats.len(), expected.stats.len());
         for (got, expected) in got.stats.into_iter().zip(expected.stats) {
-            apart.push(("mean", difference(got.mean, expected.mean), statistic));
-            apart.push(("variance", difference(got.variance, expected.variance), statistic));
+            assert_close(got.mean, expected.mean, statistic, format_args!("{what}: mean"));
+            assert_close(got.variance, expected.variance, statistic, format_args!("{what}: variance"));
         }
         for (got, expected) in got.affine_grads.into_iter().zip(expected.affine_grads) {
-            apart.push(("gamma or beta", difference(got, expected), gradient));
-        }
-        for (name, apart, limit) in apart {
-            assert!(apart < limit, "{what}: {name} differs by {apart}");
+            assert_close(got, expected, gradient, format_args!("{what}: gradient of gamma or beta"));
         }
     }
 

@@ -142,45 +142,33 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::testing::{difference, noise};
+    use crate::testing::{assert_close, conv_gradients, noise};
 
-    type Forward = dyn Fn(Tensor<4>, Tensor<4>, Option<Tensor<1>>) -> Tensor<4>;
-
-    /// Output and all gradients of both implementations, on flex.
-    fn compare(name: &str, layer: ConvLayer, dims: [[usize; 4]; 2], outputs: usize) {
-        let optimized: &Forward = &move |x, weight, bias| layer.forward(x, weight, bias);
-        let reference: &Forward = &move |x, weight, bias| reference(layer, x, weight, bias);
-        let device = Device::flex();
-        let x = noise(dims[0], 1, &device);
-        let (weight, bias) = (noise(dims[1], 2, &device), noise([outputs], 3, &device));
-        let expected = reference(x.clone(), weight.clone(), Some(bias.clone()));
-        let got = optimized(x.clone(), weight.clone(), Some(bias.clone()));
-        let apart = difference(got, expected.clone());
-        assert!(apart < 1e-5, "{name}: outputs differ by {apart}");
-
-        let device = device.autodiff();
-        let gradients = |forward: &Forward| {
-            let track =
-                |tensor: Tensor<4>| Tensor::<4>::from_data(tensor.into_data(), &device).require_grad();
-            let (x, weight) = (track(x.clone()), track(weight.clone()));
-            let bias = Tensor::<1>::from_data(bias.clone().into_data(), &device).require_grad();
-            let y = forward(x.clone(), weight.clone(), Some(bias.clone()));
-            let dy = Tensor::from_data(noise(expected.dims(), 4, &Device::flex()).into_data(), &device);
-            let grads = (y * dy).sum().backward();
-            (
-                x.grad(&grads).expect("tracked"),
-                weight.grad(&grads).expect("tracked"),
-                bias.grad(&grads).expect("tracked"),
-            )
-        };
-        let (got, expected) = (gradients(optimized), gradients(reference));
-        for (what, apart) in [
-            ("x", difference(got.0, expected.0)),
-            ("weight", difference(got.1, expected.1)),
-            ("bias", difference(got.2, expected.2)),
-        ] {
-            assert!(apart < 1e-4, "{name}: gradients of {what} differ by {apart}");
+    /// Output and all gradients, and the output without autodiff.
+    fn assert_matches_reference(layer: ConvLayer, dims: [usize; 5]) {
+        let reference = |x, weight, bias| reference(layer, x, weight, bias);
+        let optimized = |x, weight, bias| layer.forward(x, weight, bias);
+        let what = format!("{layer:?}, {dims:?}");
+        let (got, got_bias) = conv_gradients(layer, dims, optimized);
+        let (expected, expected_bias) = conv_gradients(layer, dims, reference);
+        for (index, (got, expected)) in got.into_iter().zip(expected).enumerate() {
+            let (name, limit) =
+                [("output", 1e-5), ("gradient of x", 1e-4), ("gradient of weight", 1e-4)][index];
+            assert_close(got, expected, limit, format_args!("{what}: {name}"));
         }
+        assert_close(got_bias, expected_bias, 1e-4, format_args!("{what}: gradient of bias"));
+
+        let [batch, inputs, outputs, height, width] = dims;
+        let device = Device::flex();
+        let (x, bias) = (noise([batch, inputs, height, width], 1, &device), noise([outputs], 3, &device));
+        let weight = noise(layer.weight_shape(inputs, outputs), 2, &device);
+        let y = optimized(x.clone(), weight.clone(), Some(bias.clone()));
+        assert_close(
+            y,
+            reference(x, weight, Some(bias)),
+            1e-5,
+            format_args!("{what}: output without autodiff"),
+        );
     }
 
     const ACTIVATIONS: [Activation; 3] = [Activation::Identity, Activation::Relu, Activation::LeakyRelu(0.2)];
@@ -209,9 +197,7 @@ mod tests {
             cases.into_iter().enumerate()
         {
             let layer = ConvLayer::conv2d(geometry, groups, ACTIVATIONS[index % 3]);
-            let name = format!("{layer:?} {inputs} to {outputs} at {height}x{width}");
-            let dims = [[batch, inputs, height, width], layer.weight_shape(inputs, outputs)];
-            compare(&name, layer, dims, outputs);
+            assert_matches_reference(layer, [batch, inputs, outputs, height, width]);
         }
     }
 
@@ -230,9 +216,7 @@ mod tests {
         ];
         for (index, (geometry, batch, inputs, outputs, height, width)) in cases.into_iter().enumerate() {
             let layer = ConvLayer::conv_transpose2d(geometry, ACTIVATIONS[index % 3]);
-            let name = format!("{layer:?} {inputs} to {outputs} at {height}x{width}");
-            let dims = [[batch, inputs, height, width], layer.weight_shape(inputs, outputs)];
-            compare(&name, layer, dims, outputs);
+            assert_matches_reference(layer, [batch, inputs, outputs, height, width]);
         }
     }
 

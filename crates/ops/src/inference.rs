@@ -86,7 +86,7 @@ mod tests {
     use crate::{
         Activation, ConvGeometry,
         layer::ConvKind,
-        testing::{difference, noise},
+        testing::{assert_close, noise},
         with_reference,
     };
 
@@ -94,38 +94,33 @@ mod tests {
     #[test]
     fn inference_layer_is_convolution_scale_shift_and_activation() {
         let device = Device::flex();
+        let (inputs, outputs, activation) = (32, 48, Activation::LeakyRelu(0.2));
         for (geometry, side) in [
             (ConvGeometry::new(4, 2, 1), 16),
             (ConvGeometry::new(4, 1, 0), 4),
             (ConvGeometry::new(1, 1, 0), 4),
         ] {
-            for batch in [1, 9] {
-                let (inputs, outputs) = (32, 48);
-                let x = noise([batch, inputs, side, side], 1, &device);
-                let weight = noise([outputs, inputs, geometry.kernel, geometry.kernel], 2, &device);
-                let (scale, shift) = (noise([outputs], 3, &device), noise([outputs], 4, &device));
-                let activation = Activation::LeakyRelu(0.2);
-                let layer = ConvLayer::conv2d(geometry, 1, activation);
+            for (layer, side) in [
+                (ConvLayer::conv2d(geometry, 1, activation), side),
+                (ConvLayer::conv_transpose2d(geometry, activation), geometry.output_size(side)),
+            ] {
                 let linear = ConvLayer { activation: Activation::Identity, ..layer };
-                let y = conv::reference(linear, x.clone(), weight.clone(), None);
-                let affine = |y: Tensor<4>| {
-                    let dims = [1, outputs, 1, 1];
-                    activation.apply(y * scale.clone().reshape(dims) + shift.clone().reshape(dims))
-                };
+                let weight = noise(layer.weight_shape(inputs, outputs), 2, &device);
+                let (scale, shift) = (noise([outputs], 3, &device), noise([outputs], 4, &device));
                 let inference =
                     InferenceLayer::new(layer, weight.clone(), Some((scale.clone(), shift.clone())));
-                let apart = difference(inference.forward(x), affine(y.clone()));
-                assert!(apart < 1e-5, "{geometry:?}, batch {batch}: {apart}");
-
-                let layer = ConvLayer::conv_transpose2d(geometry, activation);
-                let linear = ConvLayer { activation: Activation::Identity, ..layer };
-                let weight = weight.swap_dims(0, 1); // [in, out, kernel, kernel]
-                let side = geometry.output_size(side);
-                let x = noise([batch, inputs, side, side], 5, &device);
-                let expected = affine(conv::reference(linear, x.clone(), weight.clone(), None));
-                let inference = InferenceLayer::new(layer, weight, Some((scale.clone(), shift.clone())));
-                let apart = difference(inference.forward(x), expected);
-                assert!(apart < 1e-5, "{geometry:?} transposed, batch {batch}: {apart}");
+                let [scale, shift] = [scale, shift].map(|affine| affine.reshape([1, outputs, 1, 1]));
+                for batch in [1, 9] {
+                    let x = noise([batch, inputs, side, side], 1, &device);
+                    let y = conv::reference(linear, x.clone(), weight.clone(), None);
+                    let expected = activation.apply(y * scale.clone() + shift.clone());
+                    assert_close(
+                        inference.forward(x),
+                        expected,
+                        1e-5,
+                        format_args!("{layer:?}, batch {batch}"),
+                    );
+                }
             }
         }
     }
@@ -147,18 +142,13 @@ mod tests {
             for storage in [Storage::F32, Storage::Bf16] {
                 let prepare = || InferenceLayer::with_storage(storage, layer, weight.clone(), affine());
                 let (optimized, reference) = (prepare(), with_reference(prepare));
-                for batch in [1, 2, 5, 16, 17, 33] {
-                    let x = noise([batch, inputs, side, side], 4, &device);
-                    let apart = difference(optimized.forward(x.clone()), reference.forward(x));
-                    assert!(
-                        apart < 1e-5,
-                        "{layer:?}, {inputs} to {outputs}, {storage:?}, batch {batch}: {apart}"
-                    );
+                let same = [1, 2, 5, 16, 17, 33].map(|batch| [batch, inputs, side, side]);
+                let larger = [2, inputs, side + 2, side + 1]; // than the kernel
+                for dims in same.into_iter().chain([larger]) {
+                    let x = noise(dims, 4, &device);
+                    let what = format_args!("{layer:?} to {outputs}, {storage:?}, {dims:?}");
+                    assert_close(optimized.forward(x.clone()), reference.forward(x), 1e-5, what);
                 }
-                // on a map larger than the kernel
-                let x = noise([2, inputs, side + 2, side + 1], 5, &device);
-                let apart = difference(optimized.forward(x.clone()), reference.forward(x));
-                assert!(apart < 1e-5, "{layer:?}, {inputs} to {outputs}, {storage:?}, larger: {apart}");
             }
         }
     }

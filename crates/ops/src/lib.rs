@@ -56,7 +56,11 @@ pub use smooth_fill::smooth_fill;
 /// Numbers for tests, and how far results are apart.
 #[cfg(test)]
 mod testing {
+    use std::fmt::Display;
+
     use burn::tensor::{Device, Tensor, TensorData};
+
+    use crate::ConvLayer;
 
     /// Uneven numbers of mean near zero, another series for every seed.
     pub(crate) fn noise<const D: usize>(dims: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
@@ -81,6 +85,16 @@ mod testing {
         apart / largest
     }
 
+    pub(crate) fn assert_close<const D: usize>(
+        got: Tensor<D>,
+        expected: Tensor<D>,
+        limit: f32,
+        what: impl Display,
+    ) {
+        let apart = difference(got, expected);
+        assert!(apart < limit, "{what} differs by {apart}");
+    }
+
     /// Output of `f`, and the gradient of `x` where that of the output is noise.
     pub(crate) fn output_and_gradient(
         x: &Tensor<4>,
@@ -89,5 +103,21 @@ mod testing {
         let y = f(x.clone());
         let grads = (y.clone() * noise(y.dims(), 2, &x.device())).sum().backward();
         (y, x.grad(&grads).expect("tracked"))
+    }
+
+    /// Output of a layer with bias on noise, and the gradients of input, weight and bias.
+    pub(crate) fn conv_gradients(
+        layer: ConvLayer,
+        [batch, inputs, outputs, height, width]: [usize; 5],
+        forward: impl FnOnce(Tensor<4>, Tensor<4>, Option<Tensor<1>>) -> Tensor<4>,
+    ) -> ([Tensor<4>; 3], Tensor<1>) {
+        let device = Device::flex().autodiff();
+        let x = noise([batch, inputs, height, width], 1, &device).require_grad();
+        let weight = noise(layer.weight_shape(inputs, outputs), 2, &device).require_grad();
+        let bias = noise([outputs], 3, &device).require_grad();
+        let y = forward(x.clone(), weight.clone(), Some(bias.clone()));
+        let grads = (y.clone() * noise(y.dims(), 4, &device)).sum().backward();
+        let [dx, dw] = [x, weight].map(|tensor| tensor.grad(&grads).expect("tracked"));
+        ([y.inner(), dx, dw], bias.grad(&grads).expect("tracked"))
     }
 }

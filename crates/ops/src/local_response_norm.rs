@@ -67,7 +67,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::testing::{difference, noise, output_and_gradient};
+    use crate::testing::{assert_close, noise, output_and_gradient};
 
     #[test]
     fn local_response_norm_matches_reference() {
@@ -82,8 +82,8 @@ mod tests {
             let x = (noise(dims, 1, &device) * 4.0).detach().require_grad();
             let (y, dx) = output_and_gradient(&x, |x| norm.forward(x));
             let (expected_y, expected_dx) = output_and_gradient(&x, |x| norm.reference(x));
-            let (y, dx) = (difference(y, expected_y), difference(dx, expected_dx));
-            assert!(y < 1e-5 && dx < 1e-4, "{norm:?} of {dims:?}: output differs by {y}, gradient by {dx}");
+            assert_close(y, expected_y, 1e-5, format_args!("{norm:?} of {dims:?}: output"));
+            assert_close(dx, expected_dx, 1e-4, format_args!("{norm:?} of {dims:?}: gradient"));
         }
     }
 

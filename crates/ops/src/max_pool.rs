@@ -47,7 +47,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::testing::{difference, noise, output_and_gradient};
+    use crate::testing::{assert_close, noise, output_and_gradient};
 
     #[test]
     fn max_pool_matches_reference() {
@@ -63,8 +63,7 @@ mod tests {
             let (y, dx) = output_and_gradient(&x, |x| max_pool(x, geometry));
             let (expected_y, expected_dx) = output_and_gradient(&x, |x| reference(x, geometry));
             y.into_data().assert_eq(&expected_y.into_data(), true);
-            let apart = difference(dx, expected_dx);
-            assert!(apart < 1e-6, "{geometry:?} of {dims:?}: gradients differ by {apart}");
+            assert_close(dx, expected_dx, 1e-6, format_args!("{geometry:?} of {dims:?}: gradient"));
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     autograd::{ForwardOutput, GradSink, Input, Operation, apply, constant_like},
     buffer::Buffer,
     channel_stats::{ChannelStats, RowBlocks, channel_stats},
-    feature_map::{FeatureMap, contiguous, slice, tensor_1d},
+    feature_map::{FeatureMap, slice, tensor_1d},
     simd::{SimdKernel, SimdWidth, dispatch, load, load_first, store, store_first},
 };
 use crate::layer::Activation;
@@ -56,7 +56,7 @@ impl Operation<3> for BatchNorm {
         &self,
         [x, gamma, beta]: [FlexTensor; 3],
     ) -> ForwardOutput<SavedForBackward, Vec<ChannelStats>> {
-        let (x, gamma, beta) = (FeatureMap::new(x), contiguous(&gamma), contiguous(&beta));
+        let (x, gamma, beta) = (FeatureMap::new(x), gamma.to_contiguous(), beta.to_contiguous());
         let (size, channels) = (x.shape.size(), x.shape.channels);
         let mut y = Buffer::uncleared(size);
         // Images lie one behind the other, so a ghost batch is a slice.

@@ -134,32 +134,34 @@ impl FeatureMap {
         let dims = tensor.layout().shape();
         let [batch, channels, height, width] = [dims[0], dims[1], dims[2], dims[3]];
         let shape = Shape { batch, height, width, channels };
-        let last = |tensor: &FlexTensor| {
-            let strides = tensor.layout().strides();
-            let expected = [height * width * channels, 1, width * channels, channels];
-            let sizes = [batch, channels, height, width];
-            (0..4).all(|axis| sizes[axis] == 1 || strides[axis] == expected[axis] as isize)
-        };
-        if last(&tensor) {
+        let layout = tensor.layout();
+        let [s0, s1, s2, s3]: [isize; 4] = std::array::from_fn(|axis| layout.strides()[axis]);
+        let expected = [height * width * channels, 1, width * channels, channels];
+        let axes = [batch, channels, height, width].into_iter().zip([s0, s1, s2, s3]).zip(expected);
+        if axes.into_iter().all(|((size, stride), expected)| size == 1 || stride == expected as isize) {
             return Self { tensor, shape };
         }
         // Permute, copy, permute back.
-        let layout = tensor.layout();
-        let [s0, s1, s2, s3]: [isize; 4] = std::array::from_fn(|axis| layout.strides()[axis]);
         let permuted = Layout::new(
             Dims::new([batch, height, width, channels]),
             vec![s0, s2, s3, s1],
             layout.start_offset(),
         );
-        let tensor = tensor.with_layout(permuted).to_contiguous();
-        let layout = layout_of(shape);
-        Self { tensor: tensor.with_layout(layout), shape }
+        let tensor = tensor.with_layout(permuted).to_contiguous().with_layout(layout_of(shape));
+        Self { tensor, shape }
     }
 
     /// A tensor whose memory is the buffer, which returns to its pool with the tensor.
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Self {
         assert_eq!(buffer.len(), shape.size(), "a map of {shape:?}");
         Self { tensor: FlexTensor::new(bytes(buffer), layout_of(shape), DType::F32), shape }
+    }
+
+    /// A map whose values `write` writes, all of them.
+    pub(crate) fn compute(shape: Shape, write: impl FnOnce(&mut [f32])) -> Self {
+        let mut values = Buffer::uncleared(shape.size());
+        write(&mut values);
+        Self::from_buffer(values, shape)
     }
 
     /// The map as kernels read it.
@@ -189,14 +191,9 @@ fn layout_of(Shape { batch, height, width, channels }: Shape) -> Layout {
     Layout::new(Dims::new([batch, channels, height, width]), strides.to_vec(), 0)
 }
 
-/// A tensor whose memory is in the order of its shape.
-pub(crate) fn contiguous(tensor: &FlexTensor) -> FlexTensor {
-    tensor.to_contiguous()
-}
-
-/// The values of a tensor from [`contiguous`].
+/// The values of a contiguous tensor.
 pub(crate) fn slice(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice::<f32>().expect("a tensor in order, of f32")
+    tensor.as_slice::<f32>().expect("a contiguous tensor of f32")
 }
 
 /// A tensor in the order of its shape.

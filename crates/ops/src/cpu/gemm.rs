@@ -19,11 +19,14 @@ use super::{
     simd::{SimdKernel, SimdWidth, dispatch, load, store},
 };
 
-/// Rows of a product that one thread has at a time: `count` of them, from `first` on.
+/// What one thread packs or stores at a time.
 #[derive(Clone, Copy)]
-pub(crate) struct RowRange {
-    pub(crate) first: usize,
-    pub(crate) count: usize,
+pub(crate) struct BlockRange {
+    /// The first of the rows of the product, and how many.
+    pub(crate) first_row: usize,
+    pub(crate) rows: usize,
+    /// Packing: units of the sum. Storing: chunks of the columns.
+    pub(crate) columns: (usize, usize),
 }
 
 /// A block of rows being written or read: `[plane][row panel][chunk][row][lane]`.
@@ -59,33 +62,20 @@ pub(crate) trait PackInput: Sync {
     /// Columns that a unit's chunks are cut from.
     fn channels(&self) -> usize;
 
-    /// Writes the units `units.0..units.1` of some rows into `block`, which holds just these units.
+    /// Writes a range into `block`, which holds just these units.
     ///
     /// # Safety
     /// `block` must have room for the rows and units, for the writer alone.
-    unsafe fn pack<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        units: (usize, usize),
-        block: Block,
-    );
+    unsafe fn pack<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block);
 }
 
 /// The last step: reads products and writes an output map.
 pub(crate) trait StoreOutput: Sync {
-    /// Writes the chunks `chunks.0..chunks.1` of some rows from `block`, which holds all chunks.
+    /// Writes a range from `block`, which holds all chunks of the rows.
     ///
     /// # Safety
-    /// `block` must hold the rows; nothing else may use what the rows and chunks stand for in the
-    /// destination.
-    unsafe fn store_output<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        chunks: (usize, usize),
-        block: Block,
-    );
+    /// `block` must hold the rows; nothing else may use what the range stands for in the destination.
+    unsafe fn store_output<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block);
 }
 
 /// How the work is cut up: blocks of rows, parts of the sum, and ranges of the columns.
@@ -132,8 +122,8 @@ pub(crate) fn gemm<I: PackInput, O: StoreOutput>(rows: usize, input: &I, weights
         let (block, split) = (task / plan.splits, task % plan.splits);
         let first = block * plan.block;
         let panels = (split * panels / plan.splits, (split + 1) * panels / plan.splits);
-        let rows = RowRange { first, count: plan.block.min(rows - first) };
-        dispatch(BlockKernel { rows, panels, units: plan.units, input, weights, output });
+        let rows = plan.block.min(rows - first);
+        dispatch(BlockKernel { first_row: first, rows, panels, units: plan.units, input, weights, output });
     };
     match blocks * plan.splits {
         1 => one(0),
@@ -143,7 +133,8 @@ pub(crate) fn gemm<I: PackInput, O: StoreOutput>(rows: usize, input: &I, weights
 
 /// One block and one range of the columns.
 struct BlockKernel<'a, I, O> {
-    rows: RowRange,
+    first_row: usize,
+    rows: usize,
     panels: (usize, usize),
     units: usize,
     input: &'a I,
@@ -154,10 +145,10 @@ struct BlockKernel<'a, I, O> {
 impl<I: PackInput, O: StoreOutput> SimdKernel for BlockKernel<'_, I, O> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
-        let Self { rows, panels, units, input, weights, output } = self;
+        let Self { first_row, rows, panels, units, input, weights, output } = self;
         let unit = input.unit();
         let units_in_all = weights.shape.inner / unit;
-        let row_panels = rows.count.div_ceil(ROWS);
+        let row_panels = rows.div_ceil(ROWS);
         let panel = ROWS * S::F32_LANES;
         let mut left = Buffer::uncleared(weights.shape.planes * row_panels * units * unit * panel);
         let mut products = Buffer::uncleared(weights.shape.planes * row_panels * weights.shape.outer * panel);
@@ -172,7 +163,9 @@ impl<I: PackInput, O: StoreOutput> SimdKernel for BlockKernel<'_, I, O> {
             let chunks = (last - first) * unit;
             let block = Block { values: left.as_mut_ptr(), plane: row_panels * chunks * panel, chunks };
             // SAFETY: `left` has room for `row_panels` row panels of `units` units in every plane.
-            unsafe { input.pack::<S, ROWS>(simd, rows, (first, last), block) };
+            unsafe {
+                input.pack::<S, ROWS>(simd, BlockRange { first_row, rows, columns: (first, last) }, block)
+            };
             for plane in 0..weights.shape.planes {
                 let product = Product {
                     // SAFETY: the offsets are whole planes of the buffers above.
@@ -188,7 +181,7 @@ impl<I: PackInput, O: StoreOutput> SimdKernel for BlockKernel<'_, I, O> {
                     // SAFETY: as above.
                     c: unsafe { result.values.add(plane * result.plane) },
                     c_panel: weights.shape.outer * panel,
-                    rows: rows.count,
+                    rows,
                     accumulate: first > 0,
                 };
                 // SAFETY: the fields describe the buffers above.
@@ -196,9 +189,9 @@ impl<I: PackInput, O: StoreOutput> SimdKernel for BlockKernel<'_, I, O> {
             }
             first = last;
         }
-        let chunks = (2 * panels.0, (2 * panels.1).min(weights.shape.outer));
+        let columns = (2 * panels.0, (2 * panels.1).min(weights.shape.outer));
         // SAFETY: every chunk of these panels has been computed; tasks have disjoint rows or panels.
-        unsafe { output.store_output::<S, ROWS>(simd, rows, chunks, result) };
+        unsafe { output.store_output::<S, ROWS>(simd, BlockRange { first_row, rows, columns }, result) };
     }
 }
 

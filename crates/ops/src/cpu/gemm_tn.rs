@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     buffer::Buffer,
-    gemm::{Block, PackInput, RowRange},
+    gemm::{Block, BlockRange, PackInput},
     simd::{SimdKernel, SimdWidth, dispatch, load, store},
 };
 
@@ -95,14 +95,14 @@ pub(crate) fn gemm_tn<L: PackInput, R: PackInput>(
         let (plane_left, plane_right) = (count * inner * simd.panel(), count * outer * simd.panel());
         let (a, b) = (SharedPtr(lefts.as_mut_ptr()), SharedPtr(rights.as_mut_ptr()));
         (0..count).into_par_iter().for_each(|row_panel| {
-            let begin = (first + row_panel) * simd.rows;
-            let rows = RowRange { first: begin, count: simd.rows.min(rows - begin) };
+            let first_row = (first + row_panel) * simd.rows;
+            let rows = simd.rows.min(rows - first_row);
             // SAFETY: one row panel of each buffer, for this task alone.
             let (a, b) =
                 unsafe { (a.add(row_panel * inner * simd.panel()), b.add(row_panel * outer * simd.panel())) };
             let left_block = Block { values: a, plane: plane_left, chunks: inner };
             let right_block = Block { values: b, plane: plane_right, chunks: outer };
-            dispatch(PackKernel { rows, planes, left, right, left_block, right_block });
+            dispatch(PackKernel { first_row, rows, planes, left, right, left_block, right_block });
         });
         // Few chunks of rows: split up the columns too, a panel of two registers at a time.
         let splits = if planes * inner < 8 * rayon::current_num_threads() { outer.div_ceil(2) } else { 1 };
@@ -137,7 +137,8 @@ pub(crate) fn gemm_tn<L: PackInput, R: PackInput>(
 
 /// Packs one row panel of both factors.
 struct PackKernel<'a, L, R> {
-    rows: RowRange,
+    first_row: usize,
+    rows: usize,
     planes: usize,
     left: &'a L,
     right: &'a R,
@@ -148,9 +149,9 @@ struct PackKernel<'a, L, R> {
 impl<L: PackInput, R: PackInput> SimdKernel for PackKernel<'_, L, R> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
-        let Self { rows, planes, left, right, left_block, right_block } = self;
+        let Self { first_row, rows, planes, left, right, left_block, right_block } = self;
         let width = S::F32_LANES;
-        if rows.count < ROWS {
+        if rows < ROWS {
             // Rows behind the last one add nothing.
             for block in [left_block, right_block] {
                 for plane in 0..planes {
@@ -161,11 +162,12 @@ impl<L: PackInput, R: PackInput> SimdKernel for PackKernel<'_, L, R> {
                 }
             }
         }
-        let units = |block: Block, unit: usize| (0, block.chunks / unit);
+        let range =
+            |block: Block, unit: usize| BlockRange { first_row, rows, columns: (0, block.chunks / unit) };
         // SAFETY: the blocks have room for a row panel of all units in every plane.
         unsafe {
-            left.pack::<S, ROWS>(simd, rows, units(left_block, left.unit()), left_block);
-            right.pack::<S, ROWS>(simd, rows, units(right_block, right.unit()), right_block);
+            left.pack::<S, ROWS>(simd, range(left_block, left.unit()), left_block);
+            right.pack::<S, ROWS>(simd, range(right_block, right.unit()), right_block);
         }
     }
 }

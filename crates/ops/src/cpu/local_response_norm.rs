@@ -32,37 +32,30 @@ impl Operation<1> for LocalResponseNorm {
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<FeatureMap, ()> {
         let x = FeatureMap::new(x);
-        let mut y = Buffer::uncleared(x.shape.size());
-        forward(*self, x.shape.channels, x.values(), &mut y);
-        let output = FeatureMap::from_buffer(y, x.shape);
+        let (channels, params) = (x.shape.channels, *self);
+        let output = FeatureMap::compute(x.shape, |y| {
+            let pixels = x.values().par_chunks(PIXELS_PER_TASK * channels);
+            let tasks = y.par_chunks_mut(PIXELS_PER_TASK * channels).zip(pixels);
+            tasks.for_each(|(y, x)| dispatch(ForwardKernel { params, channels, x, y }));
+        });
         ForwardOutput { saved: x, output, extra: () }
     }
 
     fn backward(&self, x: FeatureMap, dy: FeatureMap, grads: &mut GradSink<'_, 1>) {
+        let (channels, params) = (x.shape.channels, *self);
         grads.register(0, || {
-            let mut dx = Buffer::uncleared(x.shape.size());
-            backward(*self, x.shape.channels, x.values(), dy.values(), &mut dx);
-            FeatureMap::from_buffer(dx, x.shape).into_tensor()
+            let dx = FeatureMap::compute(x.shape, |dx| {
+                let [x, dy] = [&x, &dy].map(|map| map.values().par_chunks(PIXELS_PER_TASK * channels));
+                let tasks = dx.par_chunks_mut(PIXELS_PER_TASK * channels).zip(x.zip(dy));
+                tasks.for_each(|(dx, (x, dy))| dispatch(BackwardKernel { params, channels, x, dy, dx }));
+            });
+            dx.into_tensor()
         });
     }
 }
 
 /// Pixels that one task handles.
 const PIXELS_PER_TASK: usize = 128;
-
-/// The normalized map of pixels with so many channels.
-fn forward(params: LocalResponseNorm, channels: usize, x: &[f32], y: &mut [f32]) {
-    y.par_chunks_mut(PIXELS_PER_TASK * channels)
-        .zip(x.par_chunks(PIXELS_PER_TASK * channels))
-        .for_each(|(y, x)| dispatch(ForwardKernel { params, channels, x, y }));
-}
-
-/// The gradient of the input.
-fn backward(params: LocalResponseNorm, channels: usize, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    dx.par_chunks_mut(PIXELS_PER_TASK * channels)
-        .zip(x.par_chunks(PIXELS_PER_TASK * channels).zip(dy.par_chunks(PIXELS_PER_TASK * channels)))
-        .for_each(|(dx, (x, dy))| dispatch(BackwardKernel { params, channels, x, dy, dx }));
-}
 
 /// Values of one pixel between zeros, and their sums over each channel's neighbors.
 struct NeighborSums {

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 
 use super::{
     autograd::{ForwardOutput, GradSink, Input, Operation, apply},
-    buffer::Buffer,
     feature_map::{FeatureMap, Shape, Sink, Source},
     simd::{SimdKernel, SimdWidth, dispatch, load_first, store_first},
 };
@@ -32,25 +31,40 @@ impl Operation<1> for MaxPool {
             width: self.0.output_size(x.shape.width),
             ..x.shape
         };
-        let mut y = Buffer::uncleared(shape.size());
-        forward(x.source(), self.0, Sink::new(&mut y, shape));
-        let output = FeatureMap::from_buffer(y, shape);
+        let output = FeatureMap::compute(shape, |y| {
+            let (large, geometry, small) = (x.source(), self.0, Sink::new(y, shape));
+            let lines = shape.batch * shape.height;
+            (0..lines)
+                .into_par_iter()
+                .for_each(|line| dispatch(ForwardKernel { large, geometry, small, line }));
+        });
         ForwardOutput { saved: [x, output.clone()], output, extra: () }
     }
 
     fn backward(&self, [x, y]: [FeatureMap; 2], dy: FeatureMap, grads: &mut GradSink<'_, 1>) {
         grads.register(0, || {
-            let mut dx = Buffer::uncleared(x.shape.size());
-            backward(x.source(), y.source(), dy.source(), self.0, Sink::new(&mut dx, x.shape));
-            FeatureMap::from_buffer(dx, x.shape).into_tensor()
+            let dx = FeatureMap::compute(x.shape, |dx| {
+                let (large, small, small_gradient) = (x.source(), y.source(), dy.source());
+                let (geometry, large_gradient) = (self.0, Sink::new(dx, x.shape));
+                let part = CHUNKS_PER_TASK * SimdWidth::detect().lanes;
+                let parts = x.shape.channels.div_ceil(part);
+                (0..x.shape.batch * parts).into_par_iter().for_each(|task| {
+                    let (image, first) = (task / parts, task % parts * part);
+                    let channels = (first, (first + part).min(x.shape.channels));
+                    dispatch(BackwardKernel {
+                        large,
+                        small,
+                        small_gradient,
+                        geometry,
+                        large_gradient,
+                        image,
+                        channels,
+                    });
+                });
+            });
+            dx.into_tensor()
         });
     }
-}
-
-/// The map `small` of the largest values of `large`.
-fn forward(large: Source<'_>, geometry: ConvGeometry, small: Sink) {
-    let lines = small.shape.batch * small.shape.height;
-    (0..lines).into_par_iter().for_each(|line| dispatch(ForwardKernel { large, geometry, small, line }));
 }
 
 /// One line of the small map.
@@ -99,32 +113,7 @@ impl SimdKernel for ForwardKernel<'_> {
 /// Registers of channels that one task handles.
 const CHUNKS_PER_TASK: usize = 4;
 
-/// The gradient of the large map: that of each small value goes to the first large one that it is.
-fn backward(
-    large: Source<'_>,
-    small: Source<'_>,
-    small_gradient: Source<'_>,
-    geometry: ConvGeometry,
-    large_gradient: Sink,
-) {
-    let part = CHUNKS_PER_TASK * SimdWidth::detect().lanes;
-    let parts = large.shape.channels.div_ceil(part);
-    (0..large.shape.batch * parts).into_par_iter().for_each(|task| {
-        let (image, first) = (task / parts, task % parts * part);
-        let last = (first + part).min(large.shape.channels);
-        dispatch(BackwardKernel {
-            large,
-            small,
-            small_gradient,
-            geometry,
-            large_gradient,
-            image,
-            channels: (first, last),
-        });
-    });
-}
-
-/// Some channels of one image.
+/// Some channels of one image: the gradient of each small value goes to the first large one that it is.
 struct BackwardKernel<'a> {
     large: Source<'a>,
     small: Source<'a>,

@@ -11,7 +11,7 @@ use super::{
         ForwardOutput, GradSink, Input, Operation, apply, constant_like, from_primitive, primitive, untracked,
     },
     buffer::Buffer,
-    feature_map::{FeatureMap, Shape, contiguous, slice},
+    feature_map::{FeatureMap, Shape, slice},
     simd::{SimdKernel, dispatch, load},
 };
 
@@ -133,17 +133,13 @@ impl Operation<1> for Tanh {
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<FeatureMap, ()> {
         let x = FeatureMap::new(x);
-        let mut y = Buffer::uncleared(x.shape.size());
-        tanh_values(x.values(), &mut y);
-        let output = FeatureMap::from_buffer(y, x.shape);
+        let output = FeatureMap::compute(x.shape, |y| tanh_values(x.values(), y));
         ForwardOutput { saved: output.clone(), output, extra: () }
     }
 
     fn backward(&self, y: FeatureMap, dy: FeatureMap, grads: &mut GradSink<'_, 1>) {
         grads.register(0, || {
-            let mut dx = Buffer::uncleared(y.shape.size());
-            tanh_backward(y.values(), dy.values(), &mut dx);
-            FeatureMap::from_buffer(dx, y.shape).into_tensor()
+            FeatureMap::compute(y.shape, |dx| tanh_backward(y.values(), dy.values(), dx)).into_tensor()
         });
     }
 }
@@ -195,31 +191,28 @@ fn tanh_backward(y: &[f32], dy: &[f32], dx: &mut [f32]) {
         });
 }
 
-/// Images with their hidden part in one color; nothing where a gradient of images or masks is tracked.
+/// Images with their hidden part in one color, `(1 - m) x + m color`; nothing where a gradient of images or
+/// masks is tracked.
 pub(crate) fn apply_mask(images: &Tensor<4>, masks: &Tensor<4>, color: [f32; 3]) -> Option<Tensor<4>> {
     let [batch, channels, height, width] = images.dims();
-    let planes = contiguous(&untracked(images.clone())?);
-    let hidden = contiguous(&untracked(masks.clone())?);
+    let planes = untracked(images.clone())?.to_contiguous();
+    let hidden = untracked(masks.clone())?.to_contiguous();
     let shape = Shape { batch, height, width, channels };
-    let mut to = Buffer::uncleared(shape.size());
-    mask_values(slice(&planes), slice(&hidden), color, height * width, &mut to);
-    Some(constant_like(images, FeatureMap::from_buffer(to, shape).into_tensor()))
-}
-
-/// Images with their hidden part in one color, channels last: `(1 - m) x + m color`, from planes
-/// `[batch, 3, pixels]` and masks `[batch, 1, pixels]`.
-fn mask_values(images: &[f32], masks: &[f32], color: [f32; 3], pixels: usize, to: &mut [f32]) {
-    let images = images.par_chunks(3 * pixels).zip(masks.par_chunks(pixels));
-    to.par_chunks_mut(3 * pixels).zip(images).for_each(|(to, (image, mask))| {
-        let (red, rest) = image.split_at(pixels);
-        let (green, blue) = rest.split_at(pixels);
-        let planes = red.iter().zip(green).zip(blue).zip(mask);
-        for (to, (((red, green), blue), mask)) in to.chunks_exact_mut(3).zip(planes) {
-            for ((to, value), color) in to.iter_mut().zip([red, green, blue]).zip(color) {
-                *to = (1.0 - mask) * value + mask * color;
+    let pixels = height * width;
+    let masked = FeatureMap::compute(shape, |to| {
+        let planes = slice(&planes).par_chunks(3 * pixels).zip(slice(&hidden).par_chunks(pixels));
+        to.par_chunks_mut(3 * pixels).zip(planes).for_each(|(to, (image, mask))| {
+            let (red, rest) = image.split_at(pixels);
+            let (green, blue) = rest.split_at(pixels);
+            let planes = red.iter().zip(green).zip(blue).zip(mask);
+            for (to, (((red, green), blue), mask)) in to.chunks_exact_mut(3).zip(planes) {
+                for ((to, value), color) in to.iter_mut().zip([red, green, blue]).zip(color) {
+                    *to = (1.0 - mask) * value + mask * color;
+                }
             }
-        }
+        });
     });
+    Some(constant_like(images, masked.into_tensor()))
 }
 
 /// Constants of one step of Adam (Kingma and Ba, algorithm 1).
@@ -242,15 +235,15 @@ pub(crate) fn adam<const D: usize>(
     gradient: Tensor<D>,
     [first, second]: [Tensor<D>; 2],
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
-    let gradient = contiguous(&primitive(gradient));
+    let gradient = primitive(gradient).to_contiguous();
     let (mut weights, mut first, mut second) = (owned(weights), owned(first), owned(second));
-    adam_values(
-        constants,
-        weights.storage_mut(),
-        slice(&gradient),
-        first.storage_mut(),
-        second.storage_mut(),
-    );
+    let parameters = weights.storage_mut().par_chunks_mut(VALUES_PER_TASK);
+    let gradients = slice(&gradient).par_chunks(VALUES_PER_TASK);
+    let firsts = first.storage_mut().par_chunks_mut(VALUES_PER_TASK);
+    let seconds = second.storage_mut().par_chunks_mut(VALUES_PER_TASK);
+    parameters.zip(gradients).zip(firsts.zip(seconds)).for_each(|((weights, gradient), (first, second))| {
+        dispatch(AdamKernel { constants, weights, gradient, first, second });
+    });
     (from_primitive(weights), [from_primitive(first), from_primitive(second)])
 }
 
@@ -262,21 +255,6 @@ fn owned<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
         && layout.start_offset() == 0
         && tensor.bytes().len() == layout.num_elements() * size_of::<f32>();
     if whole { tensor } else { FlexTensor::from_data(tensor.into_data()) }
-}
-
-fn adam_values(
-    constants: AdamConstants,
-    weights: &mut [f32],
-    gradient: &[f32],
-    first: &mut [f32],
-    second: &mut [f32],
-) {
-    let moments = first.par_chunks_mut(VALUES_PER_TASK).zip(second.par_chunks_mut(VALUES_PER_TASK));
-    weights.par_chunks_mut(VALUES_PER_TASK).zip(gradient.par_chunks(VALUES_PER_TASK)).zip(moments).for_each(
-        |((weights, gradient), (first, second))| {
-            dispatch(AdamKernel { constants, weights, gradient, first, second })
-        },
-    );
 }
 
 struct AdamKernel<'a> {

@@ -6,8 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     autograd::{from_primitive, primitive},
-    buffer::Buffer,
-    feature_map::{FeatureMap, Shape, contiguous, slice},
+    feature_map::{FeatureMap, Shape, slice},
     simd::{SimdKernel, dispatch},
 };
 
@@ -20,34 +19,22 @@ pub(crate) fn smooth_fill(
     relaxation: &[f32],
 ) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
-    let (planes, hidden) = (contiguous(&primitive(images)), contiguous(&primitive(masks)));
+    let (planes, hidden) = (primitive(images).to_contiguous(), primitive(masks).to_contiguous());
     let shape = Shape { batch, height, width, channels };
-    let mut to = Buffer::uncleared(shape.size());
-    fill(slice(&planes), slice(&hidden), [height, width], levels, relaxation, &mut to);
-    from_primitive(FeatureMap::from_buffer(to, shape).into_tensor())
-}
-
-/// Fills what is hidden, from planes `[batch, 3, height, width]` and masks `[batch, 1, height, width]` to
-/// images with channels last.
-fn fill(
-    images: &[f32],
-    masks: &[f32],
-    [height, width]: [usize; 2],
-    levels: usize,
-    relaxation: &[f32],
-    to: &mut [f32],
-) {
     let pixels = height * width;
-    let images = images.par_chunks(3 * pixels).zip(masks.par_chunks(pixels));
-    to.par_chunks_mut(3 * pixels).zip(images).for_each(|(to, (image, mask))| {
-        let pyramid = Pyramid::new(mask, [height, width], levels);
-        for (channel, plane) in image.chunks_exact(pixels).enumerate() {
-            let surface = pyramid.fill(plane, relaxation);
-            for (to, value) in to.chunks_exact_mut(3).zip(surface) {
-                to[channel] = value;
+    let filled = FeatureMap::compute(shape, |to| {
+        let planes = slice(&planes).par_chunks(3 * pixels).zip(slice(&hidden).par_chunks(pixels));
+        to.par_chunks_mut(3 * pixels).zip(planes).for_each(|(to, (image, mask))| {
+            let pyramid = Pyramid::new(mask, [height, width], levels);
+            for (channel, plane) in image.chunks_exact(pixels).enumerate() {
+                let surface = pyramid.fill(plane, relaxation);
+                for (to, value) in to.chunks_exact_mut(3).zip(surface) {
+                    to[channel] = value;
+                }
             }
-        }
+        });
     });
+    from_primitive(filled.into_tensor())
 }
 
 /// What is visible of an image, from its own size to the smallest.

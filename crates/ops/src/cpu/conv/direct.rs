@@ -13,7 +13,7 @@ use crate::{
     cpu::{
         buffer::Buffer,
         feature_map::{Shape, Sink, Source},
-        gemm::{Block, PackInput, PackedMatrix, RowRange, StoreOutput, gemm},
+        gemm::{Block, BlockRange, PackInput, PackedMatrix, StoreOutput, gemm},
         gemm_tn::gemm_tn,
         pointwise::Epilogue,
         simd::{SimdKernel, dispatch, load, load_first, store, store_first},
@@ -132,21 +132,16 @@ impl PackInput for PackPatches<'_> {
     }
 
     #[inline(always)]
-    unsafe fn pack<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        units: (usize, usize),
-        block: Block,
-    ) {
+    unsafe fn pack<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block) {
+        let BlockRange { first_row, rows, columns: units } = range;
         let width = S::F32_LANES;
         let ConvGeometry { kernel, stride, padding } = self.geometry;
         let ChannelRange { first, count } = self.channels;
         let whole = count.is_multiple_of(width);
-        let columns = self.channels();
-        let mut patch = Buffer::uncleared(if whole { 0 } else { columns.next_multiple_of(width) + width });
-        for row in 0..rows.count {
-            let (image, y, x) = self.small.place(rows.first + row);
+        let sums = self.channels();
+        let mut patch = Buffer::uncleared(if whole { 0 } else { sums.next_multiple_of(width) + width });
+        for row in 0..rows {
+            let (image, y, x) = self.small.place(first_row + row);
             let top = (y * stride) as isize - padding as isize;
             let left = (x * stride) as isize - padding as isize;
             if whole {
@@ -244,17 +239,12 @@ impl PackInput for PackPixels<'_> {
     }
 
     #[inline(always)]
-    unsafe fn pack<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        units: (usize, usize),
-        block: Block,
-    ) {
+    unsafe fn pack<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block) {
+        let BlockRange { first_row, rows, columns: units } = range;
         let width = S::F32_LANES;
         let ChannelRange { first, count } = self.channels;
-        for row in 0..rows.count {
-            let pixel = &self.source.values[(self.first + rows.first + row) * self.source.shape.channels..];
+        for row in 0..rows {
+            let pixel = &self.source.values[(self.first + first_row + row) * self.source.shape.channels..];
             let pixel = &pixel[first..first + count];
             for unit in units.0..units.1 {
                 // SAFETY: the slice has `count` values; the block has room for this row and unit.
@@ -276,17 +266,12 @@ pub(crate) struct StorePixels<'a> {
 
 impl StoreOutput for StorePixels<'_> {
     #[inline(always)]
-    unsafe fn store_output<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        chunks: (usize, usize),
-        block: Block,
-    ) {
+    unsafe fn store_output<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block) {
+        let BlockRange { first_row, rows, columns: chunks } = range;
         let width = S::F32_LANES;
         let ChannelRange { first, count } = self.channels;
-        for row in 0..rows.count {
-            let (image, y, x) = self.sink.shape.place(rows.first + row);
+        for row in 0..rows {
+            let (image, y, x) = self.sink.shape.place(first_row + row);
             let pixel = self.sink.pixel(image, y, x);
             for chunk in chunks.0..chunks.1 {
                 // SAFETY: the block holds this row and chunk; the pixel has its channels, and no

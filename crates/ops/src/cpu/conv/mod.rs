@@ -23,7 +23,7 @@ use super::{
     autograd::{ForwardOutput, GradSink, Input, Operation, apply, from_primitive, primitive},
     buffer::Buffer,
     channel_stats::channel_sums,
-    feature_map::{FeatureMap, Shape, Sink, Source, contiguous, from_buffer, slice, tensor_1d},
+    feature_map::{FeatureMap, Shape, Sink, Source, from_buffer, slice, tensor_1d},
     gemm::PackedMatrix,
     pointwise::{Epilogue, leaky_relu_backward},
     simd::SimdWidth,
@@ -52,7 +52,7 @@ impl Operation<3> for ConvLayer {
 
     fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> ForwardOutput<SavedForBackward, ()> {
         let x = FeatureMap::new(x);
-        let (weight, bias) = (contiguous(&weight), contiguous(&bias));
+        let (weight, bias) = (weight.to_contiguous(), bias.to_contiguous());
         let shapes = ConvShapes::of(*self, x.shape, weight.layout().shape());
         let bias = Some(slice(&bias)).filter(|bias| !bias.is_empty());
         let epilogue = Epilogue::with_bias(bias, self.activation.negative_slope());
@@ -127,9 +127,9 @@ impl PackedWeights {
         affine: Option<(Tensor<1>, Tensor<1>)>,
     ) -> Self {
         let dims = weight.dims();
-        let weight = OnceLock::from(contiguous(&without_autodiff(weight)));
+        let weight = OnceLock::from(without_autodiff(weight).to_contiguous());
         let affine = affine.map(|(scale, shift)| {
-            (contiguous(&without_autodiff(scale)), contiguous(&without_autodiff(shift)))
+            (without_autodiff(scale).to_contiguous(), without_autodiff(shift).to_contiguous())
         });
         let affine = affine.as_ref().map(|(scale, shift)| (slice(scale), slice(shift)));
         let epilogue = Epilogue::new(affine, layer.activation.negative_slope());

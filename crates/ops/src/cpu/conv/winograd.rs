@@ -22,7 +22,7 @@ use super::winograd_weights::{Filters4x4Mut, PARITIES, PLANES, filter_transform}
 use crate::{
     cpu::{
         feature_map::{Shape, Sink, Source},
-        gemm::{Block, PackInput, PackedMatrix, RowRange, StoreOutput, gemm},
+        gemm::{Block, BlockRange, PackInput, PackedMatrix, StoreOutput, gemm},
         gemm_tn::{TnProduct, gemm_tn},
         pointwise::Epilogue,
         simd::{SimdKernel, dispatch, load, load_first, store, store_first},
@@ -168,17 +168,12 @@ impl<const ORIGINS: usize> PackInput for PackInputTiles<'_, ORIGINS> {
     }
 
     #[inline(always)]
-    unsafe fn pack<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        units: (usize, usize),
-        block: Block,
-    ) {
+    unsafe fn pack<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block) {
+        let BlockRange { first_row, rows, columns: units } = range;
         let width = S::F32_LANES;
         let channels = self.source.shape.channels;
-        for row in 0..rows.count {
-            let (image, tile_row, tile_column) = self.tiles.place(rows.first + row);
+        for row in 0..rows {
+            let (image, tile_row, tile_column) = self.tiles.place(first_row + row);
             for (origin, [top, left]) in self.origins.iter().enumerate() {
                 let top = tile_row as isize * self.steps[0] + top;
                 let left = tile_column as isize * self.steps[0] + left;
@@ -208,16 +203,11 @@ impl PackInput for PackGradTiles<'_> {
     }
 
     #[inline(always)]
-    unsafe fn pack<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        units: (usize, usize),
-        block: Block,
-    ) {
+    unsafe fn pack<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block) {
+        let BlockRange { first_row, rows, columns: units } = range;
         let width = S::F32_LANES;
-        for row in 0..rows.count {
-            let (image, tile_row, tile_column) = self.tiles.place(rows.first + row);
+        for row in 0..rows {
+            let (image, tile_row, tile_column) = self.tiles.place(first_row + row);
             let corner = [(tile_row * TILE) as isize, (tile_column * TILE) as isize];
             let tile = self.source.grid(image, corner, 1);
             for unit in units.0..units.1 {
@@ -271,17 +261,12 @@ struct StoreOutputTiles<'a> {
 
 impl StoreOutput for StoreOutputTiles<'_> {
     #[inline(always)]
-    unsafe fn store_output<S: Simd, const ROWS: usize>(
-        &self,
-        simd: S,
-        rows: RowRange,
-        chunks: (usize, usize),
-        block: Block,
-    ) {
+    unsafe fn store_output<S: Simd, const ROWS: usize>(&self, simd: S, range: BlockRange, block: Block) {
+        let BlockRange { first_row, rows, columns: chunks } = range;
         let width = S::F32_LANES;
         let channels = self.sink.shape.channels;
-        for row in 0..rows.count {
-            let (image, tile_row, tile_column) = self.tiles.place(rows.first + row);
+        for row in 0..rows {
+            let (image, tile_row, tile_column) = self.tiles.place(first_row + row);
             let mut outputs = [[std::ptr::null_mut(); TILE]; TILE];
             for (y, pixels) in outputs.iter_mut().enumerate() {
                 for (x, pixel) in pixels.iter_mut().enumerate() {
