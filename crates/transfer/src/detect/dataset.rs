@@ -16,6 +16,15 @@ use crate::{
     voc::{Object, Voc},
 };
 
+/// Regions of an image in a batch, and the largest fraction of objects among them (Fast R-CNN).
+const REGIONS: usize = 64;
+const OBJECT_FRACTION: f32 = 0.25;
+
+/// Intersection over union with an object from which on a region is that object, and from which on, below
+/// that, it is background; less is too easy.
+const OBJECT_IOU: f32 = 0.5;
+const BACKGROUND_IOU: f32 = 0.1;
+
 /// An image at the size in which it is used, with its objects and proposals, all in its pixels.
 #[derive(Clone, Debug)]
 pub struct DetectionSample {
@@ -109,7 +118,7 @@ impl DetectionBatch {
         for (number, (sample, mut rng)) in samples.into_iter().enumerate() {
             let sample = sample.clone();
             let sample = if rng.random() { sample.flip_horizontal() } else { sample };
-            for region in RegionSampler::default().sample(&sample.proposals, &sample.objects, &mut rng) {
+            for region in sample_regions(&sample.proposals, &sample.objects, REGIONS, &mut rng) {
                 let class = region.object.map_or(0, |(class, _)| class + 1);
                 regions.push((number, region.rect));
                 for column in 0..columns {
@@ -136,25 +145,6 @@ impl DetectionBatch {
     }
 }
 
-/// How the regions of an image are sampled for training (Fast R-CNN, section 2.3).
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct RegionSampler {
-    /// Regions an image.
-    regions: usize,
-    /// The largest fraction of objects among them.
-    object_fraction: f32,
-    /// Intersection over union with an object from which on a region is that object.
-    object_iou: f32,
-    /// Intersection over union from which on, up to `object_iou`, a region is background; less is too easy.
-    background_iou: f32,
-}
-
-impl Default for RegionSampler {
-    fn default() -> Self {
-        Self { regions: 64, object_fraction: 0.25, object_iou: 0.5, background_iou: 0.1 }
-    }
-}
-
 /// A region to train on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Region {
@@ -163,33 +153,32 @@ struct Region {
     object: Option<(usize, BoxDeltas)>,
 }
 
-impl RegionSampler {
-    /// Samples proposals and the objects themselves. Difficult objects are left out of everything.
-    fn sample(&self, proposals: &[Rect], objects: &[Object], rng: &mut impl Rng) -> Vec<Region> {
-        let truths: Vec<&Object> = objects.iter().filter(|object| !object.difficult).collect();
-        let all = proposals.iter().copied().chain(truths.iter().map(|object| object.rect));
-        let (mut positive, mut background, mut easy) = (Vec::new(), Vec::new(), Vec::new());
-        for rect in all.filter(|rect| rect.width() >= 1.0 && rect.height() >= 1.0) {
-            let ious = truths.iter().map(|object| (object.rect.iou(&rect), object));
-            match ious.max_by(|a, b| a.0.total_cmp(&b.0)) {
-                Some((iou, object)) if iou >= self.object_iou => {
-                    let deltas = BoxDeltas::encode(&rect, &object.rect);
-                    positive.push(Region { rect, object: Some((object.class, deltas)) });
-                }
-                Some((iou, _)) if iou >= self.background_iou => {
-                    background.push(Region { rect, object: None });
-                }
-                _ => easy.push(Region { rect, object: None }),
+/// Samples up to `count` of an image's proposals and objects for training (Fast R-CNN, section 2.3).
+/// Difficult objects are left out of everything.
+fn sample_regions(proposals: &[Rect], objects: &[Object], count: usize, rng: &mut impl Rng) -> Vec<Region> {
+    let truths: Vec<&Object> = objects.iter().filter(|object| !object.difficult).collect();
+    let all = proposals.iter().copied().chain(truths.iter().map(|object| object.rect));
+    let (mut positive, mut background, mut easy) = (Vec::new(), Vec::new(), Vec::new());
+    for rect in all.filter(|rect| rect.width() >= 1.0 && rect.height() >= 1.0) {
+        let ious = truths.iter().map(|object| (object.rect.iou(&rect), object));
+        match ious.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((iou, object)) if iou >= OBJECT_IOU => {
+                let deltas = BoxDeltas::encode(&rect, &object.rect);
+                positive.push(Region { rect, object: Some((object.class, deltas)) });
             }
+            Some((iou, _)) if iou >= BACKGROUND_IOU => {
+                background.push(Region { rect, object: None });
+            }
+            _ => easy.push(Region { rect, object: None }),
         }
-        for regions in [&mut positive, &mut background, &mut easy] {
-            regions.shuffle(rng);
-        }
-        positive.truncate((self.object_fraction * self.regions as f32).round() as usize);
-        // Easy background only where there is not enough of the other.
-        let rest = background.into_iter().chain(easy).take(self.regions.saturating_sub(positive.len()));
-        positive.into_iter().chain(rest).collect()
     }
+    for regions in [&mut positive, &mut background, &mut easy] {
+        regions.shuffle(rng);
+    }
+    positive.truncate((OBJECT_FRACTION * count as f32).round() as usize);
+    // Easy background only where there is not enough of the other.
+    let rest = background.into_iter().chain(easy).take(count.saturating_sub(positive.len()));
+    positive.into_iter().chain(rest).collect()
 }
 
 #[cfg(test)]
@@ -204,9 +193,8 @@ mod tests {
         let difficult = Object { class: 1, rect: Rect::new(60.0, 0.0, 80.0, 20.0), difficult: true };
         let slide = |x: usize| Rect::new(x as f32, 0.0, x as f32 + 20.0, 20.0);
         let proposals: Vec<Rect> = (0..80).map(slide).collect();
-        let sampler = RegionSampler { regions: 12, ..RegionSampler::default() };
         let rng = || rng_for(1, Purpose::Crop, 0, 0);
-        let regions = sampler.sample(&proposals, &[object, difficult], &mut rng());
+        let regions = sample_regions(&proposals, &[object, difficult], 12, &mut rng());
         assert_eq!(regions.len(), 12);
         assert_eq!(regions.iter().filter(|region| region.object.is_some()).count(), 3);
         for region in regions {
@@ -219,7 +207,7 @@ mod tests {
                 None => assert!((0.1..0.5).contains(&iou), "easy ones are not needed: {iou}"),
             }
         }
-        let few = sampler.sample(&proposals[70..75], &[object], &mut rng());
+        let few = sample_regions(&proposals[70..75], &[object], 12, &mut rng());
         assert_eq!(few.len(), 6); // five easy ones and the object itself
     }
 }

@@ -115,7 +115,7 @@ mod tests {
         let found = labels(root, "val", &classes).expect("read");
         assert_eq!(found, [[Label::Negative, Label::Positive], [Label::Positive, Label::Difficult]]);
         write("cat_val.txt", "000001 yes\n");
-        let error = labels(root, "val", &classes).expect_err("no number").to_string();
+        let error = labels(root, "val", &classes).expect_err("`yes`").to_string();
         assert!(error.contains("cat_val.txt") && error.contains("000001 yes"), "{error}");
         write("cat_val.txt", "000001 1\n");
         let error = labels(root, "val", &classes).expect_err("one is missing").to_string();

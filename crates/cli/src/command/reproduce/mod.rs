@@ -109,7 +109,7 @@ impl Table2 {
         let segment = SegmentTask::load(root, ["train", "val"], Stride::S32, kernel_size)?;
         let detect = DetectTask::load(root, ["trainval", "test"], proposals)?;
         let mut classify = ClassifyTask::new(DatasetArgs::of_voc(root, ["trainval", "test"]));
-        classify.load(baselines.size()?)?;
+        classify.0.load(baselines.size()?)?;
         let images = Voc::of_year(root, 2012).into_diagnostic()?.images();
         let encoders = baselines.load(&images, &device, console)?;
         let mut task = Table2Task(classify, detect, segment);
@@ -170,8 +170,8 @@ impl Classes {
             (ClassifyTask::new(dataset.clone()), ProbeTask::new(dataset, &self.layers));
         // Everything is looked for before anything is computed.
         let size = baselines.size()?;
-        classify.load(size)?;
-        probe.load(size)?;
+        classify.0.load(size)?;
+        probe.datasets.load(size)?;
         let encoders = baselines.load(&images, &device, console)?;
         let mut task = ClassesTask(classify, probe);
         ResultTable::compare(&mut task, &encoders, training, &device, console)?.print(console);

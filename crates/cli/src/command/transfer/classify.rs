@@ -63,14 +63,17 @@ pub fn two_sets(names: &[String]) -> Result<[&str; 2]> {
 }
 
 /// Training set and test set in one size, kept from encoder to encoder.
-struct Datasets {
+pub struct Datasets {
     args: DatasetArgs,
+    /// How pictures are resized for encoders of a size.
+    resize: fn(usize) -> Resize,
     loaded: Option<(Resize, [LabeledDataset; 2])>,
 }
 
 impl Datasets {
-    /// Both sets in a size, read unless they are there.
-    fn load(&mut self, resize: Resize) -> Result<&[LabeledDataset; 2]> {
+    /// Both sets for encoders of a size, read unless they are there.
+    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
+        let resize = (self.resize)(size);
         let datasets = match self.loaded.take().filter(|(kept, _)| *kept == resize) {
             Some((_, datasets)) => datasets,
             None => {
@@ -112,16 +115,12 @@ impl Classify {
 }
 
 /// Fine-tunes a classifier.
-pub struct ClassifyTask(Datasets);
+pub struct ClassifyTask(pub Datasets);
 
 impl ClassifyTask {
     pub fn new(args: DatasetArgs) -> Self {
-        Self(Datasets { args, loaded: None })
-    }
-
-    /// Reads the pictures for encoders of a size.
-    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
-        self.0.load(Resize::ShorterSide(Classifier::shorter_side(size)))
+        let resize = |size| Resize::ShorterSide(Classifier::shorter_side(size));
+        Self(Datasets { args, resize, loaded: None })
     }
 }
 
@@ -136,7 +135,7 @@ impl Task for ClassifyTask {
     fn run(&mut self, attempt: &Attempt<'_>) -> Result<Vec<f64>> {
         let encoder = attempt.load()?;
         let classification = self.0.args.classification();
-        let [train, test] = self.load(encoder.config().size)?;
+        let [train, test] = self.0.load(encoder.config().size)?;
         let encoder = attempt.encoder.init_from(encoder, train.samples.iter().map(|sample| &sample.image));
         let classifier = Classifier::new(encoder, train.classes.len(), classification, attempt.encoder.seed);
         let default = Fit { lr: 2e-4, ..Fit::default() };
@@ -180,7 +179,7 @@ impl Probe {
 
 /// Probes frozen layers.
 pub struct ProbeTask {
-    datasets: Datasets,
+    pub datasets: Datasets,
     layers: Vec<FeatureLayer>,
     /// Whether nearest neighbours have columns of their own.
     neighbours: bool,
@@ -189,13 +188,8 @@ pub struct ProbeTask {
 impl ProbeTask {
     /// With linear classifiers alone.
     pub fn new(args: DatasetArgs, layers: &LayersArgs) -> Self {
-        let datasets = Datasets { args, loaded: None };
+        let datasets = Datasets { args, resize: |size| Resize::Square(size as u32), loaded: None };
         Self { datasets, layers: layers.layers.clone(), neighbours: false }
-    }
-
-    /// Reads the pictures for encoders of a size.
-    pub fn load(&mut self, size: usize) -> Result<&[LabeledDataset; 2]> {
-        self.datasets.load(Resize::Square(size as u32))
     }
 }
 
@@ -210,20 +204,19 @@ impl Task for ProbeTask {
         let Attempt { encoder: named, device, console, .. } = attempt;
         let device = (*device).clone().without_autodiff();
         let encoder = named.load(&device)?;
-        let (classification, layers) = (self.datasets.args.classification(), self.layers.clone());
-        let neighbours = self.neighbours;
-        let [train, test] = self.load(encoder.config().size)?;
+        let classification = self.datasets.args.classification();
+        let [train, test] = self.datasets.load(encoder.config().size)?;
         let encoder = named.init_from(encoder, train.samples.iter().map(|sample| &sample.image));
-        let probes = transfer::probe(&encoder, [train, test], classification, &layers, &device);
+        let probes = transfer::probe(&encoder, [train, test], classification, &self.layers, &device);
         let mut scores = Vec::new();
         for probe in probes.into_diagnostic()? {
-            let transfer::Probe { layer, dimension, linear, weight_decay, neighbours: nearest } = probe;
+            let transfer::Probe { layer, dimension, linear, weight_decay, neighbours } = probe;
             console.note(format_args!(
                 "{} {} {layer}: {dimension} features, weight decay {weight_decay}",
                 named.name, named.seed
             ));
             scores.push(linear.score());
-            scores.extend(neighbours.then(|| nearest.score()));
+            scores.extend(self.neighbours.then(|| neighbours.score()));
         }
         Ok(scores)
     }
