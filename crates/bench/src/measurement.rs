@@ -44,9 +44,9 @@ impl Measurement {
         }
     }
 
-    /// Measures a training run, from picture files or drawing to the optimizer's step, for at least so many seconds after
-    /// its first interval of `log_every` steps, in which kernels are compiled and chosen; on one device or on several. The
-    /// run's folder is temporary; nothing but steps is timed.
+    /// Measures a training run, from picture files or drawing to the optimizer's step, for at least so many
+    /// seconds after its first interval of `log_every` steps, in which kernels are compiled and chosen; on
+    /// one device or on several. The run's folder is temporary; nothing but steps is timed.
     ///
     /// # Errors
     /// Whatever data and configuration can refuse.

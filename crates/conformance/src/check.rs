@@ -14,9 +14,10 @@ pub(crate) const FORWARD: f64 = 1e-4;
 /// Bound of backward passes, whose sums are longer: over pictures, heights and widths.
 pub(crate) const GRADIENT: f64 = 1e-3;
 
-/// Bound of backward passes through the rectifiers of wide networks. Of their millions of inputs some lie within rounding
-/// of zero, and on the other side of it a rectifier has another slope; one such position is a few hundredths of a weight's
-/// gradient, which is a sum of a few thousand positions. `a_last_bit_moves_gradients_of_wide_networks` shows it on one device.
+/// Bound of backward passes through the rectifiers of wide networks. Of their millions of inputs some lie
+/// within rounding of zero, and on the other side of it a rectifier has another slope; one such position is a
+/// few hundredths of a weight's gradient, which is a sum of a few thousand positions.
+/// `a_last_bit_moves_gradients_of_wide_networks` shows it on one device.
 pub(crate) const GRADIENT_OF_WIDE: f64 = 1e-1;
 
 /// Bound of numbers that are moved and not computed.
@@ -39,7 +40,8 @@ pub struct Check {
 pub enum Verdict {
     /// Both devices computed the part.
     Compared {
-        /// The largest difference of two values, over the largest value of the tensor; the worst of all tensors.
+        /// The largest difference of two values, over the largest value of the tensor; the worst of all
+        /// tensors.
         difference: f64,
         /// The largest difference that passes.
         bound: f64,
@@ -258,8 +260,8 @@ impl ModuleVisitor for Collector<'_> {
     }
 }
 
-/// The largest difference over the largest value, both absolute; infinite when all values should be zero and are not; NaN
-/// when a value of either is NaN or infinite.
+/// The largest difference over the largest value, both absolute; infinite when all values should be zero and
+/// are not; NaN when a value of either is NaN or infinite.
 fn relative_difference(got: &[f32], expected: &[f32]) -> f64 {
     if got.iter().chain(expected).any(|value| !value.is_finite()) {
         return f64::NAN;

@@ -1,8 +1,8 @@
 //! Checks whether a device computes what a reference device computes.
 //!
-//! [`conformance()`] runs every part of the library on both: operations and networks forward and backward, ten steps of
-//! training, files and filled pictures. It needs no files, so that a built program can be carried to a machine with nothing
-//! else on it.
+//! [`conformance()`] runs every part of the library on both: operations and networks forward and backward,
+//! ten steps of training, files and filled pictures. It needs no files, so that a built program can be
+//! carried to a machine with nothing else on it.
 
 mod check;
 mod networks;
@@ -32,13 +32,14 @@ impl Scale {
     }
 }
 
-/// Computes the `selected` parts of the library on `device` and on `reference` and compares them; `on_check` is called
-/// with each comparison as it is made. A device conforms when all parts are selected and all checks
+/// Computes the `selected` parts of the library on `device` and on `reference` and compares them; `on_check`
+/// is called with each comparison as it is made. A device conforms when all parts are selected and all checks
 /// [pass](Check::passes).
 ///
-/// On `reference` everything is computed by the reference implementation ([`with_reference`]), which defines what the
-/// library computes; on `device` as in normal use. So a processor's optimized kernels are checked against that processor's
-/// own reference implementation. A device that panics fails the part that it was computing; the others are still tried.
+/// On `reference` everything is computed by the reference implementation ([`with_reference`]), which defines
+/// what the library computes; on `device` as in normal use. So a processor's optimized kernels are checked
+/// against that processor's own reference implementation. A device that panics fails the part that it was
+/// computing; the others are still tried.
 ///
 /// ```no_run
 /// use burn::tensor::Device;

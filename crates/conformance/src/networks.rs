@@ -39,8 +39,8 @@ pub(crate) fn configs(scale: Scale) -> [ModelConfig; 2] {
     }
 }
 
-/// Multiplies weights. Fresh ones are so small that, without a batch's own statistics, outputs are of the order of a
-/// millionth, where nothing but the rounding of tanh near zero would be compared.
+/// Multiplies weights. Fresh ones are so small that, without a batch's own statistics, outputs are of the
+/// order of a millionth, where nothing but the rounding of tanh near zero would be compared.
 struct ScaleWeights(f64);
 
 impl ModuleMapper for ScaleWeights {
@@ -83,7 +83,8 @@ fn gradient_bound(scale: Scale) -> f64 {
     if scale == Scale::Full { GRADIENT_OF_WIDE } else { GRADIENT }
 }
 
-/// Features and prediction in inference, by the model and by its predictor; prediction and all gradients in training.
+/// Features and prediction in inference, by the model and by its predictor; prediction and all gradients in
+/// training.
 fn network(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs {
     let plain = device.clone().without_autodiff();
     let side = config.size;
@@ -135,8 +136,8 @@ fn discriminator(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs
     ])
 }
 
-/// Prediction in inference, and the encoder's gradients. The rest of the network learns behind dropout, whose draws
-/// differ from device to device; its layers are among the operations.
+/// Prediction in inference, and the encoder's gradients. The rest of the network learns behind dropout, whose
+/// draws differ from device to device; its layers are among the operations.
 fn feature_network(config: &FeatureModelConfig, device: &Device) -> Outputs {
     let plain = device.clone().without_autodiff();
     let model = config.init(&plain)?;
@@ -184,7 +185,8 @@ mod tests {
     use super::*;
     use crate::check::Verdict;
 
-    /// The reason for [`GRADIENT_OF_WIDE`]: the same device, the same operations, and pictures that differ by a millionth.
+    /// The reason for [`GRADIENT_OF_WIDE`]: the same device, the same operations, and pictures that differ by
+    /// a millionth.
     #[test]
     fn a_last_bit_moves_gradients_of_wide_networks() {
         let device = Device::flex().autodiff();

@@ -101,8 +101,9 @@ fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -
     ])
 }
 
-/// A layer's output and gradients after operations that may overwrite them in place, as nothing else holds them. This checks
-/// devices that fuse operations; tensors that are only read, as in `linear`, can be right all the same.
+/// A layer's output and gradients after operations that may overwrite them in place, as nothing else holds
+/// them. This checks devices that fuse operations; tensors that are only read, as in `linear`, can be right
+/// all the same.
 fn in_place(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -> Outputs {
     let device = device.clone().autodiff();
     let [x, weight] = [(dims, 1), (layer.weight_shape(dims[1], outputs), 2)]

@@ -14,7 +14,8 @@ pub enum Scale {
     /// Narrow networks for pictures of 64 pixels: seconds on a processor.
     #[default]
     Small,
-    /// Presets `authors` and `recommended` as they are trained, 128 pixels: for graphics cards; minutes on a processor.
+    /// Presets `authors` and `recommended` as they are trained, 128 pixels: for graphics cards; minutes on a
+    /// processor.
     Full,
 }
 
@@ -40,7 +41,8 @@ pub(crate) fn noise<const D: usize>(dims: [usize; D], seed: u64, device: &Device
     Tensor::from_data(TensorData::new(values, dims), device)
 }
 
-/// Masks `[batch, 1, side, side]` (1 = hidden) with a square in their middle, a margin of `overlap` pixels left visible.
+/// Masks `[batch, 1, side, side]` (1 = hidden) with a square in their middle, a margin of `overlap` pixels
+/// left visible.
 pub(crate) fn central_masks(batch: usize, side: usize, overlap: usize, device: &Device) -> Tensor<4> {
     let (first, end) = (side / 4 + overlap, 3 * side / 4 - overlap);
     Tensor::zeros([batch, 1, side, side], device).slice_fill([0..batch, 0..1, first..end, first..end], 1.0)

@@ -23,13 +23,14 @@ const STEPS: usize = 10;
 /// Learning rate of the longer training, a twentieth of the paper's.
 const LOW_LR: f64 = 1e-4;
 
-/// Bound of losses after Adam has moved weights. Its first steps move each weight by the learning rate, in the direction of
-/// its gradient's sign, however small that gradient is; where two devices round a gradient near zero to different signs,
-/// weights differ by twice the rate. So losses may differ more than what led to them.
+/// Bound of losses after Adam has moved weights. Its first steps move each weight by the learning rate, in
+/// the direction of its gradient's sign, however small that gradient is; where two devices round a gradient
+/// near zero to different signs, weights differ by twice the rate. So losses may differ more than what led to
+/// them.
 const AFTER_STEPS: f64 = 2e-3;
 
-/// Bound of losses of layers that multiply in 16 bits: 2^-8 is what `bf16` rounds a number by at most, and of many numbers
-/// the errors of both signs are added up.
+/// Bound of losses of layers that multiply in 16 bits: 2^-8 is what `bf16` rounds a number by at most, and of
+/// many numbers the errors of both signs are added up.
 const IN_16_BITS: f64 = 2e-2;
 
 pub(crate) fn parts(scale: Scale) -> Vec<Part> {
@@ -54,9 +55,9 @@ fn two_steps(model: &ModelConfig, device: &Device) -> Outputs {
     ])
 }
 
-/// The losses of one step in `f16` and `bf16`; in 32 bits where a device does not support the type. With `f16` of
-/// reconstruction alone: the discriminator's first step may overflow and is skipped then, which changes its logits for the
-/// prediction.
+/// The losses of one step in `f16` and `bf16`; in 32 bits where a device does not support the type. With
+/// `f16` of reconstruction alone: the discriminator's first step may overflow and is skipped then, which
+/// changes its logits for the prediction.
 fn in_16_bits(model: &ModelConfig, device: &Device) -> Outputs {
     let compute = |([what, otherwise], precision, objective): ([&'static str; 2], Precision, Objective)| {
         let (what, precision) = match device.supports_dtype(precision.dtype()) {
@@ -74,7 +75,8 @@ fn in_16_bits(model: &ModelConfig, device: &Device) -> Outputs {
     parts.into_iter().map(compute).collect()
 }
 
-/// Reconstruction alone: adversarial training follows its own path on each device, as the comment on `AFTER_STEPS` explains.
+/// Reconstruction alone: adversarial training follows its own path on each device, as the comment on
+/// `AFTER_STEPS` explains.
 fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
     let config = TrainConfig {
         model: model.clone(),

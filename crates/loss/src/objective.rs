@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{LossMask, Reconstruction, adversarial_loss};
 
-/// The generator's objective (paper, section 3.2 "Joint loss", and Figure 6, which compares all
-/// three).
+/// The generator's objective (paper, section 3.2 "Joint loss", and Figure 6, which compares all three).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]

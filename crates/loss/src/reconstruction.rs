@@ -33,22 +33,22 @@ pub enum Average {
 pub enum LossMask {
     /// Hidden pixels only: `[batch, 1, height, width]`. For predictions of the whole picture.
     Hidden(Tensor<4>),
-    /// Hidden pixels of one rank's part of a batch in data-parallel training, where all ranks together are to be divided
-    /// by what all of them hide.
+    /// Hidden pixels of one rank's part of a batch in data-parallel training, where all ranks together are to
+    /// be divided by what all of them hide.
     HiddenShard {
         /// `[batch, 1, height, width]` of this rank.
         masks: Tensor<4>,
-        /// Mean over the ranks of how many pixels each hides, `[1]`: the mean of the ranks' losses is then the whole
-        /// batch's.
+        /// Mean over the ranks of how many pixels each hides, `[1]`: the mean of the ranks' losses is then
+        /// the whole batch's.
         mean_hidden: Tensor<1>,
     },
-    /// Every pixel of the prediction; those that were visible, the band in which prediction and
-    /// context overlap, weigh more. For predictions of the central square (paper, section 4).
+    /// Every pixel of the prediction; those that were visible, the band in which prediction and context
+    /// overlap, weigh more. For predictions of the central square (paper, section 4).
     Overlapping(Tensor<4>),
 }
 
-/// Masked reconstruction loss: `sum(w M d(x, F)) / sum(M)` over pictures, channels and pixels,
-/// with `M` the [`LossMask`], `d` the [`Distance`] and `w` the weight of the overlap band.
+/// Masked reconstruction loss: `sum(w M d(x, F)) / sum(M)` over pictures, channels and pixels, with `M` the
+/// [`LossMask`], `d` the [`Distance`] and `w` the weight of the overlap band.
 ///
 /// | field | meaning | default |
 /// |---|---|---|

@@ -136,10 +136,10 @@ impl ChannelWiseMix {
 
 /// Connects every position of a feature map with every other, one channel at a time.
 ///
-/// For channel `c` with its `n x n` map flattened row by row into `x_c`, the output is
-/// `y_c = W_c x_c` with `W_c` of shape `[n^2, n^2]`: `m n^4` weights for `m` channels where a fully
-/// connected layer has `m^2 n^4`. No bias, and nothing passes between channels; a convolution that
-/// follows does that (paper, section 3.1 "Channel-wise fully-connected layer").
+/// For channel `c` with its `n x n` map flattened row by row into `x_c`, the output is `y_c = W_c x_c` with
+/// `W_c` of shape `[n^2, n^2]`: `m n^4` weights for `m` channels where a fully connected layer has `m^2 n^4`.
+/// No bias, and nothing passes between channels; a convolution that follows does that (paper, section 3.1
+/// "Channel-wise fully-connected layer").
 ///
 /// ```
 /// use burn::{module::Module, tensor::{Device, Tensor}};
@@ -199,8 +199,8 @@ mod tests {
         }
     }
 
-    /// Two channels of 2x2. Channel 0 rotates its positions by one, channel 1 sums them all into the
-    /// first position.
+    /// Two channels of 2x2. Channel 0 rotates its positions by one, channel 1 sums them all into the first
+    /// position.
     fn hand_worked(device: &Device) -> ChannelWise {
         #[rustfmt::skip]
         let weight = vec![

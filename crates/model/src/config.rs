@@ -1,4 +1,5 @@
-//! What a context encoder looks like: its configuration, checked before anything is built, and named presets of it.
+//! What a context encoder looks like: its configuration, checked before anything is built, and named presets
+//! of it.
 
 use std::{fmt, str::FromStr};
 
@@ -18,8 +19,8 @@ const AUTHORS_CODE: usize = 4000;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BottleneckConfig {
-    /// A dense code of so many channels at one position: 4x4 convolution down, 4x4 up-convolution back. The authors' code
-    /// uses 4000; 92 % of all parameters are here.
+    /// A dense code of so many channels at one position: 4x4 convolution down, 4x4 up-convolution back. The
+    /// authors' code uses 4000; 92 % of all parameters are here.
     Dense(usize),
     /// The channel-wise fully connected layer, followed by a 1x1 convolution that mixes channels.
     ChannelWise,
@@ -233,8 +234,9 @@ fn stages(side: usize) -> usize {
     (side / BOTTLENECK_SIDE).ilog2() as usize
 }
 
-/// Channels after each stage that halves the picture, from the outside in, ending at eight times `width`: 64, 64, 128,
-/// 256, 512 for five stages at width 64. The last four stages double; stages before them keep `width`.
+/// Channels after each stage that halves the picture, from the outside in, ending at eight times `width`: 64,
+/// 64, 128, 256, 512 for five stages at width 64. The last four stages double; stages before them keep
+/// `width`.
 pub(crate) fn channels(stages: usize, width: usize) -> Vec<usize> {
     (0..stages).map(|stage| width << 3_usize.saturating_sub(stages - 1 - stage)).collect()
 }

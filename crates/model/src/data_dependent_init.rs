@@ -3,27 +3,24 @@
 use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
 use context_encoder_ops::{Activation, ConvGeometry};
 
-use crate::{
-    feature_encoder::{FeatureEncoder, FeatureLayer},
-    layer::ConvBlock,
-};
+use crate::{feature_encoder::FeatureEncoder, layer::ConvBlock};
 
-/// A channel whose deviation is less than this part of its layer's largest is scaled as if it had that much, so that
-/// an almost constant channel does not become noise.
+/// A channel whose deviation is less than this part of its layer's largest is scaled as if it had that much,
+/// so that an almost constant channel does not become noise.
 const MIN_RELATIVE_DEVIATION: f32 = 1e-3;
 
 /// A layer all of whose channels have less, as for pictures of one color, stays as it is.
 const MIN_LAYER_DEVIATION: f32 = 1e-5;
 
 impl FeatureEncoder {
-    /// Shifts and scales every channel of every convolution so that what it computes for these pictures has mean 0 and
-    /// deviation 1 before its ReLU, layer after layer (Krähenbühl et al., "Data-dependent Initializations of
-    /// Convolutional Neural Networks", ICLR 2016).
+    /// Shifts and scales every channel of every convolution so that what it computes for these pictures has
+    /// mean 0 and deviation 1 before its ReLU, layer after layer (Krähenbühl et al., "Data-dependent
+    /// Initializations of Convolutional Neural Networks", ICLR 2016).
     ///
-    /// The direction of each filter stays; scale and sparsity of the activations become alike. Pretraining leaves
-    /// activations a tenth as large as those of random weights, and sparse, and a head that learns for a short time on top
-    /// of them does not make up for it. Other pictures from the same source, some tens of them, give nearly the same
-    /// weights.
+    /// The direction of each filter stays; scale and sparsity of the activations become alike. Pretraining
+    /// leaves activations a tenth as large as those of random weights, and sparse, and a head that learns for
+    /// a short time on top of them does not make up for it. Other pictures from the same source, some tens of
+    /// them, give nearly the same weights.
     ///
     /// # Shapes
     /// - input: `[batch, 3, side, side]` in `[-1, 1]`, sides as for [`forward`](Self::forward)
@@ -47,17 +44,7 @@ impl FeatureEncoder {
     #[must_use]
     pub fn data_dependent_init(mut self, pictures: Tensor<4>) -> Self {
         Self::expect_pictures(&pictures);
-        let mut x = pictures;
-        for layer in FeatureLayer::ALL {
-            if let Some((convolution, geometry)) = self.convolution_mut(layer) {
-                normalise_outputs(convolution, geometry, x.clone());
-            }
-            x = self.convolved(layer, x);
-            if let Some((convolution, geometry)) = self.pooling_mut(layer) {
-                normalise_outputs(convolution, geometry, x.clone());
-            }
-            x = self.pooled(layer, x).detach();
-        }
+        self.visit_convolutions(pictures, normalise_outputs);
         self
     }
 }
@@ -94,7 +81,7 @@ mod tests {
     use burn::tensor::{Device, TensorData};
 
     use super::*;
-    use crate::{FeatureModelConfig, Pooling};
+    use crate::{FeatureLayer, FeatureModelConfig, Pooling};
 
     fn pictures(device: &Device) -> Tensor<4> {
         let values = (0..2 * 3 * 99 * 99_u64).map(|i| (i * i % 1009) as f32 / 504.0 - 1.0).collect();
@@ -105,29 +92,24 @@ mod tests {
         tensor.into_data().try_to_vec().expect("f32")
     }
 
+    fn encoder(device: &Device) -> FeatureEncoder {
+        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
+        config.init(device).expect("valid").into_encoder()
+    }
+
     /// Mean and deviation of each channel before ReLU, layer after layer.
-    fn moments(mut encoder: FeatureEncoder, mut x: Tensor<4>) -> Vec<(f32, f32)> {
+    fn moments(mut encoder: FeatureEncoder, pictures: Tensor<4>) -> Vec<(f32, f32)> {
         let mut all = Vec::new();
-        let mut measure = |convolution: &Conv2d, geometry, x: &Tensor<4>| {
-            let step = ConvBlock::<Conv2d>::new(convolution, None, geometry, Activation::Identity);
-            let outputs = step.forward(x.clone()).swap_dims(0, 1).flatten::<2>(1, 3);
-            let [channels, count] = outputs.dims();
-            for row in values(outputs).chunks_exact(count).take(channels) {
+        encoder.visit_convolutions(pictures, |convolution, geometry, x| {
+            let block = ConvBlock::<Conv2d>::new(convolution, None, geometry, Activation::Identity);
+            let outputs = block.forward(x).swap_dims(0, 1).flatten::<2>(1, 3);
+            let [_, count] = outputs.dims();
+            for row in values(outputs).chunks_exact(count) {
                 let mean = row.iter().sum::<f32>() / count as f32;
                 let variance = row.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count as f32;
                 all.push((mean, variance.sqrt()));
             }
-        };
-        for layer in FeatureLayer::ALL {
-            if let Some((convolution, geometry)) = encoder.convolution_mut(layer) {
-                measure(convolution, geometry, &x);
-            }
-            x = encoder.convolved(layer, x);
-            if let Some((convolution, geometry)) = encoder.pooling_mut(layer) {
-                measure(convolution, geometry, &x);
-            }
-            x = encoder.pooled(layer, x);
-        }
+        });
         all
     }
 
@@ -147,8 +129,7 @@ mod tests {
     #[test]
     fn filters_keep_their_direction() {
         let device = Device::flex();
-        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
-        let encoder = config.init(&device).expect("valid").into_encoder();
+        let encoder = encoder(&device);
         let mut initialised = encoder.clone().data_dependent_init(pictures(&device));
         let [before, after] = [encoder, initialised.clone()].map(|mut encoder| {
             let (convolution, _) = encoder.convolution_mut(FeatureLayer::Pool1).expect("conv1");
@@ -170,8 +151,7 @@ mod tests {
     #[test]
     fn pictures_of_one_color_change_little() {
         let device = Device::flex();
-        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
-        let encoder = config.init(&device).expect("valid").into_encoder();
+        let encoder = encoder(&device);
         let plain = Tensor::ones([2, 3, 99, 99], &device).mul_scalar(0.3);
         let map = |encoder: &FeatureEncoder| values(encoder.forward(pictures(&device)));
         let largest = |values: Vec<f32>| values.into_iter().map(f32::abs).fold(0.0, f32::max);
@@ -184,8 +164,7 @@ mod tests {
     #[test]
     fn a_zero_channel_stays_finite_and_the_rest_gets_gradients() {
         let device = Device::flex().autodiff();
-        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
-        let mut encoder = config.init(&device).expect("valid").into_encoder();
+        let mut encoder = encoder(&device);
         let (convolution, _) = encoder.convolution_mut(FeatureLayer::Conv3).expect("conv3");
         let weight = convolution.weight.val();
         let [channels, inputs, height, width] = weight.dims();

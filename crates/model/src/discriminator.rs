@@ -17,8 +17,8 @@ use crate::{
 
 /// Scores patches: one logit each, positive for "real" (paper, section 3.2 "Adversarial loss").
 ///
-/// Convolutions 3-64-128-256-512 at side 64, one more 64-64 stage per doubling of the side, then a
-/// 4x4 convolution to one logit. There is no sigmoid: losses work on logits, which stay stable where
+/// Convolutions 3-64-128-256-512 at side 64, one more 64-64 stage per doubling of the side, then a 4x4
+/// convolution to one logit. There is no sigmoid: losses work on logits, which stay stable where
 /// probabilities saturate.
 ///
 /// ```
@@ -41,8 +41,8 @@ pub struct Discriminator {
 const STREAM: u64 = 1;
 
 impl Discriminator {
-    /// The discriminator that belongs to a model of this configuration: it sees the whole
-    /// prediction. Weights are drawn from `seed`, the same on every device.
+    /// The discriminator that belongs to a model of this configuration: it sees the whole prediction. Weights
+    /// are drawn from `seed`, the same on every device.
     ///
     /// # Errors
     /// [`ModelError::Config`] when the configuration is not one that can be built.
@@ -63,8 +63,8 @@ impl Discriminator {
         self.forward_ghost_batches(patches, 1)
     }
 
-    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as by so many
-    /// ranks of data-parallel training.
+    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as
+    /// by so many ranks of data-parallel training.
     ///
     /// Shapes as for [`forward`](Self::forward).
     ///
@@ -77,8 +77,9 @@ impl Discriminator {
     /// Logits of several batches of one size in one pass, each batch in `ghost_batches` as in
     /// [`forward_ghost_batches`](Self::forward_ghost_batches).
     ///
-    /// The logits, all gradients and the running statistics are those of one forward pass after the other, in order, but
-    /// for the order of sums: each batch is normalised by its own statistics. Weights are read once.
+    /// The logits, all gradients and the running statistics are those of one forward pass after the other, in
+    /// order, but for the order of sums: each batch is normalised by its own statistics. Weights are read
+    /// once.
     ///
     /// # Shapes
     /// - inputs: each `[batch, 3, predicted, predicted]` in `[-1, 1]`

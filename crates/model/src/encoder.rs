@@ -14,7 +14,8 @@ use crate::{
 
 /// Five stride-2 convolutions at size 128 (one more or less per doubling): 3-64-64-128-256-512.
 ///
-/// Each is 4x4 with batch norm (not the first) and leaky ReLU (paper, section 3.1 and supplementary figure; DCGAN).
+/// Each is 4x4 with batch norm (not the first) and leaky ReLU (paper, section 3.1 and supplementary figure;
+/// DCGAN).
 #[derive(Module, Debug)]
 pub(crate) struct Encoder {
     stages: Vec<DownStage>,

@@ -9,8 +9,8 @@ use crate::{InitialFill, ModelError};
 /// Side of AlexNet's input pictures, pixels.
 const ALEXNET_SIZE: usize = 227;
 
-/// Sides that pass through conv1 (11x11, stride 4) and three poolings (3x3, stride 2) without a pixel left over are
-/// this much above a multiple of [`STRIDE`]: `n` positions at pool5 come from `35 + 32 n` pixels.
+/// Sides that pass through conv1 (11x11, stride 4) and three poolings (3x3, stride 2) without a pixel left
+/// over are this much above a multiple of [`STRIDE`]: `n` positions at pool5 come from `35 + 32 n` pixels.
 const REST: usize = 35;
 
 /// Pixels from one position of pool5 to the next.
@@ -27,8 +27,8 @@ pub enum Pooling {
     /// 3x3 max pooling of stride 2, as in AlexNet and all feature-learning results of the paper.
     #[default]
     Max,
-    /// A 3x3 convolution of stride 2 in its place, followed by ReLU ("pool-free"; the paper
-    /// found it finer for inpainting).
+    /// A 3x3 convolution of stride 2 in its place, followed by ReLU ("pool-free"; the paper found it finer
+    /// for inpainting).
     Convolution,
 }
 

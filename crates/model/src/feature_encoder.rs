@@ -32,8 +32,7 @@ const POOL: ConvGeometry = ConvGeometry::new(3, 2, 0);
 /// The smallest side that leaves pool5 a position, pixels.
 const SMALLEST: usize = 67;
 
-/// A layer of the [`FeatureEncoder`] whose map can be returned, in the order they are
-/// computed.
+/// A layer of the [`FeatureEncoder`] whose map can be returned, in the order of computation.
 ///
 /// | layer | channels at width 64 | side at 227 pixels | at 131 |
 /// |---|---|---|---|
@@ -93,9 +92,8 @@ impl FromStr for FeatureLayer {
     }
 }
 
-/// AlexNet's convolutions: conv1 11x11 stride 4, conv2 5x5, conv3 to conv5 3x3, each with bias and
-/// ReLU; normalisation and pooling after conv1 and conv2, pooling after conv5 (paper, section
-/// 3.1 "Encoder").
+/// AlexNet's convolutions: conv1 11x11 stride 4, conv2 5x5, conv3 to conv5 3x3, each with bias and ReLU;
+/// normalisation and pooling after conv1 and conv2, pooling after conv5 (paper, section 3.1 "Encoder").
 ///
 /// Local response normalisation is `x / (1 + 1e-4/5 sum x^2)^0.75` over five channels.
 ///
@@ -169,12 +167,7 @@ impl FeatureEncoder {
 
     /// One layer's map; the layers after it are not computed.
     ///
-    /// # Shapes
-    /// - input: as for [`forward`](Self::forward)
-    /// - output: see [`FeatureLayer`]
-    ///
-    /// # Panics
-    /// As for [`forward`](Self::forward).
+    /// Shapes in [`FeatureLayer`]; panics as for [`forward`](Self::forward).
     pub fn map_at(&self, x: Tensor<4>, layer: FeatureLayer) -> Tensor<4> {
         Self::expect_pictures(&x);
         FeatureLayer::ALL.into_iter().filter(|&each| each <= layer).fold(x, |x, each| self.layer(each, x))
@@ -197,7 +190,7 @@ impl FeatureEncoder {
     }
 
     /// A layer's convolution with what follows it, up to its pooling (shapes at width 64 and 227 pixels).
-    pub(crate) fn convolved(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
+    fn convolved(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
         let conv =
             |conv, geometry, x| ConvBlock::<Conv2d>::new(conv, None, geometry, Activation::Relu).forward(x);
         match layer {
@@ -211,7 +204,7 @@ impl FeatureEncoder {
     }
 
     /// A layer's pooling, where it has one.
-    pub(crate) fn pooled(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
+    fn pooled(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
         match layer {
             FeatureLayer::Pool1 => self.pool1.forward(x), // [batch, 96, 27, 27]
             FeatureLayer::Pool2 => self.pool2.forward(x), // [batch, 256, 13, 13]
@@ -232,17 +225,28 @@ impl FeatureEncoder {
         }
     }
 
-    /// The convolution that is a layer's pooling, where pooling is learned.
-    pub(crate) fn pooling_mut(&mut self, layer: FeatureLayer) -> Option<(&mut Conv2d, ConvGeometry)> {
-        let pooling = match layer {
-            FeatureLayer::Pool1 => &mut self.pool1,
-            FeatureLayer::Pool2 => &mut self.pool2,
-            FeatureLayer::Pool5 => &mut self.pool5,
-            FeatureLayer::Conv3 | FeatureLayer::Conv4 | FeatureLayer::Conv5 => return None,
-        };
-        match pooling {
-            Pool::Max(_) => None,
-            Pool::Convolution(conv) => Some((conv, POOL)),
+    /// Calls `visit` with every convolution, first to last, and with its input for pictures `x`. What `visit`
+    /// changes takes effect on the inputs of those that follow.
+    pub(crate) fn visit_convolutions(
+        &mut self,
+        mut x: Tensor<4>,
+        mut visit: impl FnMut(&mut Conv2d, ConvGeometry, Tensor<4>),
+    ) {
+        for layer in FeatureLayer::ALL {
+            if let Some((conv, geometry)) = self.convolution_mut(layer) {
+                visit(conv, geometry, x.clone());
+            }
+            x = self.convolved(layer, x);
+            let pool = match layer {
+                FeatureLayer::Pool1 => Some(&mut self.pool1),
+                FeatureLayer::Pool2 => Some(&mut self.pool2),
+                FeatureLayer::Pool5 => Some(&mut self.pool5),
+                FeatureLayer::Conv3 | FeatureLayer::Conv4 | FeatureLayer::Conv5 => None,
+            };
+            if let Some(Pool::Convolution(conv)) = pool {
+                visit(conv, POOL, x.clone());
+            }
+            x = self.pooled(layer, x).detach();
         }
     }
 
@@ -263,7 +267,7 @@ impl FeatureEncoder {
 /// Halves a map: by its maxima (Burn's layer stands for them; it has no parameters), or by a learned
 /// convolution of the same kernel and stride.
 #[derive(Module, Debug)]
-pub(crate) enum Pool {
+enum Pool {
     Max(MaxPool2d),
     Convolution(Conv2d),
 }

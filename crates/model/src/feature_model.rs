@@ -22,8 +22,8 @@ use crate::{
 /// Probability that dropout zeroes a value of the channel-wise layer's output, in training.
 const DROPOUT: f64 = 0.5;
 
-/// AlexNet's convolutions, the channel-wise fully connected layer with dropout, a 1x1 convolution
-/// that mixes channels, and five up-convolutions (paper, sections 3.1 and 5.2).
+/// AlexNet's convolutions, the channel-wise fully connected layer with dropout, a 1x1 convolution that mixes
+/// channels, and five up-convolutions (paper, sections 3.1 and 5.2).
 ///
 /// Trained by inpainting, its [`FeatureEncoder`] is what transfers to other tasks.
 ///
@@ -56,9 +56,9 @@ impl FeatureModelConfig {
         self.init_seeded(0, device)
     }
 
-    /// Builds the network with fresh weights drawn from `seed`: He's normal initialisation for convolutions and
-    /// up-convolutions, N(0, 1/n^2) for the channel-wise layer (which keeps the scale of a map of n x n positions), biases
-    /// 0.
+    /// Builds the network with fresh weights drawn from `seed`: He's normal initialisation for convolutions
+    /// and up-convolutions, N(0, 1/n^2) for the channel-wise layer (which keeps the scale of a map of n x n
+    /// positions), biases 0.
     ///
     /// # Errors
     /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
@@ -102,21 +102,21 @@ impl FeatureModel {
         self.predict(self.config().fill.apply_mask(images, masks))
     }
 
-    /// Predicts from pictures whose hidden part already holds the fill. Dropout acts on autodiff
-    /// devices only.
+    /// Predicts from pictures whose hidden part already holds the fill. Dropout acts on autodiff devices
+    /// only.
     ///
     /// Shapes as for [`forward`](Self::forward).
     pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
         self.predict_through(masked, |map| self.dropout.forward(map))
     }
 
-    /// As [`predict`](Self::predict) in training, with dropout's mask given instead of drawn by the device, so that a run
-    /// can be repeated bit for bit.
+    /// As [`predict`](Self::predict) in training, with dropout's mask given instead of drawn by the device,
+    /// so that a run can be repeated bit for bit.
     ///
     /// # Shapes
     /// - `masked`: as for [`predict`](Self::predict)
-    /// - `keep_mask`: `[batch, 4 width, n, n]` with `n` the [map's side](FeatureModelConfig::map_side), 1 = kept, 0 =
-    ///   dropped; half of them kept
+    /// - `keep_mask`: `[batch, 4 width, n, n]` with `n` the [map's side](FeatureModelConfig::map_side), 1 =
+    ///   kept, 0 = dropped; half of them kept
     pub fn predict_with_dropout(&self, masked: Tensor<4>, keep_mask: Tensor<4>) -> Tensor<4> {
         // Inverted dropout: what is kept is scaled up, so that expected sums stay as they are.
         self.predict_through(masked, |map| map * keep_mask.mul_scalar(1.0 / (1.0 - DROPOUT)))
@@ -153,9 +153,9 @@ impl FeatureModel {
 /// Doubles a side, less one pixel.
 const DOUBLING: ConvGeometry = ConvGeometry::new(5, 2, 2);
 
-/// Five up-convolutions 5x5 of stride 2 and padding 2, each turning a side n into 2n - 1 (6, 11, 21,
-/// 41, 81, 161), with ReLU after all but the last; then bilinear to the pictures' side, 227
-/// (paper, section 3.1 "Decoder").
+/// Five up-convolutions 5x5 of stride 2 and padding 2, each turning a side n into 2n - 1 (6, 11, 21, 41, 81,
+/// 161), with ReLU after all but the last; then bilinear to the pictures' side, 227 (paper, section 3.1
+/// "Decoder").
 #[derive(Module, Debug)]
 struct FeatureDecoder {
     layers: Vec<ConvTranspose2d>,

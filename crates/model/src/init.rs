@@ -10,8 +10,8 @@ use rand_distr::{Distribution, StandardNormal};
 /// Standard deviation of all initial weights (DCGAN).
 const DEVIATION: f32 = 0.02;
 
-/// Draws the weights of a DCGAN-style network: convolutions and channel-wise maps from N(0, 0.02),
-/// batch-norm scales from N(1, 0.02), batch-norm shifts 0.
+/// Draws the weights of a DCGAN-style network: convolutions and channel-wise maps from N(0, 0.02), batch-norm
+/// scales from N(1, 0.02), batch-norm shifts 0.
 ///
 /// `stream` keeps networks of the same seed apart.
 pub(crate) fn init_dcgan<M: Module>(module: M, seed: u64, stream: u64) -> M {
@@ -57,8 +57,8 @@ impl Initialiser {
 }
 
 /// `sqrt(2 / fan)` before a ReLU, with the fan counted as in PyTorch, over all axes but the first: the inputs
-/// of a convolution `[out, in, kernel, kernel]`, the outputs of an up-convolution `[in, out, kernel, kernel]`.
-/// `sqrt(1 / n^2)` for the channel-wise layer's `[channels, n^2, n^2]`, which no ReLU follows.
+/// of a convolution `[out, in, kernel, kernel]`, the outputs of an up-convolution `[in, out, kernel,
+/// kernel]`. `sqrt(1 / n^2)` for the channel-wise layer's `[channels, n^2, n^2]`, which no ReLU follows.
 fn he_deviation(shape: &[usize]) -> f32 {
     match *shape {
         [_, _, positions] => (1.0 / positions as f32).sqrt(),

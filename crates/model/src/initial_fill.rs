@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// The ImageNet mean color, red, green, blue, in 8-bit units (paper, section 4.1: "a constant mean value").
 const IMAGENET_MEAN: [f32; 3] = [123.0, 117.0, 104.0];
 
-/// What the authors' published code writes instead: the same numbers, scrambled by a blue-green-red convention.
+/// What the authors' published code writes instead: the same numbers, scrambled by a blue-green-red
+/// convention.
 const AUTHORS_MEAN: [f32; 3] = [117.0, 104.0, 123.0];
 
 /// Largest correction of a smooth fill, in the network's range: from the darkest value to the lightest.
@@ -15,8 +16,8 @@ const MAX_CORRECTION: f32 = 2.0;
 
 /// What replaces hidden pixels before the network sees a picture, and what its output is added to.
 ///
-/// The fill is part of a trained network: weights trained with one lose accuracy under another, so it travels inside
-/// the weights file.
+/// The fill is part of a trained network: weights trained with one lose accuracy under another, so it travels
+/// inside the weights file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -26,14 +27,14 @@ pub enum InitialFill {
     Mean,
     /// Red 117, green 104, blue 123, as the authors' code does it. For weights that were trained so.
     Authors,
-    /// A [smooth surface](context_encoder_ops::smooth_fill) through the visible pixels. The network then predicts a
-    /// correction: its bottleneck need not carry what the hole's border says already.
+    /// A [smooth surface](context_encoder_ops::smooth_fill) through the visible pixels. The network then
+    /// predicts a correction: its bottleneck need not carry what the hole's border says already.
     Smooth,
 }
 
 impl InitialFill {
-    /// The color of a hole, red, green and blue in the network's range `[-1, 1]`; for [`Smooth`](Self::Smooth), which has
-    /// none, the mean, for drawings.
+    /// The color of a hole, red, green and blue in the network's range `[-1, 1]`; for
+    /// [`Smooth`](Self::Smooth), which has none, the mean, for drawings.
     ///
     /// ```
     /// use context_encoder_model::InitialFill;
@@ -65,7 +66,8 @@ impl InitialFill {
     /// The prediction from the last layer's output in `(-1, 1)`: the output itself, or `fill + 2 output`.
     ///
     /// # Shapes
-    /// - `fill`: the predicted part of what [`apply_mask`](Self::apply_mask) returned; `output`: of the same shape
+    /// - `fill`: the predicted part of what [`apply_mask`](Self::apply_mask) returned; `output`: of the same
+    ///   shape
     pub(crate) fn prediction(self, fill: impl FnOnce() -> Tensor<4>, output: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Mean | Self::Authors => output,

@@ -10,11 +10,12 @@ use burn::{
 /// Panic of a wrong call.
 const DIFFER: &str = "the networks to interpolate differ in architecture";
 
-/// Interpolates weights: every number, batch norm's running statistics among them, becomes
-/// `(1 - share) one + share other`. Both networks are of one architecture and in inference.
+/// Interpolates weights: every number, batch norm's running statistics among them, becomes `(1 - share) one +
+/// share other`. Both networks are of one architecture and in inference.
 ///
-/// This is the step of an exponential moving average (EMA); between a network trained by reconstruction and the same
-/// trained on with the adversarial loss, it trades closeness for sharpness (Wang et al., ESRGAN, ECCV Workshops 2018).
+/// This is the step of an exponential moving average (EMA); between a network trained by reconstruction and
+/// the same trained on with the adversarial loss, it trades closeness for sharpness (Wang et al., ESRGAN,
+/// ECCV Workshops 2018).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,6 +1,7 @@
 //! Convolution, batch norm and activation in one block: what every network here is made of.
 //!
-//! Parameters stay in Burn's layers, so that files keep their names; `context-encoder-ops` computes with them.
+//! Parameters stay in Burn's layers, so that files keep their names; `context-encoder-ops` computes with
+//! them.
 
 use burn::{
     module::Param,
@@ -64,8 +65,8 @@ pub(crate) fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
 pub(crate) struct GhostBatches {
     /// Batches in the tensor; each updates the running statistics by itself, in order.
     pub(crate) batches: usize,
-    /// Equal ghost batches of each batch, normalised each by its own statistics. They update the running statistics
-    /// together, by their mean: as so many ranks of data-parallel training would.
+    /// Equal ghost batches of each batch, normalised each by its own statistics. They update the running
+    /// statistics together, by their mean: as so many ranks of data-parallel training would.
     pub(crate) ghost_batches: usize,
 }
 
@@ -154,8 +155,8 @@ impl<'a, C: ConvWeights> ConvBlock<'a, C> {
     }
 }
 
-/// Batch norm and activation where gradients are recorded: by each ghost batch's statistics, or by the running statistics
-/// where the layer is frozen.
+/// Batch norm and activation where gradients are recorded: by each ghost batch's statistics, or by the
+/// running statistics where the layer is frozen.
 fn normalise(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
     if !norm.training.is_enabled() {
         return activation.apply(norm.forward(x));

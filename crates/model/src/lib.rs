@@ -1,16 +1,16 @@
 //! Context encoder networks (Pathak et al., CVPR 2016) on Burn.
 //!
-//! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: encoder, bottleneck (dense or [`ChannelWise`]),
-//!   decoder.
+//! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: encoder, bottleneck (dense or
+//!   [`ChannelWise`]), decoder.
 //! - [`Predictor`]: a model for inference.
 //! - [`interpolate`]: the weights between two networks.
 //! - [`Discriminator`]: for the adversarial loss, in logits.
-//! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it that transfers,
-//!   [`FeatureLayer`] by [`FeatureLayer`].
+//! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it
+//!   that transfers, [`FeatureLayer`] by [`FeatureLayer`].
 //! - [`Preset`]: paper, authors, recommended.
 //!
-//! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with 1 = hidden. No backend is
-//! named: the [`Device`](burn::tensor::Device) is an argument.
+//! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with 1 = hidden.
+//! No backend is named: the [`Device`](burn::tensor::Device) is an argument.
 
 mod bottleneck;
 mod config;

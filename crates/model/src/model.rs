@@ -53,8 +53,8 @@ impl ModelConfig {
         self.init_seeded(0, device)
     }
 
-    /// Builds the network with fresh weights drawn from `seed`: convolutions from N(0, 0.02), batch-norm scales from
-    /// N(1, 0.02) (DCGAN).
+    /// Builds the network with fresh weights drawn from `seed`: convolutions from N(0, 0.02), batch-norm
+    /// scales from N(1, 0.02) (DCGAN).
     ///
     /// # Errors
     /// [`ModelError::Config`] when [`validate`](Self::validate) refuses a field.
@@ -86,8 +86,8 @@ impl Model {
     /// # Shapes
     /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`
     /// - `masks`: `[batch, 1, size, size]`, 1 = hidden, 0 = visible
-    /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`; with a [smooth fill](crate::InitialFill::Smooth) it may
-    ///   reach beyond, where pixels are clamped
+    /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`; with a [smooth
+    ///   fill](crate::InitialFill::Smooth) it may reach beyond, where pixels are clamped
     ///
     /// # Panics
     /// When the pictures are not of the configured size.
@@ -95,8 +95,8 @@ impl Model {
         self.forward_ghost_batches(images, masks, 1)
     }
 
-    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as by so many
-    /// ranks of data-parallel training. Running statistics take the mean of the ghost batches'.
+    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as
+    /// by so many ranks of data-parallel training. Running statistics take the mean of the ghost batches'.
     ///
     /// Shapes as for [`forward`](Self::forward).
     ///
@@ -137,8 +137,8 @@ impl Model {
         self.encoder.forward(masked, GhostBatches::ONE)
     }
 
-    /// Cuts out of full-size tensors the part that the network predicts: the central square of half the side, or
-    /// everything.
+    /// Cuts out of full-size tensors the part that the network predicts: the central square of half the side,
+    /// or everything.
     ///
     /// # Shapes
     /// - input: `[batch, channels, size, size]`
@@ -147,8 +147,8 @@ impl Model {
         self.config.predicted(full)
     }
 
-    /// Puts a prediction back where it belongs in full-size pictures, inside the mask only: `(1 - M) x + M prediction`.
-    /// Hidden pixels outside the predicted square keep their value.
+    /// Puts a prediction back where it belongs in full-size pictures, inside the mask only: `(1 - M) x + M
+    /// prediction`. Hidden pixels outside the predicted square keep their value.
     ///
     /// # Shapes
     /// - `images`: `[batch, 3, size, size]`, `masks`: `[batch, 1, size, size]`, 1 = hidden

@@ -4,8 +4,8 @@ use burn::{module::Module, store::ModuleSnapshot};
 
 /// Number of trained parameters of a network: weights, biases, batch-norm scales and shifts.
 ///
-/// Running statistics of batch norm are not trained and do not count, as in PyTorch's
-/// `parameters()`; Burn's own [`num_params`](Module::num_params) counts them.
+/// Running statistics of batch norm are not trained and do not count, as in PyTorch's `parameters()`; Burn's
+/// own [`num_params`](Module::num_params) counts them.
 ///
 /// ```
 /// use burn::tensor::Device;

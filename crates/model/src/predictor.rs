@@ -5,8 +5,8 @@ use context_encoder_ops::{InferenceLayer, Storage, tanh};
 
 use crate::{bottleneck::InferenceBottleneck, config::ModelConfig, model::Model};
 
-/// A [`Model`] for inference: batch norm folded into the layers before it, weights packed once the way the device computes
-/// fastest.
+/// A [`Model`] for inference: batch norm folded into the layers before it, weights packed once the way the
+/// device computes fastest.
 ///
 /// Predicts what the model predicts in inference, within rounding, and has no gradients.
 ///
@@ -60,9 +60,10 @@ impl Model {
         self.predictor_with(Storage::F32)
     }
 
-    /// The same with the weights of a dense bottleneck in a [`Storage`]. They are most of what such a network has (262 of
-    /// 284 MB with the preset `authors`), and reading them takes most of the time for one picture. All other weights stay
-    /// in 32 bits: they are few and remain in the cache, so that nothing would be gained.
+    /// The same with the weights of a dense bottleneck in a [`Storage`]. They are most of what such a network
+    /// has (262 of 284 MB with the preset `authors`), and reading them takes most of the time for one
+    /// picture. All other weights stay in 32 bits: they are few and remain in the cache, so that nothing
+    /// would be gained.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};

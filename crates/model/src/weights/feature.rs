@@ -56,8 +56,9 @@ impl FeatureEncoder {
         save(self, FEATURE_MODEL_KEY, self.config(), options, path.as_ref())
     }
 
-    /// Reads the encoder out of a file of a [`FeatureModel`](crate::FeatureModel) or of an encoder alone; the header
-    /// says what it looks like. For files without our header there is [`FeatureModelConfig::load_encoder`].
+    /// Reads the encoder out of a file of a [`FeatureModel`](crate::FeatureModel) or of an encoder alone; the
+    /// header says what it looks like. For files without our header there is
+    /// [`FeatureModelConfig::load_encoder`].
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -71,7 +72,8 @@ impl FeatureEncoder {
     /// ```
     ///
     /// # Errors
-    /// As for [`FeatureModelConfig::load_encoder`]; [`ModelError::NotWeights`] also when the file has no header of ours.
+    /// As for [`FeatureModelConfig::load_encoder`]; [`ModelError::NotWeights`] also when the file has no
+    /// header of ours.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
         let path = path.as_ref();
         let file = WeightsFile::read(path)?;
@@ -83,8 +85,9 @@ impl FeatureEncoder {
 
 impl FeatureModelConfig {
     /// An encoder of this configuration with the weights of a safetensors file: those of a
-    /// [`FeatureModel`](crate::FeatureModel), of which nothing but the encoder is read, or any with the encoder's names,
-    /// `conv1.weight` or `encoder.conv1.weight` and so on. `size` may differ: no weight of the encoder depends on it.
+    /// [`FeatureModel`](crate::FeatureModel), of which nothing but the encoder is read, or any with the
+    /// encoder's names, `conv1.weight` or `encoder.conv1.weight` and so on. `size` may differ: no weight of
+    /// the encoder depends on it.
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -101,9 +104,10 @@ impl FeatureModelConfig {
     /// ```
     ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be read; [`ModelError::NotWeights`] when it is no safetensors file, belongs
-    /// to an inpainting network, or was trained with another normalisation; [`ModelError::Mismatch`] names every tensor of
-    /// the encoder that is missing, misshapen or without a place. Never is a part of it left random.
+    /// [`ModelError::Io`] when the file cannot be read; [`ModelError::NotWeights`] when it is no safetensors
+    /// file, belongs to an inpainting network, or was trained with another normalisation;
+    /// [`ModelError::Mismatch`] names every tensor of the encoder that is missing, misshapen or without a
+    /// place. Never is a part of it left random.
     pub fn load_encoder(
         &self,
         path: impl AsRef<Path>,
@@ -172,12 +176,17 @@ mod tests {
         FeatureModelConfig::alexnet().with_width(4).with_size(99)
     }
 
+    fn picture() -> Tensor<4> {
+        Tensor::full([1, 3, 99, 99], 0.5, &Device::flex())
+    }
+
     fn features(encoder: &FeatureEncoder) -> Vec<f32> {
-        encoder
-            .forward(Tensor::full([1, 3, 99, 99], 0.5, &Device::flex()))
-            .into_data()
-            .try_to_vec()
-            .expect("f32")
+        encoder.forward(picture()).into_data().try_to_vec().expect("f32")
+    }
+
+    fn save_inpainting_model(path: &Path) {
+        let model = ModelConfig::default().with_size(64).with_width(2).init(&Device::flex());
+        model.expect("valid").save(path).expect("saved");
     }
 
     /// A file of a whole network, and the same without our header, its names changed and some left out.
@@ -241,8 +250,7 @@ mod tests {
         assert!(error.contains("6 unused: encoder.pool1.bias"), "{error}");
 
         let inpainting = folder.path().join("inpainting.safetensors");
-        let model = ModelConfig::default().with_size(64).with_width(2).init(&device).expect("valid");
-        model.save(&inpainting).expect("saved");
+        save_inpainting_model(&inpainting);
         let error = refusal(config(), &inpainting);
         assert!(error.contains("it belongs to an inpainting network"), "{error}");
         let error = FeatureEncoder::load(&inpainting, &device).expect_err("inpainting").to_string();
@@ -252,9 +260,7 @@ mod tests {
     }
 
     fn prediction(model: &FeatureModel) -> Vec<f32> {
-        let size = model.config().size;
-        let picture = Tensor::full([1, 3, size, size], 0.5, &Device::flex());
-        model.predict(picture).into_data().try_to_vec().expect("f32")
+        model.predict(picture()).into_data().try_to_vec().expect("f32")
     }
 
     #[test]
@@ -279,13 +285,7 @@ mod tests {
     fn an_inpainting_network_is_refused() {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let path = folder.path().join("network.safetensors");
-        ModelConfig::default()
-            .with_size(64)
-            .with_width(2)
-            .init(&device)
-            .expect("valid")
-            .save(&path)
-            .expect("saved");
+        save_inpainting_model(&path);
         let error = FeatureModel::load(&path, &device).expect_err("inpainting").to_string();
         assert!(error.contains("it belongs to an inpainting network"), "{error}");
         FeatureModelConfig::alexnet().with_width(4).init(&device).expect("valid").save(&path).expect("saved");

@@ -1,5 +1,5 @@
-//! PyTorch checkpoints in the layout of the public ports: one `nn.Sequential` named `main`, whose
-//! index counts every layer, activations included (`main.0.weight`, `main.3.running_var`, ...).
+//! PyTorch checkpoints in the layout of the public ports: one `nn.Sequential` named `main`, whose index
+//! counts every layer, activations included (`main.0.weight`, `main.3.running_var`, ...).
 
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -27,14 +27,14 @@ const SEQUENTIAL: &str = "main.";
 const COUNTER: &str = "num_batches_tracked";
 
 impl Model {
-    /// Reads weights from a PyTorch `.pt` or `.pth` file, or from a safetensors file, in the layout of the public
-    /// ports (`main.0.weight`, ..., optionally under `state_dict`). Such files do not say what network
+    /// Reads weights from a PyTorch `.pt` or `.pth` file, or from a safetensors file, in the layout of the
+    /// public ports (`main.0.weight`, ..., optionally under `state_dict`). Such files do not say what network
     /// they belong to; `config` does. Ports of the authors' code fit
     /// [`Preset::Authors`](crate::Preset::Authors).
     ///
     /// # Errors
-    /// [`ModelError::NotWeights`] when the file cannot be understood, [`ModelError::Mismatch`] with
-    /// every missing, unused and misshapen tensor under the file's own names.
+    /// [`ModelError::NotWeights`] when the file cannot be understood, [`ModelError::Mismatch`] with every
+    /// missing, unused and misshapen tensor under the file's own names.
     pub fn load_pytorch(
         path: impl AsRef<Path>,
         config: &ModelConfig,
@@ -45,13 +45,13 @@ impl Model {
         Ok(model)
     }
 
-    /// Writes the weights as a safetensors file under the names of the public PyTorch ports (`main.0.weight`, ...),
-    /// 32 bits each, atomically. In Python, `port.load_state_dict(safetensors.torch.load_file(path))`
+    /// Writes the weights as a safetensors file under the names of the public PyTorch ports (`main.0.weight`,
+    /// ...), 32 bits each, atomically. In Python, `port.load_state_dict(safetensors.torch.load_file(path))`
     /// takes it; [`load_pytorch`](Self::load_pytorch) reads it back.
     ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::NotForPorts`] for a network that corrects a
-    /// [smooth fill](InitialFill::Smooth).
+    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::NotForPorts`] for a network that
+    /// corrects a [smooth fill](InitialFill::Smooth).
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -91,8 +91,8 @@ impl Model {
 }
 
 impl Discriminator {
-    /// Reads weights from a PyTorch `.pt` or `.pth` file in the layout of the public ports; `config`
-    /// is the configuration of the model that the discriminator belongs to.
+    /// Reads weights from a PyTorch `.pt` or `.pth` file in the layout of the public ports; `config` is the
+    /// configuration of the model that the discriminator belongs to.
     ///
     /// # Errors
     /// As for [`Model::load_pytorch`].
@@ -192,8 +192,8 @@ fn named_tensors(path: &Path) -> Result<BTreeMap<String, NamedTensor>, String> {
     store.get_all_tensors().cloned().map_err(|error| error.to_string())
 }
 
-/// From the port's name to ours; a tensor outside the sequential keeps its name and is reported as
-/// unused later. A prefix before `main.`, as data-parallel training leaves it, is dropped.
+/// From the port's name to ours; a tensor outside the sequential keeps its name and is reported as unused
+/// later. A prefix before `main.`, as data-parallel training leaves it, is dropped.
 fn rename(mut tensor: NamedTensor, layers: &Layers) -> NamedTensor {
     if let Some(name) = our_name(&tensor.name, layers) {
         tensor.name = name;

@@ -1,7 +1,7 @@
 //! Safetensors files that need nothing beside them: the configuration travels in the header.
 //!
-//! Tensors carry PyTorch's names (`weight`, `bias`, `running_mean`, `running_var`) on this crate's
-//! module paths, so that `safetensors.torch.load_file` reads them as a state dict.
+//! Tensors carry PyTorch's names (`weight`, `bias`, `running_mean`, `running_var`) on this crate's module
+//! paths, so that `safetensors.torch.load_file` reads them as a state dict.
 
 use std::{fs, path::Path};
 
@@ -43,43 +43,28 @@ impl Model {
     /// use burn::tensor::Device;
     /// use context_encoder_model::{Model, ModelConfig, Precision, SaveOptions};
     ///
-    /// let device = Device::flex();
-    /// let path = std::env::temp_dir().join("context-encoder-doc-half.safetensors");
+    /// let (device, folder) = (Device::flex(), tempfile::tempdir()?);
+    /// let path = folder.path().join("half.safetensors");
     /// let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
     /// model.save_with(&SaveOptions::default().with_precision(Precision::F16), &path)?;
-    /// assert!(std::fs::metadata(&path).expect("written").len() < 80_000); // 33 652 numbers of two bytes
+    /// assert!(std::fs::metadata(&path)?.len() < 80_000); // 33 652 numbers of two bytes
     /// assert_eq!(Model::load(&path, &device)?.config(), model.config());
-    /// # std::fs::remove_file(path).expect("just written");
-    /// # Ok::<(), context_encoder_model::ModelError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::OutOfRange`] when a number is too large for
-    /// the precision.
+    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::OutOfRange`] when a number is too
+    /// large for the precision.
     pub fn save_with(&self, options: &SaveOptions, path: impl AsRef<Path>) -> Result<(), ModelError> {
         save(self, MODEL_KEY, self.config(), options, path.as_ref())
     }
 
     /// Reads a network, architecture and weights, from a file that [`save`](Self::save) wrote.
     ///
-    /// ```
-    /// use burn::tensor::Device;
-    /// use context_encoder_model::{Model, ModelConfig};
-    ///
-    /// let device = Device::flex();
-    /// let path = std::env::temp_dir().join("context-encoder-doc-load.safetensors");
-    /// ModelConfig::default().with_size(64).with_width(4).init(&device)?.save(&path)?;
-    ///
-    /// let model = Model::load(&path, &device)?;
-    /// assert_eq!(model.config().size, 64);
-    /// # std::fs::remove_file(path).expect("just written");
-    /// # Ok::<(), context_encoder_model::ModelError>(())
-    /// ```
-    ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no
-    /// safetensors file or carries no configuration, [`ModelError::Mismatch`] when its tensors are
-    /// not those of the configuration.
+    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no safetensors
+    /// file or carries no configuration, [`ModelError::Mismatch`] when its tensors are not those of the
+    /// configuration.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
         Self::from_file(WeightsFile::read(path.as_ref())?, device)
     }
@@ -101,8 +86,8 @@ impl Model {
 }
 
 impl Discriminator {
-    /// Writes the weights to a safetensors file, atomically; `config` is the configuration of the model that the
-    /// discriminator belongs to.
+    /// Writes the weights to a safetensors file, atomically; `config` is the configuration of the model that
+    /// the discriminator belongs to.
     ///
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
@@ -127,8 +112,8 @@ impl TrainingRecord {
     /// Reads the record from a weights file, if it has one.
     ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no
-    /// safetensors file or its record is damaged.
+    /// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it is no safetensors
+    /// file or its record is damaged.
     pub fn load(path: impl AsRef<Path>) -> Result<Option<Self>, ModelError> {
         WeightsFile::read(path.as_ref())?.header(TRAINING_KEY)
     }
@@ -245,8 +230,10 @@ impl<'a> WeightsFile<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use burn::tensor::{Tensor, TensorData};
-    use tempfile::tempdir;
+    use tempfile::{TempDir, tempdir};
 
     use super::*;
     use crate::{BottleneckConfig, FeatureModel, Precision, Prediction};
@@ -258,6 +245,24 @@ mod tests {
             small.clone().with_bottleneck(BottleneckConfig::Dense(7)),
             small.with_prediction(Prediction::Whole),
         ]
+    }
+
+    /// A file of a small model.
+    fn saved() -> (TempDir, PathBuf, Vec<u8>) {
+        let folder = tempdir().expect("folder");
+        let path = folder.path().join("model.safetensors");
+        configs()[0].init(&Device::flex()).expect("valid").save(&path).expect("saved");
+        let bytes = fs::read(&path).expect("file");
+        (folder, path, bytes)
+    }
+
+    /// The same with another last weight.
+    fn saved_with_last(value: f32) -> (TempDir, PathBuf) {
+        let (folder, path, mut bytes) = saved();
+        let last = bytes.len() - 4;
+        bytes[last..].copy_from_slice(&value.to_le_bytes());
+        fs::write(&path, bytes).expect("changed");
+        (folder, path)
     }
 
     fn output(model: &Model) -> Vec<f32> {
@@ -294,7 +299,8 @@ mod tests {
         let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
         let path = folder.path().join("model.safetensors");
         let mut sizes = Vec::new();
-        // Half a unit of the last place: 2^-12 of a weight in f16, 2^-9 in bf16; through the layers errors add up.
+        // Half a unit of the last place: 2^-12 of a weight in f16, 2^-9 in bf16; through the layers errors
+        // add up.
         for (precision, most) in [(Precision::F32, 0.0), (Precision::F16, 2e-3), (Precision::Bf16, 2e-2)] {
             model.save_with(&SaveOptions::default().with_precision(precision), &path).expect("saved");
             sizes.push(fs::metadata(&path).expect("written").len());
@@ -308,13 +314,7 @@ mod tests {
 
     #[test]
     fn numbers_beyond_f16_are_refused_with_advice() {
-        let (folder, device) = (tempdir().expect("folder"), Device::flex());
-        let path = folder.path().join("model.safetensors");
-        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
-        let mut bytes = fs::read(&path).expect("file");
-        let last = bytes.len() - 4;
-        bytes[last..].copy_from_slice(&70_000.0_f32.to_le_bytes());
-        fs::write(&path, bytes).expect("changed");
+        let ((_folder, path), device) = (saved_with_last(70_000.0), Device::flex());
         let model = Model::load(&path, &device).expect("finite");
         let options = SaveOptions::default().with_precision(Precision::F16);
         let error = model.save_with(&options, &path).expect_err("too large").to_string();
@@ -325,13 +325,9 @@ mod tests {
 
     #[test]
     fn names_are_pytorchs_on_our_paths() {
-        let (folder, device) = (tempdir().expect("folder"), Device::flex());
-        let path = folder.path().join("model.safetensors");
-        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
-        let bytes = fs::read(&path).expect("file");
+        let (_folder, _, bytes) = saved();
         let file = SafeTensors::deserialize(&bytes).expect("safetensors");
-        let mut names = file.names();
-        names.sort_unstable();
+        let names = file.names();
         for name in [
             "bottleneck.channel_wise.weight",
             "bottleneck.mix.weight",
@@ -349,10 +345,7 @@ mod tests {
 
     #[test]
     fn a_truncated_file_is_refused() {
-        let (folder, device) = (tempdir().expect("folder"), Device::flex());
-        let path = folder.path().join("model.safetensors");
-        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
-        let bytes = fs::read(&path).expect("file");
+        let ((folder, path, bytes), device) = (saved(), Device::flex());
         for length in [0, 4, 100, bytes.len() - 1] {
             fs::write(&path, &bytes[..length]).expect("cut");
             let error = Model::load(&path, &device).expect_err("cut").to_string();
@@ -364,14 +357,8 @@ mod tests {
 
     #[test]
     fn nan_weights_are_refused() {
-        let (folder, device) = (tempdir().expect("folder"), Device::flex());
-        let path = folder.path().join("model.safetensors");
-        configs()[0].init(&device).expect("valid").save(&path).expect("saved");
-        let mut bytes = fs::read(&path).expect("file");
-        let last = bytes.len() - 4;
-        bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
-        fs::write(&path, bytes).expect("spoilt");
-        let error = Model::load(&path, &device).expect_err("spoilt").to_string();
+        let (_folder, path) = saved_with_last(f32::NAN);
+        let error = Model::load(&path, &Device::flex()).expect_err("NaN").to_string();
         assert!(error.contains("not finite"), "{error}");
     }
 

@@ -14,8 +14,8 @@ use crate::ModelError;
 /// The largest finite number of 16 bits in IEEE 754's format.
 const LARGEST_F16: f32 = 65_504.0;
 
-/// Precision of numbers in a weights file, and compute precision of training. Files are read back into 32 bits, whatever
-/// they were stored in.
+/// Precision of numbers in a weights file, and compute precision of training. Files are read back into 32
+/// bits, whatever they were stored in.
 ///
 /// | | bytes | largest | relative error |
 /// |---|---|---|---|

@@ -13,12 +13,12 @@ use burn::{
 
 use crate::ModelError;
 
-/// Fills every parameter of `module` from `tensors`, which carry PyTorch's names for the module's
-/// paths (`encoder.stages.0.conv.weight`). Half-precision tensors widen to 32 bits.
+/// Fills every parameter of `module` from `tensors`, which carry PyTorch's names for the module's paths
+/// (`encoder.stages.0.conv.weight`). Half-precision tensors widen to 32 bits.
 ///
 /// # Errors
-/// [`ModelError::Mismatch`] names every missing, unused and misshapen tensor; `module` is then
-/// untouched. [`ModelError::NotWeights`] when a tensor cannot be read or holds a value that is not finite.
+/// [`ModelError::Mismatch`] names every missing, unused and misshapen tensor; `module` is then untouched.
+/// [`ModelError::NotWeights`] when a tensor cannot be read or holds a value that is not finite.
 pub(super) fn load_state_dict<M: Module>(
     module: &mut M,
     tensors: Vec<NamedTensor>,
