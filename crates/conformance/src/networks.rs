@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use context_encoder_inpaint::{Blend, Inpainter};
-use context_encoder_loss::discriminator_loss;
+use context_encoder_loss::DiscriminatorLoss;
 use context_encoder_mask::Mask;
 use context_encoder_model::{
     BottleneckConfig, Discriminator, FeatureModelConfig, InitialFill, Model, ModelConfig, Prediction, Preset,
@@ -124,7 +124,7 @@ fn discriminator(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs
     let side = config.predicted_side();
     let [real, fake] = [1, 2].map(|seed| noise([BATCH, 3, side, side], seed, &device).require_grad());
     let [real_logits, fake_logits] = discriminator.forward_each([real.clone(), fake.clone()], 1);
-    let gradients = discriminator_loss(real_logits.clone(), fake_logits.clone()).total.backward();
+    let gradients = DiscriminatorLoss::from_logits(real_logits.clone(), fake_logits.clone()).total.backward();
     let patches = Output::new("gradients of patches", gradient_bound(scale))
         .with_gradient("true patches", &real, &gradients)?
         .with_gradient("predictions", &fake, &gradients)?;

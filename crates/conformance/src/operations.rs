@@ -4,9 +4,7 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Tensor},
 };
-use context_encoder_loss::{
-    Average, Distance, LossMask, Reconstruction, adversarial_loss, discriminator_loss,
-};
+use context_encoder_loss::{Average, DiscriminatorLoss, Distance, LossMask, Reconstruction};
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
     Activation, AdamStep, BatchNorm, ConvGeometry, ConvLayer, InferenceLayer, LocalResponseNorm, apply_mask,
@@ -193,9 +191,9 @@ fn losses(device: &Device) -> Outputs {
     let logits =
         |sign: f32| Tensor::<1>::from_floats([-100.0, -3.0, 0.0, 0.5, 100.0], &device).mul_scalar(sign);
     let (real, fake) = (logits(1.0).require_grad(), logits(-0.5).require_grad());
-    let loss = discriminator_loss(real.clone(), fake.clone());
+    let loss = DiscriminatorLoss::from_logits(real.clone(), fake.clone());
     let gradients = loss.total.backward();
-    values = values.with("discriminator", loss.total)?.with("adversarial", adversarial_loss(logits(1.0)))?;
+    values = values.with("discriminator", loss.total)?.with("true patches", loss.real)?;
     loss_gradients = loss_gradients.with_gradient("true patches", &real, &gradients)?.with_gradient(
         "predictions",
         &fake,

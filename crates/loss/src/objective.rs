@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{LossMask, Reconstruction, adversarial_loss};
+use crate::{
+    adversarial::adversarial_loss,
+    reconstruction::{LossMask, Reconstruction},
+};
 
 /// The generator's objective (paper, section 3.2 "Joint loss", and Figure 6, which compares all three).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,12 +66,12 @@ impl Objective {
         !matches!(self, Self::Reconstruction)
     }
 
-    /// The generator's loss for one batch. `judge` gives the discriminator's logits `[batch]` of the
-    /// prediction and is called only when the objective needs it.
+    /// The generator's loss for one batch. `discriminator_logits` returns the discriminator's logits
+    /// `[batch]` of the prediction; it is called only when the objective needs it.
     ///
     /// # Shapes
     /// - `prediction`, `truth`: `[batch, 3, side, side]` in `[-1, 1]`
-    /// - `region`: `[batch, 1, side, side]`, 1 = hidden
+    /// - `loss_mask`: `[batch, 1, side, side]`, 1 = hidden
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -90,23 +93,24 @@ impl Objective {
         reconstruction: &Reconstruction,
         prediction: Tensor<4>,
         truth: Tensor<4>,
-        region: LossMask,
-        judge: impl FnOnce(Tensor<4>) -> Tensor<1>,
+        loss_mask: LossMask,
+        discriminator_logits: impl FnOnce(Tensor<4>) -> Tensor<1>,
     ) -> GeneratorLoss {
         match *self {
             Self::Reconstruction => {
-                let total = reconstruction.forward(prediction, truth, region);
+                let total = reconstruction.forward(prediction, truth, loss_mask);
                 GeneratorLoss { reconstruction: Some(total.clone()), adversarial: None, total }
             }
             Self::Adversarial => {
-                let total = adversarial_loss(judge(prediction));
+                let total = adversarial_loss(discriminator_logits(prediction));
                 GeneratorLoss { reconstruction: None, adversarial: Some(total.clone()), total }
             }
-            Self::Joint { reconstruction: share, adversarial: rest } => {
-                let distance = reconstruction.forward(prediction.clone(), truth, region);
-                let judged = adversarial_loss(judge(prediction));
-                let total = distance.clone().mul_scalar(share) + judged.clone().mul_scalar(rest);
-                GeneratorLoss { reconstruction: Some(distance), adversarial: Some(judged), total }
+            Self::Joint { reconstruction: reconstruction_weight, adversarial: adversarial_weight } => {
+                let distance = reconstruction.forward(prediction.clone(), truth, loss_mask);
+                let adversarial = adversarial_loss(discriminator_logits(prediction));
+                let total = distance.clone().mul_scalar(reconstruction_weight)
+                    + adversarial.clone().mul_scalar(adversarial_weight);
+                GeneratorLoss { reconstruction: Some(distance), adversarial: Some(adversarial), total }
             }
         }
     }
@@ -118,23 +122,15 @@ mod tests {
 
     use super::*;
 
-    /// Loss and gradient of each objective, with a judge whose logit is the prediction's sum.
+    /// Loss and gradient of each objective, with a discriminator whose logit is the prediction's sum.
     fn evaluate(objective: Objective, values: &[f32; 4]) -> (GeneratorLoss, Vec<f32>) {
         let device = Device::flex().autodiff();
         let prediction =
             Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 1, 2, 2]), &device).require_grad();
         let truth = Tensor::from_data(TensorData::new(vec![0.5_f32, -0.5, 0.25, 0.0], [1, 1, 2, 2]), &device);
-        let region = LossMask::Hidden(Tensor::from_data(
-            TensorData::new(vec![1.0_f32, 0.0, 1.0, 1.0], [1, 1, 2, 2]),
-            &device,
-        ));
-        let loss = objective.generator_loss(
-            &Reconstruction::default(),
-            prediction.clone(),
-            truth,
-            region,
-            Tensor::sum,
-        );
+        let hidden = Tensor::from_data(TensorData::new(vec![1.0_f32, 0.0, 1.0, 1.0], [1, 1, 2, 2]), &device);
+        let (reconstruction, mask) = (Reconstruction::default(), LossMask::Hidden(hidden));
+        let loss = objective.generator_loss(&reconstruction, prediction.clone(), truth, mask, Tensor::sum);
         let grads = loss.total.clone().backward();
         let gradient = prediction.grad(&grads).expect("tracked").into_data().try_to_vec().expect("f32");
         (loss, gradient)
@@ -147,25 +143,24 @@ mod tests {
         let objective = Objective::Joint { reconstruction: 0.7, adversarial: 0.3 };
         let (loss, _) = evaluate(objective, &VALUES);
         let read = |term: Option<Tensor<1>>| term.expect("both terms").into_scalar::<f32>();
-        let (distance, judged) = (read(loss.reconstruction), read(loss.adversarial));
+        let (distance, adversarial) = (read(loss.reconstruction), read(loss.adversarial));
         assert!((distance - (0.16 + 0.9025 + 0.16) / 3.0).abs() < 1e-6);
-        assert!((judged - (1.0 + (-0.7_f32).exp()).ln()).abs() < 1e-6);
-        assert!((loss.total.into_scalar::<f32>() - (0.7 * distance + 0.3 * judged)).abs() < 1e-6);
+        assert!((adversarial - (1.0 + (-0.7_f32).exp()).ln()).abs() < 1e-6);
+        assert!((loss.total.into_scalar::<f32>() - (0.7 * distance + 0.3 * adversarial)).abs() < 1e-6);
     }
 
     #[test]
     fn single_objectives_report_their_term_only() {
+        let read = |term: Tensor<1>| term.into_scalar::<f32>();
         let (loss, _) = evaluate(Objective::Reconstruction, &VALUES);
-        assert!(loss.adversarial.is_none());
         assert_eq!(
-            loss.total.into_scalar::<f32>(),
-            loss.reconstruction.expect("optimised").into_scalar::<f32>()
+            (loss.reconstruction.map(read), loss.adversarial.map(read)),
+            (Some(read(loss.total)), None)
         );
         let (loss, _) = evaluate(Objective::Adversarial, &VALUES);
-        assert!(loss.reconstruction.is_none());
         assert_eq!(
-            loss.total.into_scalar::<f32>(),
-            loss.adversarial.expect("optimised").into_scalar::<f32>()
+            (loss.reconstruction.map(read), loss.adversarial.map(read)),
+            (None, Some(read(loss.total)))
         );
     }
 

@@ -1,4 +1,4 @@
-//! How far a prediction is from the truth.
+//! The reconstruction loss: how far a prediction is from the truth.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -20,16 +20,16 @@ pub enum Distance {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Average {
-    /// The number of values that count: hidden pixels times channels.
+    /// The number of hidden pixels times channels.
     #[default]
     Region,
     /// The number of values in the prediction, as the authors' code does it.
     Patch,
 }
 
-/// Which pixels of a prediction count. Masks have 1 = hidden, 0 = visible.
+/// Which pixels of a prediction enter the loss. Masks have 1 = hidden, 0 = visible.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one is made a step; its numbers are elsewhere either way")]
+#[expect(clippy::large_enum_variant, reason = "one a step; its numbers are on the heap either way")]
 pub enum LossMask {
     /// Hidden pixels only: `[batch, 1, height, width]`. For predictions of the whole picture.
     Hidden(Tensor<4>),
@@ -53,7 +53,7 @@ pub enum LossMask {
 /// | field | meaning | default |
 /// |---|---|---|
 /// | `distance` | squared or absolute | L2 |
-/// | `average` | divide by what counts, or by everything | region |
+/// | `average` | divide by hidden values (`region`), or by all (`patch`) | region |
 /// | `overlap_weight` | weight of the overlap band, at least 0 | 10 |
 ///
 /// ```
@@ -91,32 +91,32 @@ impl Default for Reconstruction {
 impl Reconstruction {
     /// # Shapes
     /// - `prediction`, `truth`: `[batch, channels, height, width]`
-    /// - `region`: `[batch, 1, height, width]`
+    /// - `loss_mask`: `[batch, 1, height, width]`
     /// - output: `[1]`, at least 0
     ///
     /// # Panics
     /// When the shapes do not agree.
-    pub fn forward(&self, prediction: Tensor<4>, truth: Tensor<4>, region: LossMask) -> Tensor<1> {
+    pub fn forward(&self, prediction: Tensor<4>, truth: Tensor<4>, loss_mask: LossMask) -> Tensor<1> {
         let [batch, channels, height, width] = prediction.dims();
         let difference = prediction - truth;
         let distance = match self.distance {
             Distance::L2 => difference.square(),
             Distance::L1 => difference.abs(),
         };
-        let patch = (batch * channels * height * width) as f64;
-        let (weights, counted) = match region {
+        let values = (batch * channels * height * width) as f64;
+        let (weights, hidden) = match loss_mask {
             LossMask::Hidden(masks) => (masks.clone(), Some(masks.sum())),
             LossMask::HiddenShard { masks, mean_hidden } => (masks, Some(mean_hidden)),
             // 1 where hidden, the overlap's weight where visible
             LossMask::Overlapping(masks) => {
                 let weights = masks.mul_scalar(1.0 - self.overlap_weight).add_scalar(self.overlap_weight);
-                (weights, None) // every pixel counts
+                (weights, None) // every pixel enters the mean
             }
         };
         let total = (distance * weights).sum();
-        match (self.average, counted) {
+        match (self.average, hidden) {
             (Average::Region, Some(hidden)) => total / hidden.mul_scalar(channels as f64),
-            (Average::Region, None) | (Average::Patch, _) => total.div_scalar(patch),
+            (Average::Region, None) | (Average::Patch, _) => total.div_scalar(values),
         }
     }
 }
@@ -132,12 +132,12 @@ mod tests {
     }
 
     /// One picture of one channel and 2x2 pixels: differences 1, -2, 3, -4; the last two hidden.
-    fn loss(config: Reconstruction, region: fn(Tensor<4>) -> LossMask) -> f32 {
+    fn loss(config: Reconstruction, loss_mask: fn(Tensor<4>) -> LossMask) -> f32 {
         let device = Device::flex();
         let prediction = tensor(&[1.0, -2.0, 3.0, -4.0], [1, 1, 2, 2], &device);
         let truth = tensor(&[0.0; 4], [1, 1, 2, 2], &device);
         let hidden = tensor(&[0.0, 0.0, 1.0, 1.0], [1, 1, 2, 2], &device);
-        config.forward(prediction, truth, region(hidden)).into_scalar()
+        config.forward(prediction, truth, loss_mask(hidden)).into_scalar()
     }
 
     #[test]
@@ -165,16 +165,16 @@ mod tests {
     }
 
     #[test]
-    fn shares_that_hide_differently_have_the_whole_batchs_mean() {
+    fn ranks_that_hide_differently_average_to_the_whole_batchs_loss() {
         let device = Device::flex();
-        let shares = [([1.0, 1.0], [1.0, 0.0]), ([2.0, 3.0], [1.0, 1.0])];
+        let ranks = [([1.0, 1.0], [1.0, 0.0]), ([2.0, 3.0], [1.0, 1.0])];
         let mean = Tensor::<1>::from_floats([1.5], &device); // of 1 and 2 hidden pixels
-        let losses = shares.map(|(prediction, hidden)| {
+        let losses = ranks.map(|(prediction, hidden)| {
             let [prediction, masks] =
                 [prediction, hidden].map(|values| tensor(&values, [1, 1, 1, 2], &device));
             let truth = prediction.zeros_like();
-            let region = LossMask::HiddenShard { masks, mean_hidden: mean.clone() };
-            Reconstruction::default().forward(prediction, truth, region).into_scalar::<f32>()
+            let loss_mask = LossMask::HiddenShard { masks, mean_hidden: mean.clone() };
+            Reconstruction::default().forward(prediction, truth, loss_mask).into_scalar::<f32>()
         });
         assert!(((losses[0] + losses[1]) / 2.0 - (1.0 + 4.0 + 9.0) / 3.0).abs() < 1e-6, "{losses:?}");
     }
@@ -184,44 +184,39 @@ mod tests {
         let device = Device::flex().autodiff();
         let shape = [2, 3, 2, 2];
         let value = |i: usize| ((i * 29 % 23) as f32 - 11.0) / 8.0;
+        let values: Vec<f32> = (0..24).map(value).collect();
         let truth: Vec<f32> = (0..24).map(|i| value(i + 7)).collect();
-        let hidden = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0];
-        let mut cases = 0;
+        let hidden = tensor(&[1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0], [2, 1, 2, 2], &device);
+        let mut cases = Vec::new();
         for distance in [Distance::L2, Distance::L1] {
             for average in [Average::Region, Average::Patch] {
-                for region in [LossMask::Hidden as fn(Tensor<4>) -> LossMask, LossMask::Overlapping] {
-                    let config = Reconstruction { distance, average, ..Reconstruction::default() };
-                    let loss = |values: &[f32]| {
-                        let prediction = tensor(values, shape, &device).require_grad();
-                        let hidden = tensor(&hidden, [2, 1, 2, 2], &device);
-                        let total = config.forward(
-                            prediction.clone(),
-                            tensor(&truth, shape, &device),
-                            region(hidden),
-                        );
-                        (prediction, total)
-                    };
-                    let values: Vec<f32> = (0..24).map(value).collect();
-                    let (prediction, total) = loss(&values);
-                    let grads = total.backward();
-                    let gradient = prediction.grad(&grads).expect("tracked").into_data();
-                    for (i, gradient) in gradient.try_to_vec::<f32>().expect("f32").into_iter().enumerate() {
-                        let step = 1e-2; // smaller than every difference, so that |d| has no kink in between
-                        let at = |shift: f32| {
-                            let mut moved = values.clone();
-                            moved[i] += shift;
-                            loss(&moved).1.into_scalar::<f32>()
-                        };
-                        let expected = (at(step) - at(-step)) / (2.0 * step);
-                        assert!(
-                            (gradient - expected).abs() < 1e-2 * expected.abs().max(0.1),
-                            "{config:?}, value {i}: {gradient} is not {expected}"
-                        );
-                        cases += 1;
-                    }
-                }
+                let config = Reconstruction { distance, average, ..Reconstruction::default() };
+                cases.push((config, LossMask::Hidden(hidden.clone())));
+                cases.push((config, LossMask::Overlapping(hidden.clone())));
             }
         }
-        assert_eq!(cases, 2 * 2 * 2 * 24);
+        for (config, loss_mask) in cases {
+            let loss = |values: &[f32]| {
+                let prediction = tensor(values, shape, &device).require_grad();
+                let truth = tensor(&truth, shape, &device);
+                (prediction.clone(), config.forward(prediction, truth, loss_mask.clone()))
+            };
+            let (prediction, total) = loss(&values);
+            let gradient = prediction.grad(&total.backward()).expect("tracked").into_data();
+            for (i, gradient) in gradient.try_to_vec::<f32>().expect("f32").into_iter().enumerate() {
+                let step = 1e-2; // smaller than every difference, so that |d| has no kink in between
+                let at = |shift: f32| {
+                    let mut moved = values.clone();
+                    moved[i] += shift;
+                    loss(&moved).1.into_scalar::<f32>()
+                };
+                let expected = (at(step) - at(-step)) / (2.0 * step);
+                let difference = (gradient - expected).abs();
+                assert!(
+                    difference < 1e-2 * expected.abs().max(0.1),
+                    "{config:?}, value {i}: {gradient} is not {expected}"
+                );
+            }
+        }
     }
 }

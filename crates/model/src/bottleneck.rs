@@ -188,17 +188,6 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn both_kinds_keep_the_shape() {
-        let device = Device::flex();
-        for bottleneck in [BottleneckConfig::Dense(6), BottleneckConfig::ChannelWise] {
-            let config = ModelConfig::default().with_width(2).with_bottleneck(bottleneck);
-            let map = Tensor::<4>::ones([3, 16, 4, 4], &device);
-            let bottleneck = Bottleneck::new(&config, &device);
-            assert_eq!(bottleneck.forward(map, GhostBatches::ONE).dims(), [3, 16, 4, 4]);
-        }
-    }
-
     /// Two channels of 2x2. Channel 0 rotates its positions by one, channel 1 sums them all into the first
     /// position.
     fn hand_worked(device: &Device) -> ChannelWise {

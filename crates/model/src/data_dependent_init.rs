@@ -92,9 +92,9 @@ mod tests {
         tensor.into_data().try_to_vec().expect("f32")
     }
 
-    fn encoder(device: &Device) -> FeatureEncoder {
-        let config = FeatureModelConfig::alexnet().with_width(4).with_size(99);
-        config.init(device).expect("valid").into_encoder()
+    fn encoder(pooling: Pooling, device: &Device) -> FeatureEncoder {
+        let config = FeatureModelConfig { pooling, ..FeatureModelConfig::alexnet() };
+        config.with_width(4).with_size(99).init(device).expect("valid").into_encoder()
     }
 
     /// Mean and deviation of each channel before ReLU, layer after layer.
@@ -116,8 +116,7 @@ mod tests {
     #[test]
     fn every_channel_has_mean_0_and_deviation_1() {
         for pooling in [Pooling::Max, Pooling::Convolution] {
-            let config = FeatureModelConfig::alexnet().with_width(4).with_size(99).with_pooling(pooling);
-            let encoder = config.init(&Device::flex()).expect("valid").into_encoder();
+            let encoder = encoder(pooling, &Device::flex());
             let pictures = pictures(&Device::flex());
             let off = |&(mean, deviation): &(f32, f32)| mean.abs() > 1e-4 || (deviation - 1.0).abs() > 1e-3;
             assert!(moments(encoder.clone(), pictures.clone()).iter().filter(|&m| off(m)).count() > 10);
@@ -129,7 +128,7 @@ mod tests {
     #[test]
     fn filters_keep_their_direction() {
         let device = Device::flex();
-        let encoder = encoder(&device);
+        let encoder = encoder(Pooling::Max, &device);
         let mut initialised = encoder.clone().data_dependent_init(pictures(&device));
         let [before, after] = [encoder, initialised.clone()].map(|mut encoder| {
             let (convolution, _) = encoder.convolution_mut(FeatureLayer::Pool1).expect("conv1");
@@ -151,7 +150,7 @@ mod tests {
     #[test]
     fn pictures_of_one_color_change_little() {
         let device = Device::flex();
-        let encoder = encoder(&device);
+        let encoder = encoder(Pooling::Max, &device);
         let plain = Tensor::ones([2, 3, 99, 99], &device).mul_scalar(0.3);
         let map = |encoder: &FeatureEncoder| values(encoder.forward(pictures(&device)));
         let largest = |values: Vec<f32>| values.into_iter().map(f32::abs).fold(0.0, f32::max);
@@ -164,7 +163,7 @@ mod tests {
     #[test]
     fn a_zero_channel_stays_finite_and_the_rest_gets_gradients() {
         let device = Device::flex().autodiff();
-        let mut encoder = encoder(&device);
+        let mut encoder = encoder(Pooling::Max, &device);
         let (convolution, _) = encoder.convolution_mut(FeatureLayer::Conv3).expect("conv3");
         let weight = convolution.weight.val();
         let [channels, inputs, height, width] = weight.dims();

@@ -67,23 +67,3 @@ impl UpStage {
         ConvBlock::new(&self.conv, Some(&self.norm), HALVING, Activation::Relu)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Prediction;
-
-    #[test]
-    fn prediction_has_its_stated_side() {
-        let device = Device::flex();
-        for size in ModelConfig::SIZES {
-            for prediction in [Prediction::Centre, Prediction::Whole] {
-                let config = ModelConfig::default().with_size(size).with_width(2).with_prediction(prediction);
-                let map = Tensor::zeros([1, 16, 4, 4], &device);
-                let prediction = Decoder::new(&config, &device).forward(map, GhostBatches::ONE);
-                let side = config.predicted_side();
-                assert_eq!(prediction.dims(), [1, 3, side, side]);
-            }
-        }
-    }
-}

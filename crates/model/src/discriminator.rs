@@ -121,21 +121,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::config::Prediction;
-
-    #[test]
-    fn one_logit_for_each_patch_of_every_side() {
-        let device = Device::flex();
-        for (size, prediction) in
-            [(64, Prediction::Centre), (128, Prediction::Whole), (256, Prediction::Whole)]
-        {
-            let config = ModelConfig::default().with_size(size).with_width(2).with_prediction(prediction);
-            let side = config.predicted_side();
-            let discriminator = Discriminator::new(&config, 3, &device).expect("valid");
-            let logits = discriminator.forward(Tensor::ones([2, 3, side, side], &device));
-            assert_eq!(logits.dims(), [2]);
-        }
-    }
 
     /// Rounding of what is computed forwards, and of gradients four layers back: sums of thousands of
     /// products in another order.

@@ -67,25 +67,3 @@ pub(crate) fn down_stages(channels: &[usize], device: &Device) -> Vec<DownStage>
     };
     inputs.zip(channels).enumerate().map(stage).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_size_ends_at_a_4x4_map() {
-        let device = Device::flex();
-        for size in ModelConfig::SIZES {
-            let encoder = Encoder::new(&ModelConfig::default().with_size(size).with_width(2), &device);
-            let map = encoder.forward(Tensor::zeros([1, 3, size, size], &device), GhostBatches::ONE);
-            assert_eq!(map.dims(), [1, 16, 4, 4]);
-        }
-    }
-
-    #[test]
-    fn only_the_first_stage_has_no_batch_norm() {
-        let stages = down_stages(&[4, 8, 16], &Device::flex());
-        let normalised: Vec<bool> = stages.iter().map(|stage| stage.norm.is_some()).collect();
-        assert_eq!(normalised, [false, true, true]);
-    }
-}

@@ -94,11 +94,6 @@ impl FeatureModelConfig {
         Self { width, ..self }
     }
 
-    /// Sets how the encoder shrinks its maps.
-    pub fn with_pooling(self, pooling: Pooling) -> Self {
-        Self { pooling, ..self }
-    }
-
     /// Checks every field.
     ///
     /// # Errors

@@ -206,9 +206,9 @@ mod tests {
     #[test]
     fn pool_free_networks_have_more_weights_and_the_same_shapes() {
         let device = Device::flex();
-        let config = FeatureModelConfig::modern().with_width(4).with_pooling(Pooling::Convolution);
-        let model = config.init(&device).expect("valid");
-        let pooled = FeatureModelConfig::modern().with_width(4).init(&device).expect("valid");
+        let pooled = FeatureModelConfig::modern().with_width(4);
+        let config = FeatureModelConfig { pooling: Pooling::Convolution, ..pooled.clone() };
+        let [model, pooled] = [&config, &pooled].map(|config| config.init(&device).expect("valid"));
         let [c1, c2, _, _, c5] = config.encoder_channels();
         let learned: usize = [c1, c2, c5].iter().map(|c| c * c * 9 + c).sum();
         assert_eq!(model.num_params() - pooled.num_params(), learned);

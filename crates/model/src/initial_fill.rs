@@ -97,17 +97,6 @@ mod tests {
     }
 
     #[test]
-    fn both_means_are_the_same_numbers_in_another_order() {
-        let sorted = |fill: InitialFill| {
-            let mut rgb = fill.rgb();
-            rgb.sort_by(f32::total_cmp);
-            rgb
-        };
-        assert_eq!(sorted(InitialFill::Mean), sorted(InitialFill::Authors));
-        assert_ne!(InitialFill::Mean.rgb(), InitialFill::Authors.rgb());
-    }
-
-    #[test]
     fn a_smooth_fill_is_corrected_and_a_color_replaced() {
         let device = Device::flex();
         let output = Tensor::<4>::full([1, 3, 2, 2], 0.25, &device);

@@ -177,7 +177,26 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
-    use crate::BottleneckConfig;
+    use crate::{BottleneckConfig, Discriminator};
+
+    #[test]
+    fn every_size_passes_through_a_4x4_map_to_the_predicted_side() {
+        let device = Device::flex();
+        let sizes = ModelConfig::SIZES.map(|size| ModelConfig::default().with_size(size).with_width(2));
+        for centre in sizes {
+            let side = centre.size;
+            for config in [centre.clone(), centre.with_prediction(Prediction::Whole)] {
+                let model = config.init(&device).expect("valid");
+                let pictures = Tensor::zeros([1, 3, side, side], &device);
+                assert_eq!(model.encode(pictures.clone()).dims(), [1, 16, 4, 4]);
+                let predicted = model.predict(pictures);
+                let side = config.predicted_side();
+                assert_eq!(predicted.dims(), [1, 3, side, side]);
+                let discriminator = Discriminator::new(&config, 0, &device).expect("valid");
+                assert_eq!(discriminator.forward(predicted).dims(), [1]);
+            }
+        }
+    }
 
     #[test]
     fn target_is_the_central_quarter() {

@@ -8,7 +8,7 @@ use burn::{
 };
 use context_encoder_data::InpaintingBatch;
 use context_encoder_inpaint::{Blend, Fill, Inpainter};
-use context_encoder_loss::{DiscriminatorLoss, LossMask, Objective, Reconstruction, discriminator_loss};
+use context_encoder_loss::{DiscriminatorLoss, LossMask, Objective, Reconstruction};
 use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
 use context_encoder_ops::autocast;
 
@@ -191,7 +191,7 @@ fn discriminator_step(
 ) -> (OptimizedModel<Discriminator>, DiscriminatorLoss) {
     // One pass, but each half is normalized by its own statistics, as in two.
     let [real, fake] = discriminator.network.forward_each(patches, ghost_batches); // [batch] each
-    let loss = discriminator_loss(real, fake);
+    let loss = DiscriminatorLoss::from_logits(real, fake);
     let detached = DiscriminatorLoss {
         real: loss.real.clone().detach(),
         fake: loss.fake.clone().detach(),
@@ -448,7 +448,7 @@ mod tests {
             (together, losses) =
                 discriminator_step(together, 1.0, [truth.clone(), prediction.clone()], 1, None);
             let [real, fake] = [&truth, &prediction].map(|half| apart.network.forward(half.clone()));
-            let loss = discriminator_loss(real, fake);
+            let loss = DiscriminatorLoss::from_logits(real, fake);
             apart = apart.optimizer_step(&loss.total, 1.0, None);
             let (together, apart) = (value(losses.total), value(loss.total));
             assert!((together - apart).abs() < 1e-4 * apart, "step {step}: {together} is not {apart}");

@@ -120,7 +120,10 @@ impl<C: Task> Session<'_, C> {
             masks: self.masks_description.clone(),
             data: config.run().data.describe(),
         };
-        trainer.save_weights(&SaveOptions::default().with_record(record), &self.folder.weights)?;
+        trainer.save_weights(
+            &SaveOptions { record: Some(record), ..SaveOptions::default() },
+            &self.folder.weights,
+        )?;
         self.progress.written(&self.folder.checkpoint);
         self.progress.written(&self.folder.weights);
         Ok(())

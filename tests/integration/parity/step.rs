@@ -7,7 +7,7 @@ use burn::{
     optim::{AdamConfig, GradientsParams, ModuleOptimizer},
     tensor::{Device, Gradients, Tensor},
 };
-use context_encoder_loss::{LossMask, Objective, Reconstruction, discriminator_loss};
+use context_encoder_loss::{DiscriminatorLoss, LossMask, Objective, Reconstruction};
 use context_encoder_model::{Discriminator, Model};
 
 use super::{BATCH, assert_close, expected, fixture, generators, masks, named, pictures, stored, thinned};
@@ -75,7 +75,7 @@ impl Trainer {
 
         let real = critic.forward(truth.clone());
         let fake = critic.forward(prediction.clone().detach());
-        let loss = discriminator_loss(real, fake);
+        let loss = DiscriminatorLoss::from_logits(real, fake);
         let grads = loss.total.clone().backward();
         trace.gradients.extend(owned("discriminator", gradients(&critic, &grads)));
         let grads = GradientsParams::from_grads(grads, &critic);

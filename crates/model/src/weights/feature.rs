@@ -239,12 +239,13 @@ mod tests {
         };
         let error = refusal(config().with_width(8), &whole);
         assert!(error.contains("encoder.conv1.bias (network [12], file [6])"), "{error}");
-        let error = refusal(config().with_pooling(Pooling::Convolution), &whole);
+        let error = refusal(FeatureModelConfig { pooling: Pooling::Convolution, ..config() }, &whole);
         assert!(error.contains("6 missing: encoder.pool1.bias"), "{error}");
         let error = refusal(FeatureModelConfig { local_response_norm: false, ..config() }, &whole);
         assert!(error.contains("local_response_norm = true"), "{error}");
         let pool_free = folder.path().join("pool-free.safetensors");
-        let learned = config().with_pooling(Pooling::Convolution).init(&device).expect("valid");
+        let learned =
+            FeatureModelConfig { pooling: Pooling::Convolution, ..config() }.init(&device).expect("valid");
         learned.save(&pool_free).expect("saved");
         let error = refusal(config(), &pool_free);
         assert!(error.contains("6 unused: encoder.pool1.bias"), "{error}");
@@ -268,11 +269,12 @@ mod tests {
         let (folder, device) = (tempdir().expect("folder"), Device::flex());
         let path = folder.path().join("features.safetensors");
         let small = FeatureModelConfig::modern().with_width(4).with_size(99);
-        for config in [small.clone(), small.with_pooling(Pooling::Convolution)] {
+        for config in [small.clone(), FeatureModelConfig { pooling: Pooling::Convolution, ..small }] {
             let model = config.init_seeded(9, &device).expect("valid");
             let record =
                 TrainingRecord { steps: 3, samples: 12, masks: "central".into(), data: "here".into() };
-            model.save_with(&SaveOptions::default().with_record(record.clone()), &path).expect("saved");
+            let options = SaveOptions { record: Some(record.clone()), ..SaveOptions::default() };
+            model.save_with(&options, &path).expect("saved");
             let loaded = FeatureModel::load(&path, &device).expect("loaded");
             assert_eq!(loaded.config(), &config);
             assert_eq!(prediction(&loaded), prediction(&model));

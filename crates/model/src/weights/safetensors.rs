@@ -46,7 +46,7 @@ impl Model {
     /// let (device, folder) = (Device::flex(), tempfile::tempdir()?);
     /// let path = folder.path().join("half.safetensors");
     /// let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
-    /// model.save_with(&SaveOptions::default().with_precision(Precision::F16), &path)?;
+    /// model.save_with(&SaveOptions { precision: Precision::F16, ..SaveOptions::default() }, &path)?;
     /// assert!(std::fs::metadata(&path)?.len() < 80_000); // 33 652 numbers of two bytes
     /// assert_eq!(Model::load(&path, &device)?.config(), model.config());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -265,6 +265,10 @@ mod tests {
         (folder, path)
     }
 
+    fn with_precision(precision: Precision) -> SaveOptions {
+        SaveOptions { precision, ..SaveOptions::default() }
+    }
+
     fn output(model: &Model) -> Vec<f32> {
         let device = Device::flex();
         let pixels = (0..3 * 64 * 64).map(|i| (i % 97) as f32 / 48.5 - 1.0).collect();
@@ -282,7 +286,8 @@ mod tests {
             let model = config.init_seeded(9, &device).expect("valid");
             let record =
                 TrainingRecord { steps: 3, samples: 12, masks: "central".into(), data: "facades".into() };
-            model.save_with(&SaveOptions::default().with_record(record.clone()), &path).expect("saved");
+            let options = SaveOptions { record: Some(record.clone()), ..SaveOptions::default() };
+            model.save_with(&options, &path).expect("saved");
             let loaded = Model::load(&path, &device).expect("loaded");
             assert_eq!(loaded.config(), &config);
             assert_eq!(output(&loaded), output(&model));
@@ -302,7 +307,7 @@ mod tests {
         // Half a unit of the last place: 2^-12 of a weight in f16, 2^-9 in bf16; through the layers errors
         // add up.
         for (precision, most) in [(Precision::F32, 0.0), (Precision::F16, 2e-3), (Precision::Bf16, 2e-2)] {
-            model.save_with(&SaveOptions::default().with_precision(precision), &path).expect("saved");
+            model.save_with(&with_precision(precision), &path).expect("saved");
             sizes.push(fs::metadata(&path).expect("written").len());
             let found = output(&Model::load(&path, &device).expect("loaded"));
             let apart = expected.iter().zip(&found).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
@@ -316,11 +321,11 @@ mod tests {
     fn numbers_beyond_f16_are_refused_with_advice() {
         let ((_folder, path), device) = (saved_with_last(70_000.0), Device::flex());
         let model = Model::load(&path, &device).expect("finite");
-        let options = SaveOptions::default().with_precision(Precision::F16);
-        let error = model.save_with(&options, &path).expect_err("too large").to_string();
+        let error =
+            model.save_with(&with_precision(Precision::F16), &path).expect_err("too large").to_string();
         assert!(error.contains("choose bf16 or f32"), "{error}");
         assert!(Model::load(&path, &device).is_ok(), "the old file is kept");
-        assert!(model.save_with(&options.with_precision(Precision::Bf16), &path).is_ok());
+        assert!(model.save_with(&with_precision(Precision::Bf16), &path).is_ok());
     }
 
     #[test]

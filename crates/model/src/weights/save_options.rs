@@ -51,9 +51,9 @@ pub struct TrainingRecord {
 /// How a network is written to a file.
 ///
 /// ```
-/// use context_encoder_model::{Precision, SaveOptions, TrainingRecord};
+/// use context_encoder_model::{Precision, SaveOptions};
 ///
-/// let options = SaveOptions::default().with_precision("f16".parse()?).with_record(TrainingRecord::default());
+/// let options = SaveOptions { precision: "f16".parse()?, ..SaveOptions::default() };
 /// assert_eq!(options.precision, Precision::F16);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
@@ -63,18 +63,6 @@ pub struct SaveOptions {
     pub precision: Precision,
     /// How the weights were trained.
     pub record: Option<TrainingRecord>,
-}
-
-impl SaveOptions {
-    /// Sets the precision of the numbers in the file.
-    pub fn with_precision(self, precision: Precision) -> Self {
-        Self { precision, ..self }
-    }
-
-    /// Sets how the weights were trained.
-    pub fn with_record(self, record: TrainingRecord) -> Self {
-        Self { record: Some(record), ..self }
-    }
 }
 
 impl Precision {
