@@ -47,12 +47,12 @@ impl Bottleneck {
     pub(crate) fn for_inference(&self, storage: Storage) -> InferenceBottleneck {
         match self {
             Self::Dense(code) => InferenceBottleneck::Dense {
-                down: code.down().inference_layer_with(storage),
-                up: code.up().inference_layer_with(storage),
+                down: code.down().inference_layer(storage),
+                up: code.up().inference_layer(storage),
             },
             Self::ChannelWise(mix) => InferenceBottleneck::ChannelWise {
                 channel_wise: mix.channel_wise.clone(),
-                mix: mix.mix().inference_layer(),
+                mix: mix.mix().inference_layer(Storage::F32),
             },
         }
     }

@@ -5,7 +5,7 @@ use burn::{
     nn::{BatchNorm, conv::ConvTranspose2d},
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, InferenceLayer, tanh};
+use context_encoder_ops::{Activation, InferenceLayer, Storage, tanh};
 
 use crate::{
     config::{ModelConfig, channels},
@@ -41,8 +41,8 @@ impl Decoder {
 
     /// The stages in inference; tanh follows the last.
     pub(crate) fn inference_layers(&self) -> Vec<InferenceLayer> {
-        let last = self.to_rgb().inference_layer();
-        self.stages.iter().map(|stage| stage.block().inference_layer()).chain([last]).collect()
+        let last = self.to_rgb().inference_layer(Storage::F32);
+        self.stages.iter().map(|stage| stage.block().inference_layer(Storage::F32)).chain([last]).collect()
     }
 
     fn to_rgb(&self) -> ConvBlock<'_, ConvTranspose2d> {

@@ -105,7 +105,8 @@ impl Discriminator {
     }
 
     fn logits(&self, patches: Tensor<4>, division: GhostBatches) -> Tensor<1> {
-        let features = self.stages.iter().fold(patches, |x, stage| stage.forward(x, division)); // [batch, 8 width, 4, 4]
+        let stages = self.stages.iter();
+        let features = stages.fold(patches, |x, stage| stage.block().forward_ghost_batches(x, division)); // [batch, 8 width, 4, 4]
         let to_logit = ConvBlock::new(&self.to_logit, None, WHOLE_MAP, Activation::Identity);
         let logits = to_logit.forward(features); // [batch, 1, 1, 1]
         let [batch, _, _, _] = logits.dims();

@@ -5,7 +5,7 @@ use burn::{
     nn::{BatchNorm, conv::Conv2d},
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::InferenceLayer;
+use context_encoder_ops::{InferenceLayer, Storage};
 
 use crate::{
     config::{ModelConfig, channels},
@@ -32,11 +32,11 @@ impl Encoder {
     /// - input: `[batch, 3, size, size]` in `[-1, 1]`
     /// - output: `[batch, 8 width, 4, 4]`
     pub(crate) fn forward(&self, masked: Tensor<4>, division: GhostBatches) -> Tensor<4> {
-        self.stages.iter().fold(masked, |x, stage| stage.forward(x, division))
+        self.stages.iter().fold(masked, |x, stage| stage.block().forward_ghost_batches(x, division))
     }
 
     pub(crate) fn inference_layers(&self) -> Vec<InferenceLayer> {
-        self.stages.iter().map(|stage| stage.block().inference_layer()).collect()
+        self.stages.iter().map(|stage| stage.block().inference_layer(Storage::F32)).collect()
     }
 }
 
@@ -49,11 +49,7 @@ pub(crate) struct DownStage {
 
 impl DownStage {
     /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.
-    pub(crate) fn forward(&self, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
-        self.block().forward_ghost_batches(x, division)
-    }
-
-    fn block(&self) -> ConvBlock<'_, Conv2d> {
+    pub(crate) fn block(&self) -> ConvBlock<'_, Conv2d> {
         ConvBlock::new(&self.conv, self.norm.as_ref(), HALVING, LEAKY)
     }
 }

@@ -30,21 +30,13 @@ pub enum ModelError {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// A network whose weights mean something else in PyTorch's public ports.
-    #[error("{} was not written: {reason}; keep this network in this library's own files", path.display())]
-    NotForPorts {
+    /// Weights that the file format asked for cannot hold.
+    #[error("{} was not written: {reason}", path.display())]
+    NotWritten {
         /// The file.
         path: PathBuf,
-        /// What the ports do not do.
-        reason: &'static str,
-    },
-    /// A number that the chosen precision cannot hold.
-    #[error("{} was not written: a weight of size {value} is beyond f16's 65504; choose bf16 or f32", path.display())]
-    OutOfRange {
-        /// The file.
-        path: PathBuf,
-        /// The largest weight, without its sign.
-        value: f32,
+        /// What the format lacks and what to do.
+        reason: String,
     },
     /// Weights of another architecture.
     #[error("{} does not fit the network: {}", path.display(), list(missing, unused, misshapen))]

@@ -142,13 +142,8 @@ impl<'a, C: ConvWeights> ConvBlock<'a, C> {
         }
     }
 
-    /// For inference: weights packed, batch norm folded in.
-    pub(crate) fn inference_layer(self) -> InferenceLayer {
-        self.inference_layer_with(Storage::F32)
-    }
-
-    /// The same with weights in a storage.
-    pub(crate) fn inference_layer_with(self, storage: Storage) -> InferenceLayer {
+    /// For inference: weights packed in a storage, batch norm folded in.
+    pub(crate) fn inference_layer(self, storage: Storage) -> InferenceLayer {
         let Self { conv, norm, geometry, activation } = self;
         let (weight, bias) = conv.parameters();
         InferenceLayer::with_storage(storage, conv.layer(geometry, activation), weight, affine(norm, bias))

@@ -34,9 +34,9 @@ use crate::{
 /// ```
 #[derive(Module, Debug)]
 pub struct Model {
-    encoder: Encoder,
-    bottleneck: Bottleneck,
-    decoder: Decoder,
+    pub(crate) encoder: Encoder,
+    pub(crate) bottleneck: Bottleneck,
+    pub(crate) decoder: Decoder,
     #[module(skip)]
     config: ModelConfig,
 }
@@ -74,11 +74,6 @@ impl Model {
     /// The configuration that the network was built from.
     pub fn config(&self) -> &ModelConfig {
         &self.config
-    }
-
-    /// Encoder, bottleneck and decoder.
-    pub(crate) fn parts(&self) -> (&Encoder, &Bottleneck, &Decoder) {
-        (&self.encoder, &self.bottleneck, &self.decoder)
     }
 
     /// Replaces hidden pixels by the fill and predicts the centre or the whole picture.

@@ -64,26 +64,11 @@ impl Model {
     /// has (262 of 284 MB with the preset `authors`), and reading them takes most of the time for one
     /// picture. All other weights stay in 32 bits: they are few and remain in the cache, so that nothing
     /// would be gained.
-    ///
-    /// ```
-    /// use burn::tensor::{Device, Tensor};
-    /// use context_encoder_model::{BottleneckConfig, ModelConfig};
-    /// use context_encoder_ops::Storage;
-    ///
-    /// let device = Device::flex();
-    /// let config = ModelConfig::default().with_size(64).with_width(4);
-    /// let model = config.with_bottleneck(BottleneckConfig::Dense(50)).init(&device)?;
-    /// let pictures = Tensor::<4>::ones([1, 3, 64, 64], &device);
-    /// let apart = model.predictor_with(Storage::Bf16).predict(pictures.clone()) - model.predict(pictures);
-    /// assert!(apart.abs().max().into_scalar::<f32>() < 0.01);
-    /// # Ok::<(), context_encoder_model::ModelError>(())
-    /// ```
     pub fn predictor_with(&self, storage: Storage) -> Predictor {
-        let (encoder, bottleneck, decoder) = self.parts();
         Predictor {
-            encoder: encoder.inference_layers(),
-            bottleneck: bottleneck.for_inference(storage),
-            decoder: decoder.inference_layers(),
+            encoder: self.encoder.inference_layers(),
+            bottleneck: self.bottleneck.for_inference(storage),
+            decoder: self.decoder.inference_layers(),
             config: self.config().clone(),
         }
     }

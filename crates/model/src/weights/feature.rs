@@ -60,17 +60,6 @@ impl FeatureEncoder {
     /// header says what it looks like. For files without our header there is
     /// [`FeatureModelConfig::load_encoder`].
     ///
-    /// ```
-    /// use burn::tensor::Device;
-    /// use context_encoder_model::{FeatureEncoder, FeatureModelConfig};
-    ///
-    /// let (device, folder) = (Device::flex(), tempfile::tempdir()?);
-    /// let path = folder.path().join("features.safetensors");
-    /// FeatureModelConfig::alexnet().with_width(4).with_size(99).init(&device)?.save(&path)?;
-    /// assert_eq!(FeatureEncoder::load(&path, &device)?.config().size, 99);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
     /// # Errors
     /// As for [`FeatureModelConfig::load_encoder`]; [`ModelError::NotWeights`] also when the file has no
     /// header of ours.

@@ -50,7 +50,7 @@ impl Model {
     /// takes it; [`load_pytorch`](Self::load_pytorch) reads it back.
     ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::NotForPorts`] for a network that
+    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::NotWritten`] for a network that
     /// corrects a [smooth fill](InitialFill::Smooth).
     ///
     /// ```
@@ -67,8 +67,9 @@ impl Model {
     pub fn save_pytorch(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
         if self.config().fill == InitialFill::Smooth {
-            let reason = "its outputs correct a smooth fill, which the ports do not add";
-            return Err(ModelError::NotForPorts { path: path.to_owned(), reason });
+            let reason = "its outputs correct a smooth fill, which the ports do not add; keep this network in this \
+                          library's own files";
+            return Err(ModelError::NotWritten { path: path.to_owned(), reason: reason.to_owned() });
         }
         let failed = |source: io::Error| ModelError::Io { action: "write", path: path.to_owned(), source };
         let layers = generator_layers(self.config());

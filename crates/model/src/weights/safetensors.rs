@@ -53,7 +53,7 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::OutOfRange`] when a number is too
+    /// [`ModelError::Io`] when the file cannot be written, [`ModelError::NotWritten`] when a number is too
     /// large for the precision.
     pub fn save_with(&self, options: &SaveOptions, path: impl AsRef<Path>) -> Result<(), ModelError> {
         save(self, MODEL_KEY, self.config(), options, path.as_ref())

@@ -102,7 +102,8 @@ impl Precision {
         if largest.0 <= LARGEST_F16 {
             return Ok(());
         }
-        Err(ModelError::OutOfRange { path: path.to_owned(), value: largest.0 })
+        let reason = format!("a weight of size {} is beyond f16's 65504; choose bf16 or f32", largest.0);
+        Err(ModelError::NotWritten { path: path.to_owned(), reason })
     }
 }
 
