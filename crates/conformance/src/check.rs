@@ -14,8 +14,8 @@ pub(crate) const FORWARD: f64 = 1e-4;
 /// Bound of backward passes, whose sums are longer: over pictures, heights and widths.
 pub(crate) const GRADIENT: f64 = 1e-3;
 
-/// Bound of backward passes through the rectifiers of wide networks. Of their millions of inputs some lie
-/// within rounding of zero, and on the other side of it a rectifier has another slope; one such position is a
+/// Bound of backward passes through the ReLUs of wide networks. Of their millions of inputs some lie
+/// within rounding of zero, and on the other side of it a ReLU has another slope; one such position is a
 /// few hundredths of a weight's gradient, which is a sum of a few thousand positions.
 /// `a_last_bit_moves_gradients_of_wide_networks` shows it on one device.
 pub(crate) const GRADIENT_OF_WIDE: f64 = 1e-1;

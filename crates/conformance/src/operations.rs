@@ -88,14 +88,14 @@ fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -
     let gradients = weighted_sum(y.clone(), 4).backward();
     let inference = noise(dims, 1, &device.clone().without_autodiff());
     let affine = (noise([outputs], 5, &inference.device()), noise([outputs], 6, &inference.device()));
-    let prepared = InferenceLayer::new(layer, noise(weights, 2, &inference.device()), Some(affine));
+    let inference_layer = InferenceLayer::new(layer, noise(weights, 2, &inference.device()), Some(affine));
     Ok(vec![
         Output::forward("output", y)?,
         Output::new("gradients", GRADIENT)
             .with_gradient("x", &x, &gradients)?
             .with_gradient("weight", &weight, &gradients)?
             .with_gradient("bias", &bias, &gradients)?,
-        Output::forward("prepared", prepared.forward(inference))?,
+        Output::forward("prepared", inference_layer.forward(inference))?,
     ])
 }
 

@@ -14,7 +14,7 @@ pub struct DiscriminatorLoss {
     pub real: Tensor<1>,
     /// `-mean log(1 - D(F))` over predictions, `[1]`.
     pub fake: Tensor<1>,
-    /// Their sum, `[1]`, which is minimised.
+    /// Their sum, `[1]`, which is minimized.
     pub total: Tensor<1>,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! - [`Reconstruction`]: squared or absolute error over a [`LossMask`].
 //! - [`DiscriminatorLoss`]: the discriminator's side of the adversarial loss, on logits.
-//! - [`Objective`]: what the generator minimises: reconstruction, adversarial, or both. Terms and total come
-//!   from [`Objective::generator_loss`] alone, so what is logged is what is optimised.
+//! - [`Objective`]: what the generator minimizes: reconstruction, adversarial, or both. Terms and total come
+//!   from [`Objective::generator_loss`] alone, so what is logged is what is optimized.
 
 mod adversarial;
 mod objective;

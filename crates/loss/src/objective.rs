@@ -1,4 +1,4 @@
-//! What the generator minimises.
+//! What the generator minimizes.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -44,14 +44,14 @@ impl Default for Objective {
     }
 }
 
-/// The generator's loss: every term that was optimised, unweighted, and their weighted total.
+/// The generator's loss: every term that was optimized, unweighted, and their weighted total.
 #[derive(Clone, Debug)]
 pub struct GeneratorLoss {
     /// Reconstruction loss, `[1]`, unless the objective is adversarial alone.
     pub reconstruction: Option<Tensor<1>>,
     /// Adversarial loss, `[1]`, unless the objective is reconstruction alone.
     pub adversarial: Option<Tensor<1>>,
-    /// The optimised number, `[1]`.
+    /// The optimized number, `[1]`.
     pub total: Tensor<1>,
 }
 

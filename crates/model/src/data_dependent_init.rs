@@ -1,4 +1,4 @@
-//! Data-dependent initialisation: weights scaled to the pictures they will see.
+//! Data-dependent initialization: weights scaled to the pictures they will see.
 
 use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
 use context_encoder_ops::{Activation, ConvGeometry};
@@ -44,13 +44,13 @@ impl FeatureEncoder {
     #[must_use]
     pub fn data_dependent_init(mut self, pictures: Tensor<4>) -> Self {
         Self::expect_pictures(&pictures);
-        self.visit_convolutions(pictures, normalise_outputs);
+        self.visit_convolutions(pictures, normalize_outputs);
         self
     }
 }
 
 /// Gives every channel of a convolution's outputs for `x` mean 0 and deviation 1.
-fn normalise_outputs(convolution: &mut Conv2d, geometry: ConvGeometry, x: Tensor<4>) {
+fn normalize_outputs(convolution: &mut Conv2d, geometry: ConvGeometry, x: Tensor<4>) {
     let outputs =
         ConvBlock::<Conv2d>::new(convolution, None, geometry, Activation::Identity).forward(x).detach();
     let [_, channels, _, _] = outputs.dims();
@@ -120,8 +120,8 @@ mod tests {
             let pictures = pictures(&Device::flex());
             let off = |&(mean, deviation): &(f32, f32)| mean.abs() > 1e-4 || (deviation - 1.0).abs() > 1e-3;
             assert!(moments(encoder.clone(), pictures.clone()).iter().filter(|&m| off(m)).count() > 10);
-            let initialised = moments(encoder.data_dependent_init(pictures.clone()), pictures);
-            assert!(!initialised.iter().any(off), "{pooling:?}: {initialised:?}");
+            let initialized = moments(encoder.data_dependent_init(pictures.clone()), pictures);
+            assert!(!initialized.iter().any(off), "{pooling:?}: {initialized:?}");
         }
     }
 
@@ -129,8 +129,8 @@ mod tests {
     fn filters_keep_their_direction() {
         let device = Device::flex();
         let encoder = encoder(Pooling::Max, &device);
-        let mut initialised = encoder.clone().data_dependent_init(pictures(&device));
-        let [before, after] = [encoder, initialised.clone()].map(|mut encoder| {
+        let mut initialized = encoder.clone().data_dependent_init(pictures(&device));
+        let [before, after] = [encoder, initialized.clone()].map(|mut encoder| {
             let (convolution, _) = encoder.convolution_mut(FeatureLayer::Pool1).expect("conv1");
             values(convolution.weight.val())
         });
@@ -140,11 +140,11 @@ mod tests {
             assert!(before.iter().zip(after).all(|(b, a)| (b * factor - a).abs() < 1e-4 * factor));
         }
         // Idempotent.
-        let again = initialised.clone().data_dependent_init(pictures(&device));
+        let again = initialized.clone().data_dependent_init(pictures(&device));
         let map = |encoder: FeatureEncoder| values(encoder.forward(pictures(&device)));
-        let [once, twice] = [map(initialised.clone()), map(again)];
+        let [once, twice] = [map(initialized.clone()), map(again)];
         assert!(once.iter().zip(&twice).all(|(a, b)| (a - b).abs() < 1e-3), "{once:?} {twice:?}");
-        assert!(initialised.convolution_mut(FeatureLayer::Pool5).is_none());
+        assert!(initialized.convolution_mut(FeatureLayer::Pool5).is_none());
     }
 
     #[test]
@@ -154,8 +154,8 @@ mod tests {
         let plain = Tensor::ones([2, 3, 99, 99], &device).mul_scalar(0.3);
         let map = |encoder: &FeatureEncoder| values(encoder.forward(pictures(&device)));
         let largest = |values: Vec<f32>| values.into_iter().map(f32::abs).fold(0.0, f32::max);
-        let initialised = encoder.clone().data_dependent_init(plain);
-        let (before, after) = (largest(map(&encoder)), largest(map(&initialised)));
+        let initialized = encoder.clone().data_dependent_init(plain);
+        let (before, after) = (largest(map(&encoder)), largest(map(&initialized)));
         // Borders alone differ from their surroundings, in all layers but the first.
         assert!(after.is_finite() && after < 1e4 * before, "{before} {after}");
     }

@@ -12,7 +12,7 @@ use crate::{
     layer::{ConvBlock, GhostBatches, HALVING, batch_norm, up_conv},
 };
 
-/// Up-convolutions 512-256-128-64 with batch norm and ReLU, then one to three colours and tanh (paper,
+/// Up-convolutions 512-256-128-64 with batch norm and ReLU, then one to three colors and tanh (paper,
 /// section 3.1 "Decoder"; DCGAN). One more 64-64 stage for each doubling of the prediction.
 #[derive(Module, Debug)]
 pub(crate) struct Decoder {

@@ -63,7 +63,7 @@ impl Discriminator {
         self.forward_ghost_batches(patches, 1)
     }
 
-    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as
+    /// The same in training with the batch in equal ghost batches, each normalized by its own statistics, as
     /// by so many ranks of data-parallel training.
     ///
     /// Shapes as for [`forward`](Self::forward).
@@ -78,7 +78,7 @@ impl Discriminator {
     /// [`forward_ghost_batches`](Self::forward_ghost_batches).
     ///
     /// The logits, all gradients and the running statistics are those of one forward pass after the other, in
-    /// order, but for the order of sums: each batch is normalised by its own statistics. Weights are read
+    /// order, but for the order of sums: each batch is normalized by its own statistics. Weights are read
     /// once.
     ///
     /// # Shapes
@@ -169,12 +169,12 @@ mod tests {
             collected.values
         };
         let together = collect(&|discriminator| discriminator.forward_each(batches(), 1));
-        let apart = collect(&|discriminator| batches().map(|batch| discriminator.forward(batch)));
+        let separately = collect(&|discriminator| batches().map(|batch| discriminator.forward(batch)));
         // 4 convolutions, 2 batch norms of 4 vectors, 2 vectors of logits.
-        assert_eq!((together.len(), apart.len()), (14, 14));
-        for (index, ((limit, together), (_, apart))) in together.iter().zip(&apart).enumerate() {
-            let largest = apart.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
-            for (a, b) in together.iter().zip(apart) {
+        assert_eq!((together.len(), separately.len()), (14, 14));
+        for (index, ((limit, together), (_, separately))) in together.iter().zip(&separately).enumerate() {
+            let largest = separately.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
+            for (a, b) in together.iter().zip(separately) {
                 assert!((a - b).abs() <= limit * largest, "{index}: {a} is not {b}, of {largest}");
             }
         }

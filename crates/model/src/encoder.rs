@@ -54,7 +54,7 @@ impl DownStage {
     }
 }
 
-/// The stages from three colours inwards, for encoder and discriminator: the first without batch norm.
+/// The stages from three colors inwards, for encoder and discriminator: the first without batch norm.
 pub(crate) fn down_stages(channels: &[usize], device: &Device) -> Vec<DownStage> {
     let inputs = std::iter::once(3).chain(channels.iter().copied());
     let stage = |(stage, (input, &output)): (usize, (usize, &usize))| DownStage {

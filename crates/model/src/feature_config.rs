@@ -39,7 +39,7 @@ pub enum Pooling {
 /// | `size` | side of the pictures, pixels; pool5 has `(size - 35) / 32` positions a side | 227 | 99, 131, 163, 195, 227, ... 483: 35 more than a multiple of 32 |
 /// | `width` | channels of the decoder's second and third layer; every other layer is a fixed multiple (conv1 has 3/2 of it) | 64 | 4..=256, a multiple of 4 |
 /// | `pooling` | max pooling, or convolutions in its place | max | |
-/// | `local_response_norm` | AlexNet's normalisation after conv1 and conv2 | on | |
+/// | `local_response_norm` | AlexNet's normalization after conv1 and conv2 | on | |
 /// | `groups` | convolution groups of conv2, conv4 and conv5 | 2 | 1, 2 |
 /// | `fill` | color that replaces hidden pixels | mean | |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct FeatureModelConfig {
     pub width: usize,
     /// Max pooling, or convolutions in its place.
     pub pooling: Pooling,
-    /// AlexNet's local response normalisation after conv1 and conv2.
+    /// AlexNet's local response normalization after conv1 and conv2.
     pub local_response_norm: bool,
     /// Convolution groups of conv2, conv4 and conv5: 2 in AlexNet.
     pub groups: usize,
@@ -67,7 +67,7 @@ impl Default for FeatureModelConfig {
 }
 
 impl FeatureModelConfig {
-    /// AlexNet as in the paper: max pooling, local response normalisation, two groups.
+    /// AlexNet as in the paper: max pooling, local response normalization, two groups.
     pub fn alexnet() -> Self {
         Self {
             size: ALEXNET_SIZE,
@@ -79,7 +79,7 @@ impl FeatureModelConfig {
         }
     }
 
-    /// The modern simplification: no local response normalisation, no groups.
+    /// The modern simplification: no local response normalization, no groups.
     pub fn modern() -> Self {
         Self { local_response_norm: false, groups: 1, ..Self::alexnet() }
     }

@@ -18,7 +18,7 @@ use crate::{
     layer::{ConvBlock, conv_config},
 };
 
-/// AlexNet's local response normalisation.
+/// AlexNet's local response normalization.
 const RESPONSE_NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, k: 1.0 };
 
 /// Geometries of conv1, conv2, and conv3 to conv5.
@@ -44,9 +44,9 @@ const SMALLEST: usize = 67;
 /// | `pool5` | 256 | 6 | 3 |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FeatureLayer {
-    /// After conv1, ReLU, normalisation and pooling.
+    /// After conv1, ReLU, normalization and pooling.
     Pool1,
-    /// After conv2, ReLU, normalisation and pooling.
+    /// After conv2, ReLU, normalization and pooling.
     Pool2,
     /// After conv3 and ReLU.
     Conv3,
@@ -93,9 +93,9 @@ impl FromStr for FeatureLayer {
 }
 
 /// AlexNet's convolutions: conv1 11x11 stride 4, conv2 5x5, conv3 to conv5 3x3, each with bias and ReLU;
-/// normalisation and pooling after conv1 and conv2, pooling after conv5 (paper, section 3.1 "Encoder").
+/// normalization and pooling after conv1 and conv2, pooling after conv5 (paper, section 3.1 "Encoder").
 ///
-/// Local response normalisation is `x / (1 + 1e-4/5 sum x^2)^0.75` over five channels.
+/// Local response normalization is `x / (1 + 1e-4/5 sum x^2)^0.75` over five channels.
 ///
 /// Pretraining is for this part. It stands alone: from a pretrained model or a file ([`load`](Self::load),
 /// [`FeatureModelConfig::load_encoder`]), on pictures of any side.
@@ -194,8 +194,8 @@ impl FeatureEncoder {
         let conv =
             |conv, geometry, x| ConvBlock::<Conv2d>::new(conv, None, geometry, Activation::Relu).forward(x);
         match layer {
-            FeatureLayer::Pool1 => self.normalise(conv(&self.conv1, CONV1, x)), // [batch, 96, 55, 55]
-            FeatureLayer::Pool2 => self.normalise(conv(&self.conv2, CONV2, x)), // [batch, 256, 27, 27]
+            FeatureLayer::Pool1 => self.normalize(conv(&self.conv1, CONV1, x)), // [batch, 96, 55, 55]
+            FeatureLayer::Pool2 => self.normalize(conv(&self.conv2, CONV2, x)), // [batch, 256, 27, 27]
             FeatureLayer::Conv3 => conv(&self.conv3, CONV3, x),                 // [batch, 384, 13, 13]
             FeatureLayer::Conv4 => conv(&self.conv4, CONV3, x),                 // [batch, 384, 13, 13]
             FeatureLayer::Conv5 => conv(&self.conv5, CONV3, x),                 // [batch, 256, 13, 13]
@@ -250,7 +250,7 @@ impl FeatureEncoder {
         }
     }
 
-    fn normalise(&self, x: Tensor<4>) -> Tensor<4> {
+    fn normalize(&self, x: Tensor<4>) -> Tensor<4> {
         if self.config.local_response_norm { RESPONSE_NORM.forward(x) } else { x }
     }
 

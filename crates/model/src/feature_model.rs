@@ -56,7 +56,7 @@ impl FeatureModelConfig {
         self.init_seeded(0, device)
     }
 
-    /// Builds the network with fresh weights drawn from `seed`: He's normal initialisation for convolutions
+    /// Builds the network with fresh weights drawn from `seed`: He's normal initialization for convolutions
     /// and up-convolutions, N(0, 1/n^2) for the channel-wise layer (which keeps the scale of a map of n x n
     /// positions), biases 0.
     ///

@@ -1,4 +1,4 @@
-//! Weight initialisation from an explicit random stream, the same on every device.
+//! Weight initialization from an explicit random stream, the same on every device.
 
 use burn::{
     module::{Module, ModuleMapper, Param},
@@ -17,13 +17,13 @@ const DEVIATION: f32 = 0.02;
 pub(crate) fn init_dcgan<M: Module>(module: M, seed: u64, stream: u64) -> M {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
-    module.map(&mut Initialiser { rng, path: Vec::new(), scheme: Scheme::Dcgan })
+    module.map(&mut Initializer { rng, path: Vec::new(), scheme: Scheme::Dcgan })
 }
 
-/// Draws the weights of the AlexNet-style network: He's normal initialisation for convolutions and
+/// Draws the weights of the AlexNet-style network: He's normal initialization for convolutions and
 /// up-convolutions, and for the channel-wise maps the deviation that keeps a map's scale.
 pub(crate) fn init_he<M: Module>(module: M, seed: u64) -> M {
-    module.map(&mut Initialiser {
+    module.map(&mut Initializer {
         rng: ChaCha8Rng::seed_from_u64(seed),
         path: Vec::new(),
         scheme: Scheme::He,
@@ -38,13 +38,13 @@ enum Scheme {
 }
 
 /// Walks over a network's parameters in their order of declaration.
-struct Initialiser {
+struct Initializer {
     rng: ChaCha8Rng,
     path: Vec<String>,
     scheme: Scheme,
 }
 
-impl Initialiser {
+impl Initializer {
     /// Mean and deviation that a parameter is drawn from, or none to leave it as it is.
     fn distribution(&self, shape: &[usize]) -> Option<(f32, f32)> {
         match (self.path.last().map(String::as_str)?, self.scheme) {
@@ -67,7 +67,7 @@ fn he_deviation(shape: &[usize]) -> f32 {
     }
 }
 
-impl ModuleMapper for Initialiser {
+impl ModuleMapper for Initializer {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }

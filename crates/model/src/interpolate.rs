@@ -10,8 +10,8 @@ use burn::{
 /// Panic of a wrong call.
 const DIFFER: &str = "the networks to interpolate differ in architecture";
 
-/// Interpolates weights: every number, batch norm's running statistics among them, becomes `(1 - share) one +
-/// share other`. Both networks are of one architecture and in inference.
+/// Interpolates weights: every number, batch norm's running statistics among them, becomes `(1 - weight) one
+/// + weight other`. Both networks are of one architecture and in inference.
 ///
 /// This is the step of an exponential moving average (EMA); between a network trained by reconstruction and
 /// the same trained on with the adversarial loss, it trades closeness for sharpness (Wang et al., ESRGAN,
@@ -25,17 +25,17 @@ const DIFFER: &str = "the networks to interpolate differ in architecture";
 /// let [one, other] = [1, 2].map(|seed| ModelConfig::default().with_size(64).with_width(4).init_seeded(seed, &device));
 /// let (one, other) = (one?, other?);
 /// let picture = Tensor::<4>::ones([1, 3, 64, 64], &device);
-/// let apart = interpolate(one, &other, 1.0).encode(picture.clone()) - other.encode(picture);
-/// assert_eq!(apart.abs().max().into_scalar::<f32>(), 0.0);
+/// let difference = interpolate(one, &other, 1.0).encode(picture.clone()) - other.encode(picture);
+/// assert_eq!(difference.abs().max().into_scalar::<f32>(), 0.0);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
 ///
 /// # Panics
 /// When the two differ in architecture.
-pub fn interpolate<M: Module>(one: M, other: &M, share: f64) -> M {
+pub fn interpolate<M: Module>(one: M, other: &M, weight: f64) -> M {
     let mut tensors = Tensors::default();
     other.visit(&mut tensors);
-    let mut interpolation = Interpolate { share, other: tensors.0.into_iter() };
+    let mut interpolation = Interpolate { weight, other: tensors.0.into_iter() };
     let interpolated = one.map(&mut interpolation);
     assert!(interpolation.other.next().is_none(), "{DIFFER}");
     interpolated
@@ -53,7 +53,7 @@ impl ModuleVisitor for Tensors {
 
 /// Moves every tensor of a network towards another's.
 struct Interpolate {
-    share: f64,
+    weight: f64,
     other: std::vec::IntoIter<Box<dyn Any>>,
 }
 
@@ -62,7 +62,7 @@ impl ModuleMapper for Interpolate {
         let other = self.other.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
         let other = other.filter(|other| other.dims() == param.val().dims());
         let Some(other) = other else { panic!("{DIFFER}") };
-        param.map(|one| one.mul_scalar(1.0 - self.share) + other.mul_scalar(self.share))
+        param.map(|one| one.mul_scalar(1.0 - self.weight) + other.mul_scalar(self.weight))
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
 pub(crate) struct GhostBatches {
     /// Batches in the tensor; each updates the running statistics by itself, in order.
     pub(crate) batches: usize,
-    /// Equal ghost batches of each batch, normalised each by its own statistics. They update the running
+    /// Equal ghost batches of each batch, normalized each by its own statistics. They update the running
     /// statistics together, by their mean: as so many ranks of data-parallel training would.
     pub(crate) ghost_batches: usize,
 }
@@ -137,7 +137,7 @@ impl<'a, C: ConvWeights> ConvBlock<'a, C> {
             None => conv.layer(geometry, activation).forward(x, weight, bias),
             Some(norm) => {
                 let x = conv.layer(geometry, Activation::Identity).forward(x, weight, bias);
-                normalise(norm, activation, x, division)
+                normalize(norm, activation, x, division)
             }
         }
     }
@@ -152,7 +152,7 @@ impl<'a, C: ConvWeights> ConvBlock<'a, C> {
 
 /// Batch norm and activation where gradients are recorded: by each ghost batch's statistics, or by the
 /// running statistics where the layer is frozen.
-fn normalise(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+fn normalize(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
     if !norm.training.is_enabled() {
         return activation.apply(norm.forward(x));
     }

@@ -90,7 +90,7 @@ impl Model {
         self.forward_ghost_batches(images, masks, 1)
     }
 
-    /// The same in training with the batch in equal ghost batches, each normalised by its own statistics, as
+    /// The same in training with the batch in equal ghost batches, each normalized by its own statistics, as
     /// by so many ranks of data-parallel training. Running statistics take the mean of the ghost batches'.
     ///
     /// Shapes as for [`forward`](Self::forward).
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn ghost_batches_are_normalised_as_batches_of_their_own() {
+    fn ghost_batches_are_normalized_as_batches_of_their_own() {
         let device = Device::flex().autodiff();
         for bottleneck in [BottleneckConfig::ChannelWise, BottleneckConfig::Dense(7)] {
             let config = ModelConfig::default().with_size(64).with_width(2).with_bottleneck(bottleneck);
@@ -235,9 +235,12 @@ mod tests {
             let together = model().forward_ghost_batches(images.clone(), masks.clone(), 2);
             let halves = images.clone().chunk(2, 0).into_iter().zip(masks.clone().chunk(2, 0));
             let halves = halves.map(|(images, masks)| model().forward(images, masks)).collect();
-            let apart = |other: Tensor<4>| (together.clone() - other).abs().max().into_scalar::<f32>();
-            assert!(apart(Tensor::cat(halves, 0)) < 1e-6);
-            assert!(apart(model().forward(images, masks)) > 1e-4, "the whole batch has other statistics");
+            let difference = |other: Tensor<4>| (together.clone() - other).abs().max().into_scalar::<f32>();
+            assert!(difference(Tensor::cat(halves, 0)) < 1e-6);
+            assert!(
+                difference(model().forward(images, masks)) > 1e-4,
+                "the whole batch has other statistics"
+            );
         }
     }
 

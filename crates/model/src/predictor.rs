@@ -17,8 +17,8 @@ use crate::{bottleneck::InferenceBottleneck, config::ModelConfig, model::Model};
 /// let device = Device::flex();
 /// let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
 /// let pictures = Tensor::<4>::ones([2, 3, 64, 64], &device);
-/// let apart = model.predictor().predict(pictures.clone()) - model.predict(pictures);
-/// assert!(apart.abs().max().into_scalar::<f32>() < 1e-5);
+/// let difference = model.predictor().predict(pictures.clone()) - model.predict(pictures);
+/// assert!(difference.abs().max().into_scalar::<f32>() < 1e-5);
 /// # Ok::<(), context_encoder_model::ModelError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    fn apart(got: &Tensor<4>, expected: &Tensor<4>) -> f32 {
+    fn difference(got: &Tensor<4>, expected: &Tensor<4>) -> f32 {
         (got.clone() - expected.clone()).abs().max().into_scalar()
     }
 
@@ -111,13 +111,13 @@ mod tests {
             let exact = model.predict(pictures.clone());
             let largest: f32 = exact.clone().abs().max().into_scalar();
             assert!(largest > 0.05, "{largest}: too small to compare");
-            assert!(apart(&model.predictor().predict(pictures.clone()), &exact) < 1e-5 * largest);
+            assert!(difference(&model.predictor().predict(pictures.clone()), &exact) < 1e-5 * largest);
             let half = model.predictor_with(Storage::Bf16).predict(pictures.clone());
             let plain = with_reference(|| model.predictor_with(Storage::Bf16).predict(pictures));
-            assert!(apart(&half, &plain) < 1e-5 * largest);
+            assert!(difference(&half, &plain) < 1e-5 * largest);
             // each weight is off by 2^-8 at most, which bounds terms (as `context-encoder-ops` tests), not
             // their sums: terms of both signs cancel in two layers, and the decoder is not linear
-            let off = apart(&half, &exact) / largest;
+            let off = difference(&half, &exact) / largest;
             assert!(1e-5 < off && off < 1.0 / 32.0, "off by {off}");
         }
     }

@@ -94,7 +94,7 @@ impl FeatureModelConfig {
     ///
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be read; [`ModelError::NotWeights`] when it is no safetensors
-    /// file, belongs to an inpainting network, or was trained with another normalisation;
+    /// file, belongs to an inpainting network, or was trained with another normalization;
     /// [`ModelError::Mismatch`] names every tensor of the encoder that is missing, misshapen or without a
     /// place. Never is a part of it left random.
     pub fn load_encoder(

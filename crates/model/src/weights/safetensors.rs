@@ -310,9 +310,10 @@ mod tests {
             model.save_with(&with_precision(precision), &path).expect("saved");
             sizes.push(fs::metadata(&path).expect("written").len());
             let found = output(&Model::load(&path, &device).expect("loaded"));
-            let apart = expected.iter().zip(&found).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-            assert!(apart <= most * largest, "{precision:?}: {apart} of {largest}");
-            assert!(precision == Precision::F32 || apart > 0.0);
+            let difference =
+                expected.iter().zip(&found).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(difference <= most * largest, "{precision:?}: {difference} of {largest}");
+            assert!(precision == Precision::F32 || difference > 0.0);
         }
         assert!(sizes[1..].iter().all(|size| size * 100 < sizes[0] * 60), "{sizes:?}");
     }
