@@ -1,13 +1,16 @@
 //! Training steps and forward passes on pictures that are already on the device.
 
-use std::time::Instant;
+use std::{convert::Infallible, time::Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use context_encoder_data::InpaintingBatch;
 use context_encoder_mask::MaskKind;
 use context_encoder_model::{FeatureModel, Precision, Predictor, Preset};
 use context_encoder_ops::Storage;
-use context_encoder_train::{FeatureTrainer, InpaintingTrainer, PretrainConfig, TrainConfig, TrainError};
+use context_encoder_train::{
+    DataWait, FeatureTrainer, Hooks, InpaintingTrainer, Losses, PretrainConfig, TrainConfig, TrainError,
+    TrainStep, training_loop,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -93,7 +96,7 @@ pub struct Bench {
     base_bytes: Option<u64>,
 }
 
-/// A trainer is there except while it makes a step.
+/// A trainer is there except while it trains.
 enum Work {
     Train(Option<Box<InpaintingTrainer>>),
     Infer(Box<Predictor>),
@@ -117,7 +120,9 @@ impl Bench {
         let plain = device.clone().without_autodiff();
         let device = if task.learns() { plain.autodiff() } else { plain };
         let (work, side) = match task {
-            BenchTask::Train => (Work::Train(Some(Box::new(InpaintingTrainer::new(&config, &device)?))), size),
+            BenchTask::Train => {
+                (Work::Train(Some(Box::new(InpaintingTrainer::new(&config, &device)?))), size)
+            }
             BenchTask::Infer => {
                 (Work::Infer(Box::new(config.model.init(&device)?.predictor_with(storage))), size)
             }
@@ -143,45 +148,75 @@ impl Bench {
     }
 
     /// Works for at least so many seconds, at least once, and synchronizes the device inside the timed part.
+    /// Training goes through [`training_loop`], as every run's does.
     ///
     /// # Panics
     /// When the device fails.
     pub fn measure(&mut self, seconds: f64) -> Measurement {
-        let start = Instant::now();
-        let mut pictures = 0;
-        let mut last = None;
-        while pictures == 0 || start.elapsed().as_secs_f64() < seconds {
-            last = self.step();
-            pictures += self.batch.len() as u64;
+        let mut timer = Timer { batch: &self.batch, seconds, start: Instant::now(), batches: 0, loss: None };
+        match &mut self.work {
+            Work::Train(trainer) => timer.train(trainer),
+            Work::FeatureTrain(trainer) => timer.train(trainer),
+            Work::Infer(model) => timer.infer(|images, masks| model.forward(images, masks)),
+            Work::FeatureInfer(model) => timer.infer(|images, masks| model.forward(images, masks)),
         }
-        let loss = last.map(Tensor::into_scalar::<f32>);
+        let Timer { start, batches, loss, .. } = timer;
         self.device.sync().expect("the device works");
+        let pictures = batches * self.batch.len() as u64;
         Measurement { loss, ..Measurement::new(pictures, start.elapsed(), &self.device) }
     }
+}
 
-    /// One training step or one forward pass; a step's loss, still on the device.
-    fn step(&mut self) -> Option<Tensor<1>> {
-        let InpaintingBatch { images, masks, .. } = &self.batch;
-        match &mut self.work {
-            Work::Train(trainer) => {
-                let (next, losses) = trainer.take()?.step(&self.batch);
-                *trainer = Some(Box::new(next));
-                Some(losses.generator.total)
-            }
-            Work::Infer(model) => {
-                model.forward(images.clone(), masks.clone());
-                None
-            }
-            Work::FeatureTrain(trainer) => {
-                let (next, losses) = trainer.take()?.step(&self.batch);
-                *trainer = Some(Box::new(next));
-                Some(losses.generator.total)
-            }
-            Work::FeatureInfer(model) => {
-                model.forward(images.clone(), masks.clone());
-                None
-            }
+/// Hands out one batch again and again until the time is over.
+struct Timer<'a> {
+    batch: &'a InpaintingBatch,
+    seconds: f64,
+    start: Instant,
+    batches: u64,
+    /// The generator's, after the last step.
+    loss: Option<f32>,
+}
+
+impl Timer<'_> {
+    fn next(&mut self) -> Option<InpaintingBatch> {
+        if self.batches > 0 && self.start.elapsed().as_secs_f64() >= self.seconds {
+            return None;
         }
+        self.batches += 1;
+        Some(self.batch.clone())
+    }
+
+    fn train<T: TrainStep<Batch = InpaintingBatch, Losses = Losses>>(
+        &mut self,
+        trainer: &mut Option<Box<T>>,
+    ) {
+        *trainer = trainer.take().map(|trainer| {
+            let Ok(trained) = training_loop(*trainer, 0..u64::MAX, self);
+            Box::new(trained)
+        });
+    }
+
+    fn infer(&mut self, forward: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<4>) {
+        while let Some(InpaintingBatch { images, masks, .. }) = self.next() {
+            forward(images, masks);
+        }
+    }
+}
+
+impl<T: TrainStep<Batch = InpaintingBatch, Losses = Losses>> Hooks<T> for Timer<'_> {
+    type Error = Infallible;
+
+    fn batch(&mut self, _step: u64) -> Result<Option<InpaintingBatch>, Infallible> {
+        Ok(self.next())
+    }
+
+    fn is_due(&self, _steps_done: u64) -> bool {
+        false
+    }
+
+    fn read(&mut self, _: &T, losses: Vec<(u64, Losses)>, _: &mut DataWait) -> Result<(), Infallible> {
+        self.loss = losses.last().map(|(_, losses)| losses.generator.total.clone().into_scalar());
+        Ok(())
     }
 }
 
