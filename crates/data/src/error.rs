@@ -11,21 +11,18 @@ use image::ImageError;
 /// Each message is one line, names the file, and says what to do next. Wrong shapes are the caller's bug and
 /// panic instead.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what its fields are")]
 #[non_exhaustive]
 pub enum DataError {
     /// The folder is not there, or is no folder.
     #[error("there is no folder {path}: check the path, or create it and put pictures into it")]
-    FolderMissing {
-        /// The path that was asked for.
-        path: PathBuf,
-    },
+    FolderMissing { path: PathBuf },
 
     /// The folder is there but holds no picture that can be used.
     #[error(
         "no usable picture in {path}: {skipped} skipped{reasons}; put JPEG, PNG, WebP, BMP or TIFF files there"
     )]
     NoPictures {
-        /// The folder.
         path: PathBuf,
         /// How many files looked like pictures and were skipped.
         skipped: usize,
@@ -35,17 +32,11 @@ pub enum DataError {
 
     /// A file or folder cannot be read at all.
     #[error("cannot read {path}: {source}; check that it exists and that its permissions allow reading")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 
     /// A tar file of pictures, or the index beside it, is damaged.
     #[error("cannot use the shard {path}: {reason}")]
     Shard {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it, and what to do.
         reason: String,
@@ -54,7 +45,6 @@ pub enum DataError {
     /// A file that is named or used like a picture holds something else.
     #[error("{path} is not a usable picture: {reason}")]
     NotAPicture {
-        /// The file.
         path: PathBuf,
         /// What it holds instead, and what to do.
         reason: String,
@@ -62,55 +52,25 @@ pub enum DataError {
 
     /// A picture file is damaged, or uses a variant of its format that cannot be read.
     #[error("cannot decode {path}: {}; replace the file or remove it", one_line(source))]
-    Decode {
-        /// The file.
-        path: PathBuf,
-        /// What the decoder said.
-        source: ImageError,
-    },
+    Decode { path: PathBuf, source: ImageError },
 
     /// A picture is too small to learn from.
     #[error(
         "{path} is {width}x{height} pixels, each side must have at least {min_side}: remove it or use a larger one"
     )]
-    TooSmall {
-        /// The file.
-        path: PathBuf,
-        /// Its width in pixels.
-        width: u32,
-        /// Its height in pixels.
-        height: u32,
-        /// [`Limits::min_side`](crate::Limits::min_side).
-        min_side: u32,
-    },
+    TooSmall { path: PathBuf, width: u32, height: u32, min_side: u32 },
 
     /// A picture has a longer side than allowed.
     #[error(
         "{path} is {width}x{height} pixels, no side may exceed {max_side}: scale it down or raise `max_side`"
     )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its width in pixels.
-        width: u32,
-        /// Its height in pixels.
-        height: u32,
-        /// [`Limits::max_side`](crate::Limits::max_side).
-        max_side: u32,
-    },
+    TooLarge { path: PathBuf, width: u32, height: u32, max_side: u32 },
 
     /// A picture needs more memory than allowed.
     #[error(
         "{path} needs {bytes} bytes of memory, {max_bytes} are allowed: scale it down or raise `max_bytes`"
     )]
-    TooMuchMemory {
-        /// The file.
-        path: PathBuf,
-        /// What decoding it would take, in bytes.
-        bytes: u64,
-        /// [`Limits::max_bytes`](crate::Limits::max_bytes).
-        max_bytes: u64,
-    },
+    TooMuchMemory { path: PathBuf, bytes: u64, max_bytes: u64 },
 
     /// A setting makes no sense, alone or together with the pictures at hand.
     #[error("wrong loader setting: {reason}")]
@@ -126,7 +86,6 @@ pub enum DataError {
     NoGoodPicture {
         /// The picture that was wanted.
         name: String,
-        /// How many others were tried.
         tries: usize,
         /// Why the wanted picture is bad.
         source: Arc<DataError>,
@@ -134,10 +93,7 @@ pub enum DataError {
 
     /// The code that makes a batch panicked: a dataset, a mask generator, or this crate.
     #[error("making a batch panicked: {message}; this is a bug in the dataset or the mask generator")]
-    Panicked {
-        /// The panic's message.
-        message: String,
-    },
+    Panicked { message: String },
 }
 
 /// Decoders end some of their messages with line breaks.

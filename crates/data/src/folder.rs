@@ -11,17 +11,15 @@ use image::RgbImage;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::dataset::Skipped;
+use crate::decode::{Kind, decode, sniff};
 use crate::shards::is_named_as_tar;
-use crate::sniff::{Kind, sniff};
-use crate::{DataError, ImageDataset, Limits, decode};
+use crate::{DataError, ImageDataset, Limits};
 
 /// How a folder is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FolderOptions {
     /// Whether a file that claims to be a picture and is none is an error; otherwise it is skipped and
     /// reported.
-    #[serde(alias = "on_bad_picture", deserialize_with = "crate::loader::strict")]
     pub strict: bool,
     /// What each image may need when it is decoded.
     pub limits: Limits,

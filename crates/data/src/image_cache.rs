@@ -117,13 +117,6 @@ mod tests {
     }
 
     #[test]
-    fn without_memory_nothing_is_cached() {
-        let cache = ImageCache::new(3, 0);
-        assert!(matches!(cache.get_or(1, || Ok(image(1))), Ok(Cow::Owned(_))));
-        assert_eq!(cache.stats(), CacheStats::default());
-    }
-
-    #[test]
     fn errors_are_not_cached() {
         let cache = ImageCache::new(1, 100);
         let torn = || Err(DataError::Settings { reason: "torn".to_owned() });

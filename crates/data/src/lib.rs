@@ -3,7 +3,7 @@
 //! | step | module | what it does |
 //! |---|---|---|
 //! | 1 | `dataset`, `folder`, `shards`, `facades` | images by index: files found by content, sorted, with a fixed split; or drawn |
-//! | 2 | `decode`, `sniff` | a file becomes 8-bit RGB, upright, within limits |
+//! | 2 | `decode` | a file becomes 8-bit RGB, upright, within limits |
 //! | 3 | `transform`, `crop` | a square for training (random crop, flip, scale and color jitter) or evaluation |
 //! | 4 | `loader`, `sampler`, `prefetch`, `image_cache` | batches ahead of their consumer, the same for any number of threads |
 //! | 5 | `batch`, [`pixel`] | samples become tensors in `[-1, 1]` on a device, and back: the one place that knows ranges |
@@ -24,7 +24,6 @@ mod prefetch;
 mod rng;
 mod sampler;
 mod shards;
-mod sniff;
 mod transform;
 
 pub mod pixel;
@@ -37,7 +36,7 @@ pub use facades::Facades;
 pub use folder::{Folder, FolderOptions};
 pub use image_cache::CacheStats;
 pub use loader::{Loader, LoaderConfig, MaskSharing};
-pub use rng::{Purpose, coin_flips, rng_for};
+pub use rng::{Purpose, rng_for};
 pub use sampler::Sampler;
 pub use shards::Shards;
 pub use transform::Transform;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use context_encoder_mask::{Mask, MaskGenerator};
 use image::RgbImage;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Skipped, SkippedLog};
 use crate::image_cache::{CacheStats, ImageCache};
@@ -19,11 +19,7 @@ use crate::{DataError, ImageDataset, Purpose, Sample, Sampler, Transform, rng_fo
 const REPLACEMENTS: usize = 16;
 
 /// How images become batches.
-///
-/// Former names of the fields and their values are read too: `ahead`, `view`, `order`, `last_batch` (`drop`, `keep`),
-/// `sharing` and `on_bad_picture` (`skip`, `stop`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoaderConfig {
     /// Images in a batch (default 64, as in the paper's code).
     pub batch_size: usize,
@@ -31,30 +27,26 @@ pub struct LoaderConfig {
     pub seed: u64,
     /// Threads that read images; 0 reads in the calling thread (default 2). Never changes a batch.
     pub workers: usize,
-    /// Finished batches that may wait for the consumer, beside the one that each thread works on (default 4).
-    #[serde(alias = "ahead")]
+    /// Finished batches that may wait for the consumer, beside the one that each thread works on (default
+    /// 4).
     pub prefetch: usize,
-    /// Memory for decoded images, in MiB, so that later epochs need not decode them again; 0 keeps none (default 1024).
-    /// Used only where images are the [same in every epoch](ImageDataset::same_every_epoch). When they do not all fit,
-    /// the first to come are kept. Never changes a batch.
+    /// Memory for decoded images, in MiB, so that later epochs need not decode them again; 0 keeps none
+    /// (default 1024). Used only where images are the [same in every
+    /// epoch](ImageDataset::same_every_epoch). When they do not all fit, the first to come are kept.
+    /// Never changes a batch.
     pub cache_mib: u64,
     /// How an image becomes the square that the network sees (default [`Transform::training`]).
-    #[serde(alias = "view")]
     pub transform: Transform,
     /// The order of the images in an epoch (default shuffled).
-    #[serde(alias = "order")]
     pub sampler: Sampler,
-    /// Whether the last images of an epoch are left out where they do not fill a batch (default true): for training,
-    /// where batch norm wants full batches, and shuffling leaves out others in the next epoch. For evaluation they make
-    /// a smaller batch, so that each image counts once.
-    #[serde(alias = "last_batch", deserialize_with = "drop_last")]
+    /// Whether the last images of an epoch are left out where they do not fill a batch (default true): for
+    /// training, where batch norm wants full batches, and shuffling leaves out others in the next epoch.
+    /// For evaluation they make a smaller batch, so that each image counts once.
     pub drop_last: bool,
     /// Which images share a mask (default none).
-    #[serde(alias = "sharing")]
     pub mask_sharing: MaskSharing,
-    /// Whether the first image that cannot be read stops the loader (default false); otherwise it is reported, and
-    /// another image takes its place.
-    #[serde(alias = "on_bad_picture", deserialize_with = "strict")]
+    /// Whether the first image that cannot be read stops the loader (default false); otherwise it is
+    /// reported, and another image takes its place.
     pub strict: bool,
 }
 
@@ -84,31 +76,6 @@ impl Default for LoaderConfig {
             strict: false,
         }
     }
-}
-
-/// A switch, or one of the two words that stood for off and on before it was one.
-fn switch<'de, D: Deserializer<'de>>(deserializer: D, [off, on]: [&str; 2]) -> Result<bool, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Value {
-        Switch(bool),
-        Word(String),
-    }
-    match Value::deserialize(deserializer)? {
-        Value::Switch(value) => Ok(value),
-        Value::Word(word) if word == off || word == on => Ok(word == on),
-        Value::Word(word) => {
-            Err(serde::de::Error::custom(format!("`{word}` is neither true nor false, `{on}` nor `{off}`")))
-        }
-    }
-}
-
-fn drop_last<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    switch(deserializer, ["keep", "drop"])
-}
-
-pub(crate) fn strict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    switch(deserializer, ["skip", "stop"])
 }
 
 /// Makes batches from a dataset of images and a generator of masks.

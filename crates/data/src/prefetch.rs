@@ -176,20 +176,6 @@ mod tests {
 
     use super::*;
 
-    /// Later items are ready sooner, so order must be restored.
-    fn slow_then_fast(number: u64, _: &AtomicBool) -> Result<Option<u64>, DataError> {
-        thread::sleep(Duration::from_millis(if number.is_multiple_of(3) { 6 } else { 1 }));
-        Ok(Some(number * 10))
-    }
-
-    #[test]
-    fn items_come_in_order_for_any_number_of_threads() {
-        for workers in [0, 1, 2, 8] {
-            let items: Vec<_> = Prefetch::new(2..14, workers, 2, slow_then_fast).map(Result::ok).collect();
-            assert_eq!(items, (2..14).map(|number| Some(number * 10)).collect::<Vec<_>>());
-        }
-    }
-
     #[test]
     fn threads_run_ahead_no_further_than_allowed() {
         let started = Arc::new(AtomicU64::new(0));
@@ -207,28 +193,6 @@ mod tests {
         }
         thread::sleep(Duration::from_millis(30));
         assert_eq!(started.load(Ordering::SeqCst), 6);
-    }
-
-    #[test]
-    fn an_error_and_a_panic_come_out_in_place_and_end_the_iteration() {
-        for workers in [0, 3] {
-            let failing = |number, _: &AtomicBool| match number {
-                4 => Err(DataError::Settings { reason: "four".to_owned() }),
-                number => Ok(Some(number)),
-            };
-            let mut items = Prefetch::new(0..100, workers, 2, failing);
-            assert_eq!(items.by_ref().map_while(Result::ok).collect::<Vec<_>>(), [0, 1, 2, 3]);
-            assert!(items.next().is_none(), "nothing follows an error");
-
-            let panicking = |number, _: &AtomicBool| {
-                assert!(number < 2, "item {number} fails");
-                Ok(Some(number))
-            };
-            let items: Vec<_> = Prefetch::new(0..100, workers, 2, panicking).collect();
-            assert_eq!(items.len(), 3);
-            let Err(DataError::Panicked { message }) = &items[2] else { panic!("{:?}", items[2]) };
-            assert_eq!(message, "item 2 fails");
-        }
     }
 
     #[test]

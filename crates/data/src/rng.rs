@@ -1,6 +1,6 @@
 //! Independent random streams, one for each decision.
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// What a random stream is used for: two purposes never share numbers.
@@ -53,24 +53,10 @@ pub fn rng_for(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rn
     ChaCha8Rng::from_seed(key)
 }
 
-/// Fair coin flips: the bits of a stream's numbers, highest first.
-///
-/// ```
-/// use context_encoder_data::{Purpose, coin_flips, rng_for};
-/// use rand::Rng;
-///
-/// let rng = || rng_for(7, Purpose::Dropout, 0, 12);
-/// let heads: Vec<bool> = coin_flips(rng()).take(3).collect();
-/// let number = rng().next_u64();
-/// assert_eq!(heads, [63, 62, 61].map(|bit| number >> bit & 1 == 1));
-/// ```
-pub fn coin_flips(mut rng: impl Rng) -> impl Iterator<Item = bool> {
-    let numbers = std::iter::repeat_with(move || rng.next_u64());
-    numbers.flat_map(|number| (0..u64::BITS).rev().map(move |bit| number >> bit & 1 == 1))
-}
-
 #[cfg(test)]
 mod tests {
+    use rand::Rng;
+
     use super::*;
 
     #[test]

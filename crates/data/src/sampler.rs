@@ -10,8 +10,7 @@ use crate::{Purpose, rng_for};
 pub(crate) const SHARDS_MIXED: usize = 16;
 
 /// In which order an epoch shows the images, each exactly once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sampler {
     /// A new random permutation for every epoch: for training. Where images lie in
     /// [shards](crate::ImageDataset::shard_starts) the shards are in random order, and the images of up to

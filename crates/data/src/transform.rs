@@ -15,8 +15,7 @@ const SHRINK_FROM: u32 = 2;
 /// How an image of any size becomes a square of `size` pixels a side.
 ///
 /// Resampling is bilinear with antialiasing: a triangle filter, widened by the scale when the image shrinks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transform {
     /// For training: the shorter side resized to `resize`, a random square of `size`, flipped left to right
     /// with probability 1/2. An image whose shorter side is below `resize` is enlarged.
@@ -28,24 +27,19 @@ pub enum Transform {
     },
     /// For training with more variety: [`RandomCrop`](Self::RandomCrop) with a resized side drawn anew for
     /// each image (scale jitter), and with color jitter.
-    #[serde(alias = "varied")]
     ScaleJitter {
         /// The least shorter side after resizing, in pixels, at least `size`: at `size` the square is as
         /// large as fits.
-        #[serde(alias = "smallest")]
         min_resize: u32,
         /// The largest shorter side after resizing, in pixels.
-        #[serde(alias = "largest")]
         max_resize: u32,
         /// The side of the square, in pixels.
         size: u32,
         /// Strength `p` of the color jitter, 0 to 50 percent: contrast within `1 +- p/100`, gains of red,
         /// green and blue within `1 +- p/400`, brightness within `p/2` of 255 levels.
-        #[serde(alias = "colour")]
         color: u8,
     },
     /// For evaluation: the whole image squeezed into the square. Nothing is random.
-    #[serde(alias = "whole")]
     Resize {
         /// The side of the square, in pixels.
         size: u32,
@@ -67,7 +61,7 @@ impl Transform {
         }
     }
 
-    /// Checks a transform that was read from a file.
+    /// Checks the numbers.
     ///
     /// # Errors
     /// [`DataError::Settings`] when `size` is below [`MIN_SIDE`], for which masks are drawn, or above

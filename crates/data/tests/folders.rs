@@ -124,12 +124,3 @@ fn small_folders_are_split_too() {
     let (training, validation) = open(root.path()).expect("opens").split();
     assert_eq!((names(&training), names(&validation)), (vec!["b.png".to_owned()], vec!["a.png".to_owned()]));
 }
-
-#[test]
-fn options_are_read_under_their_former_name_too() {
-    let strict = |text| serde_json::from_str::<FolderOptions>(text).map(|options| options.strict);
-    assert!(strict(r#"{"strict": true}"#).expect("a switch"));
-    assert!(strict(r#"{"on_bad_picture": "stop"}"#).expect("the former name"));
-    assert!(!strict(r#"{"on_bad_picture": "skip"}"#).expect("the former name"));
-    assert!(strict(r#"{"on_bad_picture": "weep"}"#).is_err());
-}

@@ -320,26 +320,3 @@ fn an_image_that_fits_is_decoded_once() {
     assert_eq!(reads(0, true).0, 5 * 13);
     assert_eq!(reads(1, false).0, 5 * 13);
 }
-
-#[test]
-fn settings_are_read_under_their_former_names_too() {
-    let read = |text| serde_json::from_str::<LoaderConfig>(text).expect("settings");
-    let former = read(
-        r#"{"ahead": 3, "order": "sequential", "last_batch": "keep", "sharing": "each-batch",
-            "on_bad_picture": "stop",
-            "view": {"kind": "varied", "smallest": 20, "largest": 30, "size": 16, "colour": 5}}"#,
-    );
-    let transform = Transform::ScaleJitter { min_resize: 20, max_resize: 30, size: 16, color: 5 };
-    let (sampler, mask_sharing) = (Sampler::Sequential, MaskSharing::EachBatch);
-    let expected = LoaderConfig {
-        prefetch: 3,
-        sampler,
-        drop_last: false,
-        mask_sharing,
-        strict: true,
-        transform,
-        ..LoaderConfig::default()
-    };
-    assert_eq!(former, expected);
-    assert_eq!(read(&serde_json::to_string(&expected).expect("text")), expected);
-}

@@ -1,7 +1,7 @@
 //! Dropout whose random choices are an argument.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use context_encoder_data::{Purpose, coin_flips, rng_for};
+use context_encoder_data::{Purpose, rng_for};
 use rand_chacha::ChaCha8Rng;
 
 /// Dropout with probability 1/2 (AlexNet). In a training step the choices follow from seed and step, whatever
@@ -51,15 +51,18 @@ impl Dropout {
     }
 }
 
-/// One coin flip a value after the first `skip`: `kept` for heads, 0 for tails.
+/// One coin flip a value after the first `skip`: `kept` for heads, 0 for tails. The flips are the bits of the
+/// generator's numbers, highest first.
 fn draw<const D: usize>(
-    rng: impl rand::Rng,
+    mut rng: impl rand::Rng,
     shape: [usize; D],
     skip: usize,
     kept: f32,
     device: &Device,
 ) -> Tensor<D> {
-    let flips = coin_flips(rng).skip(skip).take(shape.iter().product());
+    let numbers = std::iter::repeat_with(move || rng.next_u64());
+    let flips = numbers.flat_map(|number| (0..u64::BITS).rev().map(move |bit| number >> bit & 1 == 1));
+    let flips = flips.skip(skip).take(shape.iter().product());
     let values: Vec<f32> = flips.map(|heads| if heads { kept } else { 0.0 }).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }

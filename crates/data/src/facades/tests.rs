@@ -24,8 +24,8 @@ fn checksum<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u64 {
 
 #[test]
 fn images_keep_their_bytes() {
-    /// A change in drawing changes these: say so in the change log, then take the new ones. The last one is of a hundred
-    /// small images, among which all that can be drawn occurs.
+    /// A change in drawing changes these: say so in the change log, then take the new ones. The last one is
+    /// of a hundred small images, among which all that can be drawn occurs.
     const EXPECTED: [u64; 5] = [
         0x6fee_b3b8_75be_ae55,
         0x0c1c_b1bb_8535_011c,

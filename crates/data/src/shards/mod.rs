@@ -17,8 +17,10 @@ use lru::LruCache;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::{
-    DataError, Folder, ImageDataset, Limits, dataset::fingerprint, decode::decode_bytes,
-    sampler::SHARDS_MIXED, sniff::claims_to_be_a_picture,
+    DataError, Folder, ImageDataset, Limits,
+    dataset::fingerprint,
+    decode::{claims_to_be_a_picture, decode_bytes},
+    sampler::SHARDS_MIXED,
 };
 use index::Index;
 use tar_file::{Listing, PackedSample};

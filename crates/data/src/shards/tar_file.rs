@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{DataError, Limits, sniff};
+use crate::{
+    DataError, Limits,
+    decode::{self, HEAD},
+};
 
 /// The extensions of shards, and of files that cannot be shards.
 const PLAIN: &str = ".tar";
@@ -149,9 +152,9 @@ fn list_members(file: impl Read + Seek, bytes: u64) -> io::Result<Listing> {
         if continued && settled {
             continue;
         }
-        let mut head = Vec::with_capacity(sniff::HEAD);
-        (&mut entry).take(sniff::HEAD as u64).read_to_end(&mut head)?;
-        let image = sniff::readable(&head).is_ok();
+        let mut head = Vec::with_capacity(HEAD);
+        (&mut entry).take(HEAD as u64).read_to_end(&mut head)?;
+        let image = decode::readable(&head).is_ok();
         let single = !extension.contains('.');
         if !continued {
             last = Some(key.to_owned());
