@@ -37,44 +37,44 @@ impl Page {
         );
         for entry in &table.entries {
             let cell = |score: fn(&Scores) -> f64, digits: usize| with_interval(entry, score, digits);
-            let _ = write!(
-                self.body,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2}</td></tr>",
-                escaped(&entry.name),
+            let scores = [
                 cell(|s| s.l1, 2),
                 cell(|s| s.l2, 2),
                 cell(|s| s.psnr, 2),
                 cell(|s| s.ssim, 3),
                 cell(|s| s.sharpness, 2),
-                entry.hole.psnr,
-            );
+            ];
+            let hole = format!("{:.2}", entry.hole.psnr);
+            self.row("", std::iter::once(escaped(&entry.name)).chain(scores).chain([hole]));
         }
         for row in TABLE_1 {
-            let _ = write!(
-                self.body,
-                "<tr class=published><td>{}</td><td>{:.2}</td><td>{:.2}</td><td>{:.2}</td><td></td><td></td><td></td></tr>",
-                row.name, row.l1, row.l2, row.psnr
-            );
+            let scores = [row.l1, row.l2, row.psnr].map(|score| format!("{score:.2}"));
+            let empty = [const { String::new() }; 3];
+            self.row(" class=published", std::iter::once(row.name.to_owned()).chain(scores).chain(empty));
         }
         self.body.push_str("</table>");
     }
 
+    /// A row of cells, which are HTML.
+    fn row(&mut self, attributes: &str, cells: impl IntoIterator<Item = String>) {
+        let cells: String = cells.into_iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        let _ = write!(self.body, "<tr{attributes}>{cells}</tr>");
+    }
+
     /// A table of images.
     pub fn pictures(&mut self, title: &str, headings: &[String], rows: &[Vec<RgbImage>]) -> Result<()> {
-        let _ = write!(self.body, "<h2>{}</h2><table class=pictures><tr>", escaped(title));
-        for heading in headings {
-            let _ = write!(self.body, "<td><small>{}</small></td>", escaped(heading));
-        }
-        self.body.push_str("</tr>");
+        let _ = write!(self.body, "<h2>{}</h2><table class=pictures>", escaped(title));
+        self.row("", headings.iter().map(|heading| format!("<small>{}</small>", escaped(heading))));
         for row in rows {
-            self.body.push_str("<tr>");
-            for picture in row {
+            let image = |image: &RgbImage| {
                 let mut png = Cursor::new(Vec::new());
-                picture.write_to(&mut png, ImageFormat::Png).into_diagnostic()?;
-                let data = STANDARD.encode(png.into_inner());
-                let _ = write!(self.body, "<td><img alt=\"\" src=\"data:image/png;base64,{data}\"></td>");
-            }
-            self.body.push_str("</tr>");
+                image.write_to(&mut png, ImageFormat::Png).into_diagnostic()?;
+                Ok(format!(
+                    "<img alt=\"\" src=\"data:image/png;base64,{}\">",
+                    STANDARD.encode(png.into_inner())
+                ))
+            };
+            self.row("", row.iter().map(image).collect::<Result<Vec<_>>>()?);
         }
         self.body.push_str("</table>");
         Ok(())

@@ -58,7 +58,7 @@ impl ResizedFolder {
         indices: &[usize],
         threads: &ThreadsArgs,
         console: &Console,
-    ) -> Result<Vec<(usize, RgbImage)>> {
+    ) -> Result<(Vec<usize>, Vec<RgbImage>)> {
         let read = |&index: &usize| {
             let image = catch_file_panic(|| self.read(index).into_diagnostic());
             console.advance();
@@ -67,20 +67,18 @@ impl ResizedFolder {
                 .inspect_err(|report| console.failure(&self.name(index), &error_chain(report)))
                 .ok()
         };
-        Ok(threads.pool(indices.len())?.install(|| indices.par_iter().filter_map(read).collect()))
+        Ok(threads.pool(indices.len())?.install(|| indices.par_iter().filter_map(read).unzip()))
     }
-}
 
-/// All images of a folder that can be read, in the order of their names, and the number of those that cannot.
-pub fn read_folder(path: &Path, side: u32, console: &Console) -> Result<(Vec<RgbImage>, usize)> {
-    let folder = ResizedFolder::open(path, side, console)?;
-    let indices: Vec<usize> = (0..folder.len()).collect();
-    let bar = console.with_bar(folder.len(), "pictures");
-    let images = folder.read_many(&indices, &ThreadsArgs::default(), &bar)?;
-    bar.clear_bar();
-    if images.is_empty() {
-        return Err(miette!("no picture in {} can be read", path.display()));
+    /// Reads all images, at least one.
+    pub fn read_all(&self, threads: &ThreadsArgs, console: &Console) -> Result<(Vec<usize>, Vec<RgbImage>)> {
+        let all: Vec<usize> = (0..self.len()).collect();
+        let bar = console.with_bar(all.len(), "pictures");
+        let (indices, images) = self.read_many(&all, threads, &bar)?;
+        bar.clear_bar();
+        if images.is_empty() {
+            return Err(miette!("no picture in {} can be read", self.folder.root().display()));
+        }
+        Ok((indices, images))
     }
-    let failed = folder.skipped() + folder.len() - images.len();
-    Ok((images.into_iter().map(|(_, image)| image).collect(), failed))
 }

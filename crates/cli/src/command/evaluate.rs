@@ -18,10 +18,10 @@ use serde_json::json;
 
 use crate::{
     console::{Console, ExitStatus, interval_json, scores_json},
-    device::DeviceArgs,
+    device::{DeviceArgs, ThreadsArgs},
     file_pairs::is_same_file,
     report::Page,
-    resized_folder::read_folder,
+    resized_folder::ResizedFolder,
     weights::WeightsArgs,
 };
 
@@ -75,7 +75,9 @@ impl Evaluate {
         let unblended = Inpainter::new(&model, &device).with_blend(Blend::None);
         let blended = Inpainter::new(&model, &device).named("context encoder, blended");
         let side = unblended.side();
-        let (pictures, mut failed) = read_folder(&self.folder, side, console)?;
+        let folder = ResizedFolder::open(&self.folder, side, console)?;
+        let (_, pictures) = folder.read_all(&ThreadsArgs::default(), console)?;
+        let mut failed = folder.skipped() + folder.len() - pictures.len();
         let neighbours = match &self.gallery {
             Some(folder) => {
                 if is_same_file(folder, &self.folder) {
@@ -83,8 +85,9 @@ impl Evaluate {
                         "the gallery is the evaluated folder: every picture would find itself"
                     ));
                 }
-                let (gallery, unread) = read_folder(folder, side, console)?;
-                failed += unread;
+                let folder = ResizedFolder::open(folder, side, console)?;
+                let (_, gallery) = folder.read_all(&ThreadsArgs::default(), console)?;
+                failed += folder.skipped() + folder.len() - gallery.len();
                 let hog = NearestNeighbour::new(gallery.clone(), Hog, &device);
                 Some((hog, NearestNeighbour::new(gallery, EncoderFeatures::new(&model, &device), &device)))
             }

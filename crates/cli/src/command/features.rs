@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use clap::Args;
 use context_encoder::{eval::retrieval::VectorWriter, model::Precision};
-use image::RgbImage;
 use miette::{IntoDiagnostic, Result};
 use serde_json::json;
 
@@ -67,8 +66,7 @@ impl Features {
 
         let bar = console.with_bar(missing.len(), "pictures");
         for batch in missing.chunks(BATCH) {
-            let (read, images): (Vec<usize>, Vec<RgbImage>) =
-                folder.read_many(batch, &self.threads, &bar)?.into_iter().unzip();
+            let (read, images) = folder.read_many(batch, &self.threads, &bar)?;
             failed += batch.len() - read.len();
             let names: Vec<String> = read.into_iter().map(|index| folder.name(index)).collect();
             writer.append(&names, &descriptor.describe(&images)?).into_diagnostic()?;

@@ -72,15 +72,7 @@ impl Retrieve {
         let side = descriptors[0].side();
         let gallery = ResizedFolder::open(&self.gallery, side, console)?;
         let folder = ResizedFolder::open(&self.queries, side, console)?;
-        let indices: Vec<usize> = (0..folder.len()).collect();
-        let bar = console.with_bar(indices.len(), "pictures");
-        let (queries, images): (Vec<usize>, Vec<RgbImage>) =
-            folder.read_many(&indices, &self.threads, &bar)?.into_iter().unzip();
-        bar.clear_bar();
-        if queries.is_empty() {
-            return Err(miette!("no picture in {} can be read", self.queries.display()));
-        }
-
+        let (queries, images) = folder.read_all(&self.threads, console)?;
         let mut failed = folder.skipped() + gallery.skipped() + folder.len() - queries.len();
         let mut results = match &self.vectors {
             Some(path) => {
@@ -142,8 +134,7 @@ impl Retrieve {
         let mut rows = Vec::with_capacity(indices.len());
         let bar = console.with_bar(indices.len(), "pictures of the gallery");
         for batch in indices.chunks(BATCH) {
-            let (read, images): (Vec<usize>, Vec<RgbImage>) =
-                gallery.read_many(batch, &self.threads, &bar)?.into_iter().unzip();
+            let (read, images) = gallery.read_many(batch, &self.threads, &bar)?;
             rows.extend(read);
             for (descriptor, search) in descriptors.iter().zip(&mut searches) {
                 search.take_rows(&descriptor.describe(&images)?);

@@ -6,14 +6,12 @@ use context_encoder::mask::Mask;
 use image::RgbImage;
 use tempfile::tempdir;
 
-use crate::{fails_with, mask, records, run, weights};
+use crate::{fails_with, folder_with_weights, records, run};
 
 #[test]
 fn errors_are_one_line_with_file_and_advice() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
-    mask(folder);
     RgbImage::new(64, 64).save(folder.join("in.png")).expect("written");
     Mask::visible(64, 64).save(folder.join("empty.png")).expect("written");
     Mask::visible(64, 64).inverted().save(folder.join("full.png")).expect("written");

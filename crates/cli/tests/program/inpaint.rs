@@ -17,7 +17,7 @@ use context_encoder::{
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba};
 use tempfile::tempdir;
 
-use crate::{ends_with, mask, program, records, run, weights};
+use crate::{ends_with, folder_with_weights, program, records, run};
 
 /// Fills a folder of photographs under one mask.
 const FILL_FOLDER: &str = "inpaint photos --mask mask.png -o filled --weights model.safetensors";
@@ -46,10 +46,8 @@ fn default_weights_are_pretrained() {
 
 #[test]
 fn only_hidden_pixels_change_in_16_bits_with_alpha() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
-    mask(folder);
     let deep = ImageBuffer::from_fn(64, 64, |x, y| {
         // Curved, so that a smooth fill of an untrained network differs everywhere.
         Rgba([(x * x * 16) as u16, (y * y * 16) as u16, ((x * x + y) * 15) as u16, (65_535 - x * 100) as u16])
@@ -80,10 +78,8 @@ fn only_hidden_pixels_change_in_16_bits_with_alpha() {
 
 #[test]
 fn equal_inputs_give_equal_files() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
-    mask(folder);
     picture().save(folder.join("in.png")).expect("written");
     let read = |name: &str| {
         let line = format!("inpaint in.png --mask mask.png -o {name} --weights model.safetensors");
@@ -95,9 +91,8 @@ fn equal_inputs_give_equal_files() {
 
 #[test]
 fn mask_color_selects_pixels_within_tolerance() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
     let mut scribbled = picture();
     for i in 20..40 {
         scribbled.put_pixel(i, 30, Rgb([255, 0, 255]));
@@ -117,9 +112,8 @@ fn mask_color_selects_pixels_within_tolerance() {
 
 #[test]
 fn soft_mask_blends_fill_and_picture() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
     let pixels = ImageBuffer::from_pixel(64, 64, Rgb([60_000_u16, 0, 30_000]));
     DynamicImage::ImageRgb16(pixels).save(folder.join("in.png")).expect("written");
     // Half hidden at the left of the hole, wholly at its right.
@@ -169,10 +163,8 @@ fn files(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn broken_files_fail_alone() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
-    mask(folder);
     let photos = folder.join("photos");
     photographs(&photos, 19);
     let whole = fs::read(photos.join("001.jpg")).expect("there");
@@ -202,10 +194,8 @@ fn broken_files_fail_alone() {
 
 #[test]
 fn mask_folder_pairs_masks_by_name() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
-    mask(folder);
     let (photos, masks) = (folder.join("photos"), folder.join("masks"));
     photographs(&photos, 3);
     fs::create_dir_all(masks.join("more")).expect("created");
@@ -226,10 +216,8 @@ fn mask_folder_pairs_masks_by_name() {
 
 #[test]
 fn killed_run_leaves_whole_files_and_resumes() {
-    let folder = tempdir().expect("folder");
+    let folder = folder_with_weights();
     let folder = folder.path();
-    weights(folder);
-    mask(folder);
     photographs(&folder.join("photos"), 120);
     let filled = folder.join("filled");
     let mut run = program(folder, FILL_FOLDER).arg("--quiet").spawn().expect("started");
