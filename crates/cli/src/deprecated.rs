@@ -74,6 +74,7 @@ mod tests {
         ("evaluate photos --sheet a.png", &[("--sheet", "--image-grid")]),
         ("--json retrieve mix --gallery mix --sheet=a.png", &[("--sheet", "--image-grid")]),
         ("check photos --least-side 9", &[("--least-side", "--min-side")]),
+        ("train --data a --without b", &[("--without", "--exclude")]),
         ("convert a b --code 8", &[("--code", "--bottleneck")]),
         (
             "transfer segment a --rescale --rate 1e-3 --encoder-rate=0 --descent adam --reach 3",

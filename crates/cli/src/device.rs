@@ -28,8 +28,6 @@ pub struct DevicesArgs {
     pub precision: Option<Precision>,
 }
 
-pub use DevicesArgs as DevicesChoice;
-
 /// The threads that read and write files.
 #[derive(Args, Default)]
 pub struct ThreadsArgs {
@@ -58,12 +56,6 @@ impl DevicesArgs {
         }
         let devices = self.devices.iter().map(|name| context_encoder::device(name.trim()));
         Devices::try_from(devices.collect::<Result<Vec<_>, _>>().into_diagnostic()?).into_diagnostic()
-    }
-
-    /// The settings of `--set`, and that of `--precision`.
-    pub fn settings(&self, settings: &[String]) -> Vec<String> {
-        let precision = self.precision.map(|precision| format!("precision={precision}"));
-        settings.iter().cloned().chain(precision).collect()
     }
 }
 

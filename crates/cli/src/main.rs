@@ -14,20 +14,6 @@ mod resized_folder;
 mod training;
 mod weights;
 
-// Former names, until all commands use the new ones.
-mod outcome {
-    pub use crate::console::ExitStatus as Outcome;
-}
-mod output {
-    pub use crate::console::Console as Output;
-}
-mod mask_choice {
-    pub use crate::command::masks::MaskKindName as Kind;
-}
-mod scores {
-    pub use crate::console::scores_json as scores;
-}
-
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};

@@ -1,78 +1,104 @@
 //! Training runs of `train` and `pretrain`: progress and summary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use context_encoder::{
     data::Skipped,
-    train::{
-        Devices, Plan, Progress, Run, StepRecord, Summary, Task, Throughput, TuiProgress,
-        Validation,
-    },
+    train::{Plan, Progress, Run, StepRecord, Summary, Task, Throughput, TuiProgress, Validation},
 };
 use miette::{IntoDiagnostic, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{outcome::Outcome, output::Output, scores::scores};
+use crate::{
+    console::{Console, ExitStatus, scores_json, write_record},
+    device::DevicesArgs,
+};
 
 /// The progress of a run: the terminal's display, lines of text, lines of JSON, or nothing.
-pub fn progress(output: &Output) -> Box<dyn Progress> {
-    if output.is_json() {
+pub fn progress(console: &Console) -> Box<dyn Progress> {
+    if console.is_json() {
         Box::new(JsonProgress)
-    } else if output.is_quiet() {
+    } else if console.is_quiet() {
         Box::new(())
     } else {
         TuiProgress::or_text(std::io::stderr())
     }
 }
 
-/// What the command line says about a run beside its configuration.
-pub struct RunArgs<'a> {
-    /// The run's folder.
-    pub folder: &'a Path,
-    /// `KEY=VALUE`, for a run that is resumed.
-    pub settings: &'a [String],
-    /// Steps in all, where they were given.
-    pub steps: Option<u64>,
+/// The arguments that `train` and `pretrain` share.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's format; built-in facades without
+    /// it
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Shorter side of the folder's pictures before a square is cropped, pixels; `pretrain` takes 256 unless
+    /// --config says otherwise
+    #[arg(long, requires = "data", value_name = "PIXELS")]
+    pub resize: Option<u32>,
+    /// Stop at the first picture that cannot be read
+    #[arg(long, requires = "data")]
+    pub strict: bool,
+    /// TOML file of settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One more setting, such as `model.size=64`; may be repeated. With --resume: learning rates, precision,
+    /// steps, intervals, workers, data.cache_mib
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Steps in all; 0 for random weights
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    #[command(flatten)]
+    devices: DevicesArgs,
+    /// A few steps of a tiny network, to test that everything works
+    #[arg(long)]
+    pub smoke: bool,
 }
 
-/// Runs a new configuration, or without one resumes the run in the folder, and reports the summary.
-pub fn run<C: Task>(
-    new: Option<C>,
-    args: &RunArgs<'_>,
-    devices: Devices,
-    output: &Output,
-) -> Result<Outcome> {
-    let mut run = match new {
-        Some(config) => Run::start(config, args.folder, devices).into_diagnostic()?,
-        None => {
-            let run = Run::<C>::resume(args.folder, devices).into_diagnostic()?;
-            args.settings.iter()
-                .try_fold(run, |run, setting| run.with_override(setting))
-                .into_diagnostic()?
-        }
-    };
-    if let Some(steps) = args.steps {
-        run = run.with_steps(steps);
+impl RunArgs {
+    /// The settings of `--set`, and that of `--precision`.
+    pub fn settings(&self) -> Vec<String> {
+        let precision = self.devices.precision.map(|precision| format!("precision={precision}"));
+        self.settings.iter().cloned().chain(precision).collect()
     }
-    let summary = run.train(&mut *progress(output)).into_diagnostic()?;
-    report(&summary, output);
-    Ok(Outcome::Complete)
+
+    /// Runs a new configuration, or without one resumes the run in the folder, and reports the summary.
+    pub fn run<C: Task>(&self, new: Option<C>, folder: &Path, console: &Console) -> Result<ExitStatus> {
+        let devices = self.devices.open()?;
+        let mut run = match new {
+            Some(config) => Run::start(config, folder, devices).into_diagnostic()?,
+            None => {
+                let run = Run::<C>::resume(folder, devices).into_diagnostic()?;
+                let mut settings = self.settings().into_iter();
+                settings.try_fold(run, |run, setting| run.with_override(&setting)).into_diagnostic()?
+            }
+        };
+        if let Some(steps) = self.steps {
+            run = run.with_steps(steps);
+        }
+        let summary = run.train(&mut *progress(console)).into_diagnostic()?;
+        report(&summary, console);
+        Ok(ExitStatus::Complete)
+    }
 }
 
-fn report(summary: &Summary, output: &Output) {
+fn report(summary: &Summary, console: &Console) {
     let Validation { pictures, network, baselines, .. } = &summary.validation;
-    output.result(format_args!("{} steps; on {pictures} validation pictures:", summary.step));
-    output.result(format_args!("  context encoder  {network}"));
+    console.result(format_args!("{} steps; on {pictures} validation pictures:", summary.step));
+    console.result(format_args!("  context encoder  {network}"));
     for (name, scores) in baselines {
-        output.result(format_args!("  {name:<15}  {scores}"));
+        console.result(format_args!("  {name:<15}  {scores}"));
     }
     if let Some(samples) = summary.samples.last() {
-        output.result(format_args!("look at   {}", samples.display()));
+        console.result(format_args!("look at   {}", samples.display()));
     }
-    output.result(format_args!("weights   {}", summary.weights.display()));
-    output.record(&json!({
+    console.result(format_args!("weights   {}", summary.weights.display()));
+    console.record(&json!({
         "event": "done", "step": summary.step, "weights": summary.weights.display().to_string(),
-        "checkpoint": summary.checkpoint.display().to_string(), "scores": scores(network),
+        "checkpoint": summary.checkpoint.display().to_string(), "scores": scores_json(network),
         "refused": summary.skipped.len(),
     }));
 }
@@ -80,18 +106,9 @@ fn report(summary: &Summary, output: &Output) {
 /// Progress as lines of JSON.
 struct JsonProgress;
 
-impl JsonProgress {
-    /// A reader that has gone must not end a run.
-    fn record(record: &Value) {
-        let mut out = std::io::stdout().lock();
-        let _ = std::io::Write::write_fmt(&mut out, format_args!("{record}\n"));
-        let _ = std::io::Write::flush(&mut out);
-    }
-}
-
 impl Progress for JsonProgress {
     fn begin(&mut self, plan: &Plan) {
-        Self::record(&json!({
+        write_record(&json!({
             "event": "begin", "first_step": plan.first_step, "steps": plan.steps, "batch_size": plan.batch_size,
             "parameters": plan.parameters, "data": plan.data, "masks": plan.masks, "device": plan.device,
             "run": plan.folder.display().to_string(),
@@ -104,26 +121,26 @@ impl Progress for JsonProgress {
             for (name, value) in record.terms() {
                 line[name] = json!(value);
             }
-            Self::record(&line);
+            write_record(&line);
         }
     }
 
     fn validated(&mut self, validation: &Validation) {
-        Self::record(
-            &json!({ "event": "validated", "step": validation.step, "scores": scores(&validation.network) }),
+        write_record(
+            &json!({ "event": "validated", "step": validation.step, "scores": scores_json(&validation.network) }),
         );
     }
 
     fn written(&mut self, file: &Path) {
-        Self::record(&json!({ "event": "written", "file": file.display().to_string() }));
+        write_record(&json!({ "event": "written", "file": file.display().to_string() }));
     }
 
     fn remark(&mut self, remark: &str) {
-        Self::record(&json!({ "event": "remark", "message": remark }));
+        write_record(&json!({ "event": "remark", "message": remark }));
     }
 
     fn skipped(&mut self, picture: &Skipped) {
-        Self::record(
+        write_record(
             &json!({ "event": "failed", "file": picture.name, "reason": picture.error.to_string() }),
         );
     }

@@ -10,7 +10,6 @@ mod info;
 mod inpaint;
 mod interpolate;
 pub mod masks;
-mod pretrain;
 mod reproduce;
 mod retrieve;
 mod sample;
@@ -32,7 +31,7 @@ pub enum Command {
     /// Train a network; without arguments, a compact one on built-in facades in a few minutes
     Train(train::Train),
     /// Train a feature network, by inpainting or, for comparison, as an autoencoder
-    Pretrain(pretrain::Pretrain),
+    Pretrain(train::Pretrain),
     /// Evaluate weights on a folder of pictures, as in the paper's Table 1
     Evaluate(evaluate::Evaluate),
     /// Extract a feature vector of every picture's surroundings of its centre

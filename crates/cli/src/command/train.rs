@@ -1,86 +1,117 @@
-//! `train`: a run in a folder, new or continued.
+//! `train` and `pretrain`: training runs in a folder, new or continued.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use context_encoder::{model::Preset, train::TrainConfig};
+use context_encoder::{
+    model::Preset,
+    train::{Pretext, PretrainConfig, TrainConfig},
+};
 use miette::{IntoDiagnostic, Result};
 
+use super::masks::MaskKindName;
 use crate::{
-    device::DevicesChoice,
-    outcome::Outcome,
-    output::Output,
-    training::{RunArgs, run},
+    console::{Console, ExitStatus},
+    training::RunArgs,
 };
 
 /// Train a network; without arguments, a compact one on built-in facades, in a few minutes on a processor.
 #[derive(Args)]
 pub struct Train {
-    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Shorter side of the folder's pictures before a square is cropped, pixels
-    #[arg(long, requires = "data", value_name = "PIXELS")]
-    resize: Option<u32>,
+    #[command(flatten)]
+    args: RunArgs,
     /// Folder of test pictures: what is in it too, byte for byte, is not trained on
     #[arg(long, alias = "without", requires = "data", value_name = "DIR")]
     exclude: Option<PathBuf>,
-    /// Stop at the first picture that cannot be read
-    #[arg(long, requires = "data")]
-    strict: bool,
     /// Start from the settings of `paper`, `authors` or `recommended`
     #[arg(long, conflicts_with = "config")]
     preset: Option<Preset>,
-    /// TOML file of settings
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// One more setting, such as `model.width=32`; may be repeated. With --resume: learning rates, precision, steps,
-    /// intervals, workers, data.cache_mib
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
-    /// Steps in all
-    #[arg(long, value_name = "N")]
-    steps: Option<u64>,
-    #[command(flatten)]
-    devices: DevicesChoice,
     /// The run's folder
     #[arg(long, default_value = "runs/paris", value_name = "DIR")]
     run: PathBuf,
     /// Continue the run in that folder
     #[arg(long, conflicts_with_all = ["data", "preset", "config", "smoke"])]
     resume: bool,
-    /// A few steps of a tiny network, to see that everything works
-    #[arg(long)]
-    smoke: bool,
 }
 
 impl Train {
-    pub fn run(&self, output: &Output) -> Result<Outcome> {
-        let devices = self.devices.open()?;
-        let settings = self.devices.settings(&self.settings);
-        let new = if self.resume { None } else { Some(self.configuration(&settings)?) };
-        let args = RunArgs { folder: &self.run, settings: &settings, steps: self.steps };
-        run(new, &args, devices, output)
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let new = if self.resume { None } else { Some(self.configuration()?) };
+        self.args.run(new, &self.run, console)
     }
 
     /// Settings from preset or file, then from arguments.
-    fn configuration(&self, settings: &[String]) -> Result<TrainConfig> {
-        let mut config = match (&self.config, self.preset) {
+    fn configuration(&self) -> Result<TrainConfig> {
+        let RunArgs { data, resize, strict, config, smoke, .. } = &self.args;
+        let mut config = match (config, self.preset) {
             (Some(file), _) => TrainConfig::load(file).into_diagnostic()?,
             (None, Some(preset)) => TrainConfig::preset(preset),
             (None, None) => TrainConfig::first_run(),
         };
-        if let Some(path) = &self.data {
-            config.run.data = config
-                .run
-                .data
-                .in_folder(path, self.resize, self.strict)
-                .and_then(|data| data.excluding(self.exclude.as_deref()))
-                .into_diagnostic()?;
+        if let Some(path) = data {
+            let data = config.run.data.in_folder(path, *resize, *strict);
+            let data = data.and_then(|data| data.excluding(self.exclude.as_deref()));
+            config.run.data = data.into_diagnostic()?;
         }
-        if self.smoke {
-            config = config.smoke();
+        let config = if *smoke { config.smoke() } else { config };
+        let mut settings = self.args.settings().into_iter();
+        settings.try_fold(config, |config, setting| config.with_override(&setting)).into_diagnostic()
+    }
+}
+
+/// Train an AlexNet-style feature network by inpainting or as an autoencoder; without arguments, a narrow one
+/// on built-in facades, in about a minute on a processor.
+#[derive(Args)]
+pub struct Pretrain {
+    #[command(flatten)]
+    args: RunArgs,
+    /// Pretext task: `context` (inpainting, the default) or, for comparison, `autoencoder` (nothing is
+    /// hidden) or `denoising` (a quarter of the pixels is)
+    #[arg(long)]
+    pretext: Option<Pretext>,
+    /// What is hidden, for `context`: arbitrary shapes unless --config says otherwise
+    #[arg(long, value_enum)]
+    masks: Option<MaskKindName>,
+    /// Folder of shapes for random regions, white on black or class masks; a noise pattern without it
+    #[arg(long, value_name = "DIR")]
+    silhouettes: Option<PathBuf>,
+    /// Start from the paper's settings: AlexNet at 227 pixels, 100 000 steps
+    #[arg(long, conflicts_with = "config")]
+    paper: bool,
+    /// The run's folder
+    #[arg(long, default_value = "runs/features", value_name = "DIR")]
+    run: PathBuf,
+    /// Continue the run in that folder
+    #[arg(long, conflicts_with_all = ["data", "pretext", "masks", "silhouettes", "paper", "config", "smoke"])]
+    resume: bool,
+}
+
+impl Pretrain {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let new = if self.resume { None } else { Some(self.configuration()?) };
+        self.args.run(new, &self.run, console)
+    }
+
+    /// Settings from the file, then from arguments.
+    fn configuration(&self) -> Result<PretrainConfig> {
+        let RunArgs { data, resize, strict, config, smoke, .. } = &self.args;
+        let mut config = match config {
+            Some(file) => PretrainConfig::load(file).into_diagnostic()?,
+            None if self.paper => PretrainConfig::default(),
+            None => PretrainConfig::first_run(),
+        };
+        if let Some(path) = data {
+            config = config.with_folder(path, *resize, *strict).into_diagnostic()?;
         }
-        settings.iter().try_fold(config, |config, setting| config.with_override(setting)).into_diagnostic()
+        if let Some(pretext) = self.pretext {
+            config.pretext = pretext;
+        }
+        if self.masks.is_some() || self.silhouettes.is_some() {
+            let kind = self.masks.unwrap_or(MaskKindName::RandomRegion);
+            config.masks = kind.with(0, self.silhouettes.clone());
+        }
+        let config = if *smoke { config.smoke() } else { config };
+        let mut settings = self.args.settings().into_iter();
+        settings.try_fold(config, |config, setting| config.with_override(&setting)).into_diagnostic()
     }
 }
