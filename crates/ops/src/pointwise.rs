@@ -23,13 +23,7 @@ use crate::implementation::Implementation;
 /// # Panics
 /// When the shapes do not belong together.
 pub fn apply_mask(images: Tensor<4>, masks: Tensor<4>, color: [f32; 3]) -> Tensor<4> {
-    let [batch, channels, height, width] = images.dims();
-    assert!(
-        channels == 3 && masks.dims() == [batch, 1, height, width],
-        "masks {:?} do not belong to images {:?}",
-        masks.dims(),
-        images.dims()
-    );
+    assert_mask_shape(&images, &masks);
     match Implementation::of(&images) {
         #[cfg(feature = "flex")]
         Implementation::Optimized => match crate::cpu::apply_mask(&images, &masks, color) {
@@ -38,6 +32,16 @@ pub fn apply_mask(images: Tensor<4>, masks: Tensor<4>, color: [f32; 3]) -> Tenso
         },
         _ => apply_mask_reference(images, masks, color),
     }
+}
+
+pub(crate) fn assert_mask_shape(images: &Tensor<4>, masks: &Tensor<4>) {
+    let [batch, channels, height, width] = images.dims();
+    assert!(
+        channels == 3 && masks.dims() == [batch, 1, height, width],
+        "masks {:?} do not belong to images {:?}",
+        masks.dims(),
+        images.dims()
+    );
 }
 
 fn apply_mask_reference(images: Tensor<4>, masks: Tensor<4>, color: [f32; 3]) -> Tensor<4> {

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::implementation::Implementation;
+use crate::{implementation::Implementation, pointwise::assert_mask_shape};
 
 /// Steps of relaxation on every level of the pyramid, each with its weight: Chebyshev's for Jacobi's
 /// iteration on errors between 0.02 and 2 times its step, `1 / (1.01 - 0.99 cos((2 k + 1) pi / 8))`. On a
@@ -34,13 +34,8 @@ const RELAXATION_WEIGHTS: [f32; 4] = [10.486_658, 1.584_426, 0.720_017, 0.519_57
 /// # Panics
 /// When the shapes do not belong together.
 pub fn smooth_fill(images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = images.dims();
-    assert!(
-        channels == 3 && masks.dims() == [batch, 1, height, width],
-        "masks {:?} do not belong to images {:?}",
-        masks.dims(),
-        images.dims()
-    );
+    assert_mask_shape(&images, &masks);
+    let [_, _, height, width] = images.dims();
     if images.is_autodiff() {
         return smooth_fill(images.inner(), masks.inner()).autodiff();
     }

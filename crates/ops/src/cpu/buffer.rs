@@ -88,6 +88,29 @@ impl Drop for Buffer {
     }
 }
 
+/// Values that several threads write, each its own.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedMut(*mut f32);
+
+// SAFETY: whoever writes promises to write what no other thread uses, and not longer than the values live.
+unsafe impl Send for SharedMut {}
+// SAFETY: as above.
+unsafe impl Sync for SharedMut {}
+
+impl SharedMut {
+    pub(crate) fn new(values: &mut [f32]) -> Self {
+        Self(values.as_mut_ptr())
+    }
+
+    /// # Safety
+    /// As for pointers.
+    #[inline(always)]
+    pub(crate) unsafe fn add(self, values: usize) -> *mut f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.add(values) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

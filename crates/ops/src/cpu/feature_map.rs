@@ -8,7 +8,7 @@ use burn::tensor::{DType, Shape as Dims};
 use burn_flex::{FlexTensor, Layout};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, SharedMut};
 
 /// `[batch, height, width, channels]`, the channels of a pixel side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,21 +91,16 @@ impl<'a> Source<'a> {
 /// A map that several threads write, each its own pixels.
 #[derive(Clone, Copy)]
 pub(crate) struct Sink {
-    values: *mut f32,
+    values: SharedMut,
     pub(crate) shape: Shape,
 }
-
-// SAFETY: writing goes through `pixel`, whose callers promise that no two write the same pixel.
-unsafe impl Send for Sink {}
-// SAFETY: as above.
-unsafe impl Sync for Sink {}
 
 impl Sink {
     /// # Panics
     /// When the values are not as many as the shape says.
     pub(crate) fn new(values: &mut [f32], shape: Shape) -> Self {
         assert_eq!(values.len(), shape.size(), "a map of {shape:?} has another number of values");
-        Self { values: values.as_mut_ptr(), shape }
+        Self { values: SharedMut::new(values), shape }
     }
 
     /// The channels of a pixel, null outside the image.

@@ -15,7 +15,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    buffer::Buffer,
+    buffer::{Buffer, SharedMut},
     simd::{SimdKernel, SimdWidth, dispatch, load, store},
 };
 
@@ -365,21 +365,16 @@ impl PackedMatrix {
 
     /// For several threads to write, each its own.
     pub(crate) fn writer(&mut self) -> PackedMatrixMut {
-        PackedMatrixMut { values: self.values.as_mut_ptr(), shape: self.shape }
+        PackedMatrixMut { values: SharedMut::new(&mut self.values), shape: self.shape }
     }
 }
 
 /// Packed weights that several threads write.
 #[derive(Clone, Copy)]
 pub(crate) struct PackedMatrixMut {
-    values: *mut f32,
+    values: SharedMut,
     pub(crate) shape: PackedShape,
 }
-
-// SAFETY: writers promise to write different registers, and not longer than the weights live.
-unsafe impl Send for PackedMatrixMut {}
-// SAFETY: as above.
-unsafe impl Sync for PackedMatrixMut {}
 
 impl PackedMatrixMut {
     /// Where row `k` of a chunk of columns begins.

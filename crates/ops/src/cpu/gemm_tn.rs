@@ -4,7 +4,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    buffer::Buffer,
+    buffer::{Buffer, SharedMut},
     gemm::{Block, BlockRange, PackInput},
     simd::{SimdKernel, SimdWidth, dispatch, load, store},
 };
@@ -45,24 +45,6 @@ impl TnProduct {
     }
 }
 
-/// A place that several tasks write, each its part.
-#[derive(Clone, Copy)]
-struct SharedPtr(*mut f32);
-
-// SAFETY: tasks write different parts.
-unsafe impl Send for SharedPtr {}
-// SAFETY: as above.
-unsafe impl Sync for SharedPtr {}
-
-impl SharedPtr {
-    /// # Safety
-    /// As for pointers.
-    unsafe fn add(self, values: usize) -> *mut f32 {
-        // SAFETY: the caller's promise.
-        unsafe { self.0.add(values) }
-    }
-}
-
 /// `left^T right`, summed over `rows` rows, in every plane.
 ///
 /// Threads first pack some rows together, then each sums up its own part of the result: the order
@@ -89,11 +71,11 @@ pub(crate) fn gemm_tn<L: PackInput, R: PackInput>(
         inner,
         outer,
     };
-    let result = SharedPtr(sums.values.as_mut_ptr());
+    let result = SharedMut::new(&mut sums.values);
     for first in (0..row_panels).step_by(round) {
         let count = round.min(row_panels - first);
         let (plane_left, plane_right) = (count * inner * simd.panel(), count * outer * simd.panel());
-        let (a, b) = (SharedPtr(lefts.as_mut_ptr()), SharedPtr(rights.as_mut_ptr()));
+        let (a, b) = (SharedMut::new(&mut lefts), SharedMut::new(&mut rights));
         (0..count).into_par_iter().for_each(|row_panel| {
             let first_row = (first + row_panel) * simd.rows;
             let rows = simd.rows.min(rows - first_row);

@@ -85,7 +85,7 @@ fn conv_transpose2d(small: Source<'_>, weights: &[PackedMatrix], large: Sink, ep
 }
 
 /// Gradient of the weights: what each tap of [`conv2d`] contributed to a small map with this gradient.
-pub(crate) fn weight_gradient(large: Source<'_>, small: Source<'_>, gradient: Filters4x4Mut<'_>) {
+pub(crate) fn weight_gradient(large: Source<'_>, small: Source<'_>, gradient: Filters4x4Mut) {
     let tiles = Tiles::covering(small.shape);
     let sums = gemm_tn(
         tiles.all,
@@ -103,7 +103,7 @@ pub(crate) fn weight_gradient(large: Source<'_>, small: Source<'_>, gradient: Fi
 /// Turns the sums of one channel of the large map and one chunk of the small one's into taps.
 struct GradientKernel<'a> {
     sums: &'a TnProduct,
-    gradient: Filters4x4Mut<'a>,
+    gradient: Filters4x4Mut,
     chunk: usize,
     q: usize,
 }

@@ -1,12 +1,11 @@
 //! Weights of minimal filtering: 4x4 filters, transformed and packed.
 
-use std::marker::PhantomData;
-
 use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::{
     cpu::{
+        buffer::SharedMut,
         gemm::{PackedMatrix, PackedMatrixMut},
         simd::{SimdKernel, SimdWidth, TILE_SIDE, TransposeTile, dispatch, store},
     },
@@ -74,29 +73,23 @@ impl<'a> Filters4x4<'a> {
 
 /// Filters that several threads write, each its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Filters4x4Mut<'a> {
-    values: *mut f32,
+pub(crate) struct Filters4x4Mut {
+    values: SharedMut,
     pub(crate) channels: [usize; 2],
-    lifetime: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: writers promise to write different kernels.
-unsafe impl Send for Filters4x4Mut<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Filters4x4Mut<'_> {}
-
-impl<'a> Filters4x4Mut<'a> {
+impl Filters4x4Mut {
     /// # Panics
     /// When the values are not 4x4 kernels for these channels.
-    pub(crate) fn new(values: &'a mut [f32], channels: [usize; 2]) -> Self {
+    pub(crate) fn new(values: &mut [f32], channels: [usize; 2]) -> Self {
         assert_eq!(values.len(), channels[0] * channels[1] * TAPS, "4x4 kernels for {channels:?} channels");
-        Self { values: values.as_mut_ptr(), channels, lifetime: PhantomData }
+        Self { values: SharedMut::new(values), channels }
     }
 
     /// Writes the taps of a register's worth of small channels from `p` on, and one large channel.
     ///
     /// # Safety
-    /// `p` and `q` must be channels, and nothing else may use these kernels.
+    /// The values must live, `p` and `q` be channels, and nothing else may use these filters.
     #[inline(always)]
     pub(crate) unsafe fn set_across_small<S: Simd>(&self, p: usize, q: usize, taps: [S::f32s; TAPS]) {
         let [small, large] = self.channels;
