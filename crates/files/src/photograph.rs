@@ -155,18 +155,6 @@ impl Photograph {
         &mut self.pixels
     }
 
-    /// The photograph with other colors.
-    ///
-    /// # Panics
-    /// When size or depth differ.
-    #[must_use]
-    pub fn with_pixels(mut self, pixels: Pixels) -> Self {
-        let shape = |pixels: &Pixels| (pixels.dimensions(), pixels.depth());
-        assert_eq!(shape(&pixels), shape(&self.pixels), "pixels must keep their (width, height) and depth");
-        self.pixels = pixels;
-        self
-    }
-
     /// Width and height of the upright image.
     pub fn dimensions(&self) -> (u32, u32) {
         self.pixels.dimensions()
@@ -175,11 +163,6 @@ impl Photograph {
     /// The format of the file that it came from.
     pub fn format(&self) -> ImageFormat {
         self.format
-    }
-
-    /// Whether the file had no colors.
-    pub fn is_gray(&self) -> bool {
-        self.gray
     }
 
     /// Whether the file had transparency.

@@ -126,7 +126,6 @@ fn image_s_own_jpegs_and_gray_ones_keep_their_size() {
         let mut source = Vec::new();
         picture.write_with_encoder(JpegEncoder::new_with_quality(&mut source, 85)).expect("encoded");
         let photo = Photograph::from_bytes(&source).expect("a picture");
-        assert_eq!(photo.is_gray(), !picture.color().has_color());
         let written = photo.to_bytes(ImageFormat::Jpeg).expect("encoded");
         let ratio = written.len() as f64 / source.len() as f64;
         assert!((0.75..=1.25).contains(&ratio), "{ratio:.2} times the size");

@@ -38,11 +38,6 @@ impl Central {
         Self { overlap }
     }
 
-    /// The visible band along the inner edge of the central square, in pixels, before it is limited.
-    pub fn overlap(&self) -> u32 {
-        self.overlap
-    }
-
     /// The rectangle that is hidden in an image of this size.
     ///
     /// # Panics

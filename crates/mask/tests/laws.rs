@@ -67,22 +67,10 @@ fn central_masks_of_every_size() {
 }
 
 #[test]
-fn random_blocks_of_every_size() {
+fn random_masks_of_every_size() {
     for side in SIDES {
         assert_blocks(&generate(&RandomBlock::default(), side, side, u64::from(side)));
-    }
-}
-
-#[test]
-fn pattern_regions_of_every_size() {
-    for side in SIDES {
         assert_pattern(&generate(&*PATTERN, side, side, u64::from(side)));
-    }
-}
-
-#[test]
-fn silhouettes_of_every_size() {
-    for side in SIDES {
         assert_silhouette(&generate(&*SILHOUETTES, side, side, u64::from(side)));
     }
 }
