@@ -38,7 +38,7 @@ pub trait ImageDataset: Send + Sync {
         &[]
     }
 
-    /// A number that changes when the images do, as far as their names and their count tell.
+    /// A number that changes when the images do, as far as their names and their count show.
     fn fingerprint(&self) -> u64 {
         fingerprint((0..self.len()).map(|index| self.name(index)))
     }
@@ -86,7 +86,7 @@ impl fmt::Display for Skipped {
 
 type Listener = Box<dyn Fn(&Skipped) + Send + Sync>;
 
-/// Collects skipped images from several threads and tells a listener about each the first time it is seen.
+/// Collects skipped images from several threads and calls a listener for each the first time it is seen.
 #[derive(Default)]
 pub(crate) struct SkippedLog {
     by_index: Mutex<BTreeMap<usize, Skipped>>,
@@ -115,29 +115,5 @@ impl SkippedLog {
     pub(crate) fn list(&self) -> Vec<Skipped> {
         let by_index = self.by_index.lock().unwrap_or_else(PoisonError::into_inner);
         by_index.values().cloned().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    #[test]
-    fn each_image_is_reported_once_and_listed_in_order() {
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&calls);
-        let log = SkippedLog::with_listener(move |_| {
-            counter.fetch_add(1, Ordering::SeqCst);
-        });
-        for index in [7, 2, 7, 2, 2] {
-            let error = DataError::Settings { reason: format!("picture {index}") };
-            log.add(index, &Skipped::new(index.to_string(), error));
-        }
-        assert_eq!(calls.load(Ordering::SeqCst), 2);
-        let list = log.list();
-        assert_eq!(list.iter().map(|skipped| skipped.name.as_str()).collect::<Vec<_>>(), ["2", "7"]);
-        assert_eq!(list[0].to_string(), "wrong loader setting: picture 2");
     }
 }

@@ -11,22 +11,17 @@ use crate::DataError;
 
 /// What an image file may ask for.
 ///
-/// | field | default | purpose |
-/// |---|---|---|
-/// | `min_side` | 16 px | a smaller image shows nothing that could be learned; it is an error, not upscaled |
-/// | `max_side` | 20 000 px | stops absurd images early |
-/// | `max_bytes` | 512 MiB | memory for one decoded image, and the size of its file |
-///
 /// An image of at least `min_side` that is smaller than a crop is upscaled by the
 /// [`Transform`](crate::Transform).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The shortest side that is accepted, in pixels.
+    /// The shortest side that is accepted, in pixels (default 16): a smaller image shows nothing that could
+    /// be learned.
     pub min_side: u32,
-    /// The longest side that is accepted, in pixels.
+    /// The longest side that is accepted, in pixels (default 20 000).
     pub max_side: u32,
-    /// Bytes that one image may take, as a file and decoded.
+    /// Bytes that one image may take, as a file and decoded (default 512 MiB).
     pub max_bytes: u64,
 }
 
@@ -101,11 +96,11 @@ impl Limits {
     }
 }
 
-/// A file with one of these endings claims to be an image; if it is none, its owner should be told.
+/// A file with one of these endings claims to be an image; if it is none, that is reported.
 const PICTURE_ENDINGS: [&str; 14] =
     ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "avif", "heic", "heif"];
 
-/// Bytes that tell all formats apart.
+/// Bytes that distinguish all formats.
 pub(crate) const HEAD: usize = ImageFile::HEAD;
 
 /// What a file is to a folder of images.

@@ -79,15 +79,15 @@ pub enum DataError {
         reason: String,
     },
 
-    /// A bad picture could not be replaced, because its replacements were bad as well.
+    /// An unreadable picture could not be replaced, because its replacements were unreadable as well.
     #[error(
-        "{name} and {tries} pictures drawn in its place are all bad, the first because: {source}; clean the folder"
+        "{name} and {tries} pictures drawn in its place are all unreadable, the first because: {source}; clean the folder"
     )]
     NoGoodPicture {
         /// The picture that was wanted.
         name: String,
         tries: usize,
-        /// Why the wanted picture is bad.
+        /// Why the wanted picture is unreadable.
         source: Arc<DataError>,
     },
 

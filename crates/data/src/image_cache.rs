@@ -117,14 +117,6 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_not_cached() {
-        let cache = ImageCache::new(1, 100);
-        let torn = || Err(DataError::Settings { reason: "torn".to_owned() });
-        assert!(cache.get_or(0, torn).is_err());
-        assert_eq!(*cache.get_or(0, || Ok(image(3))).expect("another try"), image(3));
-    }
-
-    #[test]
     fn threads_share_one_cache_and_its_limit() {
         let cache = ImageCache::new(40, 100);
         thread::scope(|scope| {

@@ -110,7 +110,7 @@ impl<T> Drop for Prefetch<T> {
 }
 
 impl<T> Shared<T> {
-    /// The loop of a thread: take the next number, make its item, store it, until told to stop.
+    /// The loop of a thread: take the next number, make its item, store it, until stopped.
     fn work(&self) {
         while let Some(number) = self.take() {
             let Some(item) = self.make(number) else { return };

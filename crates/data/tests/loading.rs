@@ -11,7 +11,7 @@ use context_encoder_mask::{Central, Mask, MaskGenerator};
 use image::{Rgb, RgbImage};
 use rand::{Rng, RngExt};
 
-/// Numbered pictures in memory; the red channel is the number. Some are bad, one may panic.
+/// Numbered images in memory; the red channel is the number. Some are unreadable, one may panic.
 #[derive(Default)]
 struct Numbered {
     len: usize,
@@ -39,7 +39,7 @@ impl ImageDataset for Numbered {
 
     fn image(&self, _epoch: u64, index: usize) -> Result<RgbImage, DataError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        assert!(self.panics != Some(index), "picture {index} is cursed");
+        assert!(self.panics != Some(index), "picture {index} fails");
         if self.bad.contains(&index) {
             let reason = "it is torn".to_owned();
             return Err(DataError::NotAPicture { path: self.name(index).into(), reason });
@@ -56,7 +56,7 @@ impl ImageDataset for Numbered {
     }
 }
 
-/// Hides each pixel by chance, so that masks tell streams apart.
+/// Hides each pixel by chance, so that masks distinguish random streams.
 struct Salt;
 
 impl MaskGenerator for Salt {
@@ -216,8 +216,8 @@ fn a_panic_in_a_dataset_reaches_the_consumer_as_an_error() {
         let sequential = LoaderConfig { sampler: Sampler::Sequential, workers, ..config() };
         let batches: Vec<_> = loader(source, sequential).run(0).collect();
         assert_eq!(batches.len(), 2);
-        let Err(error) = &batches[1] else { panic!("the second batch has the cursed picture") };
-        assert!(error.to_string().contains("picture 5 is cursed"), "{error}");
+        let Err(error) = &batches[1] else { panic!("the second batch has the failing picture") };
+        assert!(error.to_string().contains("picture 5 fails"), "{error}");
     }
 }
 

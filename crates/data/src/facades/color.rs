@@ -144,16 +144,3 @@ pub(super) const SHUTTERS: [Color; 7] = [
     Color::rgb([0.44, 0.33, 0.25]),
     Color::rgb([0.70, 0.66, 0.56]),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lerp_goes_from_one_color_to_the_other() {
-        let (black, grey) = (Color::rgb([0.0; 3]), Color::rgb([0.5; 3]));
-        assert_eq!(black.lerp(grey, 0.0), black);
-        assert_eq!(black.lerp(grey, 0.5), Color::rgb([0.25; 3]));
-        assert_eq!(black.lerp(grey, 1.0), grey);
-    }
-}

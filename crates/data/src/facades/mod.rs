@@ -78,15 +78,6 @@ impl Facades {
     ///
     /// If a side is shorter than [`MIN_SIDE`](Self::MIN_SIDE), or one is more than
     /// [`MAX_ASPECT`](Self::MAX_ASPECT) times the other.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use context_encoder_data::Facades;
-    ///
-    /// let image = Facades::new(7).with_size(320, 240).image(0);
-    /// assert_eq!(image.dimensions(), (320, 240));
-    /// ```
     #[must_use]
     pub fn with_size(self, width: u32, height: u32) -> Self {
         let (short, long) = (width.min(height), width.max(height));
@@ -135,7 +126,7 @@ impl Facades {
     }
 }
 
-/// Facades drawn when they are asked for.
+/// Facades drawn on demand.
 struct FacadeDataset {
     facades: Facades,
     len: usize,

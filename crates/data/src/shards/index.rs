@@ -61,7 +61,7 @@ impl Index {
                 Entry::Vacant(entry) => _ = entry.insert(counts),
                 Entry::Occupied(entry) if *entry.get() == counts => {}
                 Entry::Occupied(entry) => {
-                    return Err(fail(format!("it tells two different things of {}", entry.key())));
+                    return Err(fail(format!("it gives two different counts for {}", entry.key())));
                 }
             }
         }

@@ -166,13 +166,13 @@ fn an_index_is_used_where_it_can_be_right() {
     assert_eq!((shards.len(), shards.shard_starts()), (5, [0, 3].as_slice()));
     assert_eq!([2, 3].map(|index| number(&shards, index)), [2, 10]);
 
-    // Too many or too few: the shard is bad, the others are not.
-    for (told, wrong, right) in [(5, 0..5, 5..7), (1, 0..1, 1..3)] {
-        index(&format!(r#"{{"url": "a.tar", "nsamples": {told}}}"#));
+    // Too many or too few: the shard is unreadable, the others are not.
+    for (counted, wrong, right) in [(5, 0..5, 5..7), (1, 0..1, 1..3)] {
+        index(&format!(r#"{{"url": "a.tar", "nsamples": {counted}}}"#));
         let shards = open(&folder).expect("shards");
         for picture in wrong {
             let error = shards.image(0, picture).expect_err("no such count").to_string();
-            let counts = format!("holds 3 samples where {told} were expected; if there is an index.json");
+            let counts = format!("holds 3 samples where {counted} were expected; if there is an index.json");
             assert!(error.contains(&counts), "{error}");
             assert_eq!(shards.name(picture), format!("a.tar/sample {picture}"));
         }
@@ -187,7 +187,7 @@ fn an_index_is_used_where_it_can_be_right() {
     index(r#"{"url": "a.tar", "nsamples": 1000000000000}"#);
     assert!(error().contains("cannot hold the 1000000000000 samples of index.json; make the index anew"));
     index(r#"{"url": "x/a.tar", "nsamples": 3}, {"url": "y/a.tar", "nsamples": 4}"#);
-    assert!(error().contains("index.json: it tells two different things of a.tar; make the index anew"));
+    assert!(error().contains("index.json: it gives two different counts for a.tar; make the index anew"));
     index("7");
     assert!(error().contains("index.json: it is no index of shards"));
 }

@@ -1,10 +1,11 @@
-//! Picture files of every kind, written here, become upright 8-bit RGB or a reason.
+//! Image files of every kind become upright 8-bit RGB or an error; folders as people have them: nested,
+//! untidy.
 
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use context_encoder_data::{DataError, Limits, decode};
+use context_encoder_data::{DataError, Folder, FolderOptions, ImageDataset, Limits, decode};
 use image::codecs::jpeg::JpegEncoder;
 use image::{
     DynamicImage, GrayAlphaImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage,
@@ -32,9 +33,9 @@ fn quarters() -> RgbImage {
     })
 }
 
-fn jpeg_bytes(picture: &RgbImage) -> Vec<u8> {
+fn jpeg_bytes(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(picture).expect("encode");
+    JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(image).expect("encode");
     bytes
 }
 
@@ -57,16 +58,16 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// The names of the colours in the corners: top left, top right, bottom left, bottom right.
+/// The names of the colors in the corners: top left, top right, bottom left, bottom right.
 fn corners(picture: &RgbImage) -> String {
     let (right, bottom) = (picture.width() - 4, picture.height() - 4);
     [(4, 4), (right, 4), (4, bottom), (right, bottom)]
         .map(|(x, y)| {
             let pixel = picture.get_pixel(x, y).0;
-            let near = |colour: [u8; 3]| pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 24);
+            let near = |color: [u8; 3]| pixel.iter().zip(color).all(|(a, b)| a.abs_diff(b) < 24);
             [(RED, 'R'), (GREEN, 'G'), (BLUE, 'B'), (WHITE, 'W')]
                 .into_iter()
-                .find_map(|(colour, name)| near(colour).then_some(name))
+                .find_map(|(color, name)| near(color).then_some(name))
                 .unwrap_or('?')
         })
         .iter()
@@ -89,10 +90,10 @@ fn every_exif_orientation_is_turned_upright() {
     ];
     let folder = folder();
     let jpeg = jpeg_bytes(&quarters());
-    for (orientation, colours, size) in expected {
+    for (orientation, colors, size) in expected {
         let path = write(&folder, "turned.jpg", &with_orientation(&jpeg, orientation));
         let picture = read(&path).expect("decodes");
-        assert_eq!(corners(&picture), colours, "orientation {orientation}");
+        assert_eq!(corners(&picture), colors, "orientation {orientation}");
         assert_eq!(picture.dimensions(), size, "orientation {orientation}");
     }
 }
@@ -112,7 +113,7 @@ fn every_format_is_known_by_its_content() {
 }
 
 #[test]
-fn sixteen_bit_and_grey_pictures_become_bytes() {
+fn sixteen_bit_and_gray_images_become_8_bit_rgb() {
     let folder = folder();
     let path = folder.path().join("deep.png");
     let deep = ImageBuffer::<Rgb<u16>, _>::from_pixel(16, 16, Rgb([0x1234, 0, 0xffff]));
@@ -126,7 +127,7 @@ fn sixteen_bit_and_grey_pictures_become_bytes() {
 }
 
 #[test]
-fn transparent_pictures_lie_on_white() {
+fn transparent_images_are_laid_over_white() {
     let folder = folder();
     let path = folder.path().join("grey_alpha.png");
     let half = |x: u32, _| LumaA([100, if x < 8 { 0 } else { 255 }]);
@@ -163,7 +164,7 @@ fn palettes_are_looked_up() {
 }
 
 #[test]
-fn files_that_were_cut_off_are_errors_at_any_length() {
+fn truncated_files_are_errors_at_any_length() {
     let folder = folder();
     let mut png = Cursor::new(Vec::new());
     quarters().write_to(&mut png, ImageFormat::Png).expect("encode");
@@ -179,7 +180,7 @@ fn files_that_were_cut_off_are_errors_at_any_length() {
 }
 
 #[test]
-fn what_is_no_picture_says_what_it_is() {
+fn errors_say_what_a_file_holds() {
     let folder = folder();
     let reason = |name, bytes: &[u8]| read(&write(&folder, name, bytes)).expect_err(name).to_string();
     assert!(reason("empty.jpg", b"").ends_with("it is empty; remove it"));
@@ -211,4 +212,118 @@ fn limits_hold_before_pixels_are_read() {
         limited(Limits { max_bytes: 50, ..limits }),
         Err(DataError::TooMuchMemory { max_bytes: 50, .. })
     ));
+}
+
+fn save(root: &Path, name: &str) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("create");
+    RgbImage::from_pixel(16, 16, Rgb([name.len() as u8; 3]))
+        .save_with_format(path, ImageFormat::Png)
+        .expect("save");
+}
+
+fn open(root: &Path) -> Result<Folder, DataError> {
+    Folder::open(root, FolderOptions::default())
+}
+
+fn names(folder: &Folder) -> Vec<String> {
+    (0..folder.len()).map(|index| folder.name(index)).collect()
+}
+
+#[test]
+fn pictures_are_found_by_content_and_sorted_by_path() {
+    let root = folder();
+    for name in ["b.png", "a/z.jpg", "a/deep/q.png", "B.png", "a.png", "no_ending", "a-b/x.png"] {
+        save(root.path(), name);
+    }
+    for name in [".hidden.png", ".git/x.png", "a/._z.jpg"] {
+        save(root.path(), name);
+    }
+    for (name, text) in [("notes.txt", "BMW"), ("Thumbs.db", "\u{1}\u{2}"), ("a/labels.csv", "P1,2")] {
+        fs::write(root.path().join(name), text).expect("write");
+    }
+    let found = open(root.path()).expect("opens");
+    assert_eq!(
+        names(&found),
+        ["B.png", "a-b/x.png", "a.png", "a/deep/q.png", "a/z.jpg", "b.png", "no_ending"],
+    );
+    assert!(found.skipped().is_empty());
+    assert_eq!(found.image(3, 2).expect("decodes").get_pixel(0, 0).0, [5; 3]);
+    assert_eq!(found.path(2), root.path().join("a.png"));
+}
+
+#[test]
+fn files_that_only_claim_to_be_pictures_are_skipped() {
+    let root = folder();
+    save(root.path(), "good.png");
+    fs::write(root.path().join("web_page.jpg"), "<html>").expect("write");
+    fs::write(root.path().join("moving.gif"), "GIF89a").expect("write");
+    fs::write(root.path().join("empty.png"), "").expect("write");
+    let found = open(root.path()).expect("opens");
+    assert_eq!(names(&found), ["good.png"]);
+    let skipped: Vec<_> = found.skipped().iter().map(|skipped| skipped.name.as_str()).collect();
+    assert_eq!(skipped, ["empty.png", "moving.gif", "web_page.jpg"]);
+    let line = found.skipped()[2].to_string();
+    assert!(line.contains("web_page.jpg") && line.contains("its content is no picture"), "{line}");
+
+    let strict = FolderOptions { strict: true, ..FolderOptions::default() };
+    let error = Folder::open(root.path(), strict).expect_err("strict");
+    assert!(error.to_string().contains("empty.png"), "the first in sorted order: {error}");
+}
+
+#[test]
+fn missing_and_empty_folders_say_what_to_do() {
+    let root = folder();
+    let missing = open(&root.path().join("nowhere")).expect_err("missing");
+    assert!(matches!(missing, DataError::FolderMissing { .. }));
+    assert!(missing.to_string().contains("nowhere: check the path"), "{missing}");
+
+    assert!(matches!(open(root.path()), Err(DataError::NoPictures { skipped: 0, .. })));
+    for number in 0..5 {
+        fs::write(root.path().join(format!("{number}.jpg")), "text").expect("write");
+    }
+    let empty = open(root.path()).expect_err("no picture").to_string();
+    assert!(empty.contains("5 skipped (") && empty.contains("2.jpg") && !empty.contains("3.jpg"), "{empty}");
+    assert!(!empty.contains('\n'));
+    // A file is no folder.
+    assert!(matches!(open(&root.path().join("0.jpg")), Err(DataError::FolderMissing { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_but_not_in_cycles() {
+    let (root, elsewhere) = (folder(), folder());
+    save(root.path(), "a/picture.png");
+    save(elsewhere.path(), "linked.png");
+    std::os::unix::fs::symlink(root.path(), root.path().join("a/circle")).expect("link");
+    std::os::unix::fs::symlink(elsewhere.path(), root.path().join("b")).expect("link");
+    std::os::unix::fs::symlink(root.path().join("gone.png"), root.path().join("broken.png")).expect("link");
+    let found = open(root.path()).expect("opens");
+    assert_eq!(names(&found), ["a/picture.png", "b/linked.png"]);
+    assert_eq!(found.skipped().len(), 1);
+    assert_eq!(found.skipped()[0].name, "broken.png");
+}
+
+#[test]
+fn the_split_is_fixed_disjoint_and_complete() {
+    let root = folder();
+    for number in 0..43 {
+        save(root.path(), &format!("{number:02}.png"));
+    }
+    let (training, validation) = open(root.path()).expect("opens").split();
+    assert_eq!(Folder::VALIDATION_EVERY, 20);
+    assert_eq!(names(&validation), ["00.png", "20.png", "40.png"]);
+    assert_eq!(training.len(), 40);
+    assert!(names(&training).iter().all(|name| !names(&validation).contains(name)));
+}
+
+#[test]
+fn small_folders_are_split_too() {
+    let root = folder();
+    save(root.path(), "a.png");
+    let (training, validation) = open(root.path()).expect("opens").split();
+    assert_eq!((training.len(), validation.len()), (1, 0));
+    save(root.path(), "b.png");
+    let (training, validation) = open(root.path()).expect("opens").split();
+    assert_eq!((names(&training), names(&validation)), (vec!["b.png".to_owned()], vec!["a.png".to_owned()]));
 }
