@@ -5,7 +5,7 @@
 //! | [`Classifier`] | AlexNet's classifier, fine-tuned; averages ten crops of an image | section 5.2.1 |
 //! | [`Detector`] | Fast R-CNN: RoI pooling, box deltas, non-maximum suppression, proposals | section 5.2.2 |
 //! | [`Segmenter`] | FCN-32s, 16s and 8s | section 5.2.3 |
-//! | [`probe`] | linear classifiers and nearest neighbours on frozen layers | |
+//! | [`probe()`] | linear classifiers and nearest neighbours on frozen layers | |
 //! | [`Fit`] | trains any [`Head`] on a pretrained encoder | |
 //! | [`Metrics`] | accuracy, average precision of VOC 2007 and 2010, mean IU | Table 2 |
 //! | [`Voc`] | PASCAL VOC's folders, and a small synthetic one for tests | |

@@ -158,7 +158,7 @@ impl Classifier {
 impl Head for Classifier {
     type Sample = LabeledImage;
 
-    /// [Cross entropy](Self::cross_entropy) of random crops, flipped with probability 1/2.
+    /// Cross entropy of random crops, flipped with probability 1/2.
     fn loss(&self, samples: Vec<(&LabeledImage, ChaCha8Rng)>, dropout: &mut Dropout) -> Tensor<1> {
         let transform = self.crop();
         let labels: Vec<&[Label]> = samples.iter().map(|(sample, _)| sample.labels.as_slice()).collect();

@@ -55,7 +55,7 @@ fn average_precision_agrees_with_scikit_learn() {
 #[test]
 fn detection_average_precision_follows_vocs_rules() {
     let case = &expected()["detection"];
-    let rows = |name: &str| list(&case[name]).iter().map(|row| list(row)).collect::<Vec<_>>();
+    let rows = |name: &str| list(&case[name]).iter().map(list).collect::<Vec<_>>();
     let (truths, found) = (rows("truths"), rows("found"));
     let image = |row: &[Value]| number(&row[0]) as usize;
     let count = truths.iter().chain(&found).map(|row| image(row) + 1).max().expect("not empty");
