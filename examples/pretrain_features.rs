@@ -14,7 +14,7 @@ use clap::Parser;
 use context_encoder::{
     device,
     model::{FeatureEncoder, FeatureLayer},
-    train::{Pretext, PretrainConfig, Run, Summary, TuiProgress},
+    train::{Pretext, PretrainConfig, Run, Summary, TextProgress},
 };
 
 #[derive(Parser)]
@@ -69,7 +69,7 @@ fn pretrain(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     for pretext in Pretext::ALL {
         let config = PretrainConfig { pretext, ..config.clone() };
         let run = Run::start(config, arguments.run.join(pretext.name()), &device)?;
-        report(pretext.name(), &run.train(&mut *TuiProgress::or_text(std::io::stdout()))?, &device)?;
+        report(pretext.name(), &run.train(&mut *TextProgress::or_tui(std::io::stdout()))?, &device)?;
     }
     config.run.steps = 0;
     let run = Run::start(config, arguments.run.join("random"), &device)?;

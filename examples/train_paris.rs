@@ -12,7 +12,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::prelude::*;
-use context_encoder::train::{Summary, TrainError, TuiProgress};
+use context_encoder::train::{Summary, TrainError, TextProgress};
 
 #[derive(Parser)]
 #[command(about = "Train a context encoder; without arguments, a few minutes on the CPU")]
@@ -73,7 +73,7 @@ fn train(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(steps) = arguments.steps {
         run = run.with_steps(steps);
     }
-    let summary = run.train(&mut *TuiProgress::or_text(std::io::stdout()))?;
+    let summary = run.train(&mut *TextProgress::or_tui(std::io::stdout()))?;
     Ok(report(&summary)?)
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the networks that ship, and the three losses side by side, as docs/results.md has them. An hour and a half on two
-# cores that do nothing else. Pictures of PICTURES that are in TEST too, byte for byte, are not learned from.
+# cores that do nothing else. Pictures of PICTURES that are in TEST too, byte for byte, are not trained on.
 #
 #     weights/train.sh PICTURES TEST
 #
@@ -18,15 +18,15 @@ program="${CARGO_TARGET_DIR:-target}/release/context-encoder"
 train() {
   local name=$1
   shift
-  local settings=(batch_size=32 generator_rate=1e-3 discriminator_rate=1e-4 schedule=cosine averaging=0.998
-    augmentation.smallest=128 augmentation.colour=15 workers=1 log_every=50 "$@")
-  "$program" train --data "$pictures" --without "$test" --resize 300 --preset recommended --run "runs/weights/$name" \
+  local settings=(batch_size=32 generator_lr=1e-3 discriminator_lr=1e-4 schedule=cosine ema_decay=0.998
+    augmentation.smallest=128 augmentation.color=15 workers=1 log_every=50 "$@")
+  "$program" train --data "$pictures" --exclude "$test" --resize 300 --preset recommended --run "runs/weights/$name" \
     "${settings[@]/#/--set=}"
 }
 
 train reconstruction steps=$((2400 / shorter)) model.fill=smooth objective.kind=reconstruction
-train joint steps=$((800 / shorter)) model.fill=smooth objective.kind=joint generator_rate=3e-4 \
-  begin_with="$PWD/runs/weights/reconstruction/model.safetensors"
+train joint steps=$((800 / shorter)) model.fill=smooth objective.kind=joint generator_lr=3e-4 \
+  init_from="$PWD/runs/weights/reconstruction/model.safetensors"
 "$program" interpolate runs/weights/reconstruction/model.safetensors runs/weights/joint/model.safetensors --alpha 0.9 \
   --precision f16 -o runs/weights/centre-128.safetensors
 

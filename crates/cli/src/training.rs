@@ -6,7 +6,7 @@ use clap::Args;
 
 use context_encoder::{
     data::Skipped,
-    train::{Plan, Progress, Run, StepRecord, Summary, Task, Throughput, TuiProgress, Validation},
+    train::{Plan, Progress, Run, StepRecord, Summary, Task, TextProgress, Throughput, Validation},
 };
 use miette::{IntoDiagnostic, Result};
 use serde_json::json;
@@ -23,7 +23,7 @@ pub fn progress(console: &Console) -> Box<dyn Progress> {
     } else if console.is_quiet() {
         Box::new(())
     } else {
-        TuiProgress::or_text(std::io::stderr())
+        TextProgress::or_tui(std::io::stderr())
     }
 }
 

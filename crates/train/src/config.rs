@@ -331,25 +331,4 @@ mod tests {
         assert!(error.contains("`steps`") && error.contains("`generator_lr`") && !error.contains("`run`"));
         assert!(TrainConfig::default().with_override("steps").is_err());
     }
-
-    #[test]
-    fn old_names_of_keys_are_read_with_a_remark() {
-        let text = "generator_rate = 1e-3\ndiscriminator_rate = 1e-4\naveraging = 0.5\nbegin_with = \"w\"\nshares = 2\n\
-                    sheet_every = 7\naugmentation.colour = 5\n[data]\nkind = \"folder\"\npath = \"p\"\nresize = 200\nwithout = \"t\"";
-        let mut expected = TrainConfig::default();
-        (expected.generator_lr, expected.discriminator_lr, expected.ema_decay) = (1e-3, 1e-4, 0.5);
-        (expected.init_from, expected.ghost_batches) = (Some("w".into()), 2);
-        (expected.run.samples_every, expected.run.augmentation.color) = (7, 5);
-        expected.run.data = DataConfig::folder("p")
-            .in_folder("p", Some(200), false)
-            .and_then(|data| data.excluding(Some("t".as_ref())))
-            .expect("no shards");
-        let config = TrainConfig::from_toml(text).expect("old names");
-        assert_eq!(config, expected);
-        let config = config.with_override("averaging=0.25").expect("old name");
-        assert_eq!(config.run.remarks.0.len(), 9);
-        assert_eq!(config.run.remarks.0[8], "`averaging` is now called `ema_decay`");
-        let error = TrainConfig::from_toml("shares = 2\nghost_batches = 2").expect_err("twice").to_string();
-        assert!(error.contains("both are given; write `ghost_batches`"), "{error}");
-    }
 }

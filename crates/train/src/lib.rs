@@ -6,14 +6,13 @@
 //!   training step. [`FeatureTrainer`] is the same for the network of feature learning and its baselines
 //!   ([`Pretext`]).
 //! - [`Run`]: a run in a folder: steps, logs, samples, validation, checkpoints; starts or resumes.
-//! - [`Progress`]: who reports a run: [`TextProgress`] for logs, [`TuiProgress`] for terminals.
+//! - [`Progress`]: who reports a run: [`TextProgress`] for logs, Burn's display for terminals.
 //! - [`training_loop`] with [`TrainStep`] and [`Hooks`], [`Adam`], [`Dropout`] and [`Schedule`]: what
 //!   training of other networks shares with it.
 //!
 //! A run's folder holds `config.toml`, `log.csv`, `validation.csv`, `samples/`, `checkpoint.bpk` (all that a
 //! resumed run needs) and `model.safetensors` (all that filling pictures needs).
 
-mod adam;
 mod checkpoint;
 mod config;
 mod csv_log;
@@ -24,22 +23,19 @@ mod ema;
 mod error;
 mod features;
 mod inpainting;
-mod loss_scale;
 mod losses;
 mod optimized_model;
+mod optimizer;
 mod overrides;
 mod pretrain_config;
 mod progress;
 mod run;
-mod schedule;
 mod session;
 mod settings;
 mod task;
 mod training_loop;
-mod tui_progress;
 mod validation;
 
-pub use adam::Adam;
 pub use config::TrainConfig;
 pub use data_parallel::Devices;
 pub use dataset::{Augmentation, DataConfig};
@@ -48,13 +44,12 @@ pub use error::TrainError;
 pub use features::FeatureTrainer;
 pub use inpainting::InpaintingTrainer;
 pub use losses::{Losses, StepRecord};
+pub use optimizer::{Adam, Schedule};
 pub use pretrain_config::{Pretext, PretrainConfig};
 pub use progress::{Plan, Progress, TextProgress, Throughput};
 pub use run::{Checkpoint, Run};
-pub use schedule::Schedule;
 pub use session::Summary;
 pub use settings::RunSettings;
 pub use task::Task;
 pub use training_loop::{DataWait, Hooks, TrainStep, training_loop};
-pub use tui_progress::TuiProgress;
 pub use validation::Validation;

@@ -31,43 +31,39 @@ impl Losses {
     /// of the whole batch.
     pub(crate) fn mean(ranks: &[Self], device: &Device) -> Self {
         let device = device.clone().without_autodiff();
-        let mean = |loss: &dyn Fn(&Self) -> Option<&Tensor<1>>| {
-            let mut all = ranks.iter().filter_map(loss).map(|loss| loss.clone().inner().to_device(&device));
-            let first = all.next()?;
-            Some(all.fold(first, |sum, loss| sum + loss).div_scalar(ranks.len() as f64))
+        let mean = |term: usize| {
+            let of_rank = |rank: &Self| Some(rank.terms()[term]?.clone().inner().to_device(&device));
+            let sum = ranks.iter().filter_map(of_rank).reduce(|sum, loss| sum + loss)?;
+            Some(sum.div_scalar(ranks.len() as f64))
         };
-        let of_discriminator =
-            |loss: fn(&DiscriminatorLoss) -> &Tensor<1>| mean(&|rank| rank.discriminator.as_ref().map(loss));
-        let total = mean(&|rank| Some(&rank.generator.total));
+        let [total, reconstruction, adversarial, discriminator, real, fake] = [0, 1, 2, 3, 4, 5].map(mean);
+        let total = total.unwrap_or_else(|| Tensor::zeros([1], &device));
         Self {
-            generator: GeneratorLoss {
-                reconstruction: mean(&|rank| rank.generator.reconstruction.as_ref()),
-                adversarial: mean(&|rank| rank.generator.adversarial.as_ref()),
-                total: total.unwrap_or_else(|| Tensor::zeros([1], &device)),
-            },
-            discriminator: match [
-                of_discriminator(|d| &d.real),
-                of_discriminator(|d| &d.fake),
-                of_discriminator(|d| &d.total),
-            ] {
-                [Some(real), Some(fake), Some(total)] => Some(DiscriminatorLoss { real, fake, total }),
+            generator: GeneratorLoss { reconstruction, adversarial, total },
+            discriminator: match (real, fake, discriminator) {
+                (Some(real), Some(fake), Some(total)) => Some(DiscriminatorLoss { real, fake, total }),
                 _ => None,
             },
         }
     }
 
-    /// All of them, in the order in which [`StepRecord::take`] takes their values.
-    fn tensors(&self) -> impl Iterator<Item = Tensor<1>> {
+    /// All terms in the order of [`TERMS`].
+    fn terms(&self) -> [Option<&Tensor<1>>; 6] {
         let Self { generator, discriminator } = self;
-        let discriminator = discriminator.iter().flat_map(|d| [&d.total, &d.real, &d.fake]);
-        [&generator.total]
-            .into_iter()
-            .chain(&generator.reconstruction)
-            .chain(&generator.adversarial)
-            .chain(discriminator)
-            .cloned()
+        let discriminator = discriminator.as_ref();
+        [
+            Some(&generator.total),
+            generator.reconstruction.as_ref(),
+            generator.adversarial.as_ref(),
+            discriminator.map(|loss| &loss.total),
+            discriminator.map(|loss| &loss.real),
+            discriminator.map(|loss| &loss.fake),
+        ]
     }
 }
+
+/// Names of a step's losses, in the order of the columns of `log.csv`.
+const TERMS: [&str; 6] = ["generator", "reconstruction", "adversarial", "discriminator", "real", "fake"];
 
 /// The optimized losses of one step; empty where the objective has no such term. A row of `log.csv`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,61 +101,42 @@ impl StepRecord {
         batch_size: u64,
         steps_per_epoch: u64,
     ) -> Result<Vec<Self>, TrainError> {
-        let tensors: Vec<Tensor<1>> = steps.iter().flat_map(|(_, losses)| losses.tensors()).collect();
+        let terms = steps.iter().flat_map(|(_, losses)| losses.terms()).flatten().cloned();
+        let tensors: Vec<Tensor<1>> = terms.collect();
         if tensors.is_empty() {
             return Ok(Vec::new());
         }
         let values = Tensor::cat(tensors, 0).into_data().convert::<f32>();
         let mut values = values.iter::<f32>();
-        let mut next = || values.next().unwrap_or(f32::NAN);
-        let record = |&(step, ref losses): &(u64, Losses)| Self {
-            step,
-            epoch: (step - 1) / steps_per_epoch,
-            samples: step * batch_size,
-            ..Self::take(losses, &mut next)
-        };
-        let records: Vec<Self> = steps.iter().map(record).collect();
-        for record in &records {
+        let mut records = Vec::new();
+        for (step, losses) in steps {
+            let [generator, reconstruction, adversarial, discriminator, real, fake] =
+                losses.terms().map(|term| term.map(|_| values.next().unwrap_or(f32::NAN)));
+            let record = Self {
+                step: *step,
+                epoch: (step - 1) / steps_per_epoch,
+                samples: step * batch_size,
+                generator: generator.unwrap_or(f32::NAN),
+                reconstruction,
+                adversarial,
+                discriminator,
+                real,
+                fake,
+                data_wait: 0.0,
+            };
             if let Some((name, _)) = record.terms().find(|(_, value)| !value.is_finite()) {
                 return Err(TrainError::NotFinite { what: format!("the loss `{name}`"), step: record.step });
             }
+            records.push(record);
         }
         Ok(records)
     }
 
-    /// The values of one step's losses.
-    fn take(losses: &Losses, next: &mut impl FnMut() -> f32) -> Self {
-        let generator = next();
-        let reconstruction = losses.generator.reconstruction.is_some().then(&mut *next);
-        let adversarial = losses.generator.adversarial.is_some().then(&mut *next);
-        let [discriminator, real, fake] = [(); 3].map(|()| losses.discriminator.is_some().then(&mut *next));
-        let (step, epoch, samples, data_wait) = (0, 0, 0, 0.0);
-        Self {
-            step,
-            epoch,
-            samples,
-            generator,
-            reconstruction,
-            adversarial,
-            discriminator,
-            real,
-            fake,
-            data_wait,
-        }
-    }
-
     /// Every optimized loss with its name, in the order of the columns.
     pub fn terms(&self) -> impl Iterator<Item = (&'static str, f32)> {
-        [
-            ("generator", Some(self.generator)),
-            ("reconstruction", self.reconstruction),
-            ("adversarial", self.adversarial),
-            ("discriminator", self.discriminator),
-            ("real", self.real),
-            ("fake", self.fake),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
+        let Self { reconstruction, adversarial, discriminator, real, fake, .. } = *self;
+        let values = [Some(self.generator), reconstruction, adversarial, discriminator, real, fake];
+        TERMS.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?)))
     }
 }
 

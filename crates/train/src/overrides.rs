@@ -205,3 +205,75 @@ fn merge(table: &mut Table, changes: Table) {
 fn one_line(message: &str) -> String {
     message.trim().replace('\n', " ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DataConfig, Pretext, PretrainConfig, TrainConfig, checkpoint::Header};
+
+    #[test]
+    fn old_names_of_keys_are_read_with_a_remark() {
+        let text = "generator_rate = 1e-3\ndiscriminator_rate = 1e-4\naveraging = 0.5\nbegin_with = \"w\"\nshares = 2\n\
+                    sheet_every = 7\naugmentation.colour = 5\n[data]\nkind = \"folder\"\npath = \"p\"\nresize = 200\nwithout = \"t\"";
+        let mut expected = TrainConfig::default();
+        (expected.generator_lr, expected.discriminator_lr, expected.ema_decay) = (1e-3, 1e-4, 0.5);
+        (expected.init_from, expected.ghost_batches) = (Some("w".into()), 2);
+        (expected.run.samples_every, expected.run.augmentation.color) = (7, 5);
+        let data = DataConfig::folder("p").in_folder("p", Some(200), false).expect("no shards");
+        expected.run.data = data.excluding(Some("t".as_ref())).expect("no shards");
+        let config = TrainConfig::from_toml(text).expect("old names");
+        assert_eq!(config, expected);
+        let config = config.with_override("averaging=0.25").expect("old name");
+        assert_eq!(config.run.remarks.0.len(), 9);
+        assert_eq!(config.run.remarks.0[8], "`averaging` is now called `ema_decay`");
+        let error = TrainConfig::from_toml("shares = 2\nghost_batches = 2").expect_err("twice").to_string();
+        assert!(error.contains("both are given; write `ghost_batches`"), "{error}");
+
+        let text = "rate = 2e-3\npretext = { kind = \"denoising\", dropped = 0.5 }";
+        let config = PretrainConfig::from_toml(text).expect("old names");
+        assert_eq!(config.lr, Some(2e-3));
+        assert_eq!(config.pretext, Pretext::Denoising { drop_probability: 0.5 });
+        assert_eq!(config.run.remarks.0[1], "`pretext.dropped` is now called `pretext.drop_probability`");
+    }
+
+    /// Headers as the program wrote them before keys were renamed.
+    #[test]
+    fn headers_of_earlier_versions_are_read() {
+        let header = |text: &str| serde_json::from_str::<Header>(text).expect("readable");
+        let path = Path::new("checkpoint.bpk");
+        let inpainting = header(
+            r#"{"format":1,"step":2,"epoch":0,"pictures":14995380765736706767,"optimizer_tensors":[42,16],"config":{
+            "steps":2,"batch_size":4,"seed":0,"generator_rate":0.0005,"discriminator_rate":0.0002,
+            "schedule":"constant","averaging":0.5,"workers":0,"log_every":1,"sheet_every":7,"validate_every":100,
+            "checkpoint_every":100,"validation_pictures":1,"mask_sharing":"each-picture","shares":2,"precision":"f32",
+            "model":{"size":64,"width":1,"bottleneck":"channel-wise","prediction":"centre","fill":"mean"},
+            "masks":{"kind":"central","overlap":0},
+            "objective":{"kind":"joint","reconstruction":0.999,"adversarial":0.001},
+            "reconstruction":{"distance":"l2","average":"region","overlap_weight":10.0},
+            "data":{"kind":"folder","path":"p","resize":200,"strict":false,"cache_mib":1024,"without":"t"},
+            "augmentation":{"smallest":0,"colour":5}}}"#,
+        );
+        assert_eq!((inpainting.step, inpainting.pictures), (2, 14_995_380_765_736_706_767));
+        let config: TrainConfig = inpainting.config(path).expect("readable");
+        assert_eq!((config.generator_lr, config.discriminator_lr, config.ema_decay), (5e-4, 2e-4, 0.5));
+        assert_eq!((config.ghost_batches, config.run.samples_every), (2, 7));
+        assert_eq!(config.run.augmentation.color, 5);
+        assert!(config.run.data.describe().ends_with("without what is in t, shorter side 200 px"));
+        let again = Header::new(&config, 2, 0, inpainting.pictures).expect("plain");
+        assert!(serde_json::to_string(&again).expect("plain").contains(r#""generator_lr":0.0005"#));
+        assert_eq!(again.config::<TrainConfig>(path).expect("readable"), config);
+
+        let pretraining = header(
+            r#"{"format":1,"step":2,"epoch":0,"pictures":1,"optimizer_tensors":[46],
+            "loss_scales":[{"scale":65536.0,"good":2}],"config":{"steps":2,"batch_size":4,"seed":0,"rate":0.001,
+            "schedule":"constant","workers":0,"log_every":1,"sheet_every":100,"validate_every":100,
+            "checkpoint_every":100,"validation_pictures":1,"precision":"f16",
+            "model":{"size":99,"width":4,"pooling":"max","local_response_norm":true,"groups":2,"fill":"mean"},
+            "pretext":{"kind":"denoising","dropped":0.25},"masks":{"kind":"random-region","silhouettes":null},
+            "data":{"kind":"facades","pictures":4096},"augmentation":{"smallest":0,"colour":0}}}"#,
+        );
+        assert!(pretraining.loss_scales[0].is_usable());
+        let config: PretrainConfig = pretraining.config(path).expect("readable");
+        assert_eq!((config.lr, config.pretext), (Some(1e-3), Pretext::Denoising { drop_probability: 0.25 }));
+    }
+}

@@ -318,18 +318,6 @@ mod tests {
     }
 
     #[test]
-    fn old_names_of_keys_are_read_with_a_remark() {
-        let text = "rate = 2e-3\npretext = { kind = \"denoising\", dropped = 0.5 }";
-        let config = PretrainConfig::from_toml(text).expect("old names");
-        assert_eq!(config.lr, Some(2e-3));
-        assert_eq!(config.pretext, Pretext::Denoising { drop_probability: 0.5 });
-        assert_eq!(
-            config.run.remarks.0,
-            ["`rate` is now called `lr`", "`pretext.dropped` is now called `pretext.drop_probability`"]
-        );
-    }
-
-    #[test]
     fn folder_is_resized_as_for_alexnet_unless_told_otherwise() {
         let folder = |config: PretrainConfig, path, resize| {
             config.with_folder(path, resize, false).expect("no shards")

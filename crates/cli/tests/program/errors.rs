@@ -72,7 +72,7 @@ fn unusable_devices_are_named() {
     for (line, expected) in [
         ("train --smoke --devices flex,gpu", "no device `gpu`"),
         ("train --smoke --devices flex,flex,flex", "batch_size is 4"),
-        ("train --smoke --device flex --set shares=3", "shares is 3"),
+        ("train --smoke --device flex --set ghost_batches=3", "ghost_batches is 3"),
         ("bench --task train --devices flex,flex", "--task run"),
     ] {
         let error = fails_with(1, folder.path(), line);

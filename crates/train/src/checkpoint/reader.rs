@@ -11,8 +11,11 @@ use burn::{
     },
 };
 
-use super::header::{Header, damaged, optimizer_name, unusable};
-use crate::{TrainError, loss_scale::LossScale, optimized_model::OptimizedModel};
+use super::{Header, damaged, optimizer_name, unusable};
+use crate::{
+    TrainError,
+    optimized_model::{LossScale, OptimizedModel},
+};
 
 /// Hands out the tensors of a checkpoint.
 pub struct CheckpointReader<'a> {

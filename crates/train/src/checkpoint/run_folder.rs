@@ -8,10 +8,9 @@ use std::{
 use context_encoder_eval::image_grid;
 use context_encoder_files::atomic_write;
 use image::RgbImage;
-
 use serde::Serialize;
 
-use super::header::previous;
+use super::previous;
 use crate::{TrainError, csv_log::CsvLog, overrides};
 
 /// Names inside a run's folder.
