@@ -17,7 +17,6 @@ use self::{
     direct::ChannelRange,
     direct_weights::Filters,
     winograd::Tiles,
-    winograd_weights::{Filters4x4, Filters4x4Mut},
 };
 use super::{
     autograd::{ForwardOutput, GradSink, Input, Operation, apply, from_primitive, primitive},
@@ -291,19 +290,17 @@ enum Layout {
 
 impl PackedFilters {
     fn new(shapes: &ConvShapes, kind: ConvKind, algorithm: Algorithm, weights: &[f32]) -> Self {
+        let groups = (0..shapes.groups).map(|index| {
+            let ChannelGroup { small, large, weights: range } = shapes.group(index);
+            let channels = [small.count, large.count];
+            Filters { values: &weights[range], channels, geometry: shapes.geometry }
+        });
         let layout = match algorithm {
             Algorithm::Winograd => {
-                let channels = [shapes.small.channels, shapes.large.channels];
-                Layout::Winograd(winograd_weights::pack(kind, Filters4x4::new(weights, channels)))
+                Layout::Winograd(groups.flat_map(|filters| winograd_weights::pack(kind, filters)).collect())
             }
             Algorithm::Direct => {
-                let pack = |index| {
-                    let ChannelGroup { small, large, weights: range } = shapes.group(index);
-                    let channels = [small.count, large.count];
-                    let filters = Filters { values: &weights[range], channels, geometry: shapes.geometry };
-                    direct_weights::pack(kind, filters)
-                };
-                Layout::Direct((0..shapes.groups).map(pack).collect())
+                Layout::Direct(groups.map(|filters| direct_weights::pack(kind, filters)).collect())
             }
             Algorithm::Dense => Layout::Dense(None),
         };
@@ -355,8 +352,7 @@ fn weight_gradient(shapes: &ConvShapes, large: &[f32], small: &[f32]) -> Buffer 
     match shapes.algorithm() {
         Algorithm::Winograd => {
             let mut gradient = Buffer::uncleared(shapes.weights());
-            let channels = [shapes.small.channels, shapes.large.channels];
-            winograd::weight_gradient(from, to, Filters4x4Mut::new(&mut gradient, channels));
+            winograd::weight_gradient(from, to, &mut gradient);
             gradient
         }
         Algorithm::Direct => {

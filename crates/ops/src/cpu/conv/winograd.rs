@@ -18,14 +18,15 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::winograd_weights::{Filters4x4Mut, PARITIES, PLANES, filter_transform};
+use super::winograd_weights::{PARITIES, PLANES, TAPS, filter_transform};
 use crate::{
     cpu::{
+        buffer::SharedMut,
         feature_map::{Shape, Sink, Source},
         gemm::{Block, BlockRange, PackInput, PackedMatrix, StoreOutput, gemm},
         gemm_tn::{TnProduct, gemm_tn},
         pointwise::Epilogue,
-        simd::{SimdKernel, dispatch, load, load_first, store, store_first},
+        simd::{SimdKernel, TransposeTile, dispatch, load, load_first, store, store_first},
     },
     layer::ConvKind,
 };
@@ -85,25 +86,30 @@ fn conv_transpose2d(small: Source<'_>, weights: &[PackedMatrix], large: Sink, ep
 }
 
 /// Gradient of the weights: what each tap of [`conv2d`] contributed to a small map with this gradient.
-pub(crate) fn weight_gradient(large: Source<'_>, small: Source<'_>, gradient: Filters4x4Mut) {
+pub(crate) fn weight_gradient(large: Source<'_>, small: Source<'_>, gradient: &mut [f32]) {
     let tiles = Tiles::covering(small.shape);
+    let channels = [small.shape.channels, large.shape.channels];
+    assert_eq!(gradient.len(), channels[0] * channels[1] * TAPS, "4x4 filters of {channels:?} channels");
+    let gradient = SharedMut::new(gradient);
     let sums = gemm_tn(
         tiles.all,
         PLANES,
         &PackInputTiles::of_convolution(large, tiles),
         &PackGradTiles { source: small, tiles },
     );
-    let tasks = sums.outer * gradient.channels[1];
+    let tasks = sums.outer * channels[1];
     (0..tasks).into_par_iter().with_min_len(16).for_each(|task| {
         let (chunk, q) = (task % sums.outer, task / sums.outer);
-        dispatch(GradientKernel { sums: &sums, gradient, chunk, q });
+        dispatch(GradientKernel { sums: &sums, gradient, channels, chunk, q });
     });
 }
 
 /// Turns the sums of one channel of the large map and one chunk of the small one's into taps.
 struct GradientKernel<'a> {
     sums: &'a TnProduct,
-    gradient: Filters4x4Mut,
+    /// `[small, large, 4, 4]`
+    gradient: SharedMut,
+    channels: [usize; 2],
     chunk: usize,
     q: usize,
 }
@@ -112,7 +118,7 @@ impl SimdKernel for GradientKernel<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const T_ROWS: usize>(self, simd: S) {
         let width = S::F32_LANES;
-        let mut taps = [simd.splat_f32s(0.0); 16];
+        let mut taps = [simd.splat_f32s(0.0); TAPS];
         for (parity, [row, column]) in PARITIES.into_iter().enumerate() {
             let k = (self.q / width * 4 + parity) * width + self.q % width;
             let mut u = [[simd.splat_f32s(0.0); 3]; 3];
@@ -128,8 +134,20 @@ impl SimdKernel for GradientKernel<'_> {
                 }
             }
         }
-        // SAFETY: this task alone writes these kernels.
-        unsafe { self.gradient.set_across_small::<S>(self.chunk * width, self.q, taps) }
+        let mut square = TransposeTile::ZEROS;
+        for (tap, values) in taps.into_iter().enumerate() {
+            square.set_column::<S>(tap, values);
+        }
+        let [small, large] = self.channels;
+        let first = self.chunk * width;
+        for lane in 0..width.min(small - first) {
+            // SAFETY: a filter of these channels, which this task alone writes.
+            let filter = unsafe {
+                let at = ((first + lane) * large + self.q) * TAPS;
+                std::slice::from_raw_parts_mut(self.gradient.add(at), TAPS)
+            };
+            square.put_row(lane, filter);
+        }
     }
 }
 
