@@ -162,10 +162,9 @@ impl<I: PackInput, O: StoreOutput> SimdKernel for BlockKernel<'_, I, O> {
             let last = (first + units).min(units_in_all);
             let chunks = (last - first) * unit;
             let block = Block { values: left.as_mut_ptr(), plane: row_panels * chunks * panel, chunks };
+            let range = BlockRange { first_row, rows, columns: (first, last) };
             // SAFETY: `left` has room for `row_panels` row panels of `units` units in every plane.
-            unsafe {
-                input.pack::<S, ROWS>(simd, BlockRange { first_row, rows, columns: (first, last) }, block)
-            };
+            unsafe { input.pack::<S, ROWS>(simd, range, block) };
             for plane in 0..weights.shape.planes {
                 let product = Product {
                     // SAFETY: the offsets are whole planes of the buffers above.

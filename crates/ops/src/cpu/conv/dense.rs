@@ -40,6 +40,7 @@ impl Sizes {
 }
 
 /// Weights of a dense layer: as they are, `[small, large]`, or packed for one kind of convolution.
+#[derive(Clone, Copy)]
 pub(crate) enum DenseWeights<'a> {
     Unpacked(&'a [f32]),
     Packed(WeightMatrixRef<'a>),
