@@ -14,7 +14,7 @@ use burn_flex::FlexTensor;
 use super::feature_map::FeatureMap;
 
 /// An operation on `N` tensors, the result being a feature map.
-pub(super) trait Operation<const N: usize>: Debug + Send + 'static {
+pub(crate) trait Operation<const N: usize>: Debug + Send + 'static {
     /// What the backward pass needs of the inputs and the output.
     type SavedForBackward: Clone + Debug + Send + 'static;
 
@@ -28,21 +28,21 @@ pub(super) trait Operation<const N: usize>: Debug + Send + 'static {
 }
 
 /// What a forward pass leaves.
-pub(super) struct ForwardOutput<SavedForBackward, Extra> {
-    pub(super) output: FeatureMap,
-    pub(super) saved: SavedForBackward,
-    pub(super) extra: Extra,
+pub(crate) struct ForwardOutput<SavedForBackward, Extra> {
+    pub(crate) output: FeatureMap,
+    pub(crate) saved: SavedForBackward,
+    pub(crate) extra: Extra,
 }
 
 /// Takes the gradients of the inputs that are tracked.
-pub(super) struct GradSink<'a, const N: usize> {
+pub(crate) struct GradSink<'a, const N: usize> {
     tracked: [bool; N],
     register: &'a mut dyn FnMut(usize, FlexTensor),
 }
 
 impl<const N: usize> GradSink<'_, N> {
     /// Computes and hands over the gradient of an input, if it is tracked.
-    pub(super) fn register(&mut self, input: usize, gradient: impl FnOnce() -> FlexTensor) {
+    pub(crate) fn register(&mut self, input: usize, gradient: impl FnOnce() -> FlexTensor) {
         if self.tracked[input] {
             (self.register)(input, gradient());
         }
@@ -50,14 +50,14 @@ impl<const N: usize> GradSink<'_, N> {
 }
 
 /// An input: a value, or a node of the graph.
-pub(super) enum Input {
+pub(crate) enum Input {
     Value(FlexTensor),
     #[cfg(feature = "autodiff")]
     Node(graph::Node),
 }
 
 impl Input {
-    pub(super) fn new<const D: usize>(tensor: Tensor<D>) -> Self {
+    pub(crate) fn new<const D: usize>(tensor: Tensor<D>) -> Self {
         #[cfg(feature = "autodiff")]
         if tensor.device().is_autodiff() {
             return Self::Node(graph::node(tensor));
@@ -67,7 +67,7 @@ impl Input {
 }
 
 /// Computes, and enters a node in the graph where an input is one.
-pub(super) fn apply<O: Operation<N>, const N: usize>(
+pub(crate) fn apply<O: Operation<N>, const N: usize>(
     operation: O,
     inputs: [Input; N],
 ) -> (Tensor<4>, O::Extra) {
@@ -85,17 +85,17 @@ pub(super) fn apply<O: Operation<N>, const N: usize>(
 }
 
 /// The value of a tensor on a device without autodiff.
-pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+pub(crate) fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     tensor.try_into_primitive::<Flex>().expect("a tensor on flex, as `Implementation::of` found")
 }
 
 /// Back to a tensor on a device without autodiff.
-pub(super) fn from_primitive<const D: usize>(primitive: FlexTensor) -> Tensor<D> {
+pub(crate) fn from_primitive<const D: usize>(primitive: FlexTensor) -> Tensor<D> {
     Tensor::<D, Float>::from_primitive::<Flex>(primitive)
 }
 
 /// The value of a tensor that no gradient goes through; nothing if one does.
-pub(super) fn untracked<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
+pub(crate) fn untracked<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
     #[cfg(feature = "autodiff")]
     if tensor.device().is_autodiff() {
         return graph::untracked(tensor);
@@ -104,7 +104,7 @@ pub(super) fn untracked<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor>
 }
 
 /// A tensor without gradients on the device of another.
-pub(super) fn constant_like<const D: usize, const E: usize>(
+pub(crate) fn constant_like<const D: usize, const E: usize>(
     other: &Tensor<D>,
     value: FlexTensor,
 ) -> Tensor<E> {
@@ -137,10 +137,10 @@ mod graph {
 
     type AutodiffFlex = Autodiff<Flex, NoCheckpointing>;
 
-    pub(super) type Node = FloatTensor<AutodiffFlex>;
+    pub(crate) type Node = FloatTensor<AutodiffFlex>;
 
     /// The tensor as a node; a tensor without autodiff is a constant.
-    pub(super) fn node<const D: usize>(tensor: Tensor<D>) -> Node {
+    pub(crate) fn node<const D: usize>(tensor: Tensor<D>) -> Node {
         match tensor.clone().try_into_primitive::<AutodiffFlex>() {
             Ok(node) => node,
             Err(_) => Node::new(primitive(tensor)),
@@ -151,12 +151,12 @@ mod graph {
         Tensor::<D, Float>::from_primitive::<AutodiffFlex>(node)
     }
 
-    pub(super) fn untracked<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
+    pub(crate) fn untracked<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
         let node = node(tensor);
         (!node.is_tracked()).then(|| node.into_primitive())
     }
 
-    pub(super) fn constant<const D: usize>(value: FlexTensor) -> Tensor<D> {
+    pub(crate) fn constant<const D: usize>(value: FlexTensor) -> Tensor<D> {
         from_node(Node::new(value))
     }
 
@@ -183,7 +183,7 @@ mod graph {
     }
 
     /// Computes, and enters a node in the graph if a gradient of an input is tracked.
-    pub(super) fn record<O: Operation<N>, const N: usize>(
+    pub(crate) fn record<O: Operation<N>, const N: usize>(
         operation: O,
         inputs: [Input; N],
     ) -> (Tensor<4>, O::Extra) {

@@ -14,20 +14,20 @@ const BLOCK: usize = 16 << 10;
 /// Rows of `channels` values, cut into blocks whose size depends on nothing else, so that sums do not
 /// depend on the number of threads.
 #[derive(Clone, Copy)]
-pub(super) struct RowBlocks {
-    pub(super) rows: usize,
+pub(crate) struct RowBlocks {
+    pub(crate) rows: usize,
     channels: usize,
     /// Rows of each block but the last.
-    pub(super) block: usize,
+    pub(crate) block: usize,
 }
 
 impl RowBlocks {
-    pub(super) fn new(values: usize, channels: usize) -> Self {
+    pub(crate) fn new(values: usize, channels: usize) -> Self {
         let rows = values / channels;
         Self { rows, channels, block: (BLOCK / channels).clamp(1, rows.max(1)) }
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.rows.div_ceil(self.block)
     }
 
@@ -37,7 +37,7 @@ impl RowBlocks {
     }
 
     /// The values of a block.
-    pub(super) fn slice<'a>(&self, values: &'a [f32], block: usize) -> &'a [f32] {
+    pub(crate) fn slice<'a>(&self, values: &'a [f32], block: usize) -> &'a [f32] {
         &values[block * self.block * self.channels..][..self.rows_in(block) * self.channels]
     }
 }
@@ -51,7 +51,7 @@ pub(crate) struct ChannelStats {
 
 impl ChannelStats {
     /// `1 / sqrt(variance + epsilon)`.
-    pub(super) fn inverse_deviation(&self, epsilon: f32) -> Vec<f32> {
+    pub(crate) fn inverse_deviation(&self, epsilon: f32) -> Vec<f32> {
         self.variance.iter().map(|variance| (variance + epsilon).sqrt().recip()).collect()
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn conv(layer: ConvLayer, x: Tensor<4>, weight: Tensor<4>, bias: Opti
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct SavedForBackward {
+pub(crate) struct SavedForBackward {
     x: FeatureMap,
     weight: FlexTensor,
     /// The output, where there is an activation.

@@ -13,20 +13,20 @@ use crate::{
 };
 
 /// Products for a tile of 2x2 outputs.
-pub(super) const PLANES: usize = 9;
+pub(crate) const PLANES: usize = 9;
 
 /// The four parities (row, column).
-pub(super) const PARITIES: [[usize; 2]; 4] = [[0, 0], [0, 1], [1, 0], [1, 1]];
+pub(crate) const PARITIES: [[usize; 2]; 4] = [[0, 0], [0, 1], [1, 0], [1, 1]];
 
 /// `G g G^T`, which is also `A y A^T`.
 #[inline(always)]
-pub(super) fn filter_transform<S: Simd>(simd: S, [[a, b], [c, d]]: [[S::f32s; 2]; 2]) -> [S::f32s; PLANES] {
+pub(crate) fn filter_transform<S: Simd>(simd: S, [[a, b], [c, d]]: [[S::f32s; 2]; 2]) -> [S::f32s; PLANES] {
     let (left, right) = (simd.add_f32s(a, c), simd.add_f32s(b, d));
     [a, simd.add_f32s(a, b), b, left, simd.add_f32s(left, right), right, c, simd.add_f32s(c, d), d]
 }
 
 /// Taps of a 4x4 kernel: as many as a [`TransposeTile`] has columns.
-pub(super) const TAPS: usize = TILE_SIDE;
+pub(crate) const TAPS: usize = TILE_SIDE;
 
 /// The taps of a register's worth of small channels from `p` on, and one large channel.
 #[inline(always)]
