@@ -12,7 +12,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use context_encoder::prelude::*;
-use context_encoder::train::{Summary, TrainError, TextProgress};
+use context_encoder::train::{Summary, TextProgress, TrainError};
 
 #[derive(Parser)]
 #[command(about = "Train a context encoder; without arguments, a few minutes on the CPU")]

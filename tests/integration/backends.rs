@@ -65,16 +65,16 @@ fn steps_of_training_agree() {
     };
     let (flex, ndarray) = (train("flex"), train("ndarray"));
     assert!(flex[0] != flex[1]);
-    // Adam's first step moves every weight by the same amount in the direction of its gradient's sign, so tiny
-    // differences in near-zero gradients grow: a thousandth of the loss after one step
+    // Adam's first step moves every weight by the same amount in the direction of its gradient's sign, so
+    // tiny differences in near-zero gradients grow: a thousandth of the loss after one step
     assert_close(&flex[..1], &ndarray[..1], 1e-5);
     assert_close(&flex[1..], &ndarray[1..], 1e-3);
 }
 
-/// The kernels of the processor against plain tensor operations on the same device, through the whole step: wide
-/// enough for every algorithm, ten steps long. At a low rate, and without the game of two: Adam's first steps follow the
-/// signs of gradients, and a sign near zero is rounding. (Two backends' plain operations are 1e-3 apart after the same
-/// ten steps.)
+/// The kernels of the processor against plain tensor operations on the same device, through the whole step:
+/// wide enough for every algorithm, ten steps long. At a low rate, and without the game of two: Adam's first
+/// steps follow the signs of gradients, and a sign near zero is rounding. (Two backends' plain operations are
+/// 1e-3 apart after the same ten steps.)
 #[test]
 fn ten_steps_of_kernels_are_ten_steps_of_plain_operations() {
     let mut config = TrainConfig { objective: Objective::Reconstruction, ..TrainConfig::default() };

@@ -11,32 +11,19 @@ use context_encoder::{
 };
 use tempfile::tempdir;
 
-use crate::short_run::short_run;
+use crate::short_run::{losses, resume, short_run, tensors};
 
 fn devices(names: &[&str]) -> Devices {
     let devices: Vec<Device> = names.iter().map(|name| device(name).expect("compiled in")).collect();
     Devices::try_from(devices).expect("at least one")
 }
 
-/// Batches of 8, and learning rates at which Adam's first steps, which follow signs, do not make much of rounding.
+/// Batches of 8, and learning rates at which Adam's first steps, which follow signs, do not make much of
+/// rounding.
 fn config(steps: u64) -> TrainConfig {
     let mut config = TrainConfig { generator_lr: 1e-5, discriminator_lr: 1e-6, ..short_run(steps, 4) };
     (config.run.batch_size, config.run.log_every) = (8, 1);
     config
-}
-
-/// The run's losses: a row for each step, without step, epoch and samples before, and data wait behind.
-fn losses(folder: &Path) -> Vec<Vec<f32>> {
-    let text = std::fs::read_to_string(folder.join("log.csv")).expect("a log");
-    let numbers = |row: &str| {
-        let cells: Vec<&str> = row.split(',').collect();
-        cells[3..cells.len() - 1]
-            .iter()
-            .filter(|cell| !cell.is_empty())
-            .map(|cell| cell.parse().expect("number"))
-            .collect()
-    };
-    text.lines().skip(1).map(numbers).collect()
 }
 
 /// Largest relative difference of two runs' numbers.
@@ -46,20 +33,14 @@ fn apart(one: &[Vec<f32>], other: &[Vec<f32>]) -> f32 {
     pairs.map(|(a, b)| (a - b).abs() / b.abs().max(1e-3)).fold(0.0, f32::max)
 }
 
-fn tensors(weights: &Path) -> Vec<(String, Vec<f32>)> {
-    let bytes = std::fs::read(weights).expect("weights");
-    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
-    let floats =
-        |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect();
-    let mut all: Vec<_> = file.iter().map(|(name, view)| (name.to_owned(), floats(view.data()))).collect();
-    all.sort_by(|(one, _): &(String, Vec<f32>), (other, _)| one.cmp(other));
-    all
-}
-
 /// Largest difference of any tensor's values, of the tensor's largest value.
 fn weights_apart(one: &Path, other: &Path) -> (f32, String) {
     let mut worst = (0.0, String::new());
+    let floats = |bytes: &[u8]| -> Vec<f32> {
+        bytes.as_chunks::<4>().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect()
+    };
     for ((name, one), (_, other)) in tensors(one).into_iter().zip(tensors(other)) {
+        let (one, other) = (floats(&one), floats(&other));
         let largest = other.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
         let apart = one.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest;
         if apart > worst.0 {
@@ -121,14 +102,13 @@ fn two_devices_with_two_ghost_batches_each_are_four_with_one_each() {
     assert!(losses < 1e-5, "{losses}");
 }
 
-/// The feature network has no batch norm: its result does not depend on the number of devices; its masks hide unequal
-/// parts, and its dropout follows the picture.
+/// The feature network has no batch norm: its result does not depend on the number of devices; its masks hide
+/// unequal parts, and its dropout follows the picture.
 #[test]
 fn pretraining_is_the_same_on_any_number_of_devices() {
     let folder = tempdir().expect("folder");
     let mut config = PretrainConfig { lr: Some(1e-5), ..PretrainConfig::default().smoke() };
-    config.run =
-        RunSettings { steps: 3, batch_size: 8, workers: 0, samples_every: 0, ..config.run };
+    config.run = RunSettings { steps: 3, batch_size: 8, workers: 0, samples_every: 0, ..config.run };
     let features = |name: &str, names: &[&str]| {
         let folder = folder.path().join(name);
         let run = Run::start(config.clone(), &folder, devices(names)).expect("a run");
@@ -156,9 +136,7 @@ fn run_resumes_on_any_number_of_devices() {
         let mut started = config.clone();
         started.run.steps = 3;
         trained(&started, &run, &vec!["flex"; first]);
-        let resumed = Run::<TrainConfig>::resume(&run, devices(&vec!["flex"; then])).expect("a checkpoint").with_steps(5);
-        assert_eq!(resumed.step(), 3);
-        let weights = resumed.train(&mut ()).expect("trained").weights;
+        let weights = resume::<TrainConfig>(&run, devices(&vec!["flex"; then]), 3, 5).weights;
         if first == then {
             assert_eq!(tensors(&weights), tensors(&straight.weights), "to the last bit");
             assert_eq!(losses(&run), straight.losses);

@@ -16,4 +16,3 @@ mod resume;
 mod robustness;
 mod short_run;
 mod structure;
-mod waiting;

@@ -1,4 +1,4 @@
-//! Training with layers that multiply in 16 bits.
+//! Mixed precision training.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use context_encoder::{
 };
 use tempfile::tempdir;
 
-use crate::short_run::short_run;
+use crate::short_run::{losses, resume, short_run, train};
 
 fn config(steps: u64, precision: Precision) -> TrainConfig {
     let mut config = short_run(steps, 8);
@@ -19,14 +19,13 @@ fn config(steps: u64, precision: Precision) -> TrainConfig {
 }
 
 /// The generator's losses.
-fn losses(folder: &Path) -> Vec<f32> {
-    let log = fs::read_to_string(folder.join("log.csv")).expect("a log");
-    log.lines().skip(1).map(|row| row.split(',').nth(3).expect("a loss").parse().expect("number")).collect()
+fn trained(config: &TrainConfig, folder: &Path) -> Vec<f32> {
+    train(config.clone(), folder);
+    generator_losses(folder)
 }
 
-fn trained(config: &TrainConfig, folder: &Path) -> Vec<f32> {
-    Run::start(config.clone(), folder, &Device::flex()).expect("a run").train(&mut ()).expect("trained");
-    losses(folder)
+fn generator_losses(folder: &Path) -> Vec<f32> {
+    losses(folder).into_iter().map(|row| row[0]).collect()
 }
 
 fn checkpoint(folder: &Path) -> Vec<u8> {
@@ -39,12 +38,12 @@ fn apart(got: &[f32], expected: &[f32]) -> f32 {
     got.iter().zip(expected).map(|(got, expected)| (got - expected).abs() / expected).fold(0.0, f32::max)
 }
 
-/// The first loss is the forward pass alone. Later ones are those of weights that have moved by Adam's first steps, which
-/// follow the signs of gradients: at a tenth of the usual rate, rounding changes them little. With `f16` the discriminator's
-/// first step overflows and is left out, so that its judgement of the first prediction is an older one: up to 3.4e-3 of
-/// the joint loss.
+/// The first loss is the forward pass alone. Later ones are those of weights that have moved by Adam's first
+/// steps, which follow the signs of gradients: at a tenth of the usual rate, rounding changes them little.
+/// With `f16` the discriminator's first step overflows and is left out, so that its judgement of the first
+/// prediction is an older one: up to 3.4e-3 of the joint loss.
 #[test]
-fn losses_of_16_bits_are_those_of_32_but_for_rounding() {
+fn losses_in_16_bits_are_those_in_32_up_to_rounding() {
     let folder = tempdir().expect("folder");
     for bottleneck in [BottleneckConfig::ChannelWise, BottleneckConfig::Dense(20)] {
         for objective in [Objective::Reconstruction, Objective::joint()] {
@@ -69,15 +68,13 @@ fn losses_of_16_bits_are_those_of_32_but_for_rounding() {
 }
 
 #[test]
-fn a_run_of_16_bits_goes_on_to_the_last_bit_with_its_loss_scale() {
+fn run_in_16_bits_resumes_bit_for_bit_with_its_loss_scale() {
     let folder = tempdir().expect("folder");
     for precision in [Precision::F16, Precision::Bf16] {
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(format!("{precision}-{name}")));
         trained(&config(4, precision), &whole);
         trained(&config(2, precision), &parts);
-        let resumed = Run::<TrainConfig>::resume(&parts, &Device::flex()).expect("a checkpoint").with_steps(4);
-        assert_eq!(resumed.config().run.precision, precision);
-        resumed.train(&mut ()).expect("trained");
+        resume::<TrainConfig>(&parts, &Device::flex(), 2, 4);
         assert_eq!(losses(&whole), losses(&parts), "{precision}");
         let scales = |folder: &Path| {
             let text = String::from_utf8_lossy(&checkpoint(folder)).into_owned();
@@ -89,28 +86,29 @@ fn a_run_of_16_bits_goes_on_to_the_last_bit_with_its_loss_scale() {
 }
 
 #[test]
-fn precision_may_change_when_a_run_goes_on() {
+fn precision_may_change_when_a_run_is_resumed() {
     let folder = tempdir().expect("folder");
     trained(&config(2, Precision::F32), folder.path());
-    let resumed = Run::<TrainConfig>::resume(folder.path(), &Device::flex()).expect("a checkpoint").with_steps(4);
+    let resumed =
+        Run::<TrainConfig>::resume(folder.path(), &Device::flex()).expect("a checkpoint").with_steps(4);
     let resumed = resumed.with_override("precision=f16").expect("changeable");
     resumed.train(&mut ()).expect("trained");
     assert_eq!(losses(folder.path()).len(), 4);
-    let error =
-        Run::<TrainConfig>::resume(folder.path(), &Device::flex()).expect("a checkpoint").with_override("precision=f8");
+    let error = Run::<TrainConfig>::resume(folder.path(), &Device::flex())
+        .expect("a checkpoint")
+        .with_override("precision=f8");
     assert!(error.err().expect("no such precision").to_string().contains("f8"));
 }
 
 #[test]
-fn features_are_learned_in_16_bits_too() {
+fn pretraining_in_16_bits_is_close_to_32() {
     let folder = tempdir().expect("folder");
     let run = |precision: Precision| {
         let mut config = PretrainConfig::default().smoke();
         (config.run.steps, config.run.precision, config.run.workers) = (3, precision, 0);
         let folder = folder.path().join(precision.to_string());
-        let run = Run::start(config, &folder, &Device::flex()).expect("a run");
-        run.train(&mut ()).expect("trained");
-        losses(&folder)
+        train(config, &folder);
+        generator_losses(&folder)
     };
     let exact = run(Precision::F32);
     for (precision, bound) in [(Precision::Bf16, 1e-2), (Precision::F16, 1e-3)] {
@@ -121,7 +119,7 @@ fn features_are_learned_in_16_bits_too() {
 
 #[cfg(feature = "ndarray")]
 #[test]
-fn a_device_without_16_bits_says_what_it_has() {
+fn device_without_16_bits_names_the_precisions_it_has() {
     let folder = tempdir().expect("folder");
     let ndarray = context_encoder::device("ndarray").expect("compiled in");
     let run = Run::start(config(2, Precision::Bf16), folder.path(), &ndarray).expect("not asked yet");

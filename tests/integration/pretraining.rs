@@ -1,6 +1,6 @@
 //! Pretraining as a whole: resumed runs, grey pictures, the encoder that it leaves.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use context_encoder::{
     Device,
@@ -10,6 +10,8 @@ use context_encoder::{
 };
 use tempfile::tempdir;
 
+use crate::short_run::{resume, tensors, train};
+
 /// A small network on pictures of 99 pixels, in epochs of two steps.
 fn config(steps: u64, pretext: Pretext) -> PretrainConfig {
     let mut config = PretrainConfig { pretext, lr: Some(1e-3), ..PretrainConfig::default().smoke() };
@@ -17,30 +19,14 @@ fn config(steps: u64, pretext: Pretext) -> PretrainConfig {
     config.with_override("data.pictures=8").expect("a key")
 }
 
-fn tensors(weights: &Path) -> Vec<(String, Vec<u8>)> {
-    let bytes = fs::read(weights).expect("weights");
-    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
-    let mut all: Vec<_> = file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect();
-    all.sort();
-    all
-}
-
 #[test]
-fn a_run_that_stops_and_resumes_is_the_run_that_never_stopped() {
+fn resumed_run_is_the_run_that_never_stopped() {
     for pretext in Pretext::ALL {
-        let (folder, device) = (tempdir().expect("folder"), Device::flex());
-        let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-        let straight = Run::start(config(5, pretext), &whole, &device)
-            .expect("run")
-            .train(&mut ())
-            .expect("trained");
-        Run::start(config(3, pretext), &parts, &device)
-            .expect("run")
-            .train(&mut ())
-            .expect("trained");
-        let resumed = Run::<PretrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(5);
-        assert_eq!(resumed.step(), 3);
-        let resumed = resumed.train(&mut ()).expect("trained");
+        let folder = tempdir().expect("folder");
+        let [whole, parts, other] = ["whole", "parts", "other"].map(|name| folder.path().join(name));
+        let straight = train(config(5, pretext), &whole);
+        train(config(3, pretext), &parts);
+        let resumed = resume::<PretrainConfig>(&parts, &Device::flex(), 3, 5);
 
         let expected = tensors(&straight.weights);
         assert!(expected.len() > 20);
@@ -50,8 +36,7 @@ fn a_run_that_stops_and_resumes_is_the_run_that_never_stopped() {
         assert_eq!((record.step, record.config.pretext), (5, pretext));
         let mut config = config(5, pretext);
         config.run.seed = 1;
-        let other = Run::start(config, folder.path().join("other"), &device);
-        assert_ne!(expected, tensors(&other.expect("run").train(&mut ()).expect("trained").weights));
+        assert_ne!(expected, tensors(&train(config, &other).weights));
     }
 }
 
@@ -59,17 +44,14 @@ fn a_run_that_stops_and_resumes_is_the_run_that_never_stopped() {
 fn random_weights_are_a_run_of_no_steps() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let config = config(0, Pretext::Context);
-    let summary = Run::start(config.clone(), folder.path(), &device)
-        .expect("run")
-        .train(&mut ())
-        .expect("done");
+    let summary = train(config.clone(), folder.path());
     let drawn = folder.path().join("drawn.safetensors");
     config.model.init_seeded(config.run.seed, &device).expect("valid").save(&drawn).expect("saved");
     assert_eq!(tensors(&summary.weights), tensors(&drawn));
 }
 
 #[test]
-fn grey_pictures_of_a_folder_are_learned_from_and_the_encoder_comes_out() {
+fn grey_pictures_of_a_folder_are_trained_on_and_leave_an_encoder() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("created");
@@ -81,9 +63,7 @@ fn grey_pictures_of_a_folder_are_learned_from_and_the_encoder_comes_out() {
     let mut config = config(2, Pretext::Context).with_folder(&data, Some(110), true).expect("no shards");
     config.run.augmentation = Augmentation { smallest: 99, color: 10 };
     config.run.samples_every = 1;
-    let run = folder.path().join("run");
-    let summary =
-        Run::start(config.clone(), &run, &device).expect("run").train(&mut ()).expect("trained");
+    let summary = train(config.clone(), &folder.path().join("run"));
     assert_eq!(summary.validation.baselines.len(), 2);
     assert_eq!(summary.samples.len(), 3);
 
@@ -98,9 +78,7 @@ fn grey_pictures_of_a_folder_are_learned_from_and_the_encoder_comes_out() {
 #[test]
 fn the_two_kinds_of_run_do_not_continue_each_other() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
-    let config = config(1, Pretext::Autoencoder);
-    let summary =
-        Run::start(config, folder.path(), &device).expect("run").train(&mut ()).expect("trained");
+    let summary = train(config(1, Pretext::Autoencoder), folder.path());
     assert!(summary.validation.baselines.is_empty());
     let error = Run::<TrainConfig>::resume(folder.path(), &device).err().expect("another kind").to_string();
     assert!(error.contains("`train` and `pretrain` each continue their own"), "{error}");

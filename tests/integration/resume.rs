@@ -1,17 +1,19 @@
 //! A run that stops and resumes is the run that never stopped.
 
-use std::{fs, io::Cursor, path::Path};
+use std::{collections::BTreeMap, fs, io::Cursor, path::Path};
 
 use context_encoder::{
     Device,
     data::Facades,
     loss::Objective,
     model::InitialFill,
-    train::{Augmentation, DataConfig, Progress, Run, Schedule, StepRecord, Throughput, TrainConfig},
+    train::{
+        Augmentation, DataConfig, Progress, Run, Schedule, StepRecord, TextProgress, Throughput, TrainConfig,
+    },
 };
 use tempfile::tempdir;
 
-use crate::short_run::short_run;
+use crate::short_run::{losses, resume, short_run, tensors, train};
 
 fn config(steps: u64, objective: Objective) -> TrainConfig {
     // an epoch of two steps, so that the stop falls in the middle of one
@@ -19,26 +21,14 @@ fn config(steps: u64, objective: Objective) -> TrainConfig {
     config.with_override("data.pictures=8").expect("a key")
 }
 
-fn tensors(weights: &Path) -> Vec<(String, Vec<u8>)> {
-    let bytes = fs::read(weights).expect("weights");
-    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
-    let mut all: Vec<_> = file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect();
-    all.sort();
-    all
-}
-
 #[test]
 fn weights_are_byte_for_byte_those_of_an_uninterrupted_run() {
     for objective in [Objective::joint(), Objective::Reconstruction] {
-        let (folder, device) = (tempdir().expect("folder"), Device::flex());
+        let folder = tempdir().expect("folder");
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-        let straight =
-            Run::start(config(5, objective), &whole, &device).expect("run").train(&mut ()).expect("trained");
-
-        Run::start(config(3, objective), &parts, &device).expect("run").train(&mut ()).expect("trained");
-        let resumed = Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(5);
-        assert_eq!(resumed.step(), 3);
-        let resumed = resumed.train(&mut ()).expect("trained");
+        let straight = train(config(5, objective), &whole);
+        train(config(3, objective), &parts);
+        let resumed = resume::<TrainConfig>(&parts, &Device::flex(), 3, 5);
 
         let (expected, found) = (tensors(&straight.weights), tensors(&resumed.weights));
         assert!(expected.len() > 20);
@@ -46,13 +36,8 @@ fn weights_are_byte_for_byte_those_of_an_uninterrupted_run() {
         assert_eq!(straight.validation, resumed.validation);
         let read = |folder: &Path, file| fs::read_to_string(folder.join(file)).expect("file");
         assert_eq!(read(&whole, "config.toml"), read(&parts, "config.toml"));
-        // The last column is a measured time.
-        let learned = |folder: &Path| {
-            let log = read(folder, "log.csv");
-            log.lines().map(|row| row.rsplit_once(',').expect("columns").0.to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(learned(&whole).len(), 6);
-        assert_eq!(learned(&whole), learned(&parts));
+        assert_eq!(losses(&whole).len(), 5);
+        assert_eq!(losses(&whole), losses(&parts));
     }
 }
 
@@ -73,34 +58,28 @@ impl Progress for StopAfter {
 fn schedule_moving_average_and_augmentation_resume_where_they_stopped() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-    let mut config = TrainConfig {
-        schedule: Schedule::Cosine,
-        ema_decay: 0.9,
-        ..config(5, Objective::joint())
-    };
+    let mut config =
+        TrainConfig { schedule: Schedule::Cosine, ema_decay: 0.9, ..config(5, Objective::joint()) };
     config.run.augmentation = Augmentation { smallest: 64, color: 20 };
     config.run.log_every = 1;
     config.model = config.model.with_fill(InitialFill::Smooth);
-    let straight = Run::start(config.clone(), &whole, &device).expect("run").train(&mut ()).expect("trained");
-
+    let straight = train(config.clone(), &whole);
     let stopped =
         Run::start(config, &parts, &device).expect("run").train(&mut StopAfter(3)).expect("stopped");
     assert_eq!(stopped.step, 3);
     let halfway = tensors(&stopped.weights);
-    let resumed = Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").train(&mut ()).expect("trained");
-    assert_eq!(resumed.step, 5);
+    let resumed = resume::<TrainConfig>(&parts, &device, 3, 5);
     assert_eq!(tensors(&straight.weights), tensors(&resumed.weights));
     assert_ne!(halfway, tensors(&resumed.weights));
 }
 
 #[test]
 fn weights_do_not_depend_on_the_number_of_workers() {
-    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let folder = tempdir().expect("folder");
     let trained = |workers: usize| {
         let mut config = config(3, Objective::joint());
         config.run.workers = workers;
-        let run = folder.path().join(format!("workers-{workers}"));
-        tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)
+        tensors(&train(config, &folder.path().join(workers.to_string())).weights)
     };
     let expected = trained(0);
     for workers in [1, 2, 8] {
@@ -110,7 +89,7 @@ fn weights_do_not_depend_on_the_number_of_workers() {
 
 #[test]
 fn weights_do_not_depend_on_the_cache() {
-    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let folder = tempdir().expect("folder");
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("created");
     for index in 0..9 {
@@ -124,7 +103,7 @@ fn weights_do_not_depend_on_the_cache() {
         let run = folder.path().join(format!("cache-{cache_mib}-workers-{workers}"));
         let mut config = config(3, Objective::joint());
         (config.run.data, config.run.workers) = (data, workers);
-        tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)
+        tensors(&train(config, &run).weights)
     };
     let expected = trained(0, 0);
     for workers in [0, 2] {
@@ -156,21 +135,18 @@ fn a_run_on_shards_resumes() {
     assert!(matches!(data, DataConfig::Shards { resize: 70, strict: true, .. }));
     // Not searched for pictures to test on, and never silently so.
     let excluding = DataConfig::folder("p").excluding(Some(&shards)).expect("a folder");
-    for refused in
-        [data.clone().excluding(Some(&shards)), excluding.in_folder(&shards, Some(70), false)]
-    {
+    for refused in [data.clone().excluding(Some(&shards)), excluding.in_folder(&shards, Some(70), false)] {
         let error = refused.expect_err("not searched").to_string();
         assert!(error.contains("(data.exclude); unpack them"), "{error}");
     }
     // Epochs of two steps: of twelve samples the first is kept to validate on.
     (whole.run.data, whole.run.workers) = (data, 2);
-    let train = |run: Run| tensors(&run.train(&mut ()).expect("trained").weights);
-    let expected = train(Run::start(whole.clone(), folder.path().join("whole"), &device).expect("run"));
+    let expected = tensors(&train(whole.clone(), &folder.path().join("whole")).weights);
 
     let parts = folder.path().join("parts");
     (whole.run.steps, whole.run.workers) = (3, 0);
-    train(Run::start(whole, &parts, &device).expect("run"));
-    assert_eq!(train(Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(5)), expected);
+    train(whole, &parts);
+    assert_eq!(tensors(&resume::<TrainConfig>(&parts, &device, 3, 5).weights), expected);
 
     fs::copy(shards.join("0.tar"), shards.join("1.tar")).expect("other pictures");
     let error = Run::<TrainConfig>::resume(&parts, &device).expect("checkpoint").with_steps(6).train(&mut ());
@@ -179,12 +155,41 @@ fn a_run_on_shards_resumes() {
 
 #[test]
 fn seeds_tell_runs_apart() {
-    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let folder = tempdir().expect("folder");
     let trained = |seed: u64| {
         let mut config = config(1, Objective::joint());
         config.run.seed = seed;
-        let run = folder.path().join(seed.to_string());
-        tensors(&Run::start(config, run, &device).expect("run").train(&mut ()).expect("trained").weights)
+        tensors(&train(config, &folder.path().join(seed.to_string())).weights)
     };
     assert_ne!(trained(1), trained(2));
+}
+
+#[test]
+fn log_and_summary_hold_the_data_wait() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let mut lines = Vec::new();
+    let data_wait = Run::start(short_run(5, 4), folder.path().join("run"), &device)
+        .expect("run")
+        .train(&mut TextProgress::new(&mut lines))
+        .expect("trained")
+        .data_wait;
+
+    let log = fs::read_to_string(folder.path().join("run/log.csv")).expect("log");
+    let mut rows = log.lines().map(|row| row.split(',').collect::<Vec<_>>());
+    assert_eq!(rows.next().expect("a header").last(), Some(&"data_wait"));
+    let waits: BTreeMap<u64, f32> = rows
+        .map(|row| (row[0].parse().expect("step"), row.last().expect("columns").parse().expect("percent")))
+        .collect();
+    assert_eq!(waits.len(), 5);
+    // Without threads every picture is waited for, and then a step is made of them.
+    assert!(waits.values().all(|share| *share > 0.0 && *share < 100.0), "{waits:?}");
+    // Two readings of two steps, and one at the end.
+    assert!(waits[&1] == waits[&2] && waits[&3] == waits[&4], "{waits:?}");
+    let least = waits.values().copied().fold(100.0, f32::min);
+    let most = waits.values().copied().fold(0.0, f32::max);
+    assert!((least..=most).contains(&data_wait), "{data_wait} of {waits:?}");
+
+    let lines = String::from_utf8(lines).expect("text");
+    let last = lines.lines().last().expect("lines");
+    assert!(last.ends_with(&format!("; {data_wait:.1} % of the steps' time was data wait")), "{last}");
 }

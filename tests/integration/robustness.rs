@@ -115,7 +115,10 @@ fn a_damaged_checkpoint_is_refused_and_left_alone() {
     fs::remove_file(&summary.checkpoint).expect("removed");
     assert_eq!(Run::<TrainConfig>::resume(&run, &device).expect("the one before").step(), 2);
     fs::remove_file(run.join("checkpoint.previous.bpk")).expect("removed");
-    assert!(one_line(&Run::<TrainConfig>::resume(&run, &device).err().expect("absent")).starts_with("cannot read"));
+    assert!(
+        one_line(&Run::<TrainConfig>::resume(&run, &device).err().expect("absent"))
+            .starts_with("cannot read")
+    );
 }
 
 #[test]
@@ -239,6 +242,8 @@ fn weights_of_another_architecture_are_refused_by_name() {
         one_line(&Model::load(&summary.checkpoint, &device).expect_err("a checkpoint is no weights file"));
     assert!(error.contains("checkpoint.bpk is no usable weights file"), "{error}");
     fs::copy(&summary.weights, &summary.checkpoint).expect("weights in its place");
-    let error = one_line(&Run::<TrainConfig>::resume(folder.path().join("run"), &device).err().expect("no checkpoint"));
+    let error = one_line(
+        &Run::<TrainConfig>::resume(folder.path().join("run"), &device).err().expect("no checkpoint"),
+    );
     assert!(error.contains("is no usable checkpoint"), "{error}");
 }

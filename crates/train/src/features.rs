@@ -18,7 +18,7 @@ use crate::{
     Dropout, Losses, Pretext, PretrainConfig, RunSettings, Schedule, TrainError, TrainStep,
     checkpoint::{CheckpointReader, CheckpointWriter},
     data_parallel::Rank,
-    inpainting::hidden_pixels,
+    losses::hidden_pixels,
     optimized_model::OptimizedModel,
     task::{BatchSpec, LossRegion, Task, Trainer},
 };

@@ -1,10 +1,10 @@
 //! The losses of a step: on the device, averaged over ranks, and read.
 
 use burn::tensor::{Device, Tensor};
-use context_encoder_loss::{DiscriminatorLoss, GeneratorLoss};
+use context_encoder_loss::{DiscriminatorLoss, GeneratorLoss, LossMask};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{TrainError, data_parallel::Rank};
 
 /// The optimized losses of one step, still on the device.
 pub struct Losses {
@@ -59,6 +59,18 @@ impl Losses {
             discriminator.map(|loss| &loss.real),
             discriminator.map(|loss| &loss.fake),
         ]
+    }
+}
+
+/// The pixels that the loss is over, by their masks `[batch, 1, height, width]`, 1 = hidden; with several
+/// ranks the loss is divided by the hidden pixels of the whole batch.
+pub(crate) fn hidden_pixels(masks: Tensor<4>, rank: Option<&Rank>) -> LossMask {
+    match rank {
+        None => LossMask::Hidden(masks),
+        Some(rank) => {
+            let hidden = rank.mean(vec![masks.clone().inner().sum()]).swap_remove(0);
+            LossMask::HiddenShard { masks, mean_hidden: Tensor::from_inner(hidden) }
+        }
     }
 }
 
