@@ -136,16 +136,11 @@ fn unpacked(row: &[u8], depth: png::BitDepth, width: usize) -> impl Iterator<Ite
 #[cfg(test)]
 mod tests {
     use image::{GrayImage, Rgba, RgbaImage};
-    use tempfile::{TempDir, tempdir};
 
     use super::*;
 
     const WIDTH: u32 = 30;
     const HEIGHT: u32 = 24;
-
-    fn folder() -> TempDir {
-        tempdir().expect("a folder for the test")
-    }
 
     /// Class 3 in a 9x10 rectangle, class 1 in a 10x12 one, a border of 255 around the first.
     fn class_at(x: u32, y: u32) -> u8 {
@@ -157,19 +152,14 @@ mod tests {
         }
     }
 
+    const CLASSES: [usize; 2] = [10 * 12, 9 * 10];
+
     fn values(at: impl Fn(u32, u32) -> u8) -> Vec<u8> {
         (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y))).map(|(x, y)| at(x, y)).collect()
     }
 
-    /// Writes a palette PNG by hand: `rows` are packed as the depth says.
-    fn write_palette(path: &Path, depth: png::BitDepth, palette: &[u8], rows: &[u8]) {
-        let file = File::create(path).expect("a file");
-        let mut encoder = png::Encoder::new(file, WIDTH, HEIGHT);
-        encoder.set_color(png::ColorType::Indexed);
-        encoder.set_depth(depth);
-        encoder.set_palette(palette.to_vec());
-        let mut writer = encoder.write_header().expect("a header");
-        writer.write_image_data(rows).expect("the rows");
+    fn gray(at: impl Fn(u32, u32) -> u8) -> GrayImage {
+        GrayImage::from_raw(WIDTH, HEIGHT, values(at)).expect("all values")
     }
 
     /// Rows of values packed at `bits` bits each, the first one in the highest bits.
@@ -179,31 +169,44 @@ mod tests {
         values.chunks(WIDTH as usize).flat_map(|row| row.chunks(8 / bits).map(byte)).collect()
     }
 
-    fn pixels(path: &Path) -> Vec<usize> {
-        let shapes = read_shapes(path).expect("shapes");
-        shapes.iter().map(Shape::pixels).collect()
+    /// The shapes in a file of this name that `write` makes.
+    fn shapes(name: &str, write: impl FnOnce(&Path)) -> Result<Vec<usize>, MaskError> {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join(name);
+        write(&path);
+        read_shapes(&path).map(|shapes| shapes.iter().map(Shape::pixels).collect())
+    }
+
+    fn shapes_of(name: &str, image: impl Into<DynamicImage>) -> Result<Vec<usize>, MaskError> {
+        shapes(name, |path| image.into().save(path).expect("saved"))
+    }
+
+    /// The shapes in a palette PNG whose `rows` are packed as the depth says.
+    fn shapes_of_palette(depth: png::BitDepth, palette: &[u8], rows: &[u8]) -> Vec<usize> {
+        let write = |path: &Path| {
+            let mut encoder = png::Encoder::new(File::create(path).expect("a file"), WIDTH, HEIGHT);
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_depth(depth);
+            encoder.set_palette(palette.to_vec());
+            encoder.write_header().expect("a header").write_image_data(rows).expect("the rows");
+        };
+        shapes("palette.png", write).expect("shapes")
     }
 
     #[test]
     fn palette_indices_are_classes_whatever_the_colors() {
-        let folder = folder();
-        let path = folder.path().join("voc.png");
         // Class 1 is black and class 3 is white: only the index tells them from the background.
         let mut palette = vec![0; 3 * 256];
         palette[9..12].fill(255);
         palette[3 * 200] = 128;
-        write_palette(&path, png::BitDepth::Eight, &palette, &values(class_at));
-        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
+        assert_eq!(shapes_of_palette(png::BitDepth::Eight, &palette, &values(class_at)), CLASSES);
     }
 
     #[test]
     fn packed_indices_are_unpacked() {
-        let folder = folder();
-        let path = folder.path().join("small.png");
         let palette = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0];
         let rows = packed(&values(|x, y| class_at(x, y) % BORDER), 2);
-        write_palette(&path, png::BitDepth::Two, &palette, &rows);
-        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
+        assert_eq!(shapes_of_palette(png::BitDepth::Two, &palette, &rows), CLASSES);
         let values = |row: &[u8], depth, width| Vec::from_iter(unpacked(row, depth, width));
         assert_eq!(values(&[0b1011_0001], png::BitDepth::One, 6), [1, 0, 1, 1, 0, 0]);
         assert_eq!(values(&[0xa5, 0x3f], png::BitDepth::Four, 3), [10, 5, 3]);
@@ -212,37 +215,21 @@ mod tests {
 
     #[test]
     fn a_palette_of_grays_is_a_gray_image() {
-        let folder = folder();
-        let path = folder.path().join("gray.png");
         // White comes first: were the index what counts, the background would be the shape.
-        let palette = [255, 255, 255, 0, 0, 0];
-        let rows = values(|x, y| u8::from(class_at(x, y) != 3));
-        write_palette(&path, png::BitDepth::One, &palette, &packed(&rows, 1));
-        assert_eq!(pixels(&path), [9 * 10]);
+        let rows = packed(&values(|x, y| u8::from(class_at(x, y) != 3)), 1);
+        let found = shapes_of_palette(png::BitDepth::One, &[255, 255, 255, 0, 0, 0], &rows);
+        assert_eq!(found, [9 * 10]);
     }
 
     #[test]
-    fn gray_class_numbers_are_classes() {
-        let folder = folder();
-        let path = folder.path().join("labels.png");
-        let labels = GrayImage::from_raw(WIDTH, HEIGHT, values(class_at));
-        labels.expect("all values").save(&path).expect("saved");
-        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
-    }
-
-    #[test]
-    fn class_numbers_under_a_palette_of_grays_are_classes() {
-        let folder = folder();
-        let path = folder.path().join("ramp.png");
+    fn gray_class_numbers_are_classes_with_and_without_a_palette() {
+        assert_eq!(shapes_of("labels.png", gray(class_at)).expect("shapes"), CLASSES);
         let ramp = Vec::from_iter((0..=255).flat_map(|gray| [gray; 3]));
-        write_palette(&path, png::BitDepth::Eight, &ramp, &values(class_at));
-        assert_eq!(pixels(&path), [10 * 12, 9 * 10]);
+        assert_eq!(shapes_of_palette(png::BitDepth::Eight, &ramp, &values(class_at)), CLASSES);
     }
 
     #[test]
     fn silhouettes_with_hard_and_soft_edges() {
-        let folder = folder();
-        let path = folder.path().join("shape.png");
         for edge in [255, 130, 100] {
             // 100 is a dark gray: the edge is then outside, and a light pixel tells that these are grays.
             let at = |x, y| match class_at(x, y) {
@@ -251,48 +238,29 @@ mod tests {
                 BORDER => edge,
                 _ => 0,
             };
-            let gray = GrayImage::from_raw(WIDTH, HEIGHT, values(at)).expect("all values");
-            gray.save(&path).expect("saved");
             let expected = if edge >= 128 { 11 * 12 } else { 9 * 10 };
-            assert_eq!(pixels(&path), [expected], "edge {edge}");
+            assert_eq!(shapes_of("shape.png", gray(at)).expect("a shape"), [expected], "edge {edge}");
         }
     }
 
     #[test]
     fn a_painted_layer_is_a_silhouette() {
-        let folder = folder();
-        let path = folder.path().join("layer.png");
         let layer = RgbaImage::from_fn(WIDTH, HEIGHT, |x, y| {
             Rgba([0, 0, 0, if class_at(x, y) == 3 { 255 } else { 0 }])
         });
-        layer.save(&path).expect("saved");
-        assert_eq!(pixels(&path), [9 * 10]);
+        assert_eq!(shapes_of("layer.png", layer).expect("a shape"), [9 * 10]);
     }
 
     #[test]
     fn noise_in_a_jpeg_is_not_a_class() {
-        let folder = folder();
-        let path = folder.path().join("shape.jpg");
-        let gray = GrayImage::from_raw(
-            WIDTH,
-            HEIGHT,
-            values(|x, y| match (class_at(x, y), x % 2) {
-                (3, _) => 255,
-                (_, odd) => 6 * odd as u8,
-            }),
-        );
-        gray.expect("all values").save(&path).expect("saved");
-        let pixels = pixels(&path);
-        assert_eq!(pixels.len(), 1);
-        assert!(pixels[0].abs_diff(9 * 10) <= 10, "{pixels:?}");
+        let noisy = gray(|x, y| if class_at(x, y) == 3 { 255 } else { 6 * (x % 2) as u8 });
+        let pixels = shapes_of("shape.jpg", noisy).expect("a shape");
+        assert!(pixels.len() == 1 && pixels[0].abs_diff(9 * 10) <= 10, "{pixels:?}");
     }
 
     #[test]
     fn background_alone_is_no_shape() {
-        let folder = folder();
-        let path = folder.path().join("black.png");
-        GrayImage::new(WIDTH, HEIGHT).save(&path).expect("saved");
-        let error = read_shapes(&path).expect_err("all background");
-        assert!(matches!(error, MaskError::NoShape { least: 64, .. }));
+        let found = shapes_of("black.png", GrayImage::new(WIDTH, HEIGHT));
+        assert!(matches!(found, Err(MaskError::NoShape { least: 64, .. })));
     }
 }
