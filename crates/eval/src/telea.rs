@@ -178,7 +178,7 @@ impl Front {
                 (None, Some(after)) => (here(), after, 1.0),
                 (None, None) => return [0.0; N],
             };
-            std::array::from_fn(|part| (to[part] - from[part]) / apart)
+            std::array::from_fn(|channel| (to[channel] - from[channel]) / apart)
         })
     }
 }
@@ -221,10 +221,10 @@ impl Painter {
                 // The pixel itself has no color yet.
                 let [by_x, by_y] =
                     front.gradient(other, |place| if place == at { None } else { color(place) });
-                for part in 0..3 {
-                    sum[part] += weight * self.colors[other][part];
-                    steps[part][0] += weight * by_x[part] * dx;
-                    steps[part][1] += weight * by_y[part] * dy;
+                for channel in 0..3 {
+                    sum[channel] += weight * self.colors[other][channel];
+                    steps[channel][0] += weight * by_x[channel] * dx;
+                    steps[channel][1] += weight * by_y[channel] * dy;
                 }
                 weights += weight;
             }
@@ -233,7 +233,7 @@ impl Painter {
             // Whole levels: what rounding leaves of a flat wall's gradient would be a step of full length.
             let step = steps.map(|[x, y]| (x + y) / (x.hypot(y) + f32::MIN_POSITIVE));
             self.colors[at] =
-                [0, 1, 2].map(|part| (sum[part] / weights + step[part]).round().clamp(0.0, 255.0));
+                [0, 1, 2].map(|channel| (sum[channel] / weights + step[channel]).round().clamp(0.0, 255.0));
         }
     }
 }

@@ -113,14 +113,6 @@ mod tests {
         assert_eq!(components[0].runs, [Run { y: 0, start: 0, end: 2 }, Run { y: 1, start: 2, end: 3 }]);
     }
 
-    #[test]
-    fn arms_that_meet_below_are_one_component() {
-        let components = connected_components(&drawn(&["#.#.#", "#.#.#", "#####"]));
-        assert_eq!(components.len(), 1);
-        assert_eq!(components[0].bounds.area(), 15);
-        assert!(connected_components(&Mask::visible(4, 4)).is_empty());
-    }
-
     /// The sizes of the components, by flood fill.
     fn flood_fill_sizes(mask: &Mask) -> Vec<usize> {
         let (width, height) = (mask.width() as i64, mask.height() as i64);

@@ -52,8 +52,8 @@ impl PatchAggregator {
                 let frame = self.frame;
                 self.pixels.par_chunks_mut(width * ROWS as usize).enumerate().for_each(|(band, pixels)| {
                     let rows = (pixels.len() / width) as u32;
-                    let part = Rect { y: frame.y + band as u32 * ROWS, height: rows, ..frame };
-                    for (pixel, value) in pixels.iter_mut().zip(patch.resampled(crop, part)) {
+                    let rect = Rect { y: frame.y + band as u32 * ROWS, height: rows, ..frame };
+                    for (pixel, value) in pixels.iter_mut().zip(patch.resampled(crop, rect)) {
                         *pixel = value.0;
                     }
                 });
@@ -64,14 +64,14 @@ impl PatchAggregator {
 
     /// Adds the central half of a crop, with weights that fall to 0 towards its rim.
     fn add_weighted(&mut self, crop: &Crop, patch: &Patch) {
-        let Some(part) = self.covered(crop) else { return };
+        let Some(rect) = self.covered(crop) else { return };
         let (width, frame) = (self.frame.width as usize, self.frame);
         let pending = self.pending.get_or_insert_with(|| vec![([0.0; 3], 0.0); self.pixels.len()]);
-        let values = patch.resampled(crop, part);
-        for (row, values) in (part.y..).zip(values.chunks(part.width as usize)) {
-            let start = (row - frame.y) as usize * width + (part.x - frame.x) as usize;
+        let values = patch.resampled(crop, rect);
+        for (row, values) in (rect.y..).zip(values.chunks(rect.width as usize)) {
+            let start = (row - frame.y) as usize * width + (rect.x - frame.x) as usize;
             let row_weight = hann(i64::from(row) - crop.y, crop.side);
-            for ((x, value), (sum, weights)) in (part.x..).zip(values).zip(&mut pending[start..]) {
+            for ((x, value), (sum, weights)) in (rect.x..).zip(values).zip(&mut pending[start..]) {
                 let weight = row_weight * hann(i64::from(x) - crop.x, crop.side);
                 *weights += weight;
                 for (sum, value) in sum.iter_mut().zip(value.0) {
@@ -120,20 +120,20 @@ fn hann(place: i64, side: u32) -> f32 {
 
 impl Patch {
     /// The prediction for a rectangle of the picture, row by row. Beyond the prediction its edge goes on.
-    fn resampled(&self, crop: &Crop, part: Rect) -> Vec<F32x3> {
+    fn resampled(&self, crop: &Crop, rect: Rect) -> Vec<F32x3> {
         let crop_side = f64::from(crop.side);
         let covered = if self.central { crop_side / 2.0 } else { crop_side };
         let start = (crop_side - covered) / 2.0;
         let scale = self.side as f64 / covered; // pixels of the patch for one of the picture
         let padded = self.padded();
         let padded_side = self.side + 2 * MARGIN;
-        let mut target = TypedImage::<F32x3>::new(part.width, part.height);
+        let mut target = TypedImage::<F32x3>::new(rect.width, rect.height);
         let along = |first: u32, crop_start: i64, length: u32| {
             let from = (i64::from(first) - crop_start) as f64 - start;
             (from * scale + MARGIN as f64, f64::from(length) * scale)
         };
-        let (left, width) = along(part.x, crop.x, part.width);
-        let (top, height) = along(part.y, crop.y, part.height);
+        let (left, width) = along(rect.x, crop.x, rect.width);
+        let (top, height) = along(rect.y, crop.y, rect.height);
         let filter = if scale < 1.0 { FilterType::CatmullRom } else { FilterType::Bilinear };
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(filter))
@@ -142,7 +142,7 @@ impl Patch {
         if let Ok(source) = TypedImageRef::new(padded_side as u32, padded_side as u32, &padded) {
             // Frames reach at most a pixel beyond what is predicted, far less than the margin.
             let done = Resizer::new().resize_typed(&source, &mut target, &options);
-            debug_assert!(done.is_ok(), "{done:?}: {crop:?} {part:?}");
+            debug_assert!(done.is_ok(), "{done:?}: {crop:?} {rect:?}");
         }
         target.pixels().to_vec()
     }

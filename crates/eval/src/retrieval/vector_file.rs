@@ -118,46 +118,25 @@ impl VectorFile {
             )));
         }
         let mut search = Search::new(queries, count, device);
-        let mut done = 0;
-        self.for_each_block(size_of::<f32>() * queries.len(), |block| {
-            done += block.shape()[0];
-            search.take(Tensor::from_data(block.convert::<f32>(), device));
-            progress(done);
-        })?;
-        Ok(search.finish())
-    }
-
-    /// All rows.
-    ///
-    /// # Errors
-    /// [`EvalError::Vectors`] when the file cannot be read.
-    pub fn read(&self) -> Result<Vec<Vec<f32>>, EvalError> {
-        let mut all = Vec::with_capacity(self.names.len());
-        self.for_each_block(0, |block| {
-            let values: Vec<f32> = block.convert::<f32>().try_to_vec().unwrap_or_default();
-            all.extend(values.chunks_exact(self.length()).map(<[f32]>::to_vec));
-        })?;
-        Ok(all)
-    }
-
-    /// Reads the rows, a block at a time: `[rows, length]` as stored. Each row also leads to `result_bytes`
-    /// of something else in memory.
-    fn for_each_block(&self, result_bytes: usize, mut take: impl FnMut(TensorData)) -> Result<(), EvalError> {
         let Header { rows, length, dtype, .. } = self.header;
         let row_bytes = self.header.row_bytes();
-        let in_block = (BLOCK_BYTES / row_bytes.max(result_bytes)).max(1);
+        // Each row also leads to a similarity for each query.
+        let block = (BLOCK_BYTES / row_bytes.max(size_of::<f32>() * queries.len())).max(1);
         let mut read = || -> io::Result<()> {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(self.begin))?;
-            for first in (0..rows).step_by(in_block) {
-                let here = in_block.min(rows - first);
-                let mut bytes = vec![0; here * row_bytes];
+            for first in (0..rows).step_by(block) {
+                let count = block.min(rows - first);
+                let mut bytes = vec![0; count * row_bytes];
                 file.read_exact(&mut bytes)?;
-                take(TensorData::from_bytes_vec(bytes, [here, length], dtype));
+                let data = TensorData::from_bytes_vec(bytes, [count, length], dtype).convert::<f32>();
+                search.take(Tensor::from_data(data, device));
+                progress(first + count);
             }
             Ok(())
         };
-        read().map_err(|error| self.refusal(error.to_string()))
+        read().map_err(|error| self.refusal(error.to_string()))?;
+        Ok(search.finish())
     }
 
     fn refusal(&self, reason: String) -> EvalError {
@@ -303,6 +282,7 @@ fn unknown_format() -> io::Error {
 #[cfg(test)]
 mod tests {
     use context_encoder_model::Precision;
+    use safetensors::SafeTensors;
 
     use super::*;
     use crate::retrieval::VectorWriter;
@@ -333,10 +313,17 @@ mod tests {
             }
             let file = writer.finish().expect("finished");
             assert_eq!((file.names().len(), file.length(), file.names()[33].as_str()), (70, 24, "1/1"));
-            let about = file.about().map(str::to_owned);
-            assert_eq!(about.as_deref(), name.ends_with("safetensors").then_some("by hand"));
-            for (read, row) in file.read().expect("readable").iter().zip(&rows) {
-                assert!(read.iter().zip(row).all(|(a, b)| (a - b).abs() <= tolerance), "{name}");
+            let bytes = fs::read(&path).expect("written");
+            let data = if name.ends_with("safetensors") {
+                assert_eq!(file.about(), Some("by hand"));
+                let tensors = SafeTensors::deserialize(&bytes).expect("a plain safetensors file");
+                tensors.tensor(TENSOR).expect("features").data().to_vec()
+            } else {
+                bytes[HEADER_BYTES..].to_vec()
+            };
+            let data = TensorData::from_bytes_vec(data, [70 * 24], file.header.dtype).convert::<f32>();
+            for (read, written) in data.iter::<f32>().zip(rows.iter().flatten()) {
+                assert!((read - written).abs() <= tolerance, "{name}");
             }
             let found = file.nearest(&queries, 5, &Device::flex(), |_| ()).expect("readable");
             if tolerance == 0.0 {
@@ -348,6 +335,24 @@ mod tests {
         }
         let left = fs::read_dir(folder.path()).expect("folder").count();
         assert_eq!(left, 8, "a file and its names each, nothing else");
+    }
+
+    #[test]
+    fn headers_of_other_writers_are_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let safetensors = br#"{"other":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"features":{"data_offsets":[4,12],"dtype":"F32","shape":[1,2]}}"#;
+        let python = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }\n";
+        let safetensors = [&(safetensors.len() as u64).to_le_bytes()[..], safetensors, &[0; 4]].concat();
+        let npy_2 = [b"\x93NUMPY\x02\x00", &(python.len() as u32).to_le_bytes()[..], python].concat();
+        for (name, header) in [("a.safetensors", safetensors), ("b.npy", npy_2)] {
+            let path = folder.path().join(name);
+            let row = [3.0_f32, 4.0].map(f32::to_le_bytes).concat();
+            fs::write(&path, [header, row].concat()).expect("written");
+            fs::write(names_of(&path), "one\n").expect("written");
+            let file = VectorFile::open(&path).expect(name);
+            let found = file.nearest(&[vec![4.0, 3.0]], 1, &Device::flex(), |_| ()).expect("readable");
+            assert!((found[0][0].similarity - 0.96).abs() < 1e-6 && file.about().is_none(), "{name}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ const MAX_LENGTH: usize = 1 << 24;
 /// let mut writer = VectorWriter::open(&path, Precision::F32, "heights and widths", "a house")?;
 /// assert_eq!(writer.names(), ["door.png"]);
 /// writer.append(&["window.png".into()], &[vec![1.2, 1.0]])?;
-/// assert_eq!(writer.finish()?.read()?, [[2.0, 0.9], [1.2, 1.0]]);
+/// assert_eq!(writer.finish()?.names(), ["door.png", "window.png"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -273,35 +273,35 @@ mod tests {
     }
 
     #[test]
-    fn rows_made_in_another_way_are_not_continued() {
+    fn unusable_rows_and_rows_made_in_another_way_are_refused() {
         let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("a.npy");
-        let mut writer = VectorWriter::open(&path, Precision::F32, "one way", "here").expect("new");
+        let open = |name: &str, precision, about: &str, source: &str| {
+            VectorWriter::open(folder.path().join(name), precision, about, source)
+        };
+        let refused = |result: Result<(), EvalError>, reason: &str| {
+            let error = result.expect_err(reason).to_string();
+            assert!(error.contains(reason), "{error}");
+        };
+        let mut writer = open("a.npy", Precision::F32, "one way", "here").expect("new");
         writer.append(&names(0..1), &rows(0..1)).expect("written");
-        let error = writer.append(&names(0..1), &[vec![1.0]]).expect_err("shorter").to_string();
-        assert!(error.contains("one row has 3 numbers, another 1"), "{error}");
-        let error = writer.append(&["a\nb".into()], &rows(0..1)).expect_err("two lines").to_string();
-        assert!(error.contains("not one line"), "{error}");
+        refused(writer.append(&names(0..1), &[vec![1.0]]), "one row has 3 numbers, another 1");
+        refused(writer.append(&["a\nb".into()], &rows(0..1)), "not one line");
         drop(writer);
-        let error =
-            VectorWriter::open(&path, Precision::F16, "one way", "here").expect_err("another").to_string();
-        assert!(error.contains("was made in another way"), "{error}");
-        let error =
-            VectorWriter::open(&path, Precision::F32, "one way", "there").expect_err("another").to_string();
-        assert!(error.contains("was made in another way"), "{error}");
-        let mut half =
-            VectorWriter::open(folder.path().join("half.npy"), Precision::F16, "", "here").expect("new");
+        for (precision, source) in [(Precision::F16, "here"), (Precision::F32, "there")] {
+            refused(open("a.npy", precision, "one way", source).map(drop), "was made in another way");
+        }
+        let mut half = open("half.npy", Precision::F16, "", "here").expect("new");
         for (row, reason) in
             [(vec![1e6], "cannot hold"), (vec![f32::NAN], "cannot hold"), (vec![], "0 numbers")]
         {
-            let error = half.append(&names(0..1), &[row]).expect_err("unusable").to_string();
-            assert!(error.contains(reason), "{error}");
+            refused(half.append(&names(0..1), &[row]), reason);
         }
         // Nothing was written, so it may begin in another way.
         drop(half);
-        VectorWriter::open(folder.path().join("half.npy"), Precision::F32, "other", "there").expect("empty");
-        assert!(VectorWriter::open(folder.path().join("a.txt"), Precision::F32, "", "here").is_err());
-        let empty = VectorWriter::open(folder.path().join("b.npy"), Precision::F32, "", "here").expect("new");
-        assert!(empty.finish().expect_err("empty").to_string().contains("nothing to write"));
+        open("half.npy", Precision::F32, "other", "there").expect("empty");
+        refused(open("a.txt", Precision::F32, "", "here").map(drop), ".safetensors or .npy");
+        refused(open("a.safetensors", Precision::F32, &"x".repeat(5000), "here").map(drop), "too long");
+        let empty = open("b.npy", Precision::F32, "", "here").expect("new");
+        refused(empty.finish().map(drop), "nothing to write");
     }
 }

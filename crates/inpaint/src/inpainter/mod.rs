@@ -78,7 +78,7 @@ impl Inpainter {
         Self::from_predictor(model.valid().to_device(&device).predictor(), &device)
     }
 
-    /// Takes a network that was laid out for inference on this device, for one whose weights are kept in 16
+    /// Takes a network that was prepared for inference on this device, for one whose weights are kept in 16
     /// bits.
     ///
     /// ```
