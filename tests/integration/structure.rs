@@ -206,9 +206,12 @@ const READS_RETIRED_WORDS: [&str; 2] = ["crates/cli/src/deprecated.rs", "crates/
 
 #[test]
 fn retired_words_stay_retired() {
-    let mut files: Vec<PathBuf> = ["crates", "src"].iter().flat_map(|dir| rust_files(&root().join(dir))).collect();
+    let mut files: Vec<PathBuf> =
+        ["crates", "src"].iter().flat_map(|dir| rust_files(&root().join(dir))).collect();
     let documents = std::fs::read_dir(root().join("docs")).expect("docs");
-    files.extend(documents.map(|entry| entry.expect("an entry").path()).filter(|path| path.extension().is_some()));
+    files.extend(
+        documents.map(|entry| entry.expect("an entry").path()).filter(|path| path.extension().is_some()),
+    );
     let mut found = String::new();
     let mut lines = 0;
     for file in files {

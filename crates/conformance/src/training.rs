@@ -106,7 +106,8 @@ fn checkpoint(device: &Device) -> Outputs {
         Run::start(config, folder.path().join(name), device)
     };
     run("stopped", 2)?.train(&mut ())?;
-    let resumed = Run::<TrainConfig>::resume(folder.path().join("stopped"), device)?.with_steps(3).train(&mut ())?;
+    let resumed =
+        Run::<TrainConfig>::resume(folder.path().join("stopped"), device)?.with_steps(3).train(&mut ())?;
     let uninterrupted = run("uninterrupted", 3)?.train(&mut ())?;
     let [resumed, uninterrupted] = [resumed.weights, uninterrupted.weights]
         .map(|path| Output::weights(EXACT, &Model::load(path, &device.clone().without_autodiff())?));

@@ -11,7 +11,7 @@ use burn::{
 use context_encoder_ops::{Activation, ConvGeometry, resize};
 
 use crate::{
-    bottleneck::ChannelWise,
+    channel_wise::ChannelWise,
     error::ModelError,
     feature_config::FeatureModelConfig,
     feature_encoder::FeatureEncoder,

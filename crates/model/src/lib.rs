@@ -13,6 +13,7 @@
 //! No backend is named: the [`Device`](burn::tensor::Device) is an argument.
 
 mod bottleneck;
+mod channel_wise;
 mod config;
 mod data_dependent_init;
 mod decoder;
@@ -31,7 +32,7 @@ mod parameter_count;
 mod predictor;
 mod weights;
 
-pub use bottleneck::ChannelWise;
+pub use channel_wise::ChannelWise;
 pub use config::{BottleneckConfig, ModelConfig, Prediction, Preset};
 pub use discriminator::Discriminator;
 pub use error::ModelError;

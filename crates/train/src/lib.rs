@@ -13,6 +13,7 @@
 //! A run's folder holds `config.toml`, `log.csv`, `validation.csv`, `samples/`, `checkpoint.bpk` (all that a
 //! resumed run needs) and `model.safetensors` (all that filling pictures needs).
 
+mod adam;
 mod checkpoint;
 mod config;
 mod csv_log;
@@ -25,17 +26,18 @@ mod features;
 mod inpainting;
 mod losses;
 mod optimized_model;
-mod optimizer;
 mod overrides;
 mod pretrain_config;
 mod progress;
 mod run;
+mod schedule;
 mod session;
 mod settings;
 mod task;
 mod training_loop;
 mod validation;
 
+pub use adam::Adam;
 pub use config::TrainConfig;
 pub use data_parallel::Devices;
 pub use dataset::{Augmentation, DataConfig};
@@ -44,10 +46,10 @@ pub use error::TrainError;
 pub use features::FeatureTrainer;
 pub use inpainting::InpaintingTrainer;
 pub use losses::{Losses, StepRecord};
-pub use optimizer::{Adam, Schedule};
 pub use pretrain_config::{Pretext, PretrainConfig};
 pub use progress::{Plan, Progress, TextProgress, Throughput};
 pub use run::{Checkpoint, Run};
+pub use schedule::Schedule;
 pub use session::Summary;
 pub use settings::RunSettings;
 pub use task::Task;

@@ -8,7 +8,7 @@ use burn::{
 use context_encoder_model::Precision;
 use serde::{Deserialize, Serialize};
 
-use crate::{data_parallel::Rank, optimizer::Adam};
+use crate::{adam::Adam, data_parallel::Rank};
 
 /// PyTorch's choice, as is [`GROWTH_INTERVAL`].
 const INITIAL: f64 = 65_536.0;
