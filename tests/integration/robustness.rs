@@ -205,11 +205,11 @@ fn a_resumed_run_refuses_what_would_change_it() {
 }
 
 #[test]
-fn a_broken_picture_among_those_to_validate_on_is_told() {
+fn broken_validation_picture_is_reported() {
     let folder = tempdir().expect("folder");
     let data = folder.path().join("data");
     fs::create_dir(&data).expect("created");
-    pictures(&data, 22); // 00 and 20 are kept to validate on
+    pictures(&data, 22); // 00 and 20 are kept for validation
     let good = fs::read(data.join("00.png")).expect("picture");
     fs::write(data.join("00.png"), &good[..good.len() / 2]).expect("cut");
     let mut config = config();
@@ -223,7 +223,7 @@ fn a_broken_picture_among_those_to_validate_on_is_told() {
     assert_eq!(ears.0.iter().filter(|line| line.contains("00.png")).count(), 1, "{:?}", ears.0);
     fs::write(data.join("20.png"), &good[..good.len() / 2]).expect("cut");
     let error = one_line(&train("none", &mut ears).expect_err("nothing to validate on"));
-    assert!(error.contains("none of the 2 pictures kept to validate on"), "{error}");
+    assert!(error.contains("none of the 2 pictures kept for validation"), "{error}");
 }
 
 #[test]

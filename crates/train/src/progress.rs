@@ -142,7 +142,7 @@ pub struct TextProgress<W> {
 }
 
 impl<W: Write + Send> TextProgress<W> {
-    /// TextProgress on any writer.
+    /// Lines on any writer.
     pub fn new(out: W) -> Self {
         Self { out, elapsed: Duration::ZERO, data_wait: 0.0 }
     }

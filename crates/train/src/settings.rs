@@ -8,42 +8,31 @@ use crate::{Augmentation, DataConfig, TrainError};
 
 /// The settings that every training run has, whatever it trains. In files, `--set` and checkpoints these keys
 /// stand beside those of the configuration that holds them: `steps`, not `run.steps`.
-///
-/// | key | meaning | default |
-/// |---|---|---|
-/// | `steps` | optimization steps in all | 10 000 |
-/// | `batch_size` | pictures a step | 64 |
-/// | `seed` | decides initial weights, order, crops, flips, masks and dropout | 0 |
-/// | `precision` | compute precision of the layers: `f32`, `bf16`, `f16` | f32 |
-/// | `workers` | threads that prepare pictures; never changes a batch | 2 |
-/// | `log_every`, `samples_every`, `validate_every`, `checkpoint_every` | steps between | 10, 500, 500, 500 |
-/// | `validation_pictures` | pictures of the validation split that are used, at most | 64 |
-/// | `data`, `augmentation` | pictures, and what is varied in them | built-in facades, nothing |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSettings {
-    /// Optimization steps in all; 0 leaves the weights as they are initialized.
+    /// Optimization steps in all, 10 000 by default; 0 leaves the weights as they are initialized.
     pub steps: u64,
-    /// Pictures a step, at least 2.
+    /// Pictures a step, 64 by default, at least 2.
     pub batch_size: usize,
     /// Decides initial weights, order, crops, flips, masks and dropout.
     pub seed: u64,
     /// Compute precision of the layers; weights, batch norm, losses and Adam have 32 bits whatever it is.
     #[serde(default)]
     pub precision: Precision,
-    /// Threads that prepare pictures; never changes a batch.
+    /// Threads that prepare pictures, 2 by default; never changes a batch.
     pub workers: usize,
-    /// Steps between readings of the device, for log and progress.
+    /// Steps between readings of the device, for log and progress, 10 by default.
     pub log_every: u64,
-    /// Steps between image grids of samples; 0 for none.
+    /// Steps between image grids of samples, 500 by default; 0 for none.
     pub samples_every: u64,
-    /// Steps between validations; 0 for one at the end only.
+    /// Steps between validations, 500 by default; 0 for one at the end only.
     pub validate_every: u64,
-    /// Steps between checkpoints; 0 for one at the end only.
+    /// Steps between checkpoints, 500 by default; 0 for one at the end only.
     pub checkpoint_every: u64,
-    /// Pictures of the validation split that are used, at most.
+    /// Pictures of the validation split that are used, 64 at most by default.
     pub validation_pictures: usize,
-    /// Where pictures come from.
+    /// Where pictures come from, the built-in facades by default.
     pub data: DataConfig,
     /// What is varied in them.
     #[serde(default)]
