@@ -338,11 +338,6 @@ mod tests {
     }
 
     #[test]
-    fn debug_is_short() {
-        assert_eq!(format!("{:?}", corner()), "Mask { width: 3, height: 3, hidden_count: 3 }");
-    }
-
-    #[test]
     #[should_panic(expected = "inside the 3x3 mask, got (3, 0)")]
     fn a_pixel_outside_is_the_callers_bug() {
         corner().is_hidden(3, 0);
