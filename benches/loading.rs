@@ -1,4 +1,5 @@
-//! What a batch of pictures costs: each stage by itself, and the loader alone with pictures in memory and without.
+//! What a batch of pictures costs: each stage by itself, and the loader alone with pictures in memory and
+//! without.
 //!
 //!     cargo bench --bench loading
 //!     PICTURES=DIR cargo bench --bench loading
@@ -118,7 +119,8 @@ fn stages(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Whole batches on the host, made by one thread: `cold` decodes every picture, `warm` has them all in memory.
+/// Whole batches on the host, made by one thread: `cold` decodes every picture, `warm` has them all in
+/// memory.
 fn loader(criterion: &mut Criterion) {
     let (files, _own) = pictures();
     let files = Arc::new(files);

@@ -1,8 +1,9 @@
-//! What each operation costs, beside the device's own matrix product: layers of the networks at batch 16, forward and
-//! with both gradients. With `CONTEXT_ENCODER_KERNELS=reference` the reference implementations are measured.
+//! What each operation costs, beside the device's own matrix product: layers of the networks at batch 16,
+//! forward and with both gradients. With `CONTEXT_ENCODER_KERNELS=reference` the reference implementations
+//! are measured.
 //!
-//! Throughput is in multiplications of the reference (a multiplication and an addition count as one): minimal filtering
-//! needs 9 for 16 of them, so it may pass the matrix product.
+//! Throughput is in multiplications of the reference (a multiplication and an addition count as one): minimal
+//! filtering needs 9 for 16 of them, so it may pass the matrix product.
 
 use burn::tensor::{Distribution, Tensor};
 use context_encoder::{

@@ -1,12 +1,13 @@
-//! Pretrains an AlexNet-style network in four ways, on the same pictures for the same steps: by inpainting, as an
-//! autoencoder, as a denoising autoencoder, and not at all. Their encoders are what other tasks start from.
+//! Pretrains an AlexNet-style network in four ways, on the same pictures for the same steps: by inpainting,
+//! as an autoencoder, as a denoising autoencoder, and not at all. Their encoders are what other tasks start
+//! from.
 //!
 //!     cargo run --release --example pretrain_features
 //!     cargo run --release --example pretrain_features -- --data DIR --steps 1000 --run runs/scenes
 //!
-//! Data: none needed; `--data` takes any folder of pictures. Expect: runs/pretrained/NAME/model.safetensors for `context`,
-//! `autoencoder`, `denoising` and `random`, each with a grid of input, prediction and truth; the scores are over
-//! the loss region of each, so they cannot be compared. Smoke mode: `--smoke`.
+//! Data: none needed; `--data` takes any folder of pictures. Expect: runs/pretrained/NAME/model.safetensors
+//! for `context`, `autoencoder`, `denoising` and `random`, each with a grid of input, prediction and truth;
+//! the scores are over the loss region of each, so they cannot be compared. Smoke mode: `--smoke`.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -20,7 +21,8 @@ use context_encoder::{
 #[derive(Parser)]
 #[command(about = "Pretrain encoders by inpainting and by the baselines of the paper's Table 2")]
 struct Arguments {
-    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are
+    /// drawn by the program
     #[arg(long)]
     data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels

@@ -17,7 +17,8 @@ use context_encoder::train::{Summary, TextProgress, TrainError};
 #[derive(Parser)]
 #[command(about = "Train a context encoder; without arguments, a few minutes on the CPU")]
 struct Arguments {
-    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are drawn by the program
+    /// Folder of pictures, with subfolders, or of tar files in WebDataset's form; without it, facades are
+    /// drawn by the program
     #[arg(long)]
     data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels
@@ -32,7 +33,8 @@ struct Arguments {
     /// TOML file of settings (see docs/training.md)
     #[arg(long)]
     config: Option<PathBuf>,
-    /// One more setting, such as `model.width=32`; may be repeated. With --resume: learning rates, steps, intervals, workers, data.cache_mib
+    /// One more setting, such as `model.width=32`; may be repeated. With --resume: learning rates, steps,
+    /// intervals, workers, data.cache_mib
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Steps in all

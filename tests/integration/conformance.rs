@@ -1,5 +1,5 @@
-//! Other backends against the reference implementation on the processor, part by part. `.ci/graphics` does the same for graphics
-//! cards.
+//! Other backends against the reference implementation on the processor, part by part. `.ci/graphics` does
+//! the same for graphics cards.
 #![cfg(all(feature = "diagnostics", feature = "ndarray"))]
 
 use context_encoder::{

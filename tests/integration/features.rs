@@ -1,13 +1,13 @@
-//! Burn is large: the program, the examples and the tests must share one build of it. They do when every package
-//! below them has the same features for each.
+//! Burn is large: the program, the examples and the tests must share one build of it. They do when every
+//! package below them has the same features for each.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
 };
 
-/// Features of each package that a build of `package` compiles, by name and version. A package that is compiled for
-/// build scripts as well can have other features there.
+/// Features of each package that a build of `package` compiles, by name and version. A package that is
+/// compiled for build scripts as well can have other features there.
 fn features(package: &str, edges: &str) -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -35,8 +35,8 @@ fn features(package: &str, edges: &str) -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
-/// What the structure's test parses code with: to everything else they are compiled for the compiler only, so that other
-/// features of them build nothing anew.
+/// What the structure's test parses code with: to everything else they are compiled for the compiler only, so
+/// that other features of them build nothing anew.
 const PARSERS: [&str; 3] = ["proc-macro2 ", "quote ", "syn "];
 
 #[test]

@@ -253,7 +253,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         // `pub(super)` uses nothing.
-        if !matches!(segments.as_slice(), [only] if matches!(only.as_str(), "crate" | "self" | "super" | "Self")) {
+        if !matches!(segments.as_slice(), [only] if matches!(only.as_str(), "crate" | "self" | "super" | "Self"))
+        {
             self.module.paths.insert(segments);
         }
         visit::visit_path(self, path);

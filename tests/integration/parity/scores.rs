@@ -23,7 +23,8 @@ fn truth(seed: u32) -> RgbImage {
     })
 }
 
-/// The formula of `filled` in the script: the truth, flatter and darker. Knows its pictures by their first pixels.
+/// The formula of `filled` in the script: the truth, flatter and darker. Knows its pictures by their first
+/// pixels.
 struct Darker;
 
 impl Fill for Darker {
