@@ -31,25 +31,25 @@
 //! # Ok::<(), context_encoder_mask::MaskError>(())
 //! ```
 
-mod block;
 mod central;
 mod class_map;
 mod dropped_pixels;
 mod error;
 mod file;
 mod generator;
-mod kind;
 mod mask;
-mod pattern;
+mod mask_kind;
+mod noise_pattern;
+mod random_block;
 mod shape;
 mod silhouette;
 
-pub use block::RandomBlock;
 pub use central::Central;
 pub use dropped_pixels::{DroppedPixels, NothingHidden};
 pub use error::MaskError;
 pub use generator::{MIN_SIDE, MaskGenerator};
-pub use kind::MaskKind;
 pub use mask::{Mask, Rect};
-pub use pattern::Pattern;
+pub use mask_kind::MaskKind;
+pub use noise_pattern::Pattern;
+pub use random_block::RandomBlock;
 pub use silhouette::Silhouettes;

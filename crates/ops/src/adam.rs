@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::implementation::Implementation;
+use crate::dispatch::Implementation;
 
 /// Constants of one step (Kingma and Ba, 2015, algorithm 1, with PyTorch's placing of epsilon).
 #[derive(Clone, Copy, Debug, PartialEq)]

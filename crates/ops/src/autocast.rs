@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use burn::tensor::{FloatDType, Tensor};
 
-use crate::implementation::with_value;
+use crate::dispatch::with_value;
 
 thread_local! {
     static DTYPE: Cell<FloatDType> = const { Cell::new(FloatDType::F32) };

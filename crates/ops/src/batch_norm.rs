@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, module::batch_norm_train};
 
-use crate::{Activation, implementation::Implementation};
+use crate::{Activation, dispatch::Implementation};
 
 /// Batch norm over a batch or its ghost batches, with the activation behind it:
 /// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)`, the statistics taken over the images,

@@ -6,7 +6,7 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
-use crate::{Activation, ConvGeometry, ConvLayer, autocast, implementation::Implementation, layer::ConvKind};
+use crate::{Activation, ConvGeometry, ConvLayer, autocast, dispatch::Implementation, layer::ConvKind};
 
 impl ConvLayer {
     /// The layer with these parameters.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{ConvLayer, Storage, conv, implementation::Implementation};
+use crate::{ConvLayer, Storage, conv, dispatch::Implementation};
 
 /// A convolution or transposed convolution whose weights have been packed once, with batch norm folded in:
 /// for inference, no gradients.

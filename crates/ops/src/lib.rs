@@ -32,7 +32,7 @@ mod conv;
 #[cfg(feature = "flex")]
 #[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
 mod cpu;
-mod implementation;
+mod dispatch;
 mod inference;
 mod layer;
 mod local_response_norm;
@@ -44,7 +44,7 @@ mod smooth_fill;
 pub use adam::AdamStep;
 pub use autocast::{autocast, autocast_inputs};
 pub use batch_norm::{BatchNorm, BatchStats};
-pub use implementation::with_reference;
+pub use dispatch::with_reference;
 pub use inference::InferenceLayer;
 pub use layer::{Activation, ConvGeometry, ConvLayer, Storage};
 pub use local_response_norm::LocalResponseNorm;

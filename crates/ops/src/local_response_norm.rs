@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::implementation::Implementation;
+use crate::dispatch::Implementation;
 
 /// `x / (k + alpha / n sum x^2)^(3/4)`, the sum over the `n` channels around each one, as far as there are
 /// any (Krizhevsky et al., 2012, section 3.3, with the mean that later libraries take for the sum). Names as

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, module::max_pool2d, ops::MaxPoolOptions};
 
-use crate::{ConvGeometry, implementation::Implementation};
+use crate::{ConvGeometry, dispatch::Implementation};
 
 /// The largest value below each position of the kernel, channel by channel. Where values are equal, the
 /// gradient goes to the first, row by row.

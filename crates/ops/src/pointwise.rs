@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::implementation::Implementation;
+use crate::dispatch::Implementation;
 
 /// `(1 - M) x + M color`: an image with its hidden part in one color, as the encoder sees it. The mask M is 1
 /// where a pixel is hidden.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{implementation::Implementation, pointwise::assert_mask_shape};
+use crate::{dispatch::Implementation, pointwise::assert_mask_shape};
 
 /// Steps of relaxation on every level of the pyramid, each with its weight: Chebyshev's for Jacobi's
 /// iteration on errors between 0.02 and 2 times its step, `1 / (1.01 - 0.99 cos((2 k + 1) pi / 8))`. On a

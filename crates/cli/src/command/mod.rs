@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod completions;
 mod conformance;
 mod convert;
 mod evaluate;
@@ -15,7 +16,6 @@ mod retrieve;
 mod sample;
 #[cfg(feature = "remote")]
 mod serve;
-mod shell;
 mod train;
 mod transfer;
 
@@ -67,9 +67,9 @@ pub enum Command {
     #[cfg(feature = "remote")]
     Serve(serve::Serve),
     /// Print a completion script for a shell
-    Completions(shell::Completions),
+    Completions(completions::Completions),
     /// Print the manual page, or write one for each command into a folder
-    Man(shell::Man),
+    Man(completions::Man),
 }
 
 impl Command {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::implementation::kernels_variable;
+use crate::dispatch::kernels_variable;
 
 /// Sizes that follow from the processor's vector unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
