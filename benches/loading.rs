@@ -92,7 +92,7 @@ fn stages(criterion: &mut Criterion) {
     let masks: [(&str, Box<dyn MaskGenerator>); 3] = [
         ("central", Box::new(Central::new(0))),
         ("random block", Box::new(RandomBlock::default())),
-        ("random region", Box::new(Pattern::default())),
+        ("random region", Box::new(RandomRegion::default())),
     ];
     for (name, masks) in &masks {
         let mut draw = 0;

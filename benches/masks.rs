@@ -1,6 +1,6 @@
 //! What a mask costs, by kind and size.
 
-use context_encoder::mask::{Central, MaskGenerator, Pattern, RandomBlock};
+use context_encoder::mask::{Central, MaskGenerator, RandomBlock, RandomRegion};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +9,7 @@ fn masks(criterion: &mut Criterion) {
     let generators: [(&str, Box<dyn MaskGenerator>); 3] = [
         ("central", Box::new(Central::new(4))),
         ("random block", Box::new(RandomBlock::default())),
-        ("random region", Box::new(Pattern::default())),
+        ("random region", Box::new(RandomRegion::default())),
     ];
     let mut group = criterion.benchmark_group("masks");
     for (name, generator) in &generators {

@@ -56,7 +56,7 @@ pub mod prelude {
         device,
         eval::{Protocol, Scores, Seam, evaluate},
         inpaint::{Blend, Fill},
-        mask::{Central, MaskGenerator, MaskKind, Pattern, RandomBlock, Silhouettes},
+        mask::{Central, MaskGenerator, MaskKind, RandomBlock, RandomRegion, Silhouettes},
         model::{BottleneckConfig, Prediction, Preset},
     };
 }

@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | [`Central`] | the centered square of half the side, less an overlap | about 1/4 | section 3.3, (a) |
 //! | [`RandomBlock`] | several squares that may overlap | 1/10 to 1/4 | section 3.3, (b) |
-//! | [`Pattern`] | random regions: blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
+//! | [`RandomRegion`] | random regions: blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
 //! | [`Silhouettes`] | random regions: one arbitrary shape, rotated, scaled and placed at random | 1/20 to 1/4 | section 3.3, (c) |
 //! | [`DroppedPixels`] | single pixels | the given probability | baseline: denoising autoencoder |
 //! | [`NothingHidden`] | nothing | 0 | baseline: autoencoder |
@@ -39,8 +39,8 @@ mod file;
 mod generator;
 mod mask;
 mod mask_kind;
-mod noise_pattern;
 mod random_block;
+mod random_region;
 mod shape;
 mod silhouette;
 
@@ -50,6 +50,6 @@ pub use error::MaskError;
 pub use generator::{MIN_SIDE, MaskGenerator};
 pub use mask::{Mask, Rect};
 pub use mask_kind::MaskKind;
-pub use noise_pattern::Pattern;
 pub use random_block::RandomBlock;
+pub use random_region::RandomRegion;
 pub use silhouette::Silhouettes;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Central, MaskError, MaskGenerator, Pattern, RandomBlock, Silhouettes};
+use crate::{Central, MaskError, MaskGenerator, RandomBlock, RandomRegion, Silhouettes};
 
 /// Which masks to draw, as a configuration file names them.
 ///
@@ -13,7 +13,7 @@ use crate::{Central, MaskError, MaskGenerator, Pattern, RandomBlock, Silhouettes
 /// |---|---|---|
 /// | `central` | `overlap`: visible pixels along each inner side | [`Central`] |
 /// | `random-block` | none | [`RandomBlock`] with its default parameters |
-/// | `random-region` | `silhouettes`: a folder; left out, the noise pattern | [`Silhouettes`] or [`Pattern`] |
+/// | `random-region` | `silhouettes`: a folder; left out, the noise pattern | [`Silhouettes`] or [`RandomRegion`] |
 ///
 /// Unknown kinds and fields are refused.
 ///
@@ -53,7 +53,7 @@ impl MaskKind {
         Ok(match self {
             Self::Central { overlap } => Box::new(Central::new(*overlap)),
             Self::RandomBlock => Box::new(RandomBlock::default()),
-            Self::RandomRegion { silhouettes: None } => Box::new(Pattern::default()),
+            Self::RandomRegion { silhouettes: None } => Box::new(RandomRegion::default()),
             Self::RandomRegion { silhouettes: Some(folder) } => Box::new(Silhouettes::from_folder(folder)?),
         })
     }
@@ -136,6 +136,6 @@ mod tests {
         let built = |kind: MaskKind| draw(&kind.build().expect("no files are needed"));
         assert_eq!(built(MaskKind::Central { overlap: 4 }).hidden_count(), 24 * 24);
         assert_eq!(built(MaskKind::RandomBlock), draw(&RandomBlock::default()));
-        assert_eq!(built(MaskKind::RandomRegion { silhouettes: None }), draw(&Pattern::default()));
+        assert_eq!(built(MaskKind::RandomRegion { silhouettes: None }), draw(&RandomRegion::default()));
     }
 }

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
-use context_encoder_mask::{Central, Mask, MaskGenerator, Pattern, RandomBlock, Rect, Silhouettes};
+use context_encoder_mask::{Central, Mask, MaskGenerator, RandomBlock, RandomRegion, Rect, Silhouettes};
 use image::{GrayImage, Luma};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 const SIDES: RangeInclusive<u32> = 32..=512;
 
 /// One pattern for all tests, as in a run.
-static PATTERN: LazyLock<Pattern> = LazyLock::new(Pattern::default);
+static PATTERN: LazyLock<RandomRegion> = LazyLock::new(RandomRegion::default);
 
 /// A compact shape, a ragged one, one with a hole, and a line that hardly covers anything.
 static SILHOUETTES: LazyLock<Silhouettes> = LazyLock::new(|| {
@@ -46,7 +46,7 @@ fn assert_pattern(mask: &Mask) {
     // Both ends excluded, in whole numbers.
     let (hidden, area) = (mask.hidden_count(), mask.hidden().len());
     assert!(5 * hidden > area && 10 * hidden < 3 * area, "{mask:?}");
-    assert!(Pattern::HIDDEN.contains(&mask.hidden_fraction()), "{mask:?}");
+    assert!(RandomRegion::HIDDEN.contains(&mask.hidden_fraction()), "{mask:?}");
 }
 
 fn assert_silhouette(mask: &Mask) {

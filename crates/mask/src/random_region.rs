@@ -42,22 +42,22 @@ const TRIES: u32 = 32;
 /// 128 pixels, for less than one mask in ten at 256, nearly always at 512.
 ///
 /// ```
-/// use context_encoder_mask::{MaskGenerator, Pattern};
+/// use context_encoder_mask::{MaskGenerator, RandomRegion};
 /// use rand::SeedableRng;
 /// use rand_chacha::ChaCha8Rng;
 ///
-/// let pattern = Pattern::new(1);
+/// let pattern = RandomRegion::new(1);
 /// let mask = pattern.generate(128, 128, &mut ChaCha8Rng::seed_from_u64(2));
-/// assert!(Pattern::HIDDEN.contains(&mask.hidden_fraction()));
+/// assert!(RandomRegion::HIDDEN.contains(&mask.hidden_fraction()));
 /// ```
 #[derive(Clone)]
-pub struct Pattern {
+pub struct RandomRegion {
     seed: u64,
     /// `PADDED * PADDED` values, row by row.
     grid: Vec<f32>,
 }
 
-impl Pattern {
+impl RandomRegion {
     /// The fraction of the image that is hidden; both ends excluded.
     pub const HIDDEN: RangeInclusive<f64> = 0.2..=0.3;
 
@@ -95,7 +95,7 @@ impl Pattern {
     }
 }
 
-impl MaskGenerator for Pattern {
+impl MaskGenerator for RandomRegion {
     fn generate(&self, width: u32, height: u32, rng: &mut dyn Rng) -> Mask {
         assert_size(width, height);
         assert!(
@@ -118,16 +118,16 @@ impl MaskGenerator for Pattern {
 }
 
 /// The pattern of the seed 20160425.
-impl Default for Pattern {
+impl Default for RandomRegion {
     fn default() -> Self {
         Self::new(Self::DEFAULT_SEED)
     }
 }
 
 /// The pattern's seed, not its grid.
-impl fmt::Debug for Pattern {
+impl fmt::Debug for RandomRegion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pattern").field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("RandomRegion").field("seed", &self.seed).finish_non_exhaustive()
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     /// Noise at a cell of the unpadded grid.
-    fn cell(pattern: &Pattern, x: usize, y: usize) -> f32 {
+    fn cell(pattern: &RandomRegion, x: usize, y: usize) -> f32 {
         pattern.grid[(y + 1) * PADDED + x + 1]
     }
 
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_corners_of_grid_and_pattern_are_aligned() {
-        let pattern = Pattern::new(1);
+        let pattern = RandomRegion::new(1);
         let last = SIDE - 1;
         assert_eq!(pattern.window(0, 0, 1, 1), [cell(&pattern, 0, 0)]);
         assert_eq!(pattern.window(last, 0, 1, 1), [cell(&pattern, 599, 0)]);
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_linear_grid_stays_linear_to_its_edges() {
         // Catmull-Rom reproduces straight lines, and the extrapolation continues them.
-        let mut pattern = Pattern::new(1);
+        let mut pattern = RandomRegion::new(1);
         for (index, value) in pattern.grid.iter_mut().enumerate() {
             let (x, y) = (index % PADDED, index / PADDED);
             *value = if (1..=CELLS).contains(&x) && (1..=CELLS).contains(&y) {
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_window_is_a_part_of_the_pattern() {
-        let pattern = Pattern::new(2);
+        let pattern = RandomRegion::new(2);
         let large = pattern.window(1000, 2000, 90, 50);
         let small = pattern.window(1030, 2020, 20, 10);
         for y in 0..10 {
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_sixth_of_the_pattern_lies_below_the_threshold() {
-        let pattern = Pattern::new(3);
+        let pattern = RandomRegion::new(3);
         let on_grid = pattern.grid.iter().filter(|&&value| value < THRESHOLD).count();
         let on_grid = on_grid as f64 / pattern.grid.len() as f64;
         assert!((on_grid - 0.25).abs() < 0.005, "{on_grid}");
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn large_windows_cover_the_whole_range() {
-        let pattern = Pattern::new(5);
+        let pattern = RandomRegion::new(5);
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let fractions: Vec<_> =
             (0..12).map(|_| pattern.generate(512, 512, &mut rng).hidden_fraction()).collect();
@@ -316,14 +316,14 @@ mod tests {
 
     #[test]
     fn the_seed_decides_the_pattern() {
-        assert_eq!(Pattern::new(6).grid, Pattern::new(6).grid);
-        assert_ne!(Pattern::new(6).grid, Pattern::new(7).grid);
-        assert_eq!(Pattern::default().grid, Pattern::new(20_160_425).grid);
+        assert_eq!(RandomRegion::new(6).grid, RandomRegion::new(6).grid);
+        assert_ne!(RandomRegion::new(6).grid, RandomRegion::new(7).grid);
+        assert_eq!(RandomRegion::default().grid, RandomRegion::new(20_160_425).grid);
     }
 
     #[test]
     #[should_panic(expected = "10000x10000 pixels, got a picture of 10001x64")]
     fn an_image_beyond_the_pattern_panics() {
-        Pattern::new(1).generate(10_001, 64, &mut ChaCha8Rng::seed_from_u64(1));
+        RandomRegion::new(1).generate(10_001, 64, &mut ChaCha8Rng::seed_from_u64(1));
     }
 }
