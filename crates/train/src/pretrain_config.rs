@@ -91,10 +91,10 @@ impl PretrainConfig {
         Self { run: self.run.smoke(), model: self.model.with_size(99).with_width(4), ..self }
     }
 
-    /// Reads a TOML file. It holds any of the keys, and nothing else: a misspelled key is an error.
+    /// Reads a TOML file of any of the keys.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Config`] with the offending key.
+    /// As [`TrainConfig::load`](crate::TrainConfig::load).
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         overrides::load(path.as_ref(), Self::from_toml)
     }
@@ -102,7 +102,7 @@ impl PretrainConfig {
     /// As [`load`](Self::load), from text.
     ///
     /// # Errors
-    /// [`TrainError::Config`] with the offending key.
+    /// As there.
     pub fn from_toml(text: &str) -> Result<Self, TrainError> {
         let (mut config, remarks) = overrides::with_changes(&Self::default(), overrides::table(text)?)?;
         config.run.remarks.0 = remarks;

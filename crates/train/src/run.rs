@@ -50,22 +50,6 @@ const CHANGEABLE: [&str; 8] = [
 /// assert_eq!(summary.step, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// Pretraining leaves an encoder for other tasks:
-///
-/// ```
-/// use burn::tensor::Device;
-/// use context_encoder_model::FeatureEncoder;
-/// use context_encoder_train::{PretrainConfig, Run};
-///
-/// # let folder = tempfile::tempdir()?;
-/// # let folder = folder.path().join("run");
-/// let config = PretrainConfig::default().smoke();
-/// let summary = Run::start(config, &folder, &Device::flex())?.train(&mut ())?;
-/// let encoder = FeatureEncoder::load(&summary.weights, &Device::flex())?;
-/// assert_eq!(encoder.config().size, 99);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 pub struct Run<C: Task = TrainConfig> {
     config: C,
     folder: PathBuf,
