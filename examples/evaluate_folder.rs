@@ -68,7 +68,7 @@ fn evaluate_folder(arguments: &Arguments) -> Result<(), Box<dyn std::error::Erro
     for index in 0..folder.len() {
         match folder.image(0, index) {
             Ok(picture) => {
-                pictures.push(resize.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)))
+                pictures.push(resize.apply(&picture, &mut rng_for(0, Purpose::Crop, 0, index as u64)));
             }
             Err(error) => eprintln!("skipped {error}"),
         }

@@ -67,7 +67,7 @@ impl Crate {
             for item in &parsed.items {
                 module.define(item);
             }
-            Reader { module: &mut module }.visit_file(&parsed);
+            Reader { module: &mut module, is_inline: false }.visit_file(&parsed);
             modules.insert(place, module);
         }
         Self { modules }
@@ -141,7 +141,10 @@ impl Crate {
         for (place, module) in &self.modules {
             // The map of a folder is not a use of what it shows.
             let imports = module.imports.values().filter(|import| !(import.is_reexport && module.is_map));
-            let used = imports.map(|import| &import.path).chain(&module.paths).chain(&module.globs);
+            // One lowercase word may be a variable that is called like a module.
+            let paths =
+                module.paths.iter().filter(|path| path.len() > 1 || module.imports.contains_key(&path[0]));
+            let used = imports.map(|import| &import.path).chain(paths).chain(&module.globs);
             let targets = used.filter_map(|path| Some((self.resolve(place, path, 0)?, path.join("::"))));
             edges.insert(place.clone(), targets.filter(|(target, _)| target != place).collect());
         }
@@ -191,20 +194,20 @@ impl Module {
         names.insert(name.to_string());
     }
 
-    fn import(&mut self, tree: &UseTree, mut before: Segments, item: &ItemUse) {
+    fn import(&mut self, tree: &UseTree, mut before: Segments, item: &ItemUse, is_inline: bool) {
         let import = |path| Import {
             path,
-            is_public: matches!(item.vis, Visibility::Public(_)) && !is_hidden(&item.attrs),
+            is_public: matches!(item.vis, Visibility::Public(_)) && !is_inline && !is_hidden(&item.attrs),
             is_reexport: !matches!(item.vis, Visibility::Inherited),
         };
         match tree {
             UseTree::Path(path) => {
                 before.push(path.ident.to_string());
-                self.import(&path.tree, before, item);
+                self.import(&path.tree, before, item, is_inline);
             }
             UseTree::Group(group) => {
                 for tree in &group.items {
-                    self.import(tree, before.clone(), item);
+                    self.import(tree, before.clone(), item, is_inline);
                 }
             }
             UseTree::Glob(_) => self.globs.push(before),
@@ -229,6 +232,8 @@ impl Module {
 /// Collects imports and paths.
 struct Reader<'a> {
     module: &'a mut Module,
+    /// Inside `mod name { ... }`, whose names stand elsewhere too: a prelude, names of before.
+    is_inline: bool,
 }
 
 impl<'ast> Visit<'ast> for Reader<'_> {
@@ -241,13 +246,17 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             Item::Struct(item) => &item.attrs,
             _ => &[],
         };
-        if !is_test(attributes) {
-            visit::visit_item(self, item);
+        if is_test(attributes) {
+            return;
         }
+        let outside = self.is_inline;
+        self.is_inline |= matches!(item, Item::Mod(ItemMod { content: Some(_), .. }));
+        visit::visit_item(self, item);
+        self.is_inline = outside;
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        self.module.import(&item.tree, Segments::new(), item);
+        self.module.import(&item.tree, Segments::new(), item, self.is_inline);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

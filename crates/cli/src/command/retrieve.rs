@@ -173,7 +173,7 @@ impl Retrieve {
         let bar = console.with_bar(file.names().len(), "vectors");
         let mut neighbours = file
             .nearest(&descriptor.describe(queries)?, self.search_count(), device, |done| {
-                bar.set_progress(done)
+                bar.set_progress(done);
             })
             .into_diagnostic()?;
         bar.clear_bar();

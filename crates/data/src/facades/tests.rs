@@ -39,7 +39,7 @@ fn images_keep_their_bytes() {
         .map(|image| checksum(image.as_raw()));
     let hundred: Vec<RgbImage> =
         (0..100).map(|index| Facades::new(9).with_size(48, 40).image(index)).collect();
-    let found = [a, b, c, d, checksum(hundred.iter().flat_map(|image| image.as_raw()))];
+    let found = [a, b, c, d, checksum(hundred.iter().flat_map(RgbImage::as_raw))];
     assert_eq!(found, EXPECTED, "found {found:#x?}");
 }
 
