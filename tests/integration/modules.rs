@@ -195,36 +195,41 @@ impl Module {
     }
 
     fn import(&mut self, tree: &UseTree, mut before: Segments, item: &ItemUse, is_inline: bool) {
-        let import = |path| Import {
-            path,
-            is_public: matches!(item.vis, Visibility::Public(_)) && !is_inline && !is_hidden(&item.attrs),
-            is_reexport: !matches!(item.vis, Visibility::Inherited),
-        };
-        match tree {
+        let (name, path) = match tree {
             UseTree::Path(path) => {
                 before.push(path.ident.to_string());
-                self.import(&path.tree, before, item, is_inline);
+                return self.import(&path.tree, before, item, is_inline);
             }
             UseTree::Group(group) => {
                 for tree in &group.items {
                     self.import(tree, before.clone(), item, is_inline);
                 }
+                return;
             }
-            UseTree::Glob(_) => self.globs.push(before),
+            UseTree::Glob(_) => return self.globs.push(before),
             UseTree::Name(name) if name.ident == "self" => {
-                let last = before.last().expect("a path before `self`").clone();
-                self.imports.insert(last, import(before));
+                (before.last().expect("a path before `self`").clone(), before)
             }
             UseTree::Name(name) => {
                 before.push(name.ident.to_string());
-                self.imports.insert(name.ident.to_string(), import(before));
+                (name.ident.to_string(), before)
             }
             UseTree::Rename(rename) => {
                 if rename.ident != "self" {
                     before.push(rename.ident.to_string());
                 }
-                self.imports.insert(rename.rename.to_string(), import(before));
+                (rename.rename.to_string(), before)
             }
+        };
+        let import = Import {
+            path,
+            is_public: matches!(item.vis, Visibility::Public(_)) && !is_inline && !is_hidden(&item.attrs),
+            is_reexport: !matches!(item.vis, Visibility::Inherited),
+        };
+        if is_inline {
+            self.imports.entry(name).or_insert(import);
+        } else {
+            self.imports.insert(name, import);
         }
     }
 }

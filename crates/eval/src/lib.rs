@@ -7,7 +7,7 @@
 //! - [`retrieval`]: pictures whose surroundings of a hole look alike.
 //! - [`image_grid`]: pictures of pictures: input, filled, truth.
 //!
-//! Whatever fills is a [`Fill`](context_encoder_inpaint::Fill). Masks have 1 = hidden.
+//! Whatever fills is a [`Fill`]. Masks have 1 = hidden.
 
 mod border_mean;
 mod error;

@@ -52,16 +52,7 @@ pub fn persist(temporary: &Path, path: &Path) -> io::Result<()> {
 /// ```
 pub fn is_leftover(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
-    name.starts_with('.') && (name.ends_with(SUFFIX) || is_old_leftover(name))
-}
-
-/// Up to version 0.1 masks were written as `.NAME.PROCESS.NUMBER.tmp`.
-fn is_old_leftover(name: &str) -> bool {
-    let mut parts = name.rsplit('.');
-    let is_number = |part: Option<&str>| {
-        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    parts.next() == Some("tmp") && is_number(parts.next()) && is_number(parts.next())
+    name.starts_with('.') && name.ends_with(SUFFIX)
 }
 
 /// Renames, and syncs the folder, so that the new name survives a power failure too.

@@ -1,6 +1,7 @@
 //! Files: the decoder of all images, photographs in and out with nothing lost, atomic writes.
 //!
-//! [`ImageFile`] decodes every image, [`atomic_write`] writes every file of the workspace.
+//! [`ImageFile`] decodes every image, [`atomic_write`] writes every file of the workspace but for weights and
+//! checkpoints, which Burn's own writers put aside, sync and rename.
 //! A [`Photograph`] is an image file taken apart: RGB [`Pixels`] of 8 or 16 bits, which a program may change,
 //! and everything else, which it wants back as it was: format, transparency, grayness, color profile, EXIF
 //! data, and how strongly a JPEG was compressed.

@@ -176,7 +176,8 @@ impl TrainConfig {
     /// [`TrainError::Config`] with the offending key.
     pub fn with_override(self, assignment: &str) -> Result<Self, TrainError> {
         let (mut config, remarks) = overrides::with_override(&self, assignment)?;
-        config.run.remarks.0 = [self.run.remarks.0, remarks].concat();
+        config.run.remarks = self.run.remarks;
+        config.run.remarks.add(remarks);
         Ok(config)
     }
 

@@ -132,17 +132,31 @@ pub(crate) fn to_table<C: Serialize>(config: &C) -> Result<Table, TrainError> {
 
 /// The way back; a reason in words when a key or a value does not fit.
 fn from_table<C: DeserializeOwned>(mut table: Table) -> Result<C, String> {
-    if table.contains_key(RUN) {
-        return Err(format!("unknown field `{RUN}`"));
+    if let Some(Value::Table(data)) = table.get("data")
+        && data.get("kind").and_then(Value::as_str) == Some("shards")
+        && data.contains_key("exclude")
+    {
+        return Err(
+            "data.exclude: shards are not searched for the pictures of a folder; unpack them into a folder, \
+                    or leave the key out"
+                .to_owned(),
+        );
     }
     let known = Table::try_from(RunSettings::default()).map_err(|error| error.to_string())?;
+    if table.contains_key(RUN) {
+        let keys = known.keys().chain(table.keys()).filter(|key| *key != RUN);
+        let keys = keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        return Err(format!("{RUN}: unknown field `{RUN}`, expected one of {keys}"));
+    }
     let run: Table = known.keys().filter_map(|key| table.remove_entry(key)).collect();
     table.insert(RUN.to_owned(), Value::Table(run));
     serde_path_to_error::deserialize(table).map_err(|error| {
         let path = error.path().to_string();
-        let key = match path.strip_prefix(RUN).map(|rest| rest.trim_start_matches('.')) {
-            Some(rest) => rest,
-            None => path.trim_start_matches('.'),
+        // `run.steps` is written `steps`; `run_name` is a key of nobody's.
+        let key = match path.strip_prefix(RUN) {
+            Some("") => "",
+            Some(rest) if rest.starts_with('.') => &rest[1..],
+            _ => path.trim_start_matches('.'),
         };
         let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
         // What serde expects beside the unknown key are the fields, of which this one is no key.
@@ -224,8 +238,8 @@ mod tests {
         let config = TrainConfig::from_toml(text).expect("old names");
         assert_eq!(config, expected);
         let config = config.with_override("averaging=0.25").expect("old name");
-        assert_eq!(config.run.remarks.0.len(), 9);
-        assert_eq!(config.run.remarks.0[8], "`averaging` is now called `ema_decay`");
+        assert_eq!(config.run.remarks.0.len(), 8); // each once
+        assert_eq!(config.run.remarks.0[2], "`averaging` is now called `ema_decay`");
         let error = TrainConfig::from_toml("shares = 2\nghost_batches = 2").expect_err("twice").to_string();
         assert!(error.contains("both are given; write `ghost_batches`"), "{error}");
 
@@ -234,6 +248,21 @@ mod tests {
         assert_eq!(config.lr, Some(2e-3));
         assert_eq!(config.pretext, Pretext::Denoising { drop_probability: 0.5 });
         assert_eq!(config.run.remarks.0[1], "`pretext.dropped` is now called `pretext.drop_probability`");
+    }
+
+    #[test]
+    fn unknown_keys_are_named_as_they_were_written() {
+        let error = |assignment: &str| {
+            TrainConfig::default().with_override(assignment).expect_err(assignment).to_string()
+        };
+        assert!(
+            error("run_name=x").contains("run_name: unknown field `run_name`"),
+            "{}",
+            error("run_name=x")
+        );
+        assert!(error("run.steps=2").contains("unknown field `run`"), "{}", error("run.steps=2"));
+        let shards = "data={kind=\"shards\", path=\"p\", resize=64, exclude=\"t\"}";
+        assert!(error(shards).contains("unpack them into a folder"), "{}", error(shards));
     }
 
     /// Headers as the program wrote them before keys were renamed.

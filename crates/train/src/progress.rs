@@ -216,8 +216,8 @@ struct TuiProgress {
     display: TuiMetricsRendererWrapper,
     interrupter: Interrupter,
     registered: Vec<&'static str>,
-    /// Lines for standard error.
-    messages: Vec<String>,
+    /// Lines for standard error; behind `display`, so that they are printed after it has closed.
+    messages: Messages,
 }
 
 /// Name of the text that shows throughput and time left.
@@ -228,7 +228,7 @@ impl TuiProgress {
     fn new() -> Self {
         let interrupter = Interrupter::new();
         let display = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
-        Self { display, interrupter, registered: Vec::new(), messages: Vec::new() }
+        Self { display, interrupter, registered: Vec::new(), messages: Messages::default() }
     }
 
     /// Registers a metric the first time it is seen.
@@ -289,12 +289,12 @@ impl Progress for TuiProgress {
     }
 
     fn remark(&mut self, remark: &str) {
-        self.messages.push(format!("remark   {remark}"));
+        self.messages.0.push(format!("remark   {remark}"));
     }
 
     fn skipped(&mut self, picture: &Skipped) {
         self.display.log_event_training("pictures skipped".to_owned());
-        self.messages.push(format!("skipped  {picture}"));
+        self.messages.0.push(format!("skipped  {picture}"));
     }
 
     fn end(&mut self) {
@@ -309,10 +309,14 @@ impl Progress for TuiProgress {
     }
 }
 
-impl Drop for TuiProgress {
+/// What is to be read after the display has given the terminal back: printed when it is dropped.
+#[derive(Default)]
+struct Messages(Vec<String>);
+
+impl Drop for Messages {
     fn drop(&mut self) {
         // Nothing more can be done where even standard error is closed.
-        for message in &self.messages {
+        for message in &self.0 {
             let _ = writeln!(stderr(), "{message}");
         }
     }

@@ -85,8 +85,9 @@ impl<C: Task> Run<C> {
     ) -> Result<Self, TrainError> {
         let (folder, devices) = (folder.as_ref().to_owned(), devices.into());
         config.make_paths_absolute();
-        config.validate()?;
-        devices.validate(config.run().batch_size, config.ghost_batches())?;
+        let RunSettings { batch_size, remarks, .. } = config.run();
+        let usable = config.validate().and_then(|()| devices.validate(*batch_size, config.ghost_batches()));
+        usable.map_err(|error| remarks.explain(error))?;
         // A run that was stopped before its first checkpoint left nothing to lose.
         if RunFolder::holds_a_run(&folder) {
             return Err(TrainError::Occupied { folder });
@@ -136,8 +137,9 @@ impl<C: Task> Run<C> {
             )));
         }
         let (mut config, remarks): (C, _) = overrides::with_override(&self.config, assignment)?;
-        config.run_mut().remarks.0 = [std::mem::take(&mut self.config.run_mut().remarks.0), remarks].concat();
-        config.validate()?;
+        config.run_mut().remarks = std::mem::take(&mut self.config.run_mut().remarks);
+        config.run_mut().remarks.add(remarks);
+        config.validate().map_err(|error| config.run().remarks.explain(error))?;
         self.config = config;
         self.trainers.each(|trainer| trainer.set(&self.config));
         Ok(self)

@@ -48,6 +48,27 @@ pub struct RunSettings {
 #[derive(Clone, Debug, Default)]
 pub struct Remarks(pub(crate) Vec<String>);
 
+impl Remarks {
+    /// Each remark once, however often its cause was written.
+    pub(crate) fn add(&mut self, remarks: Vec<String>) {
+        for remark in remarks {
+            if !self.0.contains(&remark) {
+                self.0.push(remark);
+            }
+        }
+    }
+
+    /// Names the new keys in an error that speaks of them to somebody who wrote the old ones.
+    pub(crate) fn explain(&self, error: TrainError) -> TrainError {
+        match error {
+            TrainError::Config { path, reason } if !self.0.is_empty() => {
+                TrainError::Config { path, reason: format!("{reason} ({})", self.0.join("; ")) }
+            }
+            other => other,
+        }
+    }
+}
+
 impl PartialEq for Remarks {
     fn eq(&self, _: &Self) -> bool {
         true

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 use context_encoder::{
     Device,
     bench::{Bench as DeviceBench, BenchSettings, BenchTask, Measurement},
@@ -35,7 +35,7 @@ pub struct Bench {
     #[arg(long = "task", value_enum, value_name = "TASK")]
     tasks: Vec<Task>,
     /// Pictures at a time; may be repeated. Without it 16 and 64, and 1 when filling
-    #[arg(long = "batch", value_name = "N")]
+    #[arg(long = "batch", value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     batches: Vec<usize>,
     /// Side of the square pictures: 64, 128 or 256
     #[arg(long, default_value_t = 128)]

@@ -1,6 +1,9 @@
 //! Writing a checkpoint.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    path::Path,
+};
 
 use burn::{
     module::Module,
@@ -83,6 +86,9 @@ impl<'a> CheckpointWriter<'a> {
             .auto_extension(false)
             .write_to_file(&newest)
             .map_err(|error| failed(path, &error))?;
+        // Everything that can fail on a full or broken disk comes before the old file gives up its name.
+        let newest_file = File::options().write(true).open(&newest);
+        newest_file.and_then(|file| file.sync_all()).map_err(|error| failed(path, &error))?;
         if path.exists() {
             fs::rename(path, previous(path)).map_err(|error| failed(path, &error))?;
         }
