@@ -40,8 +40,8 @@ fn apart(got: &[f32], expected: &[f32]) -> f32 {
 
 /// The first loss is the forward pass alone. Later ones are those of weights that have moved by Adam's first
 /// steps, which follow the signs of gradients: at a tenth of the usual rate, rounding changes them little.
-/// With `f16` the discriminator's first step overflows and is left out, so that its judgement of the first
-/// prediction is an older one: up to 3.4e-3 of the joint loss.
+/// With `f16` the discriminator's first step overflows and is left out, so that its logits for the first
+/// prediction are those of older weights: up to 3.4e-3 of the joint loss.
 #[test]
 fn losses_in_16_bits_are_those_in_32_up_to_rounding() {
     let folder = tempdir().expect("folder");
