@@ -22,16 +22,24 @@ pub(super) struct Level {
     pub(super) right: Vec<f32>,
     /// Weight of the link from a cell to the one below.
     pub(super) down: Vec<f32>,
-    /// Sum of a cell's links, to unknowns and to fixed cells; 0 where nothing is unknown.
+    /// Weight of the link from a cell to a value of its own (screened Poisson).
+    screening: Vec<f32>,
+    /// Sum of a cell's links, to unknowns, to fixed cells and to its own value; 0 where nothing is unknown.
     pub(super) diagonal: Vec<f32>,
 }
 
 impl Level {
-    /// The picture's own grid: links of weight 1 between neighbours. Also returns, for each cell, how many
-    /// fixed neighbours it has.
-    pub(super) fn finest(width: usize, height: usize, unknown: &[bool]) -> (Self, Vec<f32>) {
+    /// The picture's own grid: links of weight 1 between neighbours, and one of weight `screening` from each
+    /// unknown to a value of its own. Also returns, for each cell, how many fixed neighbours it has.
+    pub(super) fn finest(
+        width: usize,
+        height: usize,
+        unknown: &[bool],
+        screening: f32,
+    ) -> (Self, Vec<f32>) {
         let mut level = Self::empty(width, height);
         let mut fixed_links = vec![0.0; width * height];
+        level.screening = unknown.iter().map(|&unknown| if unknown { screening } else { 0.0 }).collect();
         for y in 0..height {
             for x in 0..width {
                 let at = y * width + x;
@@ -56,7 +64,7 @@ impl Level {
     /// The grid of half as many cells along each side. A coarse cell joins 2x2 fine ones; its links are the
     /// fine links that cross its edges, at half the weight because they are twice as long. Links to fixed
     /// cells grow less: from the centre of a cell of side `2^depth` to the centre of a fixed pixel it is
-    /// `(2^depth + 1) / 2` pixels.
+    /// `(2^depth + 1) / 2` pixels. Screening acts at each pixel, so that a cell has the sum of its pixels'.
     pub(super) fn coarser(&self, fixed_links: &[f32], depth: u32) -> (Self, Vec<f32>) {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let mut level = Self::empty(width, height);
@@ -65,6 +73,7 @@ impl Level {
             for x in 0..self.width {
                 let (at, coarse) = (y * self.width + x, y / 2 * width + x / 2);
                 coarse_fixed_links[coarse] += fixed_links[at];
+                level.screening[coarse] += self.screening[at];
                 if x % 2 == 1 {
                     level.right[coarse] += 0.5 * self.right[at];
                 }
@@ -79,14 +88,22 @@ impl Level {
 
     fn empty(width: usize, height: usize) -> Self {
         let none = vec![0.0; width * height];
-        Self { width, height, right: none.clone(), down: none.clone(), diagonal: none }
+        Self {
+            width,
+            height,
+            right: none.clone(),
+            down: none.clone(),
+            screening: none.clone(),
+            diagonal: none,
+        }
     }
 
     fn set_diagonal(&mut self, fixed_links: &[f32], weight: f32) {
         for y in 0..self.height {
             for x in 0..self.width {
                 let at = y * self.width + x;
-                self.diagonal[at] = weight * fixed_links[at] + self.right[at] + self.down[at];
+                self.diagonal[at] =
+                    weight * fixed_links[at] + self.screening[at] + self.right[at] + self.down[at];
                 if x > 0 {
                     self.diagonal[at] += self.right[at - 1];
                 }
@@ -246,7 +263,7 @@ mod tests {
     #[test]
     fn level_of_three_unknowns_by_hand() {
         // fixed, unknown, unknown, unknown at the border
-        let (fine, fixed_links) = Level::finest(4, 1, &[false, true, true, true]);
+        let (fine, fixed_links) = Level::finest(4, 1, &[false, true, true, true], 0.0);
         assert_eq!(fine.right, [0.0, 1.0, 1.0, 0.0]);
         assert_eq!(fixed_links, [0.0, 1.0, 0.0, 0.0]);
         assert_eq!(fine.diagonal, [0.0, 2.0, 2.0, 1.0]);
@@ -255,6 +272,10 @@ mod tests {
         assert_eq!(coarse.right, [0.5, 0.0]);
         assert_eq!(fixed_links, [1.0, 0.0]);
         assert_eq!(coarse.diagonal, [0.5 + 2.0 / 3.0, 0.5]);
+        let (screened, fixed_links) = Level::finest(4, 1, &[false, true, true, true], 0.25);
+        assert_eq!(screened.diagonal, [0.0, 2.25, 2.25, 1.25]);
+        let (coarse, _) = screened.coarser(&fixed_links, 1);
+        assert_eq!(coarse.diagonal, [0.5 + 2.0 / 3.0 + 0.25, 0.5 + 0.5]);
     }
 
     #[test]
@@ -276,7 +297,7 @@ mod tests {
 
     #[test]
     fn relaxation_by_hand() {
-        let (level, _) = Level::finest(4, 1, &[false, true, true, false]);
+        let (level, _) = Level::finest(4, 1, &[false, true, true, false], 0.0);
         let (mut u, f) = (vec![0.0; 4], [0.0, 2.0, 4.0, 0.0]);
         level.relax(Color::Red, &mut u, &f); // columns 0 and 2
         assert_eq!(u, [0.0, 0.0, 2.0, 0.0]);

@@ -1,4 +1,4 @@
-//! Laplace's equation on any set of pixels, solved in a few iterations whatever their number.
+//! Laplace's and Poisson's equations on any set of pixels, solved in a few iterations whatever their number.
 
 mod level;
 
@@ -41,8 +41,13 @@ struct Scratch {
 impl Multigrid {
     /// `unknown` tells, row by row, which cells of a rectangle `width` cells wide are to be found.
     pub(crate) fn new(width: usize, unknown: &[bool]) -> Self {
+        Self::screened(width, unknown, 0.0)
+    }
+
+    /// The same for the screened Poisson equation: each unknown `u` has a term `screening * u` besides.
+    pub(crate) fn screened(width: usize, unknown: &[bool], screening: f32) -> Self {
         let height = unknown.len() / width.max(1);
-        let (finest, mut fixed_links) = Level::finest(width, height, unknown);
+        let (finest, mut fixed_links) = Level::finest(width, height, unknown, screening);
         let mut levels = vec![finest];
         while let Some(last) = levels.last()
             && last.width * last.height > 1
@@ -56,14 +61,28 @@ impl Multigrid {
 
     /// The solution for known cells that hold `known(index)`; 0 at known cells.
     pub(crate) fn solve(&self, known: impl Fn(usize) -> f32) -> Vec<f32> {
-        self.solve_counting_iterations(known).0
+        self.solve_poisson(known, |_| 0.0)
+    }
+
+    /// The solution where each unknown, times the number of its neighbours, less their sum, is to be
+    /// `source(index)` (with screening: and `screening` times the unknown besides).
+    pub(crate) fn solve_poisson(
+        &self,
+        known: impl Fn(usize) -> f32,
+        source: impl Fn(usize) -> f32,
+    ) -> Vec<f32> {
+        self.solve_counting_iterations(known, source).0
     }
 
     /// The solution, and how many steps of conjugate gradients (each with one V-cycle) it took.
-    fn solve_counting_iterations(&self, known: impl Fn(usize) -> f32) -> (Vec<f32>, usize) {
+    fn solve_counting_iterations(
+        &self,
+        known: impl Fn(usize) -> f32,
+        source: impl Fn(usize) -> f32,
+    ) -> (Vec<f32>, usize) {
         let Some(finest) = self.levels.first() else { return (Vec::new(), 0) };
         let mut scratch: Vec<Scratch> = self.levels.iter().map(Scratch::new).collect();
-        let mut residual = right_hand_side(finest, &known);
+        let mut residual = right_hand_side(finest, &known, &source);
         let mut u = vec![0.0; residual.len()];
         let mut product = vec![0.0; residual.len()];
         let mut direction = self.v_cycle(&residual, &mut scratch).to_vec();
@@ -127,8 +146,12 @@ impl Scratch {
     }
 }
 
-/// At each unknown the sum of its known neighbours.
-fn right_hand_side(finest: &Level, known: &impl Fn(usize) -> f32) -> Vec<f32> {
+/// At each unknown its source and the sum of its known neighbours.
+fn right_hand_side(
+    finest: &Level,
+    known: &impl Fn(usize) -> f32,
+    source: &impl Fn(usize) -> f32,
+) -> Vec<f32> {
     let (width, height) = (finest.width, finest.height);
     let unknown = |at: usize| finest.diagonal[at] > 0.0;
     let mut sums = vec![0.0; width * height];
@@ -138,6 +161,7 @@ fn right_hand_side(finest: &Level, known: &impl Fn(usize) -> f32) -> Vec<f32> {
             if !unknown(at) {
                 continue;
             }
+            sums[at] = source(at);
             let mut take = |inside: bool, other: usize| {
                 if inside && !unknown(other) {
                     sums[at] += known(other);

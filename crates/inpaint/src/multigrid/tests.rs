@@ -5,7 +5,13 @@ use proptest::prelude::*;
 use super::*;
 
 /// Gaussian elimination on all unknowns, in `f64`.
-fn gaussian_elimination(width: usize, unknown: &[bool], known: &[f32]) -> Vec<f32> {
+fn gaussian_elimination(
+    width: usize,
+    unknown: &[bool],
+    known: &[f32],
+    screening: f32,
+    source: &dyn Fn(usize) -> f32,
+) -> Vec<f32> {
     let height = unknown.len() / width;
     let cells: Vec<usize> = (0..unknown.len()).filter(|&at| unknown[at]).collect();
     let number = |at: usize| cells.binary_search(&at).expect("an unknown");
@@ -18,7 +24,8 @@ fn gaussian_elimination(width: usize, unknown: &[bool], known: &[f32]) -> Vec<f3
         neighbours.extend((x + 1 < width).then(|| at + 1));
         neighbours.extend((y > 0).then(|| at - width));
         neighbours.extend((y + 1 < height).then(|| at + width));
-        row[number(at)] = neighbours.len() as f64;
+        row[number(at)] = neighbours.len() as f64 + f64::from(screening);
+        row[cells.len()] = f64::from(source(at));
         for other in neighbours {
             if unknown[other] {
                 row[number(other)] -= 1.0;
@@ -77,10 +84,17 @@ fn noise(at: usize) -> f32 {
     ((mixed >> 40) as f32) / (1 << 24) as f32 * 2.0 - 1.0
 }
 
+/// Laplace's equation, and the screened Poisson equation.
 fn assert_close(width: usize, unknown: &[bool]) {
+    assert_solved(width, unknown, 0.0, &|_| 0.0);
+    assert_solved(width, unknown, 0.03, &|at| 0.1 * noise(at + 1000));
+}
+
+fn assert_solved(width: usize, unknown: &[bool], screening: f32, source: &dyn Fn(usize) -> f32) {
     let known: Vec<f32> = (0..unknown.len()).map(noise).collect();
-    let expected = gaussian_elimination(width, unknown, &known);
-    let (found, iterations) = Multigrid::new(width, unknown).solve_counting_iterations(|at| known[at]);
+    let expected = gaussian_elimination(width, unknown, &known, screening, source);
+    let multigrid = Multigrid::screened(width, unknown, screening);
+    let (found, iterations) = multigrid.solve_counting_iterations(|at| known[at], source);
     for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert!(
             (found - expected).abs() < 2e-5,
@@ -129,7 +143,7 @@ proptest! {
 /// Relative to the unit of the known values.
 fn worst(width: usize, unknown: &[bool], truth: impl Fn(usize, usize) -> f32) -> (f32, usize) {
     let (found, iterations) =
-        Multigrid::new(width, unknown).solve_counting_iterations(|at| truth(at % width, at / width));
+        Multigrid::new(width, unknown).solve_counting_iterations(|at| truth(at % width, at / width), |_| 0.0);
     let off = |at: usize| (found[at] - truth(at % width, at / width)).abs();
     ((0..found.len()).filter(|&at| unknown[at]).map(off).fold(0.0, f32::max), iterations)
 }
