@@ -99,6 +99,8 @@ impl FromStr for Preset {
 /// | `fill` | what replaces hidden pixels | mean | mean, authors, smooth |
 /// | `skips` | whether the encoder's maps are added to the decoder's | false | whole prediction |
 /// | `mask_input` | whether the mask is a fourth input channel | false | |
+/// | `noise` | length of the noise vector that joins the dense code, 0 for none | 0 | 0..=4096 |
+/// | `conditional` | whether the discriminator sees the context | false | |
 ///
 /// ```
 /// use context_encoder_model::{BottleneckConfig, ModelConfig, Preset};
@@ -130,6 +132,14 @@ pub struct ModelConfig {
     /// see where the hole is.
     #[serde(default)]
     pub mask_input: bool,
+    /// Length of the noise vector that joins the dense code, 0 for none: the authors' `noiseGen` with its
+    /// `nz`. The paper found it no better (section 3.2).
+    #[serde(default)]
+    pub noise: usize,
+    /// Whether the discriminator sees the context beside the patch: the authors' `conditionAdv`. The paper
+    /// found it no better (section 3.2).
+    #[serde(default)]
+    pub conditional: bool,
 }
 
 impl Default for ModelConfig {
@@ -153,6 +163,8 @@ impl ModelConfig {
             fill: InitialFill::Mean,
             skips: false,
             mask_input: false,
+            noise: 0,
+            conditional: false,
         };
         match preset {
             Preset::Paper | Preset::Recommended => paper,
@@ -207,6 +219,16 @@ impl ModelConfig {
         Self { mask_input, ..self }
     }
 
+    /// Sets the length of the noise vector that joins the dense code.
+    pub fn with_noise(self, noise: usize) -> Self {
+        Self { noise, ..self }
+    }
+
+    /// Sets whether the discriminator sees the context.
+    pub fn with_conditional(self, conditional: bool) -> Self {
+        Self { conditional, ..self }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -233,6 +255,19 @@ impl ModelConfig {
                     .to_owned(),
             );
         }
+        if self.noise > 4096 {
+            return refuse(format!(
+                "noise is {}; choose 0 for none, to 4096 (the authors' nz is 100)",
+                self.noise
+            ));
+        }
+        if self.noise > 0 && self.bottleneck == BottleneckConfig::ChannelWise {
+            return refuse(
+                "noise joins the dense code, which a channel-wise bottleneck has not; write \
+                 bottleneck = { dense = 4000 }, or noise = 0"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
 
@@ -250,6 +285,29 @@ impl ModelConfig {
         } else {
             self.fill.apply_mask(images, masks)
         }
+    }
+
+    /// What the discriminator is shown: `patches`, true or predicted, or with
+    /// [`conditional`](Self::conditional) the context and the patches in their place, zero around them.
+    ///
+    /// # Shapes
+    /// - `patches`: `[batch, 3, predicted, predicted]`
+    /// - `input`: as [`input`](Self::input) returns it; not called without `conditional`
+    /// - output: `[batch, 3, predicted, predicted]`, or `[batch, 6, size, size]` with the context
+    pub fn discriminator_input(&self, patches: Tensor<4>, input: impl FnOnce() -> Tensor<4>) -> Tensor<4> {
+        if !self.conditional {
+            return patches;
+        }
+        let context = input().narrow(1, 0, 3); // [batch, 3, size, size]
+        let placed = match self.prediction {
+            Prediction::Whole => patches,
+            Prediction::Centre => {
+                let [batch, channels, side, _] = patches.dims();
+                let (start, end) = (self.size / 4, self.size / 4 + side);
+                context.zeros_like().slice_assign([0..batch, 0..channels, start..end, start..end], patches)
+            }
+        };
+        Tensor::cat(vec![context, placed], 1)
     }
 
     /// Channels of the input: three colors, and the mask where it is one.
@@ -348,6 +406,7 @@ mod tests {
             config.clone().with_width(0),
             config.clone().with_bottleneck(BottleneckConfig::Dense(0)),
             config.clone().with_skips(true), // of a network for the centre
+            config.clone().with_noise(100),  // without a dense code
         ] {
             assert!(wrong.validate().is_err(), "{wrong:?}");
         }

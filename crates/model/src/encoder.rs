@@ -9,7 +9,7 @@ use context_encoder_ops::{InferenceLayer, Storage};
 
 use crate::{
     config::{ModelConfig, channels},
-    layer::{ConvBlock, GhostBatches, HALVING, LEAKY, batch_norm, conv},
+    layer::{ConvBlock, GhostBatches, HALVING, LEAKY, batch_norm, conv_config},
     skips::Skips,
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Encoder {
 impl Encoder {
     pub(crate) fn new(config: &ModelConfig, device: &Device) -> Self {
         let channels = channels(config.encoder_stages(), config.width);
-        Self { stages: down_stages(config.input_channels(), &channels, device) }
+        Self { stages: down_stages([config.input_channels(), 1], &channels, device) }
     }
 
     /// Encodes what [`ModelConfig::input`] makes of pictures and masks; the map after each stage goes to
@@ -53,18 +53,30 @@ pub(crate) struct DownStage {
 }
 
 impl DownStage {
+    /// The convolution's `[out, in / groups, 4, 4]`.
+    #[cfg(test)]
+    pub(crate) fn weight(&self) -> Tensor<4> {
+        self.conv.weight.val()
+    }
+
     /// `[batch, in, h, w]` to `[batch, out, h/2, w/2]`.
     pub(crate) fn block(&self) -> ConvBlock<'_, Conv2d> {
         ConvBlock::new(&self.conv, self.norm.as_ref(), HALVING, LEAKY)
     }
 }
 
-/// The stages from the input inwards, for encoder and discriminator: the first without batch norm.
-pub(crate) fn down_stages(inputs: usize, channels: &[usize], device: &Device) -> Vec<DownStage> {
+/// The stages from the input inwards, for encoder and discriminator: the first without batch norm, and with
+/// its input channels in so many groups that do not mix.
+pub(crate) fn down_stages(
+    [inputs, groups]: [usize; 2],
+    channels: &[usize],
+    device: &Device,
+) -> Vec<DownStage> {
     let inputs = std::iter::once(inputs).chain(channels.iter().copied());
-    let stage = |(stage, (input, &output)): (usize, (usize, &usize))| DownStage {
-        conv: conv([input, output], HALVING, device),
-        norm: (stage > 0).then(|| batch_norm(output, device)),
+    let stage = |(stage, (input, &output)): (usize, (usize, &usize))| {
+        let groups = if stage == 0 { groups } else { 1 };
+        let conv = conv_config([input, output], HALVING).with_bias(false).with_groups(groups);
+        DownStage { conv: conv.init(device), norm: (stage > 0).then(|| batch_norm(output, device)) }
     };
     inputs.zip(channels).enumerate().map(stage).collect()
 }

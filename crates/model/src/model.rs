@@ -104,8 +104,28 @@ impl Model {
         masks: Tensor<4>,
         ghost_batches: usize,
     ) -> Tensor<4> {
-        let input = self.config.input(images, masks); // [batch, 3 or 4, size, size]
-        self.predict_ghost_batches(input, GhostBatches { batches: 1, ghost_batches })
+        self.predict_in_training(self.config.input(images, masks), None, ghost_batches)
+    }
+
+    /// Predicts in training, as [`forward_ghost_batches`](Self::forward_ghost_batches), from what
+    /// [`ModelConfig::input`] makes of pictures and masks and, where the network has a
+    /// [noise input](ModelConfig::noise), from noise. Without it, as in inference, noise is zero, the mean
+    /// of what it is drawn from.
+    ///
+    /// # Shapes
+    /// - `input`: as for [`predict`](Self::predict)
+    /// - `noise`: `[batch, noise]`, standard normal
+    /// - output: as for [`forward`](Self::forward)
+    ///
+    /// # Panics
+    /// When the batch cannot be divided so.
+    pub fn predict_in_training(
+        &self,
+        input: Tensor<4>,
+        noise: Option<Tensor<2>>,
+        ghost_batches: usize,
+    ) -> Tensor<4> {
+        self.predict_ghost_batches(input, noise, GhostBatches { batches: 1, ghost_batches })
     }
 
     /// Predicts from what [`ModelConfig::input`] makes of pictures and masks: pictures whose hidden part
@@ -115,14 +135,19 @@ impl Model {
     /// - input: `[batch, 3, size, size]`, or `[batch, 4, size, size]` where the mask is an input
     /// - output: as for [`forward`](Self::forward)
     pub fn predict(&self, input: Tensor<4>) -> Tensor<4> {
-        self.predict_ghost_batches(input, GhostBatches::ONE)
+        self.predict_ghost_batches(input, None, GhostBatches::ONE)
     }
 
-    fn predict_ghost_batches(&self, input: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+    fn predict_ghost_batches(
+        &self,
+        input: Tensor<4>,
+        noise: Option<Tensor<2>>,
+        division: GhostBatches,
+    ) -> Tensor<4> {
         self.config.expect_input(&input);
         let mut skips = Skips::new(self.config.skips);
         let features = self.encoder.forward(input.clone(), division, &mut skips); // [batch, 8 width, 4, 4]
-        let features = skips.add(self.bottleneck.forward(features, division)); // [batch, 8 width, 4, 4]
+        let features = skips.add(self.bottleneck.forward(features, noise, division)); // [batch, 8 width, 4, 4]
         let output = self.decoder.forward(features, division, &mut skips); // [batch, 3, predicted, predicted]
         self.config.prediction(input, output)
     }
@@ -342,24 +367,61 @@ mod tests {
         }
     }
 
+    /// Standard deviation about 0.7, another value everywhere.
+    fn noise(device: &Device) -> Tensor<2> {
+        direction(&Tensor::<2>::zeros([4, 6], device))
+    }
+
+    fn noisy() -> ModelConfig {
+        let config = ModelConfig::preset(Preset::Authors).with_size(64).with_width(2);
+        config.with_bottleneck(BottleneckConfig::Dense(10)).with_noise(6)
+    }
+
     #[test]
-    fn gradients_through_skips_and_mask_are_finite_differences() {
+    fn gradients_through_skips_mask_and_noise_are_finite_differences() {
         let device = Device::flex().autodiff();
-        let (config, images, masks) = any_shape(&device);
-        let loss = |amount: f32| {
-            let model = config.init(&device).expect("valid").map(&mut Shift { amount });
-            let y = model.forward(images.clone(), masks.clone());
-            let truth = model.target(images.clone());
-            (model, (y - truth).square().mean())
+        let (photo, images, masks) = any_shape(&device);
+        for config in [photo, noisy()] {
+            let loss = |amount: f32| {
+                let model = config.init(&device).expect("valid").map(&mut Shift { amount });
+                let noise = (config.noise > 0).then(|| noise(&device));
+                let y = model.predict_in_training(config.input(images.clone(), masks.clone()), noise, 1);
+                let loss = (y - model.target(images.clone())).square().mean();
+                (model, loss)
+            };
+            let (model, at) = loss(0.0);
+            let gradients = at.backward();
+            let mut slope = Slope { gradients: &gradients, sum: 0.0 };
+            model.visit(&mut slope);
+            let step = 2e-3;
+            let [ahead, behind] = [step, -step].map(|amount| loss(amount).1.into_scalar::<f32>());
+            let expected = (ahead - behind) / (2.0 * step);
+            assert!(
+                (slope.sum - expected).abs() < 0.02 * expected.abs(),
+                "{config:?}: {} is not {expected}",
+                slope.sum
+            );
+        }
+    }
+
+    #[test]
+    fn noise_joins_the_code_and_is_zero_unless_given() {
+        let device = Device::flex().autodiff();
+        let (_, images, masks) = any_shape(&device);
+        let config = noisy();
+        let predict = |noise: Option<Tensor<2>>| {
+            let model = config.init(&device).expect("valid");
+            model.predict_in_training(config.input(images.clone(), masks.clone()), noise, 1)
         };
-        let (model, at) = loss(0.0);
-        let gradients = at.backward();
-        let mut slope = Slope { gradients: &gradients, sum: 0.0 };
-        model.visit(&mut slope);
-        let step = 2e-3;
-        let [ahead, behind] = [step, -step].map(|amount| loss(amount).1.into_scalar::<f32>());
-        let expected = (ahead - behind) / (2.0 * step);
-        assert!((slope.sum - expected).abs() < 0.02 * expected.abs(), "{} is not {expected}", slope.sum);
+        let difference = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f32>();
+        let zero = Tensor::zeros([4, 6], &device);
+        assert_eq!(difference(predict(None), predict(Some(zero))), 0.0);
+        assert!(difference(predict(None), predict(Some(noise(&device)))) > 1e-4);
+        // In inference a constant beside the code, prepared or not.
+        let model = config.init(&device).expect("valid").valid();
+        let input = config.input(images, masks).inner();
+        let prepared = model.predictor().predict(input.clone());
+        assert!(difference(prepared, model.predict(input)) < 1e-6);
     }
 
     #[test]
