@@ -203,7 +203,7 @@ mod tests {
         let [apart, all, inside] =
             [(centre.clone() - patches(&device, 0)).abs(), placed.clone().abs(), centre.abs()]
                 .map(|x| x.sum().into_scalar::<f32>());
-        assert_eq!((apart, all), (0.0, inside));
+        assert!(apart == 0.0 && (all - inside).abs() < 1e-6 * all, "{apart}, {all}, {inside}");
 
         let stage = &discriminator.stages[0];
         let weight = stage.weight(); // [2 width, 3, 4, 4]
@@ -238,8 +238,8 @@ mod tests {
             let slope: f32 = (gradient * way.clone()).sum().into_scalar();
             let way = Tensor::from_inner(way);
             let at = |step: f32| loss(patches.clone() + way.clone() * step).into_scalar::<f32>();
-            let expected = (at(1e-2) - at(-1e-2)) / 2e-2;
-            assert!((slope - expected).abs() < 0.02 * expected.abs(), "{prediction:?}: {slope}, {expected}");
+            let expected = (at(2e-4) - at(-2e-4)) / 4e-4; // larger steps cross kinks of the activations
+            assert!((slope - expected).abs() < 0.03 * expected.abs(), "{prediction:?}: {slope}, {expected}");
         }
     }
 }

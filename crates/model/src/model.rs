@@ -393,11 +393,12 @@ mod tests {
             let gradients = at.backward();
             let mut slope = Slope { gradients: &gradients, sum: 0.0 };
             model.visit(&mut slope);
-            let step = 2e-3;
+            // Small beside the weights' deviation of 0.02: larger steps cross kinks of the activations.
+            let step = 5e-5;
             let [ahead, behind] = [step, -step].map(|amount| loss(amount).1.into_scalar::<f32>());
             let expected = (ahead - behind) / (2.0 * step);
             assert!(
-                (slope.sum - expected).abs() < 0.02 * expected.abs(),
+                (slope.sum - expected).abs() < 0.03 * expected.abs(),
                 "{config:?}: {} is not {expected}",
                 slope.sum
             );
