@@ -57,7 +57,7 @@ impl Bottleneck {
         match self {
             Self::Dense(code) => InferenceBottleneck::Dense {
                 down: code.down().inference_layer(storage),
-                noise: code.noise.as_ref().map(|noise| noise.forward(noise.zeros(1), GhostBatches::ONE)),
+                noise: code.noise.as_ref().map(NoiseCode::without_noise).map(Box::new),
                 up: code.up().inference_layer(storage),
             },
             Self::ChannelWise(mix) => InferenceBottleneck::ChannelWise {
@@ -74,7 +74,7 @@ pub(crate) enum InferenceBottleneck {
     /// With what comes of no noise, `[1, noise, 1, 1]`, where noise joins the code.
     Dense {
         down: InferenceLayer,
-        noise: Option<Tensor<4>>,
+        noise: Option<Box<Tensor<4>>>,
         up: InferenceLayer,
     },
     ChannelWise {
@@ -91,7 +91,7 @@ impl InferenceBottleneck {
                 up.forward(match noise {
                     Some(noise) => {
                         let [batch, ..] = code.dims();
-                        Tensor::cat(vec![code, noise.clone().repeat_dim(0, batch)], 1)
+                        Tensor::cat(vec![code, noise.as_ref().clone().repeat_dim(0, batch)], 1)
                     }
                     None => code,
                 })
@@ -161,6 +161,11 @@ impl NoiseCode {
         let weight = self.conv.weight.val();
         let [noise, ..] = weight.dims();
         Tensor::zeros([batch, noise], &weight.device())
+    }
+
+    /// What comes of no noise in inference, `[1, noise, 1, 1]`.
+    fn without_noise(&self) -> Tensor<4> {
+        self.forward(self.zeros(1), GhostBatches::ONE)
     }
 
     /// `[batch, noise]` to `[batch, noise, 1, 1]`.

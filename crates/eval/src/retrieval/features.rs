@@ -40,7 +40,6 @@ pub struct EncoderFeatures {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one; its weights are on the heap either way")]
 enum Network {
     Inpainting(Model),
     Layer(FeatureEncoder, FeatureLayer),
