@@ -126,20 +126,25 @@ pub struct ModelConfig {
     /// Skip connections: whether the encoder's map of each side is added to the decoder's of the same side,
     /// after its activation (LinkNet, Chaurasia and Culurciello 2017). Detail beside a hole then need not
     /// pass the 4x4 map. For whole prediction only.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub skips: bool,
     /// Whether the mask, 1 = hidden, is a fourth channel of the input. With a smooth fill a network cannot
     /// see where the hole is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub mask_input: bool,
     /// Length of the noise vector that joins the dense code, 0 for none: the authors' `noiseGen` with its
     /// `nz`. The paper found it no better (section 3.2).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub noise: usize,
     /// Whether the discriminator sees the context beside the patch: the authors' `conditionAdv`. The paper
     /// found it no better (section 3.2).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub conditional: bool,
+}
+
+/// Keys at their defaults are not written, so that older versions read networks without them.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for ModelConfig {
@@ -425,6 +430,7 @@ mod tests {
         let old =
             r#"{"size":128,"width":64,"bottleneck":"channel-wise","prediction":"centre","fill":"mean"}"#;
         assert_eq!(serde_json::from_str::<ModelConfig>(old).expect("readable"), ModelConfig::default());
+        assert_eq!(serde_json::to_string(&ModelConfig::default()).expect("plain data"), old);
     }
 
     #[test]
