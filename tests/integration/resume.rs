@@ -6,7 +6,8 @@ use context_encoder::{
     Device,
     data::Facades,
     loss::Objective,
-    model::InitialFill,
+    mask::MaskKind,
+    model::{BottleneckConfig, InitialFill, Prediction},
     train::{
         Augmentation, DataConfig, Progress, Run, Schedule, StepRecord, TextProgress, Throughput, TrainConfig,
     },
@@ -71,6 +72,28 @@ fn schedule_moving_average_and_augmentation_resume_where_they_stopped() {
     let resumed = resume::<TrainConfig>(&parts, &device, 3, 5);
     assert_eq!(tensors(&straight.weights), tensors(&resumed.weights));
     assert_ne!(halfway, tensors(&resumed.weights));
+}
+
+#[test]
+fn skips_mask_input_noise_and_a_conditional_discriminator_resume_where_they_stopped() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let joint = config(5, Objective::joint());
+    let mut photo = joint.clone();
+    photo.masks = MaskKind::FreeForm;
+    photo.model = photo.model.with_prediction(Prediction::Whole).with_fill(InitialFill::Smooth);
+    photo.model = photo.model.with_skips(true).with_mask_input(true).with_conditional(true);
+    let mut noisy = joint;
+    noisy.model =
+        noisy.model.with_bottleneck(BottleneckConfig::Dense(12)).with_noise(5).with_conditional(true);
+    for (name, mut config) in [("photo", photo), ("noisy", noisy)] {
+        let [whole, parts] = ["whole", "parts"].map(|part| folder.path().join(format!("{name}-{part}")));
+        let straight = train(config.clone(), &whole);
+        config.run.steps = 3;
+        train(config, &parts);
+        let resumed = resume::<TrainConfig>(&parts, &device, 3, 5);
+        assert_eq!(tensors(&straight.weights), tensors(&resumed.weights), "{name}");
+        assert_eq!(losses(&whole), losses(&parts), "{name}");
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ What it writes:
 - `netg_*.pth`, `discriminator.pth`: weights as training scripts of the public ports leave them
   (one `nn.Sequential` named `main`), each saved in another of the ways that occur in the wild.
 - `feature_*.safetensors`: weights of the AlexNet-style networks under this project's own names.
+- `option_*.safetensors`: weights of networks with what the public ports have not (skip connections and
+  the mask as an input; noise beside the dense code; a discriminator that sees the context), likewise.
 - `expected_forward.safetensors`: what all of them answer. Long outputs are flattened and thinned.
 - `expected_step.safetensors`: losses of two training steps, gradients of the first, and the weights
   after each (long ones flattened and thinned), under this project's own names.
@@ -182,6 +184,132 @@ def randomise(network):
                 gain = 0.4 if module.weight.shape[1] == 3 else 1.0
                 module.weight.normal_(0.0, gain * (2.0 / heard) ** 0.5)
     return network
+
+
+class Stage(nn.Module):
+    """A convolution up or down, batch norm unless it is the first, activation."""
+
+    def __init__(self, conv, channels, activation):
+        super().__init__()
+        self.conv = conv
+        if channels:
+            self.norm = nn.BatchNorm2d(channels)
+        self.activation = activation
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.activation(self.norm(x) if hasattr(self, "norm") else x)
+
+
+def down_stages(inputs, widths):
+    return nn.ModuleList(
+        Stage(nn.Conv2d(i, o, 4, 2, 1, bias=False), o if n else 0, nn.LeakyReLU(0.2))
+        for n, (i, o) in enumerate(zip([inputs, *widths], widths))
+    )
+
+
+def up_stages(widths):
+    return nn.ModuleList(
+        Stage(nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False), o, nn.ReLU()) for i, o in zip(widths, widths[1:])
+    )
+
+
+class Part(nn.Module):
+    """Modules under one name."""
+
+    def __init__(self, **modules):
+        super().__init__()
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+
+class AnyShape(nn.Module):
+    """Skip connections and the mask as a fourth channel; channel-wise, the whole picture, side 64."""
+
+    def __init__(self, w):
+        super().__init__()
+        deepest = 8 * w
+        self.encoder = Part(stages=down_stages(4, [w, 2 * w, 4 * w, deepest]))
+        self.bottleneck = Part(
+            channel_wise=ChannelWise(deepest, 16),
+            mix=nn.Conv2d(deepest, deepest, 1, bias=False),
+            norm=nn.BatchNorm2d(deepest),
+        )
+        to_rgb = nn.ConvTranspose2d(w, 3, 4, 2, 1, bias=False)
+        self.decoder = Part(stages=up_stages([deepest, 4 * w, 2 * w, w]), to_rgb=to_rgb)
+
+    def forward(self, seen):
+        maps = []
+        x = seen
+        for stage in self.encoder.stages:
+            x = stage(x)
+            maps.append(x)
+        x = F.relu(self.bottleneck.norm(self.bottleneck.mix(self.bottleneck.channel_wise(x))))
+        x = x + maps[3]
+        for stage, skip in zip(self.decoder.stages, (maps[2], maps[1], maps[0])):
+            x = stage(x) + skip
+        return torch.tanh(self.decoder.to_rgb(x))
+
+
+class Noisy(nn.Module):
+    """Noise joins the dense code before batch norm, which works on each channel alone; the centre of 64."""
+
+    def __init__(self, w, code, noise):
+        super().__init__()
+        deepest = 8 * w
+        self.encoder = Part(stages=down_stages(3, [w, 2 * w, 4 * w, deepest]))
+        self.bottleneck = Part(
+            down=nn.Conv2d(deepest, code, 4, bias=False),
+            down_norm=nn.BatchNorm2d(code),
+            noise=Stage(nn.Conv2d(noise, noise, 1, bias=False), noise, nn.LeakyReLU(0.2)),
+            up=nn.ConvTranspose2d(code + noise, deepest, 4, bias=False),
+            up_norm=nn.BatchNorm2d(deepest),
+        )
+        to_rgb = nn.ConvTranspose2d(2 * w, 3, 4, 2, 1, bias=False)
+        self.decoder = Part(stages=up_stages([deepest, 4 * w, 2 * w]), to_rgb=to_rgb)
+
+    def forward(self, seen, noise):
+        x = seen
+        for stage in self.encoder.stages:
+            x = stage(x)
+        part = self.bottleneck
+        joined = torch.cat([part.down(x), part.noise.conv(noise[:, :, None, None])], 1)
+        norm, other = part.down_norm, part.noise.norm
+        # one batch norm over both, as the authors have it
+        x = F.batch_norm(
+            joined,
+            torch.cat([norm.running_mean, other.running_mean]),
+            torch.cat([norm.running_var, other.running_var]),
+            torch.cat([norm.weight, other.weight]),
+            torch.cat([norm.bias, other.bias]),
+            self.training,
+        )
+        x = F.relu(part.up_norm(part.up(F.leaky_relu(x, 0.2))))
+        for stage in self.decoder.stages:
+            x = stage(x)
+        return torch.tanh(self.decoder.to_rgb(x))
+
+
+class Conditional(nn.Module):
+    """A discriminator that sees the context: a first convolution for it and one for the patch, which lies
+    in its place with zeros around it. The weights of the two are stored one after the other."""
+
+    def __init__(self, w):
+        super().__init__()
+        self.stages = down_stages(6, [2 * w, 2 * w, 4 * w, 8 * w])
+        self.stages[0].conv = nn.Conv2d(3, 2 * w, 4, 2, 1, bias=False)
+        self.to_logit = nn.Conv2d(8 * w, 1, 4, bias=False)
+
+    def forward(self, context, patch):
+        w = self.stages[0].conv.weight
+        first, second = w[: len(w) // 2], w[len(w) // 2 :]
+        quarter = context.shape[-1] // 4
+        placed = F.pad(patch, (quarter, quarter, quarter, quarter))
+        first = F.conv2d(context, first, stride=2, padding=1)
+        x = F.leaky_relu(torch.cat([first, F.conv2d(placed, second, stride=2, padding=1)], 1), 0.2)
+        for stage in self.stages[1:]:
+            x = stage(x)
+        return self.to_logit(x).flatten()
 
 
 class Shrink(nn.Module):
@@ -366,6 +494,34 @@ def feature_network(name, size, config, gain, expected):
         expected[f"feature_{name}.eval"] = stored(network(seen))
 
 
+def options(expected):
+    """Networks with the options that the public ports have not."""
+    images, hidden = pictures(4, 64, 0), masks(4, 64)
+    seen = hide(images, hidden, "mean")
+    noise = ((torch.arange(24).double() * 37 + 11) % 101 / 50.5 - 1.0).reshape(4, 6)
+    config = dict(size=64, width=4, bottleneck="channel-wise", prediction="centre", fill="mean")
+    any_shape = dict(prediction="whole", skips=True, mask_input=True)
+    cases = {
+        "any_shape": (AnyShape(4), any_shape, lambda _: [torch.cat([seen, hidden], 1)]),
+        # in evaluation there is no noise
+        "noise": (
+            Noisy(4, 10, 6),
+            dict(bottleneck={"dense": 10}, noise=6),
+            lambda mode: [seen, noise if mode == "train" else 0 * noise],
+        ),
+        "conditional": (Conditional(4), dict(conditional=True), lambda _: [seen, centre(images)]),
+    }
+    for name, (network, change, inputs) in cases.items():
+        randomise(network)
+        weights = {key: value for key, value in network.state_dict().items() if "num_batches" not in key}
+        metadata = {"context-encoder.model": json.dumps({**config, **change})}
+        save_file(weights, FIXTURES / f"option_{name}.safetensors", metadata=metadata)
+        network.double()
+        with torch.no_grad():
+            for mode in ("eval", "train"):
+                expected[f"option_{name}.{mode}"] = stored(network.train(mode == "train")(*inputs(mode)))
+
+
 def reconstruction_loss(prediction, truth, hidden, overlapping):
     """`sum(w M (x - F)^2) / sum(M over channels)`. For the central square every pixel of the
     prediction counts (M = 1) and the visible ones, the overlap band, weigh 10; for whole pictures
@@ -474,6 +630,7 @@ def main():
     feature_network("alexnet", 227, ALEXNET, 150.0, expected)
     feature_network("pool_free", 227, POOL_FREE, 1.0, expected)
     feature_network("alexnet_131", 131, ALEXNET, 150.0, expected)
+    options(expected)
 
     save_file(expected, FIXTURES / "expected_forward.safetensors")
     save_file(step, FIXTURES / "expected_step.safetensors")

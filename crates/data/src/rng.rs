@@ -24,6 +24,8 @@ pub enum Purpose {
     Image = 5,
     /// What dropout sets to zero in a step.
     Dropout = 6,
+    /// The noise that a network takes beside an image.
+    Noise = 7,
 }
 
 /// The random stream of one decision: (`seed`, `purpose`, `epoch`, `index`).

@@ -1,7 +1,7 @@
 //! The adversarial loss of generator and discriminator, on logits.
 //!
-//! The discriminator sees whole predictions and whole true patches, not their context, and there is no noise
-//! input: the paper found both worse (section 3.2).
+//! The discriminator sees whole predictions and whole true patches, and nothing of their context unless it is
+//! asked for: the paper found that worse (section 3.2).
 
 use burn::tensor::{Tensor, activation::log_sigmoid};
 

@@ -30,16 +30,24 @@ impl Bottleneck {
     pub(crate) fn new(config: &ModelConfig, device: &Device) -> Self {
         let channels = config.bottleneck_channels();
         match config.bottleneck {
-            BottleneckConfig::Dense(code) => Self::Dense(DenseCode::new(channels, code, device)),
+            BottleneckConfig::Dense(code) => {
+                Self::Dense(DenseCode::new(channels, code, config.noise, device))
+            }
             BottleneckConfig::ChannelWise => Self::ChannelWise(ChannelWiseMix::new(channels, device)),
         }
     }
 
     /// # Shapes
     /// - input and output: `[batch, 8 width, 4, 4]`
-    pub(crate) fn forward(&self, map: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+    /// - `noise`: `[batch, noise]`, for a dense code that noise joins; zero without it
+    pub(crate) fn forward(
+        &self,
+        map: Tensor<4>,
+        noise: Option<Tensor<2>>,
+        division: GhostBatches,
+    ) -> Tensor<4> {
         match self {
-            Self::Dense(dense) => dense.forward(map, division),
+            Self::Dense(dense) => dense.forward(map, noise, division),
             Self::ChannelWise(mix) => mix.forward(map, division),
         }
     }
@@ -49,6 +57,7 @@ impl Bottleneck {
         match self {
             Self::Dense(code) => InferenceBottleneck::Dense {
                 down: code.down().inference_layer(storage),
+                noise: code.noise.as_ref().map(NoiseCode::without_noise).map(Box::new),
                 up: code.up().inference_layer(storage),
             },
             Self::ChannelWise(mix) => InferenceBottleneck::ChannelWise {
@@ -62,14 +71,31 @@ impl Bottleneck {
 /// A bottleneck for inference.
 #[derive(Clone, Debug)]
 pub(crate) enum InferenceBottleneck {
-    Dense { down: InferenceLayer, up: InferenceLayer },
-    ChannelWise { channel_wise: ChannelWise, mix: InferenceLayer },
+    /// With what comes of no noise, `[1, noise, 1, 1]`, where noise joins the code.
+    Dense {
+        down: InferenceLayer,
+        noise: Option<Box<Tensor<4>>>,
+        up: InferenceLayer,
+    },
+    ChannelWise {
+        channel_wise: ChannelWise,
+        mix: InferenceLayer,
+    },
 }
 
 impl InferenceBottleneck {
     pub(crate) fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Dense { down, up } => up.forward(down.forward(map)),
+            Self::Dense { down, noise, up } => {
+                let code = down.forward(map);
+                up.forward(match noise {
+                    Some(noise) => {
+                        let [batch, ..] = code.dims();
+                        Tensor::cat(vec![code, noise.as_ref().clone().repeat_dim(0, batch)], 1)
+                    }
+                    None => code,
+                })
+            }
             Self::ChannelWise { channel_wise, mix } => mix.forward(channel_wise.forward(map)),
         }
     }
@@ -80,22 +106,32 @@ impl InferenceBottleneck {
 pub(crate) struct DenseCode {
     down: Conv2d,
     down_norm: BatchNorm,
+    noise: Option<NoiseCode>,
     up: ConvTranspose2d,
     up_norm: BatchNorm,
 }
 
 impl DenseCode {
-    fn new(channels: usize, code: usize, device: &Device) -> Self {
+    fn new(channels: usize, code: usize, noise: usize, device: &Device) -> Self {
         Self {
             down: conv([channels, code], WHOLE_MAP, device),
             down_norm: batch_norm(code, device),
-            up: up_conv([code, channels], WHOLE_MAP, device),
+            noise: (noise > 0).then(|| NoiseCode::new(noise, device)),
+            up: up_conv([code + noise, channels], WHOLE_MAP, device),
             up_norm: batch_norm(channels, device),
         }
     }
 
-    fn forward(&self, map: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+    fn forward(&self, map: Tensor<4>, noise: Option<Tensor<2>>, division: GhostBatches) -> Tensor<4> {
         let code = self.down().forward_ghost_batches(map, division); // [batch, code, 1, 1]
+        let code = match &self.noise {
+            Some(layer) => {
+                let [batch, ..] = code.dims();
+                let noise = noise.unwrap_or_else(|| layer.zeros(batch));
+                Tensor::cat(vec![code, layer.forward(noise, division)], 1) // [batch, code + noise, 1, 1]
+            }
+            None => code,
+        };
         self.up().forward_ghost_batches(code, division) // [batch, 8 width, 4, 4]
     }
 
@@ -105,6 +141,37 @@ impl DenseCode {
 
     fn up(&self) -> ConvBlock<'_, ConvTranspose2d> {
         ConvBlock::new(&self.up, Some(&self.up_norm), WHOLE_MAP, Activation::Relu)
+    }
+}
+
+/// Noise on its way to the dense code: a 1x1 convolution, batch norm, leaky ReLU, as in the authors' code.
+#[derive(Module, Debug)]
+pub(crate) struct NoiseCode {
+    conv: Conv2d,
+    norm: BatchNorm,
+}
+
+impl NoiseCode {
+    fn new(noise: usize, device: &Device) -> Self {
+        Self { conv: conv([noise, noise], POINT, device), norm: batch_norm(noise, device) }
+    }
+
+    /// No noise: the mean of what it is drawn from.
+    fn zeros(&self, batch: usize) -> Tensor<2> {
+        let weight = self.conv.weight.val();
+        let [noise, ..] = weight.dims();
+        Tensor::zeros([batch, noise], &weight.device())
+    }
+
+    /// What comes of no noise in inference, `[1, noise, 1, 1]`.
+    fn without_noise(&self) -> Tensor<4> {
+        self.forward(self.zeros(1), GhostBatches::ONE)
+    }
+
+    /// `[batch, noise]` to `[batch, noise, 1, 1]`.
+    fn forward(&self, noise: Tensor<2>, division: GhostBatches) -> Tensor<4> {
+        let noise = noise.unsqueeze_dims(&[2, 3]);
+        ConvBlock::new(&self.conv, Some(&self.norm), POINT, LEAKY).forward_ghost_batches(noise, division)
     }
 }
 

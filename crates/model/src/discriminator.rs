@@ -21,6 +21,9 @@ use crate::{
 /// convolution to one logit. There is no sigmoid: losses work on logits, which stay stable where
 /// probabilities saturate.
 ///
+/// With [`conditional`](ModelConfig::conditional) it sees the context too: context and patch go through a
+/// first convolution each, whose maps stand side by side from there on (the authors' code).
+///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use context_encoder_model::{Discriminator, ModelConfig, parameter_count};
@@ -48,16 +51,21 @@ impl Discriminator {
     /// [`ModelError::Config`] when the configuration is not one that can be built.
     pub fn new(config: &ModelConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
-        let channels = channels(config.decoder_stages(), config.width);
-        let discriminator = Self {
-            stages: down_stages(&channels, device),
-            to_logit: conv([config.bottleneck_channels(), 1], WHOLE_MAP, device),
+        let stages = if config.conditional {
+            let mut channels = channels(config.encoder_stages(), config.width);
+            channels.iter_mut().take(1).for_each(|first| *first *= 2);
+            down_stages([6, 2], &channels, device)
+        } else {
+            down_stages([3, 1], &channels(config.decoder_stages(), config.width), device)
         };
+        let discriminator =
+            Self { stages, to_logit: conv([config.bottleneck_channels(), 1], WHOLE_MAP, device) };
         Ok(init_dcgan(discriminator, seed, STREAM))
     }
 
     /// # Shapes
-    /// - input: `[batch, 3, predicted, predicted]` in `[-1, 1]`
+    /// - input: as [`ModelConfig::discriminator_input`] returns it: `[batch, 3, predicted, predicted]` in
+    ///   `[-1, 1]`, or `[batch, 6, size, size]` with the context
     /// - output: `[batch]` logits
     pub fn forward(&self, patches: Tensor<4>) -> Tensor<1> {
         self.forward_ghost_batches(patches, 1)
@@ -82,7 +90,7 @@ impl Discriminator {
     /// once.
     ///
     /// # Shapes
-    /// - inputs: each `[batch, 3, predicted, predicted]` in `[-1, 1]`
+    /// - inputs: each as for [`forward`](Self::forward)
     /// - outputs: each `[batch]` logits
     ///
     /// # Panics
@@ -118,10 +126,11 @@ impl Discriminator {
 mod tests {
     use burn::{
         module::{ModuleVisitor, Param},
-        tensor::{Gradients, TensorData},
+        tensor::{Gradients, TensorData, module::conv2d, ops::ConvOptions},
     };
 
     use super::*;
+    use crate::{Prediction, layer::LEAKY};
 
     /// Rounding of what is computed forwards, and of gradients four layers back: sums of thousands of
     /// products in another order.
@@ -177,6 +186,60 @@ mod tests {
             for (a, b) in together.iter().zip(separately) {
                 assert!((a - b).abs() <= limit * largest, "{index}: {a} is not {b}, of {largest}");
             }
+        }
+    }
+
+    #[test]
+    fn context_and_patch_go_through_a_first_convolution_each() {
+        let device = Device::flex();
+        let config = ModelConfig::default().with_size(64).with_width(4).with_conditional(true);
+        let discriminator = Discriminator::new(&config, 3, &device).expect("valid");
+        let context = Tensor::<4>::full([3, 3, 64, 64], 0.5, &device);
+        let input = config.discriminator_input(patches(&device, 0), || context.clone());
+        assert_eq!(input.dims(), [3, 6, 64, 64]);
+        // The patch lies in the centre, zero around it.
+        let placed = input.clone().narrow(1, 3, 3);
+        let centre = placed.clone().slice([0..3, 0..3, 16..48, 16..48]);
+        let [apart, all, inside] =
+            [(centre.clone() - patches(&device, 0)).abs(), placed.clone().abs(), centre.abs()]
+                .map(|x| x.sum().into_scalar::<f32>());
+        assert!(apart == 0.0 && (all - inside).abs() < 1e-6 * all, "{apart}, {all}, {inside}");
+
+        let stage = &discriminator.stages[0];
+        let weight = stage.weight(); // [2 width, 3, 4, 4]
+        let options = || ConvOptions::new([2, 2], [1, 1], [1, 1], 1);
+        let apart = [(context, 0), (placed, 4)]
+            .map(|(x, first)| conv2d(x, weight.clone().narrow(0, first, 4), None, options()));
+        let expected = LEAKY.apply(Tensor::cat(apart.into(), 1)); // [batch, 2 width, 32, 32]
+        let got = stage.block().forward(input.clone());
+        assert!((got - expected).abs().max().into_scalar::<f32>() < 1e-6);
+        assert_eq!(discriminator.forward(input).dims(), [3]);
+    }
+
+    #[test]
+    fn patches_of_a_discriminator_that_sees_the_context_have_the_gradients_of_finite_differences() {
+        let device = Device::flex().autodiff();
+        for prediction in [Prediction::Centre, Prediction::Whole] {
+            let config = ModelConfig::default().with_size(64).with_width(4).with_conditional(true);
+            let config = config.with_prediction(prediction);
+            let side = config.predicted_side();
+            let values =
+                (0..2 * 3 * side * side).map(|i| ((i * 37) % 101) as f32 / 50.5 - 1.0).collect::<Vec<_>>();
+            let patches = Tensor::<4>::from_data(TensorData::new(values, [2, 3, side, side]), &device);
+            let context = Tensor::<4>::full([2, 3, 64, 64], 0.5, &device);
+            let loss = |patches: Tensor<4>| {
+                let discriminator = Discriminator::new(&config, 3, &device).expect("valid").no_grad();
+                let logits = discriminator.forward(config.discriminator_input(patches, || context.clone()));
+                (logits.clone() * logits).sum()
+            };
+            let tracked = patches.clone().require_grad();
+            let gradient = tracked.grad(&loss(tracked.clone()).backward()).expect("tracked");
+            let way = patches.clone().inner().mul_scalar(7.0).sin();
+            let slope: f32 = (gradient * way.clone()).sum().into_scalar();
+            let way = Tensor::from_inner(way);
+            let at = |step: f32| loss(patches.clone() + way.clone() * step).into_scalar::<f32>();
+            let expected = (at(2e-4) - at(-2e-4)) / 4e-4; // larger steps cross kinks of the activations
+            assert!((slope - expected).abs() < 0.03 * expected.abs(), "{prediction:?}: {slope}, {expected}");
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     error::ModelError,
     init::init_dcgan,
     layer::GhostBatches,
+    skips::Skips,
 };
 
 /// A context encoder: sees a picture with a hole and predicts what was there (paper, section 3).
@@ -103,33 +104,62 @@ impl Model {
         masks: Tensor<4>,
         ghost_batches: usize,
     ) -> Tensor<4> {
-        let masked = self.config.fill.apply_mask(images, masks); // [batch, 3, size, size]
-        self.predict_ghost_batches(masked, GhostBatches { batches: 1, ghost_batches })
+        self.predict_in_training(self.config.input(images, masks), None, ghost_batches)
     }
 
-    /// Predicts from pictures whose hidden part already holds the fill.
-    ///
-    /// Shapes as for [`forward`](Self::forward).
-    pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.predict_ghost_batches(masked, GhostBatches::ONE)
-    }
-
-    fn predict_ghost_batches(&self, masked: Tensor<4>, division: GhostBatches) -> Tensor<4> {
-        self.config.expect_pictures(&masked);
-        let features = self.encoder.forward(masked.clone(), division); // [batch, 8 width, 4, 4]
-        let features = self.bottleneck.forward(features, division); // [batch, 8 width, 4, 4]
-        let output = self.decoder.forward(features, division); // [batch, 3, predicted, predicted]
-        self.config.fill.prediction(|| self.target(masked), output)
-    }
-
-    /// The encoder's features of pictures whose hidden part already holds the fill.
+    /// Predicts in training, as [`forward_ghost_batches`](Self::forward_ghost_batches), from what
+    /// [`ModelConfig::input`] makes of pictures and masks and, where the network has a
+    /// [noise input](ModelConfig::noise), from noise. Without it, as in inference, noise is zero, the mean
+    /// of what it is drawn from.
     ///
     /// # Shapes
-    /// - input: `[batch, 3, size, size]`
+    /// - `input`: as for [`predict`](Self::predict)
+    /// - `noise`: `[batch, noise]`, standard normal
+    /// - output: as for [`forward`](Self::forward)
+    ///
+    /// # Panics
+    /// When the batch cannot be divided so.
+    pub fn predict_in_training(
+        &self,
+        input: Tensor<4>,
+        noise: Option<Tensor<2>>,
+        ghost_batches: usize,
+    ) -> Tensor<4> {
+        self.predict_ghost_batches(input, noise, GhostBatches { batches: 1, ghost_batches })
+    }
+
+    /// Predicts from what [`ModelConfig::input`] makes of pictures and masks: pictures whose hidden part
+    /// already holds the fill.
+    ///
+    /// # Shapes
+    /// - input: `[batch, 3, size, size]`, or `[batch, 4, size, size]` where the mask is an input
+    /// - output: as for [`forward`](Self::forward)
+    pub fn predict(&self, input: Tensor<4>) -> Tensor<4> {
+        self.predict_ghost_batches(input, None, GhostBatches::ONE)
+    }
+
+    fn predict_ghost_batches(
+        &self,
+        input: Tensor<4>,
+        noise: Option<Tensor<2>>,
+        division: GhostBatches,
+    ) -> Tensor<4> {
+        self.config.expect_input(&input);
+        let mut skips = Skips::new(self.config.skips);
+        let features = self.encoder.forward(input.clone(), division, &mut skips); // [batch, 8 width, 4, 4]
+        let features = skips.add(self.bottleneck.forward(features, noise, division)); // [batch, 8 width, 4, 4]
+        let output = self.decoder.forward(features, division, &mut skips); // [batch, 3, predicted, predicted]
+        self.config.prediction(input, output)
+    }
+
+    /// The encoder's features of what [`ModelConfig::input`] makes of pictures and masks.
+    ///
+    /// # Shapes
+    /// - input: as for [`predict`](Self::predict)
     /// - output: `[batch, 8 width, 4, 4]`
-    pub fn encode(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.config.expect_pictures(&masked);
-        self.encoder.forward(masked, GhostBatches::ONE)
+    pub fn encode(&self, input: Tensor<4>) -> Tensor<4> {
+        self.config.expect_input(&input);
+        self.encoder.forward(input, GhostBatches::ONE, &mut Skips::new(false))
     }
 
     /// Cuts out of full-size tensors the part that the network predicts: the central square of half the side,
@@ -169,10 +199,13 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
+    use burn::{
+        module::{ModuleMapper, ModuleVisitor, Param},
+        tensor::{Gradients, TensorData},
+    };
 
     use super::*;
-    use crate::{BottleneckConfig, Discriminator};
+    use crate::{BottleneckConfig, Discriminator, Preset};
 
     #[test]
     fn every_size_passes_through_a_4x4_map_to_the_predicted_side() {
@@ -242,6 +275,154 @@ mod tests {
                 "the whole batch has other statistics"
             );
         }
+    }
+
+    /// Sets everything to zero.
+    struct Zeros;
+
+    impl ModuleMapper for Zeros {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value.zeros_like())
+        }
+    }
+
+    /// The direction in which weights are shifted.
+    fn direction<const D: usize>(like: &Tensor<D>) -> Tensor<D> {
+        let count = like.dims().iter().product();
+        let values: Vec<f32> = (0..count).map(|i: usize| (i as f32 * 12.9898).sin()).collect();
+        Tensor::from_data(TensorData::new(values, like.dims()), &like.device())
+    }
+
+    /// Shifts the weights of convolutions so far along the direction.
+    struct Shift {
+        amount: f32,
+    }
+
+    impl ModuleMapper for Shift {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if D != 4 {
+                return param;
+            }
+            param.map(|weight| {
+                let shift = direction(&weight).mul_scalar(self.amount);
+                (weight + shift).detach().require_grad()
+            })
+        }
+    }
+
+    /// The gradients of the weights of convolutions along the direction.
+    struct Slope<'a> {
+        gradients: &'a Gradients,
+        sum: f32,
+    }
+
+    impl ModuleVisitor for Slope<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if D == 4 {
+                let weight = param.val();
+                let gradient = weight.grad(self.gradients).expect("tracked");
+                self.sum += (gradient * direction(&weight).inner()).sum().into_scalar::<f32>();
+            }
+        }
+    }
+
+    /// A network for whole pictures with everything that the paper's has not, pictures and masks for it.
+    fn any_shape(device: &Device) -> (ModelConfig, Tensor<4>, Tensor<4>) {
+        let whole = ModelConfig::preset(Preset::Photo).with_size(64).with_width(2);
+        let pixels = (0..4 * 3 * 64 * 64).map(|i| ((i * 37 + i / 9000) % 101) as f32 / 50.5 - 1.0).collect();
+        let images = Tensor::<4>::from_data(TensorData::new::<f32, _>(pixels, [4, 3, 64, 64]), device);
+        let masks = Tensor::zeros([4, 1, 64, 64], device).slice_fill([0..4, 0..1, 9..30, 20..50], 1.0);
+        (whole, images, masks)
+    }
+
+    #[test]
+    fn skips_carry_what_the_4x4_map_does_not() {
+        let device = Device::flex();
+        let (config, images, masks) = any_shape(&device);
+        for (skips, expected) in [(true, true), (false, false)] {
+            let model = config.clone().with_skips(skips).init(&device).expect("valid");
+            // Nothing passes the bottleneck.
+            let model = Model { bottleneck: model.bottleneck.clone().map(&mut Zeros), ..model };
+            let other = images.clone() * 0.5;
+            let [one, other] = [images.clone(), other].map(|images| {
+                let input = config.input(images, masks.clone());
+                model.predict(input.clone()) - input.narrow(1, 0, 3) // the correction alone
+            });
+            let depends = (one - other).abs().max().into_scalar::<f32>() > 0.0;
+            assert_eq!(depends, expected, "skips {skips}");
+        }
+    }
+
+    #[test]
+    fn mask_input_tells_a_hole_from_what_it_is_filled_with() {
+        let device = Device::flex();
+        let (config, _, masks) = any_shape(&device);
+        let grey = Tensor::<4>::full([4, 3, 64, 64], 0.25, &device); // and so is its smooth fill
+        for (mask_input, expected) in [(true, true), (false, false)] {
+            let model = config.clone().with_mask_input(mask_input).init(&device).expect("valid");
+            let [hidden, visible] =
+                [masks.clone(), masks.zeros_like()].map(|masks| model.forward(grey.clone(), masks));
+            let difference: f32 = (hidden - visible).abs().max().into_scalar();
+            assert_eq!(difference > 1e-4, expected, "mask input {mask_input}: {difference}");
+        }
+    }
+
+    /// Standard deviation about 0.7, another value everywhere.
+    fn noise(device: &Device) -> Tensor<2> {
+        direction(&Tensor::<2>::zeros([4, 6], device))
+    }
+
+    fn noisy() -> ModelConfig {
+        let config = ModelConfig::preset(Preset::Authors).with_size(64).with_width(2);
+        config.with_bottleneck(BottleneckConfig::Dense(10)).with_noise(6)
+    }
+
+    #[test]
+    fn gradients_through_skips_mask_and_noise_are_finite_differences() {
+        let device = Device::flex().autodiff();
+        let (photo, images, masks) = any_shape(&device);
+        for config in [photo, noisy()] {
+            let loss = |amount: f32| {
+                let model = config.init(&device).expect("valid").map(&mut Shift { amount });
+                let noise = (config.noise > 0).then(|| noise(&device));
+                let y = model.predict_in_training(config.input(images.clone(), masks.clone()), noise, 1);
+                let loss = (y - model.target(images.clone())).square().mean();
+                (model, loss)
+            };
+            let (model, at) = loss(0.0);
+            let gradients = at.backward();
+            let mut slope = Slope { gradients: &gradients, sum: 0.0 };
+            model.visit(&mut slope);
+            // Small beside the weights' deviation of 0.02: larger steps cross kinks of the activations.
+            let step = 5e-5;
+            let [ahead, behind] = [step, -step].map(|amount| loss(amount).1.into_scalar::<f32>());
+            let expected = (ahead - behind) / (2.0 * step);
+            assert!(
+                (slope.sum - expected).abs() < 0.03 * expected.abs(),
+                "{config:?}: {} is not {expected}",
+                slope.sum
+            );
+        }
+    }
+
+    #[test]
+    fn noise_joins_the_code_and_is_zero_unless_given() {
+        let device = Device::flex().autodiff();
+        let (_, images, masks) = any_shape(&device);
+        let config = noisy();
+        let predict = |noise: Option<Tensor<2>>| {
+            let model = config.init(&device).expect("valid");
+            model.predict_in_training(config.input(images.clone(), masks.clone()), noise, 1)
+        };
+        let difference = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f32>();
+        let zero = Tensor::zeros([4, 6], &device);
+        assert_eq!(difference(predict(None), predict(Some(zero))), 0.0);
+        assert!(difference(predict(None), predict(Some(noise(&device)))) > 1e-4);
+        // In inference a constant beside the code, prepared or not.
+        let model = config.init(&device).expect("valid").valid();
+        let input = config.input(images, masks).inner();
+        let prepared = model.predictor().predict(input.clone());
+        assert!(difference(prepared, model.predict(input)) < 1e-6);
     }
 
     #[test]

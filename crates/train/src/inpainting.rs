@@ -4,13 +4,14 @@ use std::path::Path;
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, TensorData},
 };
-use context_encoder_data::InpaintingBatch;
+use context_encoder_data::{InpaintingBatch, Purpose, rng_for};
 use context_encoder_inpaint::{Blend, Fill, Inpainter};
 use context_encoder_loss::{DiscriminatorLoss, LossMask, Objective, Reconstruction};
 use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
 use context_encoder_ops::autocast;
+use rand_distr::{Distribution, StandardNormal};
 
 use crate::{
     Losses, RunSettings, Schedule, TrainConfig, TrainError, TrainStep,
@@ -35,6 +36,8 @@ pub struct InpaintingTrainer {
     discriminator: Option<OptimizedModel<Discriminator>>,
     /// Moving average of the generator's weights.
     ema: Option<Ema>,
+    /// Decides the noise of networks that take some.
+    seed: u64,
     /// Steps done, and to be done.
     step: u64,
     steps: u64,
@@ -65,6 +68,7 @@ impl InpaintingTrainer {
             ema: (config.ema_decay > 0.0).then(|| Ema::new(&model, config.ema_decay)),
             generator: OptimizedModel::new(model, config.generator_lr, precision),
             discriminator: discriminator.transpose()?,
+            seed,
             step: 0,
             steps,
             schedule: config.schedule,
@@ -84,7 +88,8 @@ impl InpaintingTrainer {
     fn init_from(mut self, weights: &Path, device: &Device) -> Result<Self, TrainError> {
         let old = &self.generator.network;
         let model = Model::load(weights, &device.clone().without_autodiff().autodiff())?;
-        if model.config() != old.config() {
+        // What the discriminator sees is not the generator's.
+        if model.config().clone().with_conditional(old.config().conditional) != *old.config() {
             return Err(TrainError::config(format!(
                 "init_from: {} holds another network ({:?}) than `model` describes ({:?}); make them alike",
                 weights.display(),
@@ -143,13 +148,16 @@ impl InpaintingTrainer {
             Prediction::Centre => LossMask::Overlapping(hidden),
             _ => hidden_pixels(hidden, rank),
         };
-        let (images, masks) = (batch.images.clone(), batch.masks.clone());
-        let prediction = model.forward_ghost_batches(images, masks, ghost_batches); // as truth
+        let input = model.config().input(batch.images.clone(), batch.masks.clone()); // [batch, 3 or 4, size, size]
+        let noise = self.noise(&batch.images);
+        let prediction = model.predict_in_training(input.clone(), noise, ghost_batches); // as truth
+        let discriminator_input =
+            |patches: Tensor<4>| model.config().discriminator_input(patches, || input.clone());
 
         // Discriminator step on the detached prediction.
         let (discriminator, discriminator_loss) = match self.discriminator {
             Some(discriminator) => {
-                let patches = [truth.clone(), prediction.clone().detach()];
+                let patches = [truth.clone(), prediction.clone().detach()].map(discriminator_input);
                 let (discriminator, loss) =
                     discriminator_step(discriminator, lr_scale, patches, ghost_batches, rank);
                 (Some(discriminator), Some(loss))
@@ -159,7 +167,9 @@ impl InpaintingTrainer {
 
         // Generator step on the joint loss.
         let logits = |patches: Tensor<4>| match &discriminator {
-            Some(discriminator) => discriminator_logits(&discriminator.network, patches, ghost_batches),
+            Some(discriminator) => {
+                discriminator_logits(&discriminator.network, discriminator_input(patches), ghost_batches)
+            }
             None => unreachable!("an objective without discriminator asks for no logits"),
         };
         let loss = self.objective.generator_loss(&self.reconstruction, prediction, truth, loss_mask, logits);
@@ -171,6 +181,27 @@ impl InpaintingTrainer {
         let discriminator = discriminator.map(|discriminator| discriminator.sync_batch_norm_stats(rank));
         let ema = self.ema.map(|ema| ema.update(&generator.network, self.step));
         (Self { generator, discriminator, ema, step: self.step + 1, ..self }, losses)
+    }
+}
+
+impl InpaintingTrainer {
+    /// Standard normal noise `[batch, noise]` for the pictures of this rank's part of a batch, where the
+    /// network takes some. It depends on seed, step and the picture's place in the whole batch alone, so
+    /// that a run resumes with the noise that it would have drawn, on any number of devices.
+    fn noise(&self, images: &Tensor<4>) -> Option<Tensor<2>> {
+        let length = self.generator.network.config().noise;
+        if length == 0 {
+            return None;
+        }
+        let [batch, ..] = images.dims();
+        let first = self.rank.as_ref().map_or(0, |rank| rank.index() * batch);
+        let draw = |picture: usize| {
+            StandardNormal
+                .sample_iter(rng_for(self.seed, Purpose::Noise, self.step, picture as u64))
+                .take(length)
+        };
+        let values: Vec<f32> = (first..first + batch).flat_map(draw).collect();
+        Some(Tensor::from_data(TensorData::new(values, [batch, length]), &images.device()))
     }
 }
 
@@ -324,6 +355,7 @@ impl Task for TrainConfig {
 mod tests {
     use burn::{optim::GradientsParams, tensor::TensorData};
     use context_encoder_mask::MaskKind;
+    use context_encoder_model::BottleneckConfig;
 
     use super::*;
 
@@ -362,10 +394,32 @@ mod tests {
     }
 
     #[test]
+    fn noise_follows_from_seed_step_and_place_in_the_batch() {
+        let mut config = config(Objective::Reconstruction);
+        config.model = config.model.with_bottleneck(BottleneckConfig::Dense(10)).with_noise(500);
+        let images = batch(Prediction::Centre).images;
+        assert!(trainer(Objective::joint()).noise(&images).is_none());
+        let mut trainer = InpaintingTrainer::new(&config, &Device::flex()).expect("usable");
+        let draw = |trainer: &InpaintingTrainer| -> Vec<f32> {
+            trainer.noise(&images).expect("some").into_data().try_to_vec().expect("f32")
+        };
+        let first = draw(&trainer);
+        assert_eq!(first, draw(&trainer));
+        let mean = |power: i32| first.iter().map(|x| x.powi(power)).sum::<f32>() / first.len() as f32;
+        // Of 2000 numbers: standard errors 0.022 and 0.032.
+        assert!(mean(1).abs() < 0.1 && (mean(2) - 1.0).abs() < 0.15, "{} {}", mean(1), mean(2));
+        assert_ne!(first[..500], first[500..1000]);
+        trainer.step = 1;
+        assert_ne!(first, draw(&trainer));
+    }
+
+    #[test]
     fn one_batch_is_memorised() {
-        for prediction in [Prediction::Centre, Prediction::Whole] {
+        for (prediction, conditional) in
+            [(Prediction::Centre, false), (Prediction::Whole, false), (Prediction::Centre, true)]
+        {
             let mut config = config(Objective::joint());
-            config.model.prediction = prediction;
+            config.model = config.model.with_prediction(prediction).with_conditional(conditional);
             config.masks = MaskKind::Central { overlap: 0 };
             let batch = batch(prediction);
             let mut trainer = InpaintingTrainer::new(&config, &Device::flex()).expect("usable");

@@ -1,6 +1,6 @@
 //! What the networks answer.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use context_encoder_loss::{LossMask, Reconstruction};
 use context_encoder_model::{Discriminator, FeatureModel, Model, ModelConfig};
 
@@ -41,6 +41,33 @@ fn the_discriminator_answers_as_in_pytorch() {
         let what = format!("discriminator.{mode}");
         let logits = critic.expect("weights").forward(centres);
         assert_close(&what, &stored(logits), &expected[&what], TOLERANCE);
+    }
+}
+
+/// Skip connections and the mask as an input; noise beside the dense code, none in evaluation; a
+/// discriminator that sees the context.
+#[test]
+fn options_answer_as_in_pytorch() {
+    let expected = expected("expected_forward.safetensors");
+    let file = |name: &str| fixture(&format!("option_{name}.safetensors"));
+    for (mode, device) in modes() {
+        let (images, masks) = (pictures(BATCH, 64, 0, &device), masks(BATCH, 64, &device));
+        for name in ["any_shape", "noise"] {
+            let model = Model::load(file(name), &device).expect("weights");
+            let noise: Vec<f32> = (0..24).map(|i| ((i * 37 + 11) % 101) as f32 / 50.5 - 1.0).collect();
+            let noise = Tensor::from_data(TensorData::new(noise, [BATCH, 6]), &device);
+            let noise = (name == "noise" && mode == "train").then_some(noise);
+            let input = model.config().input(images.clone(), masks.clone());
+            let what = format!("option_{name}.{mode}");
+            let answer = model.predict_in_training(input, noise, 1);
+            assert_close(&what, &stored(answer), &expected[&what], TOLERANCE);
+        }
+        let critic = Discriminator::load(file("conditional"), &device).expect("weights");
+        let config = ModelConfig::default().with_size(64).with_width(4).with_conditional(true);
+        let centres = images.clone().slice([0..BATCH, 0..3, 16..48, 16..48]);
+        let seen = config.discriminator_input(centres, || config.input(images, masks));
+        let what = format!("option_conditional.{mode}");
+        assert_close(&what, &stored(critic.forward(seen)), &expected[&what], TOLERANCE);
     }
 }
 
