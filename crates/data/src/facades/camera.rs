@@ -74,7 +74,7 @@ impl Camera {
         let mean = (red + 2.0 * green + blue) / (4 * canvas.pixels.len()) as f32;
         // Streets in the shade and at dusk stay dark.
         let target = if rng.chance(0.15) { rng.uniform(0.13, 0.3) } else { rng.uniform(0.33, 0.57) };
-        self.black = mean * rng.uniform(0.0, 0.35);
+        self.black = mean * rng.uniform(-0.1, 0.3);
         let light = target / (mean - self.black).max(0.02);
         let warmth = rng.uniform(-0.07, 0.07);
         self.exposure = [light * (1.0 + warmth), light, light * (1.0 - warmth)];

@@ -94,12 +94,12 @@ impl View {
             Plane { origin: [x, distance], direction: [1.0 / length, slope / length], distance }
         };
         match rng.integer(0, 19) {
-            0..=10 => Self::Front,
-            11..=14 => {
+            0..=12 => Self::Front,
+            13..=15 => {
                 let slope = rng.uniform(0.2, 0.85) / angle * if rng.chance(0.5) { 1.0 } else { -1.0 };
                 Self::Planes(vec![(through(0.0, slope), [viewport.left, viewport.right])])
             }
-            15..=16 => {
+            16 => {
                 // A corner: both walls recede from it.
                 let edge = half * rng.uniform(-0.6, 0.6);
                 let left = through(edge, -rng.uniform(0.1, 0.8) / angle);
@@ -194,7 +194,7 @@ impl Row {
     /// Samples buildings from `left` to `right`.
     fn sample(rng: &mut FacadeRng, left: f32, right: f32) -> Self {
         /// Meters of a front on which one fixture is found, up to this height.
-        const SPACING: f32 = 1.8;
+        const SPACING: f32 = 1.5;
         const HEIGHT: f32 = 9.0;
         let mut buildings = Vec::new();
         let mut end = left - rng.uniform(0.0, 8.0);
@@ -204,8 +204,9 @@ impl Row {
             end += building.width();
             buildings.push((start, building));
         }
-        let busy = rng.uniform(0.0, 1.0);
-        let count = ((right - left) / SPACING * busy * busy * 1.2) as u32;
+        // Some fronts are bare, a few are full.
+        let busy = rng.uniform(-0.4, 1.0).max(0.0);
+        let count = ((right - left) / SPACING * busy * busy) as u32;
         let fixtures = (0..count.min(60)).map(|_| Fixture::sample(rng, left, right, HEIGHT)).collect();
         let eaves = buildings.iter().map(|(_, building)| building.eaves());
         let (lowest, highest) =
