@@ -150,13 +150,17 @@ impl View {
 
 /// A building of one kind or another.
 enum Building {
-    House(House),
+    House(Box<House>),
     Modern(Modern),
 }
 
 impl Building {
     fn sample(rng: &mut FacadeRng) -> Self {
-        if rng.chance(0.75) { Self::House(House::sample(rng)) } else { Self::Modern(Modern::sample(rng)) }
+        if rng.chance(0.75) {
+            Self::House(Box::new(House::sample(rng)))
+        } else {
+            Self::Modern(Modern::sample(rng))
+        }
     }
 
     fn width(&self) -> f32 {

@@ -84,7 +84,7 @@ impl Vehicle {
         match self.shape {
             Shape::Car(shape) => self.draw_car(canvas, light, place, shape),
             Shape::Van(length, height, windows) => {
-                self.draw_van(canvas, light, place, [length, height], windows)
+                self.draw_van(canvas, light, place, [length, height], windows);
             }
             Shape::End(width, height) => self.draw_end(canvas, light, place, [width, height]),
         }
