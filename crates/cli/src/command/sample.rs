@@ -25,6 +25,9 @@ pub struct Sample {
     /// Width and height, pixels
     #[arg(long, default_value = "256x256", value_name = "WxH")]
     size: ImageSize,
+    /// Draw streets, with trees, vehicles and people, instead of fronts of houses
+    #[arg(long)]
+    streets: bool,
     /// The same number gives the same pictures
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
@@ -38,7 +41,8 @@ pub struct Sample {
 impl Sample {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let ImageSize { width, height } = self.size;
-        let facades = Facades::new(self.seed).with_size(width, height);
+        let facades = if self.streets { Facades::streets(self.seed) } else { Facades::new(self.seed) };
+        let facades = facades.with_size(width, height);
         let generator = self.kind.generator()?;
         for folder in [Some(&self.output), self.masks.as_ref()].into_iter().flatten() {
             fs::create_dir_all(folder)

@@ -103,4 +103,7 @@ fn samples_and_their_masks_are_reproducible() {
         let picture = image::open(folder.join(file)).expect("a picture");
         assert_eq!((picture.width(), picture.height()), (80, 64));
     }
+    ends_with(0, folder, "sample -o streets --count 1 --size 80x64 --streets -q");
+    let [front, street] = ["a", "streets"].map(|name| fs::read(folder.join(name).join("facade-0000.png")));
+    assert_ne!(front.expect("there"), street.expect("there"));
 }
