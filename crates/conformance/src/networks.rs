@@ -92,7 +92,7 @@ fn network(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs {
         |device: &Device| (noise([BATCH, 3, side, side], 1, device), central_masks(BATCH, side, 4, device));
     let model = config.init(&plain)?.map(&mut ScaleWeights::of(scale));
     let (images, masks) = inputs(&plain);
-    let features = model.encode(config.fill.apply_mask(images.clone(), masks.clone()));
+    let features = model.encode(config.input(images.clone(), masks.clone()));
     let predicted = model.forward(images.clone(), masks.clone());
     let predictor = model.predictor().forward(images, masks);
 

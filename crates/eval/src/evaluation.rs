@@ -165,6 +165,38 @@ pub fn evaluate(fills: &[&dyn Fill], pictures: &[RgbImage], protocol: Protocol) 
     Ok(Table { protocol, pictures: pictures.len(), entries })
 }
 
+/// Measures fills over the hidden pixels of any masks, 1 = hidden: each fill's scores of each picture, in the
+/// order of fills and pictures.
+///
+/// ```
+/// use context_encoder_eval::{BorderMean, Scores, evaluate_hidden};
+/// use context_encoder_inpaint::Harmonic;
+/// use context_encoder_mask::Mask;
+/// use image::{Rgb, RgbImage};
+///
+/// let ramp = RgbImage::from_fn(64, 64, |x, _| Rgb([(2 * x) as u8; 3]));
+/// let disk = Mask::from_fn(64, 64, |x, y| x.abs_diff(30).pow(2) + y.abs_diff(20).pow(2) < 99);
+/// let scores = evaluate_hidden(&[&BorderMean, &Harmonic], &[ramp], &[disk])?;
+/// let [flat, smooth] = [0, 1].map(|fill| Scores::mean(&scores[fill]).expect("one picture"));
+/// assert!(smooth.psnr > flat.psnr);
+/// # Ok::<(), context_encoder_eval::EvalError>(())
+/// ```
+///
+/// # Errors
+/// When a fill refuses a picture or its mask.
+pub fn evaluate_hidden(
+    fills: &[&dyn Fill],
+    pictures: &[RgbImage],
+    masks: &[Mask],
+) -> Result<Vec<Vec<Scores>>, EvalError> {
+    let scores = |fill: &&dyn Fill| {
+        let filled = fill.fill_all(pictures, masks)?;
+        let pairs = filled.iter().zip(pictures).zip(masks);
+        Ok(pairs.map(|((filled, truth), mask)| Scores::hidden(filled, truth, mask)).collect())
+    };
+    fills.iter().map(scores).collect()
+}
+
 impl fmt::Display for Table {
     /// As a Markdown table.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

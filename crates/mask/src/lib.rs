@@ -10,6 +10,7 @@
 //! | [`RandomBlock`] | several squares that may overlap | 1/10 to 1/4 | section 3.3, (b) |
 //! | [`RandomRegion`] | random regions: blobs of thresholded noise; needs no files | 20 % to 30 % | section 3.3, (c), as in the authors' code |
 //! | [`Silhouettes`] | random regions: one arbitrary shape, rotated, scaled and placed at random | 1/20 to 1/4 | section 3.3, (c) |
+//! | [`FreeForm`] | brush strokes, ellipses or random regions, as people paint | 1/50 to 2/5 | not in the paper |
 //! | [`DroppedPixels`] | single pixels | the given probability | baseline: denoising autoencoder |
 //! | [`NothingHidden`] | nothing | 0 | baseline: autoencoder |
 //!
@@ -36,6 +37,7 @@ mod class_map;
 mod dropped_pixels;
 mod error;
 mod file;
+mod free_form;
 mod generator;
 mod mask;
 mod mask_kind;
@@ -47,6 +49,7 @@ mod silhouette;
 pub use central::Central;
 pub use dropped_pixels::{DroppedPixels, NothingHidden};
 pub use error::MaskError;
+pub use free_form::FreeForm;
 pub use generator::{MIN_SIDE, MaskGenerator};
 pub use mask::{Mask, Rect};
 pub use mask_kind::MaskKind;

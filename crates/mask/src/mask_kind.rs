@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Central, MaskError, MaskGenerator, RandomBlock, RandomRegion, Silhouettes};
+use crate::{Central, FreeForm, MaskError, MaskGenerator, RandomBlock, RandomRegion, Silhouettes};
 
 /// Which masks to draw, as a configuration file names them.
 ///
@@ -14,6 +14,7 @@ use crate::{Central, MaskError, MaskGenerator, RandomBlock, RandomRegion, Silhou
 /// | `central` | `overlap`: visible pixels along each inner side | [`Central`] |
 /// | `random-block` | none | [`RandomBlock`] with its default parameters |
 /// | `random-region` | `silhouettes`: a folder; left out, the noise pattern | [`Silhouettes`] or [`RandomRegion`] |
+/// | `free-form` | none | [`FreeForm`] |
 ///
 /// Unknown kinds and fields are refused.
 ///
@@ -42,6 +43,9 @@ pub enum MaskKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         silhouettes: Option<PathBuf>,
     },
+    /// Brush strokes, ellipses and random regions, as people paint holes.
+    #[serde(deserialize_with = "no_fields")]
+    FreeForm,
 }
 
 impl MaskKind {
@@ -55,6 +59,7 @@ impl MaskKind {
             Self::RandomBlock => Box::new(RandomBlock::default()),
             Self::RandomRegion { silhouettes: None } => Box::new(RandomRegion::default()),
             Self::RandomRegion { silhouettes: Some(folder) } => Box::new(Silhouettes::from_folder(folder)?),
+            Self::FreeForm => Box::new(FreeForm::default()),
         })
     }
 }
@@ -68,6 +73,7 @@ impl fmt::Display for MaskKind {
             Self::RandomRegion { silhouettes: Some(folder) } => {
                 write!(f, "random regions, silhouettes in {}", folder.display())
             }
+            Self::FreeForm => write!(f, "free-form"),
         }
     }
 }
@@ -97,6 +103,7 @@ mod tests {
         for (kind, json, text) in [
             (MaskKind::Central { overlap: 4 }, r#"{"kind":"central","overlap":4}"#, "central, overlap 4 px"),
             (MaskKind::RandomBlock, r#"{"kind":"random-block"}"#, "random blocks"),
+            (MaskKind::FreeForm, r#"{"kind":"free-form"}"#, "free-form"),
             (
                 MaskKind::RandomRegion { silhouettes: None },
                 r#"{"kind":"random-region"}"#,
@@ -121,6 +128,7 @@ mod tests {
             r#"{"kind":"central","overlap":4,"overlp":7}"#,
             r#"{"kind":"central","overlap":-4}"#,
             r#"{"kind":"random-block","overlap":4}"#,
+            r#"{"kind":"free-form","overlap":4}"#,
             r#"{"kind":"random-region","silhouette":"shapes"}"#,
             r#"{"kind":"RandomBlock"}"#,
             r#"{"overlap":4}"#,
@@ -137,5 +145,6 @@ mod tests {
         assert_eq!(built(MaskKind::Central { overlap: 4 }).hidden_count(), 24 * 24);
         assert_eq!(built(MaskKind::RandomBlock), draw(&RandomBlock::default()));
         assert_eq!(built(MaskKind::RandomRegion { silhouettes: None }), draw(&RandomRegion::default()));
+        assert_eq!(built(MaskKind::FreeForm), draw(&FreeForm::default()));
     }
 }

@@ -14,6 +14,9 @@ pub(crate) const BOTTLENECK_SIDE: usize = 4;
 /// Channels of the dense code in the authors' inpainting network.
 const AUTHORS_CODE: usize = 4000;
 
+/// Width of [`Preset::Photo`]: 2.4 million parameters, 4.8 MB in 16 bits.
+const PHOTO_WIDTH: usize = 40;
+
 /// How encoder and decoder are joined (paper, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,11 +52,14 @@ pub enum Preset {
     /// This project's advice: the paper's network, trained on the whole hidden square.
     #[default]
     Recommended,
+    /// For holes of any shape in any photograph. Not the paper's: the whole picture is predicted as a
+    /// correction of a smooth fill, with skip connections and the mask as an input.
+    Photo,
 }
 
 impl Preset {
     /// Every preset, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Paper, Self::Authors, Self::Recommended];
+    pub const ALL: [Self; 4] = [Self::Paper, Self::Authors, Self::Recommended, Self::Photo];
 
     /// The name used in configuration files and on command lines.
     pub fn name(self) -> &'static str {
@@ -61,6 +67,7 @@ impl Preset {
             Self::Paper => "paper",
             Self::Authors => "authors",
             Self::Recommended => "recommended",
+            Self::Photo => "photo",
         }
     }
 }
@@ -76,7 +83,7 @@ impl FromStr for Preset {
 
     fn from_str(name: &str) -> Result<Self, ModelError> {
         Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or_else(|| ModelError::Config {
-            message: format!("there is no preset `{name}`; choose paper, authors or recommended"),
+            message: format!("there is no preset `{name}`; choose paper, authors, recommended or photo"),
         })
     }
 }
@@ -90,6 +97,8 @@ impl FromStr for Preset {
 /// | `bottleneck` | how encoder and decoder are joined | channel-wise | |
 /// | `prediction` | centre or whole picture | centre | |
 /// | `fill` | what replaces hidden pixels | mean | mean, authors, smooth |
+/// | `skips` | whether the encoder's maps are added to the decoder's | false | whole prediction |
+/// | `mask_input` | whether the mask is a fourth input channel | false | |
 ///
 /// ```
 /// use context_encoder_model::{BottleneckConfig, ModelConfig, Preset};
@@ -112,6 +121,15 @@ pub struct ModelConfig {
     pub prediction: Prediction,
     /// What replaces hidden pixels.
     pub fill: InitialFill,
+    /// Skip connections: whether the encoder's map of each side is added to the decoder's of the same side,
+    /// after its activation (LinkNet, Chaurasia and Culurciello 2017). Detail beside a hole then need not
+    /// pass the 4x4 map. For whole prediction only.
+    #[serde(default)]
+    pub skips: bool,
+    /// Whether the mask, 1 = hidden, is a fourth channel of the input. With a smooth fill a network cannot
+    /// see where the hole is.
+    #[serde(default)]
+    pub mask_input: bool,
 }
 
 impl Default for ModelConfig {
@@ -127,11 +145,31 @@ impl ModelConfig {
 
     /// The architecture of a named preset.
     pub fn preset(preset: Preset) -> Self {
-        let (bottleneck, fill) = match preset {
-            Preset::Paper | Preset::Recommended => (BottleneckConfig::ChannelWise, InitialFill::Mean),
-            Preset::Authors => (BottleneckConfig::Dense(AUTHORS_CODE), InitialFill::Authors),
+        let paper = Self {
+            size: 128,
+            width: 64,
+            bottleneck: BottleneckConfig::ChannelWise,
+            prediction: Prediction::Centre,
+            fill: InitialFill::Mean,
+            skips: false,
+            mask_input: false,
         };
-        Self { size: 128, width: 64, bottleneck, prediction: Prediction::Centre, fill }
+        match preset {
+            Preset::Paper | Preset::Recommended => paper,
+            Preset::Authors => Self {
+                bottleneck: BottleneckConfig::Dense(AUTHORS_CODE),
+                fill: InitialFill::Authors,
+                ..paper
+            },
+            Preset::Photo => Self {
+                width: PHOTO_WIDTH,
+                prediction: Prediction::Whole,
+                fill: InitialFill::Smooth,
+                skips: true,
+                mask_input: true,
+                ..paper
+            },
+        }
     }
 
     /// Sets the side of the input, in pixels.
@@ -159,6 +197,16 @@ impl ModelConfig {
         Self { fill, ..self }
     }
 
+    /// Sets whether the encoder's maps are added to the decoder's.
+    pub fn with_skips(self, skips: bool) -> Self {
+        Self { skips, ..self }
+    }
+
+    /// Sets whether the mask is a fourth channel of the input.
+    pub fn with_mask_input(self, mask_input: bool) -> Self {
+        Self { mask_input, ..self }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -178,7 +226,45 @@ impl ModelConfig {
                 "the dense bottleneck has {channels} channels; choose 1 to 65536 (4000 in the paper)"
             ));
         }
+        if self.skips && self.prediction == Prediction::Centre {
+            return refuse(
+                "skips join maps of the same place, which encoder and decoder have where the whole picture is predicted; \
+                 write prediction = \"whole\", or skips = false"
+                    .to_owned(),
+            );
+        }
         Ok(())
+    }
+
+    /// What the network is shown: the pictures with their hidden part [filled](InitialFill::apply_mask) and,
+    /// where [`mask_input`](Self::mask_input) is set, the mask as a fourth channel.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`
+    /// - `masks`: `[batch, 1, size, size]`, 1 = hidden, 0 = visible
+    /// - output: `[batch, 3, size, size]`, or `[batch, 4, size, size]` with the mask
+    pub fn input(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
+        if self.mask_input {
+            let filled = self.fill.apply_mask(images, masks.clone());
+            Tensor::cat(vec![filled, masks], 1)
+        } else {
+            self.fill.apply_mask(images, masks)
+        }
+    }
+
+    /// Channels of the input: three colors, and the mask where it is one.
+    pub(crate) fn input_channels(&self) -> usize {
+        3 + usize::from(self.mask_input)
+    }
+
+    /// The prediction from the last layer's `output`, which corrects the smooth fill in the network's
+    /// `input`, or stands for itself.
+    ///
+    /// # Shapes
+    /// - `input`: as [`input`](Self::input) returns it
+    /// - `output` and result: `[batch, 3, predicted, predicted]`
+    pub(crate) fn prediction(&self, input: Tensor<4>, output: Tensor<4>) -> Tensor<4> {
+        self.fill.prediction(|| self.predicted(input.narrow(1, 0, 3)), output)
     }
 
     /// Side of the predicted square in pixels: half the input for the centre, all of it otherwise.
@@ -202,14 +288,14 @@ impl ModelConfig {
     }
 
     /// # Panics
-    /// When the pictures are not `[batch, 3, size, size]`.
-    pub(crate) fn expect_pictures(&self, pictures: &Tensor<4>) {
-        let [_, channels, height, width] = pictures.dims();
-        let size = self.size;
+    /// When the input is not `[batch, 3, size, size]`, or with four channels where the mask is one.
+    pub(crate) fn expect_input(&self, input: &Tensor<4>) {
+        let [_, channels, height, width] = input.dims();
+        let (size, expected) = (self.size, self.input_channels());
         assert!(
-            channels == 3 && height == size && width == size,
-            "the network takes [batch, 3, {size}, {size}], not {:?}",
-            pictures.dims()
+            channels == expected && height == size && width == size,
+            "the network takes [batch, {expected}, {size}, {size}], not {:?}",
+            input.dims()
         );
     }
 
@@ -261,6 +347,7 @@ mod tests {
             config.clone().with_size(96),
             config.clone().with_width(0),
             config.clone().with_bottleneck(BottleneckConfig::Dense(0)),
+            config.clone().with_skips(true), // of a network for the centre
         ] {
             assert!(wrong.validate().is_err(), "{wrong:?}");
         }
@@ -275,15 +362,23 @@ mod tests {
     }
 
     #[test]
+    fn json_without_the_newer_keys_means_the_network_that_it_meant() {
+        let old =
+            r#"{"size":128,"width":64,"bottleneck":"channel-wise","prediction":"centre","fill":"mean"}"#;
+        assert_eq!(serde_json::from_str::<ModelConfig>(old).expect("readable"), ModelConfig::default());
+    }
+
+    #[test]
     fn presets_have_names_and_differ_where_the_documentation_says() {
         for preset in Preset::ALL {
             assert_eq!(preset.name().parse::<Preset>().expect("own name"), preset);
         }
         let error = "pape".parse::<Preset>().expect_err("no such preset").to_string();
-        assert!(error.contains("choose paper, authors or recommended"), "{error}");
-        let [paper, authors, recommended] = Preset::ALL.map(ModelConfig::preset);
+        assert!(error.contains("choose paper, authors, recommended or photo"), "{error}");
+        let [paper, authors, recommended, photo] = Preset::ALL.map(ModelConfig::preset);
         let dense = paper.clone().with_bottleneck(BottleneckConfig::Dense(AUTHORS_CODE));
         assert_eq!(dense.with_fill(InitialFill::Authors), authors);
         assert_eq!(paper, recommended); // they differ in what is hidden, which is not the network's
+        assert!(photo.validate().is_ok() && photo.skips && photo.mask_input);
     }
 }

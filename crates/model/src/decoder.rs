@@ -10,6 +10,7 @@ use context_encoder_ops::{Activation, InferenceLayer, Storage, tanh};
 use crate::{
     config::{ModelConfig, channels},
     layer::{ConvBlock, GhostBatches, HALVING, batch_norm, up_conv},
+    skips::Skips,
 };
 
 /// Up-convolutions 512-256-128-64 with batch norm and ReLU, then one to three colors and tanh (paper,
@@ -30,12 +31,15 @@ impl Decoder {
         Self { stages, to_rgb: up_conv([last, 3], HALVING, device) }
     }
 
+    /// Each stage's map takes the encoder's of the same side from `skips`.
+    ///
     /// # Shapes
     /// - input: `[batch, 8 width, 4, 4]`
     /// - output: `[batch, 3, predicted, predicted]` in `(-1, 1)`
-    pub(crate) fn forward(&self, map: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+    pub(crate) fn forward(&self, map: Tensor<4>, division: GhostBatches, skips: &mut Skips) -> Tensor<4> {
+        let stages = self.stages.iter();
         // [batch, width, predicted / 2, predicted / 2]
-        let x = self.stages.iter().fold(map, |x, stage| stage.block().forward_ghost_batches(x, division));
+        let x = stages.fold(map, |x, stage| skips.add(stage.block().forward_ghost_batches(x, division)));
         tanh(self.to_rgb().forward(x)) // [batch, 3, predicted, predicted]
     }
 

@@ -50,7 +50,7 @@ impl Discriminator {
         config.validate()?;
         let channels = channels(config.decoder_stages(), config.width);
         let discriminator = Self {
-            stages: down_stages(&channels, device),
+            stages: down_stages(3, &channels, device),
             to_logit: conv([config.bottleneck_channels(), 1], WHOLE_MAP, device),
         };
         Ok(init_dcgan(discriminator, seed, STREAM))

@@ -10,9 +10,11 @@ use context_encoder_ops::{InferenceLayer, Storage};
 use crate::{
     config::{ModelConfig, channels},
     layer::{ConvBlock, GhostBatches, HALVING, LEAKY, batch_norm, conv},
+    skips::Skips,
 };
 
-/// Five stride-2 convolutions at size 128 (one more or less per doubling): 3-64-64-128-256-512.
+/// Five stride-2 convolutions at size 128 (one more or less per doubling): 3-64-64-128-256-512; four input
+/// channels where the mask is one.
 ///
 /// Each is 4x4 with batch norm (not the first) and leaky ReLU (paper, section 3.1 and supplementary figure;
 /// DCGAN).
@@ -23,16 +25,19 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     pub(crate) fn new(config: &ModelConfig, device: &Device) -> Self {
-        Self { stages: down_stages(&channels(config.encoder_stages(), config.width), device) }
+        let channels = channels(config.encoder_stages(), config.width);
+        Self { stages: down_stages(config.input_channels(), &channels, device) }
     }
 
-    /// Encodes pictures whose hidden part already holds the fill.
+    /// Encodes what [`ModelConfig::input`] makes of pictures and masks; the map after each stage goes to
+    /// `skips` too.
     ///
     /// # Shapes
-    /// - input: `[batch, 3, size, size]` in `[-1, 1]`
+    /// - input: `[batch, 3 or 4, size, size]` in `[-1, 1]`
     /// - output: `[batch, 8 width, 4, 4]`
-    pub(crate) fn forward(&self, masked: Tensor<4>, division: GhostBatches) -> Tensor<4> {
-        self.stages.iter().fold(masked, |x, stage| stage.block().forward_ghost_batches(x, division))
+    pub(crate) fn forward(&self, input: Tensor<4>, division: GhostBatches, skips: &mut Skips) -> Tensor<4> {
+        let stages = self.stages.iter();
+        stages.fold(input, |x, stage| skips.keep(stage.block().forward_ghost_batches(x, division)))
     }
 
     pub(crate) fn inference_layers(&self) -> Vec<InferenceLayer> {
@@ -54,9 +59,9 @@ impl DownStage {
     }
 }
 
-/// The stages from three colors inwards, for encoder and discriminator: the first without batch norm.
-pub(crate) fn down_stages(channels: &[usize], device: &Device) -> Vec<DownStage> {
-    let inputs = std::iter::once(3).chain(channels.iter().copied());
+/// The stages from the input inwards, for encoder and discriminator: the first without batch norm.
+pub(crate) fn down_stages(inputs: usize, channels: &[usize], device: &Device) -> Vec<DownStage> {
+    let inputs = std::iter::once(inputs).chain(channels.iter().copied());
     let stage = |(stage, (input, &output)): (usize, (usize, &usize))| DownStage {
         conv: conv([input, output], HALVING, device),
         norm: (stage > 0).then(|| batch_norm(output, device)),

@@ -7,7 +7,7 @@
 //! - [`Discriminator`]: for the adversarial loss, in logits.
 //! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it
 //!   that transfers, [`FeatureLayer`] by [`FeatureLayer`].
-//! - [`Preset`]: paper, authors, recommended.
+//! - [`Preset`]: paper, authors, recommended, photo.
 //!
 //! Pictures are `[batch, 3, height, width]` in `[-1, 1]`; masks `[batch, 1, height, width]` with 1 = hidden.
 //! No backend is named: the [`Device`](burn::tensor::Device) is an argument.
@@ -30,6 +30,7 @@ mod layer;
 mod model;
 mod parameter_count;
 mod predictor;
+mod skips;
 mod weights;
 
 pub use channel_wise::ChannelWise;

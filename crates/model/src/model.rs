@@ -13,6 +13,7 @@ use crate::{
     error::ModelError,
     init::init_dcgan,
     layer::GhostBatches,
+    skips::Skips,
 };
 
 /// A context encoder: sees a picture with a hole and predicts what was there (paper, section 3).
@@ -103,33 +104,37 @@ impl Model {
         masks: Tensor<4>,
         ghost_batches: usize,
     ) -> Tensor<4> {
-        let masked = self.config.fill.apply_mask(images, masks); // [batch, 3, size, size]
-        self.predict_ghost_batches(masked, GhostBatches { batches: 1, ghost_batches })
+        let input = self.config.input(images, masks); // [batch, 3 or 4, size, size]
+        self.predict_ghost_batches(input, GhostBatches { batches: 1, ghost_batches })
     }
 
-    /// Predicts from pictures whose hidden part already holds the fill.
-    ///
-    /// Shapes as for [`forward`](Self::forward).
-    pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.predict_ghost_batches(masked, GhostBatches::ONE)
-    }
-
-    fn predict_ghost_batches(&self, masked: Tensor<4>, division: GhostBatches) -> Tensor<4> {
-        self.config.expect_pictures(&masked);
-        let features = self.encoder.forward(masked.clone(), division); // [batch, 8 width, 4, 4]
-        let features = self.bottleneck.forward(features, division); // [batch, 8 width, 4, 4]
-        let output = self.decoder.forward(features, division); // [batch, 3, predicted, predicted]
-        self.config.fill.prediction(|| self.target(masked), output)
-    }
-
-    /// The encoder's features of pictures whose hidden part already holds the fill.
+    /// Predicts from what [`ModelConfig::input`] makes of pictures and masks: pictures whose hidden part
+    /// already holds the fill.
     ///
     /// # Shapes
-    /// - input: `[batch, 3, size, size]`
+    /// - input: `[batch, 3, size, size]`, or `[batch, 4, size, size]` where the mask is an input
+    /// - output: as for [`forward`](Self::forward)
+    pub fn predict(&self, input: Tensor<4>) -> Tensor<4> {
+        self.predict_ghost_batches(input, GhostBatches::ONE)
+    }
+
+    fn predict_ghost_batches(&self, input: Tensor<4>, division: GhostBatches) -> Tensor<4> {
+        self.config.expect_input(&input);
+        let mut skips = Skips::new(self.config.skips);
+        let features = self.encoder.forward(input.clone(), division, &mut skips); // [batch, 8 width, 4, 4]
+        let features = skips.add(self.bottleneck.forward(features, division)); // [batch, 8 width, 4, 4]
+        let output = self.decoder.forward(features, division, &mut skips); // [batch, 3, predicted, predicted]
+        self.config.prediction(input, output)
+    }
+
+    /// The encoder's features of what [`ModelConfig::input`] makes of pictures and masks.
+    ///
+    /// # Shapes
+    /// - input: as for [`predict`](Self::predict)
     /// - output: `[batch, 8 width, 4, 4]`
-    pub fn encode(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.config.expect_pictures(&masked);
-        self.encoder.forward(masked, GhostBatches::ONE)
+    pub fn encode(&self, input: Tensor<4>) -> Tensor<4> {
+        self.config.expect_input(&input);
+        self.encoder.forward(input, GhostBatches::ONE, &mut Skips::new(false))
     }
 
     /// Cuts out of full-size tensors the part that the network predicts: the central square of half the side,
@@ -169,10 +174,13 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
+    use burn::{
+        module::{ModuleMapper, ModuleVisitor, Param},
+        tensor::{Gradients, TensorData},
+    };
 
     use super::*;
-    use crate::{BottleneckConfig, Discriminator};
+    use crate::{BottleneckConfig, Discriminator, Preset};
 
     #[test]
     fn every_size_passes_through_a_4x4_map_to_the_predicted_side() {
@@ -242,6 +250,116 @@ mod tests {
                 "the whole batch has other statistics"
             );
         }
+    }
+
+    /// Sets everything to zero.
+    struct Zeros;
+
+    impl ModuleMapper for Zeros {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value.zeros_like())
+        }
+    }
+
+    /// The direction in which weights are shifted.
+    fn direction<const D: usize>(like: &Tensor<D>) -> Tensor<D> {
+        let count = like.dims().iter().product();
+        let values: Vec<f32> = (0..count).map(|i: usize| (i as f32 * 12.9898).sin()).collect();
+        Tensor::from_data(TensorData::new(values, like.dims()), &like.device())
+    }
+
+    /// Shifts the weights of convolutions so far along the direction.
+    struct Shift {
+        amount: f32,
+    }
+
+    impl ModuleMapper for Shift {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if D != 4 {
+                return param;
+            }
+            param.map(|weight| {
+                let shift = direction(&weight).mul_scalar(self.amount);
+                (weight + shift).detach().require_grad()
+            })
+        }
+    }
+
+    /// The gradients of the weights of convolutions along the direction.
+    struct Slope<'a> {
+        gradients: &'a Gradients,
+        sum: f32,
+    }
+
+    impl ModuleVisitor for Slope<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if D == 4 {
+                let weight = param.val();
+                let gradient = weight.grad(self.gradients).expect("tracked");
+                self.sum += (gradient * direction(&weight).inner()).sum().into_scalar::<f32>();
+            }
+        }
+    }
+
+    /// A network for whole pictures with everything that the paper's has not, pictures and masks for it.
+    fn any_shape(device: &Device) -> (ModelConfig, Tensor<4>, Tensor<4>) {
+        let whole = ModelConfig::preset(Preset::Photo).with_size(64).with_width(2);
+        let pixels = (0..4 * 3 * 64 * 64).map(|i| ((i * 37 + i / 9000) % 101) as f32 / 50.5 - 1.0).collect();
+        let images = Tensor::<4>::from_data(TensorData::new::<f32, _>(pixels, [4, 3, 64, 64]), device);
+        let masks = Tensor::zeros([4, 1, 64, 64], device).slice_fill([0..4, 0..1, 9..30, 20..50], 1.0);
+        (whole, images, masks)
+    }
+
+    #[test]
+    fn skips_carry_what_the_4x4_map_does_not() {
+        let device = Device::flex();
+        let (config, images, masks) = any_shape(&device);
+        for (skips, expected) in [(true, true), (false, false)] {
+            let model = config.clone().with_skips(skips).init(&device).expect("valid");
+            // Nothing passes the bottleneck.
+            let model = Model { bottleneck: model.bottleneck.clone().map(&mut Zeros), ..model };
+            let other = images.clone() * 0.5;
+            let [one, other] = [images.clone(), other].map(|images| {
+                let input = config.input(images, masks.clone());
+                model.predict(input.clone()) - input.narrow(1, 0, 3) // the correction alone
+            });
+            let depends = (one - other).abs().max().into_scalar::<f32>() > 0.0;
+            assert_eq!(depends, expected, "skips {skips}");
+        }
+    }
+
+    #[test]
+    fn mask_input_tells_a_hole_from_what_it_is_filled_with() {
+        let device = Device::flex();
+        let (config, _, masks) = any_shape(&device);
+        let grey = Tensor::<4>::full([4, 3, 64, 64], 0.25, &device); // and so is its smooth fill
+        for (mask_input, expected) in [(true, true), (false, false)] {
+            let model = config.clone().with_mask_input(mask_input).init(&device).expect("valid");
+            let [hidden, visible] =
+                [masks.clone(), masks.zeros_like()].map(|masks| model.forward(grey.clone(), masks));
+            let difference: f32 = (hidden - visible).abs().max().into_scalar();
+            assert_eq!(difference > 1e-4, expected, "mask input {mask_input}: {difference}");
+        }
+    }
+
+    #[test]
+    fn gradients_through_skips_and_mask_are_finite_differences() {
+        let device = Device::flex().autodiff();
+        let (config, images, masks) = any_shape(&device);
+        let loss = |amount: f32| {
+            let model = config.init(&device).expect("valid").map(&mut Shift { amount });
+            let y = model.forward(images.clone(), masks.clone());
+            let truth = model.target(images.clone());
+            (model, (y - truth).square().mean())
+        };
+        let (model, at) = loss(0.0);
+        let gradients = at.backward();
+        let mut slope = Slope { gradients: &gradients, sum: 0.0 };
+        model.visit(&mut slope);
+        let step = 2e-3;
+        let [ahead, behind] = [step, -step].map(|amount| loss(amount).1.into_scalar::<f32>());
+        let expected = (ahead - behind) / (2.0 * step);
+        assert!((slope.sum - expected).abs() < 0.02 * expected.abs(), "{} is not {expected}", slope.sum);
     }
 
     #[test]

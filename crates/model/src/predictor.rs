@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use context_encoder_ops::{InferenceLayer, Storage, tanh};
 
-use crate::{bottleneck::InferenceBottleneck, config::ModelConfig, model::Model};
+use crate::{bottleneck::InferenceBottleneck, config::ModelConfig, model::Model, skips::Skips};
 
 /// A [`Model`] for inference: batch norm folded into the layers before it, weights packed once the way the
 /// device computes fastest.
@@ -37,20 +37,21 @@ impl Predictor {
 
     /// Replaces hidden pixels by the fill and predicts, as [`Model::forward`].
     pub fn forward(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
-        self.predict(self.config.fill.apply_mask(images, masks))
+        self.predict(self.config.input(images, masks))
     }
 
-    /// Predicts from pictures whose hidden part already holds the fill, as [`Model::predict`].
+    /// Predicts from what [`ModelConfig::input`] makes of pictures and masks, as [`Model::predict`].
     ///
     /// # Panics
-    /// When the pictures are not of the configured size.
-    pub fn predict(&self, masked: Tensor<4>) -> Tensor<4> {
-        self.config.expect_pictures(&masked);
-        let through = |x, layers: &[InferenceLayer]| layers.iter().fold(x, |x, layer| layer.forward(x));
-        let features = through(masked.clone(), &self.encoder); // [batch, 8 width, 4, 4]
-        let features = self.bottleneck.forward(features); // [batch, 8 width, 4, 4]
-        let output = tanh(through(features, &self.decoder)); // [batch, 3, predicted, predicted]
-        self.config.fill.prediction(|| self.config.predicted(masked), output)
+    /// When the input is not of the configured size and channels.
+    pub fn predict(&self, input: Tensor<4>) -> Tensor<4> {
+        self.config.expect_input(&input);
+        let mut skips = Skips::new(self.config.skips);
+        let encoder = self.encoder.iter();
+        let features = encoder.fold(input.clone(), |x, layer| skips.keep(layer.forward(x))); // [batch, 8 width, 4, 4]
+        let features = skips.add(self.bottleneck.forward(features)); // [batch, 8 width, 4, 4]
+        let output = self.decoder.iter().fold(features, |x, layer| skips.add(layer.forward(x)));
+        self.config.prediction(input, tanh(output)) // [batch, 3, predicted, predicted]
     }
 }
 
@@ -83,7 +84,7 @@ mod tests {
     use context_encoder_ops::with_reference;
 
     use super::*;
-    use crate::BottleneckConfig;
+    use crate::{BottleneckConfig, Preset};
 
     /// Makes fresh weights as large as trained ones: fresh networks predict values near 0.
     struct ScaleWeights;
@@ -119,6 +120,24 @@ mod tests {
             // their sums: terms of both signs cancel in two layers, and the decoder is not linear
             let off = difference(&half, &exact) / largest;
             assert!(1e-5 < off && off < 1.0 / 32.0, "off by {off}");
+        }
+    }
+
+    #[test]
+    fn prepared_skips_and_mask_input_predict_as_the_model() {
+        let device = Device::flex();
+        let config = ModelConfig::preset(Preset::Photo).with_size(64).with_width(8);
+        let model = config.init(&device).expect("valid").map(&mut ScaleWeights);
+        for batch in [1, 3] {
+            let pixels = (0..batch * 3 * 64 * 64).map(|i| (i * 37 % 199) as f32 / 99.0 - 1.0).collect();
+            let pictures = TensorData::new::<f32, _>(pixels, [batch, 3, 64, 64]);
+            let pictures = Tensor::<4>::from_data(pictures, &device);
+            let masks = Tensor::zeros([batch, 1, 64, 64], &device);
+            let masks = masks.slice_fill([0..batch, 0..1, 20..50, 8..40], 1.0);
+            let expected = model.forward(pictures.clone(), masks.clone());
+            let largest: f32 = expected.clone().abs().max().into_scalar();
+            let got = model.predictor().forward(pictures, masks);
+            assert!(difference(&got, &expected) < 1e-5 * largest);
         }
     }
 }

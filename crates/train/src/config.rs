@@ -87,25 +87,34 @@ impl Default for TrainConfig {
 impl TrainConfig {
     /// The configuration of a named preset, on the built-in facades.
     pub fn preset(preset: Preset) -> Self {
-        let (overlap, average, mask_sharing) = match preset {
-            Preset::Paper => (7, Average::Region, MaskSharing::EachPicture),
-            Preset::Authors => (4, Average::Patch, MaskSharing::EachBatch),
-            // Nothing visible where the network must predict: the loss is over all of the square.
-            _ => (0, Average::Region, MaskSharing::EachPicture),
-        };
-        Self {
+        // With an overlap of 0 nothing is visible where the network must predict: the loss is over all of the
+        // square.
+        let recommended = Self {
             run: RunSettings::default(),
             generator_lr: 2e-3,
             discriminator_lr: 2e-4,
             schedule: Schedule::Constant,
             ema_decay: 0.0,
             ghost_batches: 0,
-            mask_sharing,
+            mask_sharing: MaskSharing::EachPicture,
             model: ModelConfig::preset(preset),
             init_from: None,
-            masks: MaskKind::Central { overlap },
+            masks: MaskKind::Central { overlap: 0 },
             objective: Objective::joint(),
-            reconstruction: Reconstruction { average, ..Reconstruction::default() },
+            reconstruction: Reconstruction::default(),
+        };
+        match preset {
+            Preset::Paper => Self { masks: MaskKind::Central { overlap: 7 }, ..recommended },
+            Preset::Authors => Self {
+                masks: MaskKind::Central { overlap: 4 },
+                mask_sharing: MaskSharing::EachBatch,
+                reconstruction: Reconstruction { average: Average::Patch, ..recommended.reconstruction },
+                ..recommended
+            },
+            Preset::Photo => {
+                Self { masks: MaskKind::FreeForm, objective: Objective::Reconstruction, ..recommended }
+            }
+            _ => recommended,
         }
     }
 
@@ -243,10 +252,11 @@ mod tests {
         for preset in Preset::ALL {
             TrainConfig::preset(preset).validate().expect("usable");
         }
-        let [paper, authors, recommended] = Preset::ALL.map(TrainConfig::preset);
+        let [paper, authors, recommended, photo] = Preset::ALL.map(TrainConfig::preset);
         assert_eq!(paper.masks, MaskKind::Central { overlap: 7 });
         assert_eq!(authors.reconstruction.average, Average::Patch);
         assert_eq!(recommended.masks, MaskKind::Central { overlap: 0 });
+        assert_eq!((photo.masks, photo.objective), (MaskKind::FreeForm, Objective::Reconstruction));
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl PretrainConfig {
     pub fn lr(&self) -> f64 {
         self.lr.unwrap_or(match self.masks {
             MaskKind::Central { .. } => CENTRAL_LR,
-            MaskKind::RandomBlock | MaskKind::RandomRegion { .. } => RANDOM_LR,
+            MaskKind::RandomBlock | MaskKind::RandomRegion { .. } | MaskKind::FreeForm => RANDOM_LR,
         })
     }
 

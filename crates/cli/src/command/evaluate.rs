@@ -5,18 +5,20 @@ use std::{fs, path::PathBuf};
 use clap::Args;
 use context_encoder::{
     Device, Inpainter,
+    data::{Purpose, rng_for},
     eval::{
-        Blend, BorderMean, EvalError, Fill, Harmonic, NearestNeighbour, Protocol, TABLE_1, Table, Telea,
-        evaluate, image_grid,
+        Blend, BorderMean, EvalError, Fill, Harmonic, Interval, NearestNeighbour, Protocol, Scores, TABLE_1,
+        Table, Telea, evaluate, evaluate_hidden, image_grid,
         retrieval::{EncoderFeatures, Hog},
     },
-    mask::Mask,
+    mask::{Mask, MaskGenerator},
 };
 use image::{Rgb, RgbImage};
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
 
 use crate::{
+    command::masks::MaskKindName,
     console::{Console, ExitStatus, interval_json, scores_json},
     device::{DeviceArgs, ThreadsArgs},
     file_pairs::is_same_file,
@@ -41,6 +43,10 @@ pub struct Evaluate {
     /// How much is hidden: paper, authors or hidden; all three without it
     #[arg(long)]
     protocol: Option<Protocol>,
+    /// Hide what this generator draws, another mask for each picture, the same in every run; scores are over
+    /// the hidden pixels. For networks that predict the whole picture
+    #[arg(long, value_enum, conflicts_with_all = ["protocol", "gallery", "markdown", "report"])]
+    masks: Option<MaskKindName>,
     /// Folder of pictures to fill from: adds rows for nearest neighbours, by HOG and by the network's
     /// features
     #[arg(long, value_name = "DIR")]
@@ -104,6 +110,10 @@ impl Evaluate {
             fills.extend([hog as &dyn Fill, features]);
         }
 
+        if let Some(kind) = self.masks {
+            self.evaluate_masks(kind, &fills, &pictures, console)?;
+            return Ok(ExitStatus::from_failures(failed));
+        }
         let protocols = self.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
         let bar = console.with_bar(protocols.len(), "protocols");
         let mut tables = Vec::with_capacity(protocols.len());
@@ -115,6 +125,46 @@ impl Evaluate {
         tables.iter().for_each(|table| print(table, console));
         self.write(&tables, &fills, &pictures, console)?;
         Ok(ExitStatus::from_failures(failed))
+    }
+
+    /// Scores over the hidden pixels of random masks.
+    fn evaluate_masks(
+        &self,
+        kind: MaskKindName,
+        fills: &[&dyn Fill],
+        pictures: &[RgbImage],
+        console: &Console,
+    ) -> Result<()> {
+        let kind = kind.with(0, None);
+        let generator = kind.build().into_diagnostic()?;
+        let draw = |(index, picture): (usize, &RgbImage)| {
+            let mut rng = rng_for(0, Purpose::Mask, 0, index as u64);
+            generator.generate(picture.width(), picture.height(), &mut rng)
+        };
+        let masks: Vec<Mask> = pictures.iter().enumerate().map(draw).collect();
+        let scores = evaluate_hidden(fills, pictures, &masks).into_diagnostic()?;
+        console.result(format_args!(
+            "Masks: {kind}; scores over hidden pixels, mean of {} pictures; in brackets 95 % intervals.\n\n\
+             | fill | L1 % | L2 % | PSNR dB | SSIM | sharpness |\n|---|---|---|---|---|---|",
+            pictures.len()
+        ));
+        for (fill, scores) in fills.iter().zip(&scores) {
+            let Some(mean) = Scores::mean(scores) else { continue };
+            let Scores { l1, l2, psnr, ssim, sharpness } = mean;
+            let interval = Interval::of_mean(&scores.iter().map(|scores| scores.psnr).collect::<Vec<f64>>());
+            let bounds = interval.as_ref().map(|Interval { low, high }| format!(" ({low:.2} to {high:.2})"));
+            console.result(format_args!(
+                "| {} | {l1:.2} | {l2:.2} | {psnr:.2}{} | {ssim:.3} | {sharpness:.2} |",
+                fill.name(),
+                bounds.unwrap_or_default()
+            ));
+            console.record(&json!({
+                "event": "scores", "masks": kind.to_string(), "pictures": pictures.len(), "fill": fill.name(),
+                "hidden": scores_json(&mean), "psnr_interval": interval_json(interval),
+                "each": scores.iter().map(scores_json).collect::<Vec<_>>(),
+            }));
+        }
+        self.write_grid(fills, pictures, &masks, console)
     }
 
     /// The networks of `--compare`.
@@ -146,16 +196,10 @@ impl Evaluate {
             console.write_file(path, (text.join("\n\n") + "\n").as_bytes())?;
         }
         let Some(protocol) = tables.last().map(|table| table.protocol) else { return Ok(()) };
-        if self.image_grid.is_none() && self.report.is_none() {
-            return Ok(());
-        }
-        let columns = columns(fills, pictures, protocol).into_diagnostic()?;
-        if let Some(path) = &self.image_grid {
-            image_grid::save(&image_grid::lay_out(&columns[..GRID_PICTURES.min(columns.len())]), path)
-                .into_diagnostic()?;
-            console.note(format_args!("wrote {}", path.display()));
-        }
+        let masks: Vec<Mask> = pictures.iter().map(|picture| protocol.mask(picture.width())).collect();
+        self.write_grid(fills, pictures, &masks, console)?;
         if let Some(path) = &self.report {
+            let columns = columns(fills, pictures, &masks).into_diagnostic()?;
             let folder = fs::canonicalize(&self.folder).unwrap_or_else(|_| self.folder.clone());
             let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
             let mut page = Page::new(
@@ -173,6 +217,22 @@ impl Evaluate {
         }
         Ok(())
     }
+
+    /// Writes the image grid of the first pictures, where one is asked for.
+    fn write_grid(
+        &self,
+        fills: &[&dyn Fill],
+        pictures: &[RgbImage],
+        masks: &[Mask],
+        console: &Console,
+    ) -> Result<()> {
+        let Some(path) = &self.image_grid else { return Ok(()) };
+        let count = GRID_PICTURES.min(pictures.len());
+        let columns = columns(fills, &pictures[..count], &masks[..count]).into_diagnostic()?;
+        image_grid::save(&image_grid::lay_out(&columns), path).into_diagnostic()?;
+        console.note(format_args!("wrote {}", path.display()));
+        Ok(())
+    }
 }
 
 /// `NAME=FILE`.
@@ -187,14 +247,13 @@ fn name_and_file(text: &str) -> Result<(String, PathBuf), String> {
 fn columns(
     fills: &[&dyn Fill],
     pictures: &[RgbImage],
-    protocol: Protocol,
+    masks: &[Mask],
 ) -> Result<Vec<Vec<RgbImage>>, EvalError> {
-    let masks: Vec<Mask> = pictures.iter().map(|picture| protocol.mask(picture.width())).collect();
     let holes =
-        pictures.iter().zip(&masks).map(|(truth, mask)| image_grid::with_hole(truth, mask, Rgb([128; 3])));
+        pictures.iter().zip(masks).map(|(truth, mask)| image_grid::with_hole(truth, mask, Rgb([128; 3])));
     let mut columns: Vec<Vec<RgbImage>> = holes.map(|hole| vec![hole]).collect();
     for fill in fills {
-        let filled = fill.fill_all(pictures, &masks)?;
+        let filled = fill.fill_all(pictures, masks)?;
         columns.iter_mut().zip(filled).for_each(|(column, filled)| column.push(filled));
     }
     columns.iter_mut().zip(pictures).for_each(|(column, truth)| column.push(truth.clone()));

@@ -36,6 +36,8 @@ pub enum MaskKindName {
     RandomBlock,
     /// Arbitrary shapes
     RandomRegion,
+    /// Brush strokes, ellipses and random regions, as people paint
+    FreeForm,
 }
 
 impl MaskKindName {
@@ -44,6 +46,7 @@ impl MaskKindName {
             Self::Central => MaskKind::Central { overlap },
             Self::RandomBlock => MaskKind::RandomBlock,
             Self::RandomRegion => MaskKind::RandomRegion { silhouettes },
+            Self::FreeForm => MaskKind::FreeForm,
         }
     }
 }

@@ -70,7 +70,7 @@ impl EncoderFeatures {
     /// `[batch, 3, side, side]` and `[batch, 1, side, side]` to `[batch, channels, height, width]`.
     fn maps(&self, images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
         match &self.network {
-            Network::Inpainting(model) => model.encode(model.config().fill.apply_mask(images, masks)),
+            Network::Inpainting(model) => model.encode(model.config().input(images, masks)),
             Network::Layer(encoder, layer) => {
                 encoder.map_at(encoder.config().fill.apply_mask(images, masks), *layer)
             }

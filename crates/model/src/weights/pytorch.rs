@@ -51,7 +51,8 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written, [`ModelError::NotWritten`] for a network that
-    /// corrects a [smooth fill](InitialFill::Smooth).
+    /// corrects a [smooth fill](InitialFill::Smooth), has [skip connections](ModelConfig::skips) or takes
+    /// the [mask as an input](ModelConfig::mask_input).
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -66,10 +67,16 @@ impl Model {
     /// ```
     pub fn save_pytorch(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        if self.config().fill == InitialFill::Smooth {
-            let reason = "its outputs correct a smooth fill, which the ports do not add; keep this network in this \
-                          library's own files";
-            return Err(ModelError::NotWritten { path: path.to_owned(), reason: reason.to_owned() });
+        let ModelConfig { fill, skips, mask_input, .. } = *self.config();
+        let lacking = match (fill, skips, mask_input) {
+            (InitialFill::Smooth, ..) => "its outputs correct a smooth fill, which the ports do not add",
+            (_, true, _) => "it has skip connections, which the ports have not",
+            (_, _, true) => "the mask is one of its inputs, which the ports do not pass",
+            _ => "",
+        };
+        if !lacking.is_empty() {
+            let reason = format!("{lacking}; keep this network in this library's own files");
+            return Err(ModelError::NotWritten { path: path.to_owned(), reason });
         }
         let failed = |source: io::Error| ModelError::Io { action: "write", path: path.to_owned(), source };
         let layers = generator_layers(self.config());
