@@ -31,6 +31,9 @@ pub enum DataConfig {
     Facades {
         /// Pictures in an epoch; each epoch draws new ones.
         pictures: usize,
+        /// What they show.
+        #[serde(default, skip_serializing_if = "Scenes::are_fronts")]
+        scenes: Scenes,
     },
     /// Picture files in a folder and its subfolders; every 20th is kept for validation.
     Folder {
@@ -60,6 +63,24 @@ pub enum DataConfig {
         #[serde(default)]
         strict: bool,
     },
+}
+
+/// What the program draws: `data.scenes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenes {
+    /// Fronts of houses ([`Facades::new`]).
+    #[default]
+    Fronts,
+    /// Streets with trees, vehicles and people, from any angle ([`Facades::streets`]).
+    Streets,
+}
+
+impl Scenes {
+    /// Configurations leave the default out, as those of earlier releases do.
+    fn are_fronts(&self) -> bool {
+        *self == Self::Fronts
+    }
 }
 
 /// For files that do not name it.
@@ -168,7 +189,7 @@ impl DataConfig {
     /// Checks every field, for squares of `size` pixels.
     pub(crate) fn validate(&self, size: u32) -> Result<(), TrainError> {
         match self {
-            Self::Facades { pictures: 0 } => {
+            Self::Facades { pictures: 0, .. } => {
                 Err(TrainError::config("data.pictures is 0; write at least batch_size"))
             }
             Self::Folder { resize, .. } | Self::Shards { resize, .. }
@@ -198,7 +219,8 @@ impl DataConfig {
     pub(crate) fn describe(&self) -> String {
         let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         match self {
-            Self::Facades { .. } => "built-in facades".to_owned(),
+            Self::Facades { scenes: Scenes::Fronts, .. } => "built-in facades".to_owned(),
+            Self::Facades { scenes: Scenes::Streets, .. } => "built-in streets".to_owned(),
             Self::Shards { path, resize, .. } => {
                 format!("shards {}, shorter side {resize} px", name(path))
             }
@@ -255,8 +277,15 @@ impl Dataset {
         };
         match data {
             // No cache: each epoch draws new ones.
-            DataConfig::Facades { pictures } => {
-                let facades = |seed: u64| Facades::new(seed ^ FACADES_SALT).with_size(size * 3 / 2, resize);
+            DataConfig::Facades { pictures, scenes } => {
+                let facades = |seed: u64| {
+                    let seed = seed ^ FACADES_SALT;
+                    let facades = match scenes {
+                        Scenes::Fronts => Facades::new(seed),
+                        Scenes::Streets => Facades::streets(seed),
+                    };
+                    facades.with_size(size * 3 / 2, resize)
+                };
                 Ok(dataset(
                     Arc::new(facades(seed).training(*pictures)),
                     Arc::new(facades(0).validation(validation_pictures)),
@@ -307,6 +336,22 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TrainConfig;
+
+    #[test]
+    fn streets_are_drawn_where_they_are_asked_for() {
+        let fronts = TrainConfig::from_toml("[data]\nkind = \"facades\"\npictures = 8").expect("usable");
+        assert!(!fronts.to_toml().expect("plain").contains("scenes"));
+        let streets = fronts.clone().with_override("data.scenes=streets").expect("a key");
+        assert_eq!(streets.run.data.describe(), "built-in streets");
+        assert_eq!(TrainConfig::from_toml(&streets.to_toml().expect("plain")).expect("own text"), streets);
+        let [front, street] = [fronts, streets].map(|config| {
+            let dataset = Dataset::open(&config.run.data, Augmentation::default(), 64, 0, 4).expect("drawn");
+            dataset.training.image(0, 0).expect("drawn")
+        });
+        assert_eq!(front.dimensions(), street.dimensions());
+        assert_ne!(front, street);
+    }
 
     #[test]
     fn test_pictures_are_excluded() {

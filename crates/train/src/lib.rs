@@ -40,7 +40,7 @@ mod validation;
 pub use adam::Adam;
 pub use config::TrainConfig;
 pub use data_parallel::Devices;
-pub use dataset::{Augmentation, DataConfig};
+pub use dataset::{Augmentation, DataConfig, Scenes};
 pub use dropout::Dropout;
 pub use error::TrainError;
 pub use features::FeatureTrainer;

@@ -4,7 +4,7 @@ use context_encoder_mask::MaskKind;
 use context_encoder_model::Precision;
 use serde::{Deserialize, Serialize};
 
-use crate::{Augmentation, DataConfig, TrainError};
+use crate::{Augmentation, DataConfig, Scenes, TrainError};
 
 /// The settings that every training run has, whatever it trains. In files, `--set` and checkpoints these keys
 /// stand beside those of the configuration that holds them: `steps`, not `run.steps`.
@@ -88,7 +88,7 @@ impl Default for RunSettings {
             validate_every: 500,
             checkpoint_every: 500,
             validation_pictures: 64,
-            data: DataConfig::Facades { pictures: 4096 },
+            data: DataConfig::Facades { pictures: 4096, scenes: Scenes::Fronts },
             augmentation: Augmentation::default(),
             remarks: Remarks::default(),
         }

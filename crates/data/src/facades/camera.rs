@@ -20,6 +20,8 @@ pub(super) struct Camera {
     blur: f32,
     /// Factor on each channel.
     exposure: [f32; 3],
+    /// What is taken from each channel before, so that a factor above 1 raises the contrast.
+    black: f32,
     /// 1 leaves the colors as they are, 0 makes them grey.
     saturation: f32,
     /// Vignetting: loss of light toward the corners.
@@ -42,11 +44,40 @@ impl Camera {
             roll: strength * rng.uniform(-0.03, 0.03),
             blur: rng.uniform(0.02, 0.14),
             exposure: [light * (1.0 + warmth), light, light * (1.0 - warmth)],
+            black: 0.0,
             saturation: rng.uniform(0.45, 0.95),
             vignetting: rng.uniform(0.0, 0.12),
             noise: rng.uniform(0.5, 2.2),
             salt: rng.salt(),
         }
+    }
+
+    /// Samples any of the cameras that people carry, sharpened or out of focus, held straight or not.
+    pub(super) fn sample_varied(rng: &mut FacadeRng, aspect: f32) -> Self {
+        let camera = Self::sample(rng, aspect);
+        Self {
+            blur: match rng.integer(0, 7) {
+                0..=4 => rng.uniform(-0.32, -0.1),
+                5..=6 => rng.uniform(-0.08, 0.1),
+                _ => rng.uniform(0.1, 0.25),
+            },
+            saturation: rng.uniform(0.55, 1.15),
+            noise: rng.uniform(0.3, 3.0),
+            ..camera
+        }
+    }
+
+    /// Exposes for what `canvas` shows, as automatic cameras do.
+    pub(super) fn expose(&mut self, rng: &mut FacadeRng, canvas: &Canvas) {
+        let sum = canvas.pixels.iter().fold(Color::rgb([0.0; 3]), |sum, pixel| sum.add_scaled(*pixel, 1.0));
+        let [red, green, blue] = sum.channels();
+        let mean = (red + 2.0 * green + blue) / (4 * canvas.pixels.len()) as f32;
+        // Streets in the shade and at dusk stay dark.
+        let target = if rng.chance(0.15) { rng.uniform(0.13, 0.3) } else { rng.uniform(0.33, 0.57) };
+        self.black = mean * rng.uniform(-0.1, 0.3);
+        let light = target / (mean - self.black).max(0.02);
+        let warmth = rng.uniform(-0.07, 0.07);
+        self.exposure = [light * (1.0 + warmth), light, light * (1.0 - warmth)];
     }
 
     /// Where the image's point (`x`, `y`) lies on the canvas, as seen by a straight camera.
@@ -70,6 +101,7 @@ impl Camera {
         let aspect = width as f32 / height as f32;
         let middle = [canvas.width as f32 / 2.0 - 0.5, canvas.height as f32 / 2.0 - 0.5];
         let gain = Color::rgb(self.exposure.map(|gain| 255.0 * gain));
+        let black = Color::rgb([-self.black; 3]);
         // Noise shared by the channels, and noise that shifts red against blue.
         let shared = Color::rgb([self.noise; 3]);
         let chroma = Color::rgb([0.4, 0.0, -0.4]).scaled(self.noise);
@@ -97,7 +129,8 @@ impl Camera {
                 let [red, green, blue] = seen.channels();
                 let grey = Color::rgb([(red + 2.0 * green + blue) / 4.0; 3]);
                 let light = 1.0 - self.vignetting * (x * x + y * y) / 2.0;
-                let color = grey.lerp(*seen, self.saturation).scaled(light).multiplied(gain);
+                let color =
+                    grey.lerp(*seen, self.saturation).scaled(light).add_scaled(black, 1.0).multiplied(gain);
                 let color = color.add_scaled(shared, luma).add_scaled(chroma, tint);
                 *bytes = color.channels().map(byte);
             }
@@ -133,7 +166,7 @@ impl Camera {
 
 /// The canvas at a position between pixels: bilinear interpolation.
 #[inline]
-fn bilinear(canvas: &Canvas, x: f32, y: f32) -> Color {
+pub(super) fn bilinear(canvas: &Canvas, x: f32, y: f32) -> Color {
     let x = x.clamp(0.0, canvas.width as f32 - 1.001);
     let y = y.clamp(0.0, canvas.height as f32 - 1.001);
     let (column, row) = (x as i32, y as i32);
@@ -174,6 +207,7 @@ mod tests {
         roll: 0.0,
         blur: 0.0,
         exposure: [1.0; 3],
+        black: 0.0,
         saturation: 1.0,
         vignetting: 0.0,
         noise: 0.0,

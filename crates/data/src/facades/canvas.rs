@@ -92,8 +92,8 @@ pub(super) struct Canvas {
     pub(super) height: usize,
     pub(super) pixels: Vec<Color>,
     viewport: Rect,
-    /// Pixels in a meter.
-    scale: f32,
+    /// Pixels in a meter to the right, and in a meter upward.
+    scale: [f32; 2],
     /// The fraction of each pixel of one row that a shape covers; zero between shapes.
     coverage: Vec<f32>,
 }
@@ -101,8 +101,13 @@ pub(super) struct Canvas {
 impl Canvas {
     /// A black canvas that shows `viewport` with pixels of 1 / `scale` meters.
     pub(super) fn new(viewport: Rect, scale: f32) -> Self {
-        let width = (viewport.width() * scale).ceil() as usize;
-        let height = (viewport.height() * scale).ceil() as usize;
+        Self::stretched(viewport, [scale; 2])
+    }
+
+    /// A black canvas with pixels of 1 / `scale[0]` meters in width and 1 / `scale[1]` in height.
+    pub(super) fn stretched(viewport: Rect, scale: [f32; 2]) -> Self {
+        let width = (viewport.width() * scale[0]).ceil() as usize;
+        let height = (viewport.height() * scale[1]).ceil() as usize;
         let pixels = vec![Color::rgb([0.0; 3]); width * height];
         Self { width, height, pixels, viewport, scale, coverage: vec![0.0; width] }
     }
@@ -112,9 +117,14 @@ impl Canvas {
         self.viewport
     }
 
-    /// The side of a pixel, in meters.
+    /// The width of a pixel, in meters.
     pub(super) fn pixel(&self) -> f32 {
-        1.0 / self.scale
+        1.0 / self.scale[0]
+    }
+
+    /// The height of a pixel, in meters.
+    pub(super) fn pixel_height(&self) -> f32 {
+        1.0 / self.scale[1]
     }
 
     /// Whether `area` meets the viewport.
@@ -142,8 +152,8 @@ impl Canvas {
             return;
         }
         let (first, last) = (x0 as usize, (x1.ceil() as usize).min(self.width));
-        let per_pixel = (bottom - top) / (area.height() * self.scale);
-        let start = (self.viewport.top - area.top) * self.scale;
+        let per_pixel = (bottom - top) / (area.height() * self.scale[1]);
+        let start = (self.viewport.top - area.top) * self.scale[1];
         for y in y0 as usize..(y1.ceil() as usize).min(self.height) {
             let middle = (y as f32 + 0.5).clamp(y0, y1);
             let opacity = (top + per_pixel * (middle - start)) * covered(y, y0, y1);
@@ -236,7 +246,7 @@ impl Canvas {
                 if line < y0 || line > y1 {
                     continue;
                 }
-                let Some((left, right)) = span(self.viewport.top - line / self.scale) else {
+                let Some((left, right)) = span(self.viewport.top - line / self.scale[1]) else {
                     continue;
                 };
                 let (x0, x1) = self.columns(left, right);
@@ -266,12 +276,12 @@ impl Canvas {
         let (x0, x1) = self.columns(area.left, area.right);
         let (y0, y1) = self.pixel_rows(area.top, area.bottom);
         let (first, last) = ((x0 + 0.5) as usize, ((x1 + 0.5) as usize).min(self.width));
-        let pixel = self.pixel();
+        let (pixel, pixel_height) = (self.pixel(), self.pixel_height());
         if first >= last {
             return;
         }
         for y in (y0 + 0.5) as usize..((y1 + 0.5) as usize).min(self.height) {
-            let height = self.viewport.top - (y as f32 + 0.5) * pixel;
+            let height = self.viewport.top - (y as f32 + 0.5) * pixel_height;
             let left = self.viewport.left + (first as f32 + 0.5) * pixel;
             draw(height, left, &mut self.pixels[y * self.width..][first..last]);
         }
@@ -279,14 +289,14 @@ impl Canvas {
 
     /// From meters to columns, clamped to the canvas.
     fn columns(&self, left: f32, right: f32) -> (f32, f32) {
-        let start = ((left - self.viewport.left) * self.scale).max(0.0);
-        (start, ((right - self.viewport.left) * self.scale).min(self.width as f32))
+        let start = ((left - self.viewport.left) * self.scale[0]).max(0.0);
+        (start, ((right - self.viewport.left) * self.scale[0]).min(self.width as f32))
     }
 
     /// From meters to rows, counted from the top and clamped to the canvas.
     fn pixel_rows(&self, top: f32, bottom: f32) -> (f32, f32) {
-        let start = ((self.viewport.top - top) * self.scale).max(0.0);
-        (start, ((self.viewport.top - bottom) * self.scale).min(self.height as f32))
+        let start = ((self.viewport.top - top) * self.scale[1]).max(0.0);
+        (start, ((self.viewport.top - bottom) * self.scale[1]).min(self.height as f32))
     }
 }
 

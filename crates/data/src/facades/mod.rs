@@ -6,7 +6,8 @@
 //!
 //! From the whole to the detail: a `scene` is a row of `house`s between sky and street. A house is a `wall`
 //! under a `roof`, with a `ground_floor` and storeys of `window`s and `ornament`s. All is drawn on
-//! a `canvas`, in the `light` of one day, and rendered by a `camera`.
+//! a `canvas`, in the `light` of one day, and rendered by a `camera`. A `street` has the same houses and
+//! others, seen from any angle, behind trees, vehicles and people.
 
 mod camera;
 mod canvas;
@@ -18,6 +19,7 @@ mod ornament;
 mod random;
 mod roof;
 mod scene;
+mod street;
 mod wall;
 mod window;
 
@@ -53,8 +55,18 @@ use scene::Scene;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facades {
     seed: u64,
+    subject: Subject,
     width: u32,
     height: u32,
+}
+
+/// What the images show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// Fronts of houses.
+    Fronts,
+    /// All that is seen in a street.
+    Streets,
 }
 
 impl Facades {
@@ -69,7 +81,25 @@ impl Facades {
 
     /// The dataset of this seed. Other seeds give other images at every index.
     pub fn new(seed: u64) -> Self {
-        Self { seed, width: Self::WIDTH, height: Self::HEIGHT }
+        Self { seed, subject: Subject::Fronts, width: Self::WIDTH, height: Self::HEIGHT }
+    }
+
+    /// Streets of this seed: the same houses and modern ones, from the front, at an angle and along the
+    /// street, with signs on their walls and trees, vehicles, people, lamps and railings before them, by
+    /// cameras that expose, sharpen and blur differently. Closer to photographs than [`new`](Self::new),
+    /// for pretraining.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use context_encoder_data::Facades;
+    ///
+    /// let streets = Facades::streets(7).with_size(64, 48);
+    /// assert_eq!(streets.image(3), Facades::streets(7).with_size(64, 48).image(3));
+    /// assert_ne!(streets.image(3), Facades::new(7).with_size(64, 48).image(3));
+    /// ```
+    pub fn streets(seed: u64) -> Self {
+        Self { subject: Subject::Streets, ..Self::new(seed) }
     }
 
     /// Sets the size of the images, in pixels.
@@ -94,6 +124,9 @@ impl Facades {
     pub fn image(&self, index: u64) -> RgbImage {
         let aspect = self.width as f32 / self.height as f32;
         let mut rng = FacadeRng::new(self.seed, index);
+        if self.subject == Subject::Streets {
+            return street::draw(&mut rng, self.width, self.height);
+        }
         let camera = Camera::sample(&mut rng, aspect);
         let scene = Scene::sample(&mut rng, camera.extent(aspect));
         let mut canvas = scene.draw(self.height);

@@ -79,9 +79,9 @@ impl Scene {
 
 /// The sky of one image: a gradient, and clouds of noise.
 #[derive(Clone, Copy, Debug)]
-struct Sky {
+pub(super) struct Sky {
     zenith: Color,
-    horizon: Color,
+    pub(super) horizon: Color,
     /// How much of the sky is clouded, as an offset on the noise.
     cover: f32,
     salt: u32,
@@ -89,7 +89,7 @@ struct Sky {
 
 impl Sky {
     /// Samples clear, cloudy and white skies.
-    fn sample(rng: &mut FacadeRng) -> Self {
+    pub(super) fn sample(rng: &mut FacadeRng) -> Self {
         let zenith = rng.choose(&[
             Color::rgb([0.42, 0.57, 0.76]),
             Color::rgb([0.52, 0.64, 0.78]),
@@ -103,7 +103,7 @@ impl Sky {
     }
 
     /// Draws what the canvas shows above height `y`.
-    fn draw(&self, canvas: &mut Canvas, y: f32) {
+    pub(super) fn draw(&self, canvas: &mut Canvas, y: f32) {
         /// Octaves of the clouds: lattice cell in meters, and amplitude.
         const CLOUDS: [([f32; 2], f32); 3] = [([9.0, 3.5], 0.8), ([3.1, 1.3], 0.4), ([1.0, 0.5], 0.2)];
         /// Height over which the gradient runs, in meters.
@@ -131,9 +131,9 @@ const CURB: f32 = 0.55;
 /// The street of one image: pavement, curb and road, and what stands on them; `x` is counted from the image's
 /// middle.
 #[derive(Clone, Debug)]
-struct Street {
-    pavement: Color,
-    road: Color,
+pub(super) struct Street {
+    pub(super) pavement: Color,
+    pub(super) road: Color,
     lamp: Option<f32>,
     tree: Option<Tree>,
     car: Option<(f32, Color)>,
@@ -152,7 +152,7 @@ struct Tree {
 
 impl Street {
     /// Samples a street, often empty.
-    fn sample(rng: &mut FacadeRng) -> Self {
+    pub(super) fn sample(rng: &mut FacadeRng) -> Self {
         let grey = rng.uniform(0.42, 0.62);
         let pavement = Color::rgb([grey, grey * 0.98, grey * 0.95]);
         let lacquer = [
@@ -183,7 +183,7 @@ impl Street {
     }
 
     /// Draws the ground in front of the houses.
-    fn draw_ground(&self, canvas: &mut Canvas) {
+    pub(super) fn draw_ground(&self, canvas: &mut Canvas) {
         let viewport = canvas.viewport();
         let pixel = canvas.pixel();
         let stains = ValueNoise { cell: [0.7, 0.12], salt: self.salt };

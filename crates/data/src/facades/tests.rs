@@ -44,13 +44,26 @@ fn images_keep_their_bytes() {
 }
 
 #[test]
+fn streets_keep_their_bytes() {
+    /// As of [`images_keep_their_bytes`].
+    const EXPECTED: [u64; 3] = [0x5e97_1b64_59bf_940e, 0xa9e6_2635_68a3_ea55, 0xf023_e759_eb20_5e07];
+    let [a, b] = [0, u64::MAX].map(|index| checksum(Facades::streets(42).image(index).as_raw()));
+    let set = Facades::streets(9).with_size(48, 40);
+    let many: Vec<RgbImage> = (0..300).map(|index| set.image(index)).collect();
+    let found = [a, b, checksum(many.iter().flat_map(RgbImage::as_raw))];
+    assert_eq!(found, EXPECTED, "found {found:#x?}");
+}
+
+#[test]
 fn seeds_and_indices_give_different_images() {
-    let set = |seed| Facades::new(seed).with_size(64, 64);
-    let mut seen: Vec<Vec<u8>> =
-        (0..3).flat_map(|seed| (0..20).map(move |index| set(seed).image(index).into_raw())).collect();
+    let sets = (0..3).flat_map(|seed| [Facades::new(seed), Facades::streets(seed)]);
+    let mut seen: Vec<Vec<u8>> = sets
+        .map(|set| set.with_size(64, 64))
+        .flat_map(|set| (0..20).map(move |index| set.image(index).into_raw()))
+        .collect();
     seen.sort();
     seen.dedup();
-    assert_eq!(seen.len(), 60);
+    assert_eq!(seen.len(), 120);
 }
 
 #[test]
@@ -58,9 +71,11 @@ fn every_size_is_drawn() {
     for (width, height) in
         [(16, 16), (64, 64), (65, 47), (128, 128), (240, 31), (31, 240), (227, 227), (512, 384)]
     {
-        let facades = Facades::new(5).with_size(width, height);
-        for index in 0..4 {
-            assert_eq!(facades.image(index).dimensions(), (width, height));
+        for facades in [Facades::new(5), Facades::streets(5)] {
+            let facades = facades.with_size(width, height);
+            for index in 0..6 {
+                assert_eq!(facades.image(index).dimensions(), (width, height));
+            }
         }
     }
 }
@@ -73,8 +88,8 @@ fn thin_images_panic() {
 
 #[test]
 fn size_changes_the_resolution_and_not_the_scene() {
-    let (small, large) = (Facades::new(3).with_size(96, 80), Facades::new(3));
-    for index in 0..10 {
+    for (large, index) in (0..10).flat_map(|index| [(Facades::new(3), index), (Facades::streets(3), index)]) {
+        let small = large.clone().with_size(96, 80);
         let (fine, coarse) = (large.image(index), brightness(&small.image(index)));
         let halved = image::imageops::thumbnail(&fine, 96, 80);
         let differences: Vec<f64> = brightness(&halved).iter().zip(&coarse).map(|(a, b)| a - b).collect();
@@ -82,6 +97,19 @@ fn size_changes_the_resolution_and_not_the_scene() {
         let (_, difference) = mean_and_deviation(&differences);
         assert!(difference < 0.5 * deviation, "image {index}: {difference} of {deviation}");
     }
+}
+
+#[test]
+fn streets_are_exposed_and_differ_in_contrast() {
+    let images: Vec<RgbImage> = (0..100).map(|index| Facades::streets(11).image(index)).collect();
+    let (means, deviations): (Vec<f64>, Vec<f64>) =
+        images.iter().map(|image| mean_and_deviation(&brightness(image))).unzip();
+    assert!(means.iter().all(|mean| (20.0..180.0).contains(mean)), "{means:?}");
+    assert!(deviations.iter().all(|deviation| (4.0..110.0).contains(deviation)), "{deviations:?}");
+    // Photographs of fronts: mean 108, standard deviation 20; contrast 44.
+    let ((mean, spread), (contrast, _)) = (mean_and_deviation(&means), mean_and_deviation(&deviations));
+    assert!((mean - 108.0).abs() < 15.0 && (15.0..35.0).contains(&spread), "{mean} +- {spread}");
+    assert!((contrast - 44.0).abs() < 8.0, "{contrast}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Wall {
     pub(super) fn draw(&self, canvas: &mut Canvas, area: Rect) {
         /// Lattice cells of the large and the small stains, in meters.
         const CELLS: [[f32; 2]; 2] = [[1.3, 0.9], [0.11, 0.13]];
-        let pixel = canvas.pixel();
+        let (pixel, pixel_height) = (canvas.pixel(), canvas.pixel_height());
         let [large, small] = CELLS.map(|cell| ValueNoise { cell, salt: self.salt });
         let mut tones = vec![0.0; canvas.width];
         let mut bonds = [Vec::new(), Vec::new()];
@@ -131,9 +131,9 @@ impl Wall {
                 let shift = if course & 1 == 0 { 0.0 } else { 0.5 * masonry.block[0] };
                 *bond = masonry.bond(left - area.left + shift, pixel, row.len());
             }
-            let bed = lines_between(up, pixel, masonry.block[1], masonry.joint);
+            let bed = lines_between(up, pixel_height, masonry.block[1], masonry.joint);
             // Blocks hardly thicker than a pixel average out.
-            let spread = masonry.spread * (0.35 * masonry.block[1] / pixel).min(1.0);
+            let spread = masonry.spread * (0.35 * masonry.block[1] / pixel_height).min(1.0);
             let (mut block, mut shade) = (i32::MIN, 0.0);
             for ((color, tone), &(here, joint)) in row.iter_mut().zip(&*tones).zip(&*bond) {
                 if here != block {

@@ -301,7 +301,7 @@ impl Shutters {
             let middle = leaf.bottom + leaf.height() * 0.45;
             for (bottom, top) in [(low, middle), (middle + 0.08, high)] {
                 let panel = leaf.expanded_xy(-0.07, 0.0).with_heights(bottom, top);
-                if !self.slats || canvas.pixel() > SLAT {
+                if !self.slats || canvas.pixel_height() > SLAT {
                     canvas.blend(panel, Color::SHADOW, 0.18);
                     continue;
                 }
