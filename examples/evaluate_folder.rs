@@ -56,7 +56,7 @@ fn evaluate_folder(arguments: &Arguments) -> Result<(), Box<dyn std::error::Erro
             Blend::None => "context encoder".to_owned(),
             blend => format!("context encoder, {blend}"),
         };
-        Inpainter::new(&model, &device).with_blend(blend).named(name)
+        Inpainter::new(&model, &device).with_blend(blend).with_refine(Refine::None).named(name)
     });
     let side = none.side();
     let folder = Folder::open(&arguments.folder, FolderOptions::default())?;

@@ -55,7 +55,7 @@ pub mod prelude {
         data::{Facades, Folder, FolderOptions, Loader, LoaderConfig},
         device,
         eval::{Protocol, Scores, Seam, evaluate},
-        inpaint::{Blend, Fill},
+        inpaint::{Blend, Fill, Refine},
         mask::{Central, MaskGenerator, MaskKind, RandomBlock, RandomRegion, Silhouettes},
         model::{BottleneckConfig, Prediction, Preset},
     };

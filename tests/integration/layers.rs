@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 /// Which crates of the workspace a crate may use. Anything else is a step in the wrong direction.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("ops", &[]),
     ("files", &[]),
     ("mask", &["files"]),
     ("model", &["ops", "files"]),
     ("loss", &[]),
     ("data", &["files", "mask"]),
-    ("inpaint", &["mask", "model", "data"]),
+    ("refine", &[]),
+    ("inpaint", &["mask", "model", "data", "refine"]),
     ("eval", &["files", "mask", "model", "data", "inpaint"]),
     ("train", &["ops", "files", "mask", "model", "loss", "data", "inpaint", "eval"]),
     ("transfer", &["ops", "files", "model", "data", "train"]),
@@ -27,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "model",
             "loss",
             "data",
+            "refine",
             "inpaint",
             "eval",
             "train",
@@ -40,7 +42,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that know nothing of Burn.
-const WITHOUT_BURN: [&str; 3] = ["mask", "files", "cli"];
+const WITHOUT_BURN: [&str; 4] = ["mask", "files", "refine", "cli"];
 
 const PREFIX: &str = "context-encoder";
 

@@ -5,7 +5,7 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Tensor},
 };
-use context_encoder_inpaint::{Blend, Inpainter};
+use context_encoder_inpaint::{Blend, Inpainter, Refine};
 use context_encoder_loss::DiscriminatorLoss;
 use context_encoder_mask::Mask;
 use context_encoder_model::{
@@ -172,7 +172,8 @@ fn fill(config: &ModelConfig, device: &Device) -> Outputs {
     let mask = Mask::from_fn(150, 110, |x, y| x.abs_diff(60) + y.abs_diff(50) < 25 || (x > 140 && y > 90));
     let mut bytes = Output::new("bytes", ONE_LEVEL);
     for blend in [Blend::None, Blend::Poisson] {
-        let inpainter = Inpainter::new(&config.init(&device)?, &device).with_blend(blend);
+        let network = config.init(&device)?;
+        let inpainter = Inpainter::new(&network, &device).with_blend(blend).with_refine(Refine::None);
         let filled = inpainter.fill(&picture, &mask)?;
         let values = filled.as_raw().iter().map(|&byte| f32::from(byte)).collect();
         bytes = bytes.with_values(format!("{blend:?}"), values);

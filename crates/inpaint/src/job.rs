@@ -12,6 +12,7 @@ use crate::{
     hole::Hole,
     model_input::ModelInput,
     patch::{Patch, PatchAggregator},
+    refine::{Refine, with_patches},
 };
 
 /// Crops that go through the network at once.
@@ -79,8 +80,9 @@ impl<'a, S: Channel> Job<'a, S> {
     }
 
     /// The picture with its holes filled.
-    pub(crate) fn finish(self, blend: Blend) -> Image<S> {
+    pub(crate) fn finish(self, blend: Blend, refine: Refine) -> Image<S> {
         let mut filled = self.picture.clone();
+        let mut holes = Vec::new();
         for HoleJob { hole, mut predicted, .. } in self.holes {
             if let Some(correction) = Correction::new(blend, &hole) {
                 let visible = |at: usize| {
@@ -95,6 +97,10 @@ impl<'a, S: Channel> Job<'a, S> {
             for (x, y, at) in hole.pixels() {
                 filled.put_pixel(x, y, S::to_pixel(predicted.pixels[at]));
             }
+            holes.push(hole);
+        }
+        if refine == Refine::Patches {
+            with_patches(&mut filled, self.mask, &holes);
         }
         filled
     }

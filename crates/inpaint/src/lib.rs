@@ -2,6 +2,7 @@
 //!
 //! - [`Inpainter`]: a picture of any size and a mask in, a filled picture out.
 //! - [`Blend`]: how a prediction meets the picture around it.
+//! - [`Refine`]: whether patches of the picture sharpen it.
 //! - [`Fill`]: the interface of whatever fills holes; [`Harmonic`] is the smooth fill without a network.
 //!
 //! Masks have 1 = hidden; visible pixels come back bit for bit.
@@ -20,6 +21,7 @@ mod multigrid;
 mod patch;
 #[cfg(feature = "pretrained")]
 mod pretrained;
+mod refine;
 
 pub use blend::Blend;
 pub use channel::{Channel, Image};
@@ -28,3 +30,4 @@ pub use harmonic::Harmonic;
 pub use inpainter::Inpainter;
 #[cfg(feature = "pretrained")]
 pub use pretrained::{pretrained, pretrained_weights};
+pub use refine::{Refine, WithPatches};

@@ -6,7 +6,7 @@ use context_encoder_model::Model;
 use crate::{InpaintError, Inpainter};
 
 /// Trained by this project; `weights/README.md` says on what, and how well it does.
-const WEIGHTS: &[u8] = include_bytes!("../../../weights/centre-128.safetensors");
+const WEIGHTS: &[u8] = include_bytes!("../../../weights/photo-128.safetensors");
 
 /// The network that comes with the library (feature `pretrained`): compact, for the centre of 128x128 pixels,
 /// trained on real building fronts, between reconstruction and the joint loss.

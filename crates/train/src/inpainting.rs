@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use context_encoder_data::{InpaintingBatch, Purpose, rng_for};
-use context_encoder_inpaint::{Blend, Fill, Inpainter};
+use context_encoder_inpaint::{Blend, Fill, Inpainter, Refine};
 use context_encoder_loss::{DiscriminatorLoss, LossMask, Objective, Reconstruction};
 use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
 use context_encoder_ops::autocast;
@@ -280,8 +280,8 @@ impl Trainer for InpaintingTrainer {
     }
 
     fn filler(&self, device: &Device) -> Box<dyn Fill> {
-        // Unblended: what the network itself predicts.
-        Box::new(Inpainter::new(self.model(), device).with_blend(Blend::None))
+        // What the network itself predicts.
+        Box::new(Inpainter::new(self.model(), device).with_blend(Blend::None).with_refine(Refine::None))
     }
 
     fn save_weights(&self, options: &SaveOptions, path: &Path) -> Result<(), TrainError> {

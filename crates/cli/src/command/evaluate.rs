@@ -11,6 +11,7 @@ use context_encoder::{
         Table, Telea, evaluate, evaluate_hidden, image_grid,
         retrieval::{EncoderFeatures, Hog},
     },
+    inpaint::{Refine, WithPatches},
     mask::{Mask, MaskGenerator},
 };
 use image::{Rgb, RgbImage};
@@ -54,6 +55,9 @@ pub struct Evaluate {
     /// Add a row for the mean of two predictions, one with left and right exchanged
     #[arg(long)]
     mirror: bool,
+    /// Add rows for completion by patches of the picture: started by the network, and by a smooth fill
+    #[arg(long)]
+    refine: bool,
     /// PNG file for an image grid of the first eight pictures
     #[arg(long, alias = "sheet", value_name = "FILE")]
     image_grid: Option<PathBuf>,
@@ -77,9 +81,10 @@ impl Evaluate {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let device = self.device.open()?;
         let model = self.weights.model(&device)?;
-        // The unblended prediction is what the paper measures.
-        let unblended = Inpainter::new(&model, &device).with_blend(Blend::None);
-        let blended = Inpainter::new(&model, &device).named("context encoder, blended");
+        // The prediction alone is what the paper measures.
+        let network = || Inpainter::new(&model, &device).with_refine(Refine::None);
+        let unblended = network().with_blend(Blend::None);
+        let blended = network().named("context encoder, blended");
         let side = unblended.side();
         let folder = ResizedFolder::open(&self.folder, side, console)?;
         let (_, pictures) = folder.read_all(&ThreadsArgs::default(), console)?;
@@ -99,12 +104,16 @@ impl Evaluate {
             }
             None => None,
         };
-        let mirrored =
-            Inpainter::new(&model, &device).named("context encoder, blended, mirrored").with_mirror(true);
+        let mirrored = network().named("context encoder, blended, mirrored").with_mirror(true);
+        let refined = network().named("context encoder and patches").with_refine(Refine::Patches);
+        let patches = WithPatches::new(Harmonic).named("patches, from a smooth fill");
         let others = self.other_networks(side, &device)?;
         let mut fills: Vec<&dyn Fill> = vec![&unblended, &blended];
         fills.extend(others.iter().map(|other| other as &dyn Fill));
         fills.extend(self.mirror.then_some(&mirrored as &dyn Fill));
+        if self.refine {
+            fills.extend([&refined as &dyn Fill, &patches]);
+        }
         fills.extend([&BorderMean as &dyn Fill, &Harmonic, &Telea]);
         if let Some((hog, features)) = &neighbours {
             fills.extend([hog as &dyn Fill, features]);
@@ -170,7 +179,8 @@ impl Evaluate {
     /// The networks of `--compare`.
     fn other_networks(&self, side: u32, device: &Device) -> Result<Vec<Inpainter>> {
         let load = |(name, path): &(String, PathBuf)| {
-            let other = Inpainter::load(path, device).into_diagnostic()?.named(name).with_blend(Blend::None);
+            let other = Inpainter::load(path, device).into_diagnostic()?.named(name);
+            let other = other.with_blend(Blend::None).with_refine(Refine::None);
             if other.side() != side {
                 return Err(miette!(
                     "{} takes pictures of {} pixels a side, the first network of {side}; evaluate it separately",

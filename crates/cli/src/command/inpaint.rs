@@ -19,7 +19,7 @@ use clap::{
 use context_encoder::{
     Inpainter,
     files::{Photograph, Pixels, is_leftover},
-    inpaint::{Blend, Channel, Image},
+    inpaint::{Blend, Channel, Image, Refine},
 };
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use rayon::prelude::*;
@@ -54,6 +54,9 @@ pub struct Inpaint {
     /// How the prediction is blended into the picture: none, feather or poisson
     #[arg(long, value_name = "MODE", default_value_t, value_parser = blend_parser(), hide_possible_values = true)]
     blend: Blend,
+    /// What sharpens the prediction: patches of the photograph itself, or none for what the network predicts
+    #[arg(long, value_name = "MODE", default_value_t, value_parser = refine_parser(), hide_possible_values = true)]
+    refine: Refine,
     /// Pixels of the central square that were visible to the network in training: 7 for preset `paper`, 4
     /// for `authors`
     #[arg(long, value_name = "PIXELS", default_value_t = 0)]
@@ -72,6 +75,11 @@ fn blend_parser() -> impl TypedValueParser<Value = Blend> {
     let names = Blend::ALL.map(|blend| PossibleValue::new(blend.name()));
     let names = names.map(|name| if name.matches("poisson", false) { name.alias("membrane") } else { name });
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Blend>().map_err(io::Error::other))
+}
+
+fn refine_parser() -> impl TypedValueParser<Value = Refine> {
+    let names = Refine::ALL.map(|refine| PossibleValue::new(refine.name()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Refine>().map_err(io::Error::other))
 }
 
 /// A photograph on its way to the device and back.
@@ -93,7 +101,11 @@ impl Inpaint {
         }
         let done_before = listed - pairs.len();
         let inpainter = self.weights.inpainter(&self.device.open()?)?;
-        let inpainter = inpainter.with_blend(self.blend).with_overlap(self.overlap).with_mirror(self.mirror);
+        let inpainter = inpainter
+            .with_blend(self.blend)
+            .with_refine(self.refine)
+            .with_overlap(self.overlap)
+            .with_mirror(self.mirror);
         for (file, reason) in &skipped {
             console.failure(&file.display().to_string(), reason);
         }

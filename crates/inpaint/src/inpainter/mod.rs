@@ -8,7 +8,7 @@ use context_encoder_model::{Model, ModelConfig, Prediction, Predictor};
 use image::{GrayImage, Pixel, RgbImage};
 
 use crate::{
-    Blend, Fill, InpaintError,
+    Blend, Fill, InpaintError, Refine,
     channel::{Channel, Image},
     crop::InputSpec,
     fill::check_mask,
@@ -29,6 +29,7 @@ use crate::{
 /// | setting | meaning | default |
 /// |---|---|---|
 /// | [`with_blend`](Self::with_blend) | how prediction and picture meet | [`Blend::Poisson`] |
+/// | [`with_refine`](Self::with_refine) | whether patches of the picture sharpen the prediction | [`Refine::Patches`] |
 /// | [`with_overlap`](Self::with_overlap) | visible rim of the central square in training, pixels of the network | 0 |
 /// | [`with_mirror`](Self::with_mirror) | mean of two predictions, one of them left to right | off |
 /// | [`named`](Self::named) | name in tables | "context encoder" |
@@ -57,6 +58,7 @@ pub struct Inpainter {
     device: Device,
     name: String,
     blend: Blend,
+    refine: Refine,
     overlap: u32,
     mirror: bool,
 }
@@ -95,7 +97,15 @@ impl Inpainter {
     /// ```
     pub fn from_predictor(predictor: Predictor, device: &Device) -> Self {
         let (device, name) = (device.clone().without_autodiff(), "context encoder".to_owned());
-        Self { predictor, device, name, blend: Blend::default(), overlap: 0, mirror: false }
+        Self {
+            predictor,
+            device,
+            name,
+            blend: Blend::default(),
+            refine: Refine::default(),
+            overlap: 0,
+            mirror: false,
+        }
     }
 
     /// Sets the name in tables.
@@ -109,6 +119,14 @@ impl Inpainter {
     #[must_use]
     pub fn with_blend(mut self, blend: Blend) -> Self {
         self.blend = blend;
+        self
+    }
+
+    /// Sets whether patches of the picture itself sharpen the prediction. [`Refine::None`] shows what the
+    /// network predicts, as the paper's tables measure it.
+    #[must_use]
+    pub fn with_refine(mut self, refine: Refine) -> Self {
+        self.refine = refine;
         self
     }
 
@@ -225,7 +243,7 @@ impl Inpainter {
         let mut jobs: Vec<Job<'_, S>> =
             pictures.iter().zip(masks).map(|(picture, mask)| Job::new(picture, mask, &spec)).collect();
         predict(&mut jobs, &spec, &self.predictor, &self.device);
-        Ok(jobs.into_iter().map(|job| job.finish(self.blend)).collect())
+        Ok(jobs.into_iter().map(|job| job.finish(self.blend, self.refine)).collect())
     }
 
     fn input_spec(&self) -> InputSpec {
@@ -259,6 +277,7 @@ impl fmt::Debug for Inpainter {
             .field("config", self.config())
             .field("device", &self.device)
             .field("blend", &self.blend)
+            .field("refine", &self.refine)
             .field("overlap", &self.overlap)
             .field("mirror", &self.mirror)
             .finish()

@@ -31,12 +31,7 @@ pub(super) struct Level {
 impl Level {
     /// The picture's own grid: links of weight 1 between neighbours, and one of weight `screening` from each
     /// unknown to a value of its own. Also returns, for each cell, how many fixed neighbours it has.
-    pub(super) fn finest(
-        width: usize,
-        height: usize,
-        unknown: &[bool],
-        screening: f32,
-    ) -> (Self, Vec<f32>) {
+    pub(super) fn finest(width: usize, height: usize, unknown: &[bool], screening: f32) -> (Self, Vec<f32>) {
         let mut level = Self::empty(width, height);
         let mut fixed_links = vec![0.0; width * height];
         level.screening = unknown.iter().map(|&unknown| if unknown { screening } else { 0.0 }).collect();

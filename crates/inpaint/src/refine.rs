@@ -1,0 +1,303 @@
+//! Sharp fills: the network's prediction leads, patches of the picture itself make the detail.
+
+use std::{fmt, str::FromStr};
+
+use context_encoder_mask::{Mask, Rect};
+use context_encoder_refine::{Window, shift_map};
+use image::RgbImage;
+use rayon::prelude::*;
+
+use crate::{
+    Fill, InpaintError,
+    channel::{Channel, Image},
+    hole::Hole,
+    multigrid::Multigrid,
+};
+
+/// What becomes of a prediction once it is [blended](crate::Blend) into the picture.
+///
+/// A context encoder predicts what belongs into a hole and draws it softly. The paper names the remedy
+/// (section 1): as initialisation of a non-parametric method, which completes the hole with patches of the
+/// picture itself.
+///
+/// ```
+/// use context_encoder_inpaint::Refine;
+///
+/// assert_eq!(Refine::default(), Refine::Patches);
+/// assert_eq!("none".parse(), Ok(Refine::None));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refine {
+    /// The network's prediction stays: what the paper's tables measure.
+    None,
+    /// Patches that resemble the prediction are copied from around the hole
+    /// ([`context_encoder_refine`]) and joined in the gradient domain; broad colors stay the
+    /// prediction's. Where the picture has no patch to copy, the prediction stays.
+    #[default]
+    Patches,
+}
+
+impl Refine {
+    /// Every mode.
+    pub const ALL: [Self; 2] = [Self::None, Self::Patches];
+
+    /// The name used on command lines and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Patches => "patches",
+        }
+    }
+}
+
+impl fmt::Display for Refine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Refine {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|refine| refine.name() == name);
+        found.ok_or_else(|| format!("there is no refinement `{name}`; choose none or patches"))
+    }
+}
+
+/// Any fill, completed by patches of the picture: [`Refine::Patches`] without a network.
+///
+/// ```
+/// use context_encoder_inpaint::{Fill, Harmonic, WithPatches};
+/// use context_encoder_mask::Mask;
+/// use image::{Rgb, RgbImage};
+///
+/// let stripes = RgbImage::from_fn(90, 60, |x, _| Rgb([if x % 10 < 5 { 200 } else { 90 }; 3]));
+/// let mask = Mask::from_fn(90, 60, |x, y| (30..60).contains(&x) && (20..40).contains(&y));
+/// let filled = WithPatches::new(Harmonic).fill(&stripes, &mask)?;
+/// let worst = filled.iter().zip(stripes.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+/// assert!(worst < Some(30)); // a smooth fill is off by 55
+/// # Ok::<(), context_encoder_inpaint::InpaintError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WithPatches<F> {
+    fill: F,
+    name: String,
+}
+
+impl<F: Fill> WithPatches<F> {
+    /// Completes what `fill` fills.
+    pub fn new(fill: F) -> Self {
+        let name = format!("{} and patches", fill.name());
+        Self { fill, name }
+    }
+
+    /// Sets the name in tables.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+}
+
+impl<F: Fill> Fill for WithPatches<F> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
+        let mut filled = self.fill.fill(picture, mask)?;
+        with_patches(&mut filled, mask, &Hole::find(mask, NEARBY));
+        Ok(filled)
+    }
+}
+
+/// Components of a mask that lie in a square of so many pixels are completed together.
+const NEARBY: u32 = 32;
+
+/// Patches are copied from as far from the hole as twice its longer side, within these bounds, pixels.
+const MARGIN: [u32; 2] = [96, 1024];
+
+/// Holes up to this longer side are filled side by side; larger ones one after the other, each by all
+/// threads, so that their windows are not in memory together.
+const SMALL: u32 = 128;
+
+/// How strongly a pixel is drawn to the prediction's color, against 1 for the difference to each neighbour:
+/// detail up to `1 / sqrt(0.01)` = 10 pixels is the patches', what is broader the prediction's.
+const SCREENING: f32 = 0.01;
+
+/// Completes the holes of a picture whose hidden pixels hold the prediction.
+pub(crate) fn with_patches<S: Channel>(predicted: &mut Image<S>, mask: &Mask, holes: &[Hole]) {
+    let (small, large): (Vec<&Hole>, Vec<&Hole>) = holes.iter().partition(|hole| hole.side() <= SMALL);
+    let picture = &*predicted;
+    let mut completed: Vec<_> = small.into_par_iter().map(|hole| complete(picture, mask, hole)).collect();
+    completed.extend(large.into_iter().map(|hole| complete(picture, mask, hole)));
+    for (x, y, pixel) in completed.into_iter().flatten() {
+        predicted.put_pixel(x, y, pixel);
+    }
+}
+
+/// The pixels of one hole: column, row and value.
+fn complete<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<(u32, u32, S::Pixel)> {
+    let offsets = offsets(picture, mask, hole);
+    if offsets.iter().all(|&offset| offset == [0, 0]) {
+        return Vec::new();
+    }
+    let colors = join(picture, hole, &offsets);
+    let value = |at: usize| S::to_pixel(std::array::from_fn(|color| colors[color][at]));
+    hole.pixels().map(|(x, y, at)| (x, y, value(at))).collect()
+}
+
+/// For each pixel of the hole's frame, how many columns and rows away lies the one to copy; itself where
+/// there is none.
+fn offsets<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<[i32; 2]> {
+    let window = around(hole, picture.dimensions());
+    let positions = || {
+        let rows = window.y..window.bottom();
+        rows.flat_map(|y| (window.x..window.right()).map(move |x| (x, y)))
+    };
+    let pixels: Vec<[u8; 3]> =
+        positions().map(|(x, y)| S::normalized(picture.get_pixel(x, y)).map(u8::from_normalized)).collect();
+    let in_hole = |(x, y)| hole.frame.contains(x, y) && hole.inside[hole.index(x, y)];
+    let inside: Vec<bool> = positions().map(in_hole).collect();
+    let hidden: Vec<bool> = positions().map(|(x, y)| mask.is_hidden(x, y)).collect();
+    let width = window.width as usize;
+    let sources = shift_map(Window { width, pixels: &pixels, hole: &inside, hidden: &hidden });
+    let mut offsets = vec![[0, 0]; hole.inside.len()];
+    for (pixel, source) in sources {
+        let along =
+            |place: fn(usize, usize) -> usize| place(source, width) as i32 - place(pixel, width) as i32;
+        let (x, y) = (window.x + (pixel % width) as u32, window.y + (pixel / width) as u32);
+        offsets[hole.index(x, y)] = [along(|at, width| at % width), along(|at, width| at / width)];
+    }
+    offsets
+}
+
+/// The part of the picture that a hole is completed from.
+fn around(hole: &Hole, (width, height): (u32, u32)) -> Rect {
+    let [least, most] = MARGIN;
+    let margin = (2 * hole.side()).clamp(least, most);
+    let bounds = hole.bounds;
+    let (x, y) = (bounds.x.saturating_sub(margin), bounds.y.saturating_sub(margin));
+    let (right, bottom) = ((bounds.right() + margin).min(width), (bounds.bottom() + margin).min(height));
+    Rect { x, y, width: right - x, height: bottom - y }
+}
+
+/// Joins the copies: each color at each pixel of the frame, in `[-1, 1]`. Differences of neighbours are those
+/// where the two were copied from, broad colors are the prediction's, and the rim meets what is visible
+/// (Perez, Gangnet, Blake, "Poisson Image Editing", 2003; screened: Bhat et al., 2008).
+fn join<S: Channel>(picture: &Image<S>, hole: &Hole, offsets: &[[i32; 2]]) -> [Vec<f32>; 3] {
+    let (width, height) = picture.dimensions();
+    let frame_width = hole.frame.width as usize;
+    let multigrid = Multigrid::screened(frame_width, &hole.inside, SCREENING);
+    let value = |x: i64, y: i64| {
+        let column = x.clamp(0, i64::from(width) - 1) as u32;
+        S::normalized(picture.get_pixel(column, y.clamp(0, i64::from(height) - 1) as u32))
+    };
+    // How much a pixel is to be above its neighbours, all together.
+    let above_neighbours = |at: usize| {
+        let (x, y) = hole.position(at);
+        let mut total = [0.0; 3];
+        for [right, down] in [[-1, 0], [1, 0], [0, -1], [0, 1]] {
+            let (Some(near_x), Some(near_y)) = (x.checked_add_signed(right), y.checked_add_signed(down))
+            else {
+                continue;
+            };
+            if near_x >= width || near_y >= height {
+                continue;
+            }
+            let near = hole.index(near_x, near_y);
+            let seen_from = |offset: [i32; 2]| {
+                let place = |x: u32, y: u32| {
+                    value(i64::from(x) + i64::from(offset[0]), i64::from(y) + i64::from(offset[1]))
+                };
+                let (here, there) = (place(x, y), place(near_x, near_y));
+                std::array::from_fn::<f32, 3, _>(|color| here[color] - there[color])
+            };
+            let own = seen_from(offsets[at]);
+            let other = if hole.inside[near] { seen_from(offsets[near]) } else { own };
+            for (total, (own, other)) in total.iter_mut().zip(own.into_iter().zip(other)) {
+                *total += f32::midpoint(own, other);
+            }
+        }
+        total
+    };
+    let sources: Vec<[f32; 3]> = (0..hole.inside.len())
+        .into_par_iter()
+        .map(|at| if hole.inside[at] { above_neighbours(at) } else { [0.0; 3] })
+        .collect();
+    let seen = |at: usize| {
+        let (x, y) = hole.position(at);
+        S::normalized(picture.get_pixel(x, y))
+    };
+    [0, 1, 2].map(|color| {
+        multigrid.solve_poisson(|at| seen(at)[color], |at| sources[at][color] + SCREENING * seen(at)[color])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for refine in Refine::ALL {
+            assert_eq!(refine.to_string().parse(), Ok(refine));
+        }
+        assert!("patch".parse::<Refine>().expect_err("unknown").contains("choose none or patches"));
+    }
+
+    /// Stripes of eight pixels, and a hole that was predicted as their mean.
+    fn stripes(side: u32) -> (RgbImage, RgbImage, Mask) {
+        let stripe = |x: u32| if x % 8 < 4 { Rgb([200, 60, 40]) } else { Rgb([90, 160, 220]) };
+        let truth = RgbImage::from_fn(side, side, |x, _| stripe(x));
+        let third = side / 3;
+        let mask = Mask::from_fn(side, side, |x, y| {
+            (third..2 * third).contains(&x) && (third..2 * third).contains(&y)
+        });
+        let predicted = RgbImage::from_fn(side, side, |x, y| {
+            if mask.is_hidden(x, y) { Rgb([145, 110, 130]) } else { stripe(x) }
+        });
+        (truth, predicted, mask)
+    }
+
+    #[test]
+    fn stripes_go_on_through_a_smooth_prediction() {
+        let (truth, mut filled, mask) = stripes(72);
+        with_patches(&mut filled, &mask, &Hole::find(&mask, NEARBY));
+        let worst = filled.iter().zip(truth.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(worst <= Some(25), "off by {worst:?} of 130");
+    }
+
+    #[test]
+    fn sixteen_bits_and_many_holes_at_once_give_the_same_picture() {
+        let (_, mut eight, mask) = stripes(72);
+        let deep = |value: u8| u16::from(value) * 257;
+        let mut sixteen: Image<u16> = Image::from_fn(72, 72, |x, y| Rgb(eight.get_pixel(x, y).0.map(deep)));
+        let holes = Hole::find(&mask, NEARBY);
+        with_patches(&mut eight, &mask, &holes);
+        with_patches(&mut sixteen, &mask, &holes);
+        for (a, b) in eight.iter().zip(sixteen.iter()) {
+            assert!(deep(*a).abs_diff(*b) <= 257, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_prediction_stays_where_there_is_nothing_to_copy() {
+        let mask = Mask::from_fn(20, 20, |x, y| (4..16).contains(&x) && (4..16).contains(&y));
+        let predicted = RgbImage::from_fn(20, 20, |x, y| Rgb([(x * 9) as u8, (y * 7) as u8, 50]));
+        let mut filled = predicted.clone();
+        with_patches(&mut filled, &mask, &Hole::find(&mask, NEARBY));
+        assert_eq!(filled, predicted); // no patch of 9x9 pixels is visible
+    }
+
+    #[test]
+    fn constant_color_of_the_rim_is_kept_at_the_border_of_a_picture() {
+        let mask = Mask::from_fn(80, 60, |x, y| x < 30 && y > 30);
+        let mut filled = RgbImage::from_pixel(80, 60, Rgb([17, 99, 201]));
+        with_patches(&mut filled, &mask, &Hole::find(&mask, NEARBY));
+        assert!(filled.pixels().all(|pixel| *pixel == Rgb([17, 99, 201])));
+    }
+}

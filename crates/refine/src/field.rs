@@ -1,0 +1,172 @@
+//! Which patch of the visible part is nearest to each patch that touches the hole: PatchMatch's
+//! nearest-neighbour field.
+
+use std::sync::LazyLock;
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::{
+    level::Level,
+    patch::{Guide, distance},
+};
+
+/// The patch has no match: it does not touch the hole.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Patches that one task searches for. Each is searched for by itself, so results do not depend on it.
+const CHUNK: usize = 512;
+
+/// How far propagation reaches besides the direct neighbours, in turn: a good match spreads over the hole in
+/// a few iterations although all patches are searched for at once (jump flooding).
+const JUMPS: [usize; 3] = [1, 4, 2];
+
+/// The nearest-neighbour field of one level.
+pub(crate) struct Field {
+    /// Centres of the patches that touch the hole, in the order of rows.
+    pub(crate) targets: Vec<usize>,
+    /// For each pixel of the level, the centre of the patch that is nearest to its own; [`NONE`] elsewhere.
+    pub(crate) matches: Vec<u32>,
+    /// How far the two are apart.
+    pub(crate) distances: Vec<u32>,
+}
+
+impl Field {
+    /// Matches drawn at random; none when no patch is visible as a whole.
+    pub(crate) fn random(level: &Level) -> Option<Self> {
+        Self::new(level, |_| None)
+    }
+
+    /// The matches of a level of half the size, at this one's scale.
+    pub(crate) fn doubled(&self, half: &Level, level: &Level) -> Option<Self> {
+        Self::new(level, |target| {
+            let (x, y) = (target % level.width, target / level.width);
+            let parent = (y / 2).min(half.height - 1) * half.width + (x / 2).min(half.width - 1);
+            let source = self.matches[parent];
+            if source == NONE {
+                return None;
+            }
+            let shift = |source: usize, parent: usize| 2 * (source as isize - parent as isize);
+            let source = source as usize;
+            let x = x.checked_add_signed(shift(source % half.width, parent % half.width))?;
+            let y = y.checked_add_signed(shift(source / half.width, parent / half.width))?;
+            (x < level.width && y < level.height).then_some(y * level.width + x)
+        })
+    }
+
+    /// Takes the first match where it is a source, and one at random elsewhere.
+    fn new(level: &Level, first: impl Fn(usize) -> Option<usize>) -> Option<Self> {
+        let sources: Vec<u32> =
+            (0..level.is_source.len() as u32).filter(|&at| level.is_source[at as usize]).collect();
+        let count = sources.len() as u64;
+        if count == 0 {
+            return None;
+        }
+        let targets = level.targets();
+        let mut matches = vec![NONE; level.is_source.len()];
+        for &target in &targets {
+            let drawn = || sources[(mixed(target as u64) % count) as usize];
+            let first = first(target).filter(|&source| level.is_source[source]);
+            matches[target] = first.map_or_else(drawn, |source| source as u32);
+        }
+        let distances = vec![0; matches.len()];
+        Some(Self { targets, matches, distances })
+    }
+
+    /// Looks for nearer patches, `iterations` times over: those that follow from the neighbours' matches
+    /// (propagation), and some at random in ever smaller squares around the best so far (Barnes et al.,
+    /// "PatchMatch", 2009). `seed` draws others.
+    pub(crate) fn search(&mut self, level: &Level, guide: &Guide, iterations: usize, seed: u64) {
+        for iteration in 0..iterations {
+            let search = Search {
+                level,
+                guide,
+                field: self,
+                distances_known: iteration > 0,
+                jump: JUMPS[iteration % JUMPS.len()],
+                seed: mixed(seed << 8 | iteration as u64),
+            };
+            let found: Vec<Vec<(u32, u32)>> = self
+                .targets
+                .par_chunks(CHUNK)
+                .map(|targets| ARCH.dispatch(|| targets.iter().map(|&target| search.best(target)).collect()))
+                .collect();
+            for (&target, (source, distance)) in self.targets.iter().zip(found.into_iter().flatten()) {
+                self.matches[target] = source;
+                self.distances[target] = distance;
+            }
+        }
+    }
+}
+
+/// The vector unit of this processor.
+static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+
+/// One iteration.
+struct Search<'a> {
+    level: &'a Level,
+    guide: &'a Guide,
+    field: &'a Field,
+    distances_known: bool,
+    jump: usize,
+    seed: u64,
+}
+
+impl Search<'_> {
+    /// The best match found for a target, and its distance.
+    #[inline(always)]
+    fn best(&self, target: usize) -> (u32, u32) {
+        let Self { level, guide, field, .. } = *self;
+        let mut best = field.matches[target] as usize;
+        let mut least = if self.distances_known {
+            field.distances[target]
+        } else {
+            distance(level, guide, target, best, u32::MAX)
+        };
+        let mut consider = |source: usize, best: &mut usize| {
+            if level.is_source[source] && source != *best {
+                let distance = distance(level, guide, target, source, least);
+                if distance < least {
+                    (*best, least) = (source, distance);
+                }
+            }
+        };
+        for step in [1, self.jump, level.width, self.jump * level.width] {
+            for neighbour in [target.wrapping_sub(step), target + step] {
+                // A row's end is no neighbour of the next row's start, but its match is as good as any.
+                let Some(&source) = field.matches.get(neighbour) else { continue };
+                if source != NONE {
+                    let source = (source as usize + target).wrapping_sub(neighbour);
+                    if source < level.is_source.len() {
+                        consider(source, &mut best);
+                    }
+                }
+            }
+        }
+        let mut radius = level.width.max(level.height);
+        let mut draw = mixed(self.seed ^ (target as u64) << 32);
+        while radius > 0 {
+            draw = mixed(draw);
+            let side = 2 * radius as u64 + 1;
+            let drawn = |bits: u64| (((bits & 0xffff_ffff) * side) >> 32) as usize;
+            let x = (best % level.width + drawn(draw)).checked_sub(radius);
+            let y = (best / level.width + drawn(draw >> 32)).checked_sub(radius);
+            if let (Some(x), Some(y)) = (x, y)
+                && x < level.width
+                && y < level.height
+            {
+                consider(y * level.width + x, &mut best);
+            }
+            radius /= 2;
+        }
+        (best as u32, least)
+    }
+}
+
+/// A number that looks drawn at random (SplitMix64).
+fn mixed(number: u64) -> u64 {
+    let mut bits = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
+}

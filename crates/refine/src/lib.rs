@@ -1,0 +1,129 @@
+//! Completion of a hole by patches of the same picture, led by a first fill.
+//!
+//! A context encoder knows what belongs into a hole, and draws it softly; the picture itself knows how it
+//! looks from near. [`shift_map`] takes the network's fill as a first guess and finds, for every pixel of the
+//! hole, a visible pixel to copy, such that every small patch of the result looks like a visible patch of the
+//! picture: the paper's use of a context encoder as initialisation of a non-parametric method (section 1).
+//!
+//! From coarse to fine over a pyramid, two steps alternate (Wexler, Shechtman, Irani, "Space-Time Completion
+//! of Video", 2007): each patch that touches the hole looks for the nearest visible one (PatchMatch, Barnes
+//! et al., 2009), and each pixel of the hole takes the mean of what the patches over it say. The coarsest
+//! level is as coarse as the network's fill is soft, so that the fill decides there and does not attract soft
+//! patches later. A channel of local roughness keeps texture from matching smooth patches (Newson et al.,
+//! 2014). At the end nothing is averaged: a pixel is copied from where most of its patches come from.
+//!
+//! The result is the same for any number of threads.
+
+use std::ops::RangeInclusive;
+
+mod field;
+mod level;
+mod patch;
+mod roughness;
+mod vote;
+
+use field::Field;
+use level::{Level, Texel};
+use patch::Guide;
+
+/// Part of a picture with a hole.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// Pixels of a row.
+    pub width: usize,
+    /// Red, green and blue, row by row. Pixels of the hole hold the first fill.
+    pub pixels: &'a [[u8; 3]],
+    /// The pixels to fill.
+    pub hole: &'a [bool],
+    /// The pixels that nothing is copied from, those of the hole among them.
+    pub hidden: &'a [bool],
+}
+
+/// The coarsest level is the first on which no pixel of the hole lies deeper.
+const COARSEST_DEPTH: u16 = 8;
+
+/// Searches and votes on one level: many where patches are few and everything is decided, few where a hole of
+/// a megapixel only takes over what was found for it at half the size.
+const ROUNDS: RangeInclusive<usize> = 2..=24;
+
+/// Patches that are searched for on one level, in all rounds together, while `ROUNDS` allows it. On 60
+/// photographs with holes of some 10 000 pixels, half as many leave the result 2 % further from the truth in
+/// the features of an ImageNet network, twice as many bring it 1 % nearer.
+const SEARCHES: usize = 200_000;
+
+/// Iterations of PatchMatch in a round.
+const ITERATIONS: usize = 2;
+
+/// How much one pixel's difference to the first fill counts, against once for each of a patch's 81 pixels:
+/// without it colors wander off (0.6 dB on the 60 photographs), with much more the result is soft.
+const GUIDE_WEIGHT: u32 = 16;
+
+/// From where each pixel of the hole is to be copied: pairs of indices, the pixel's and that of a visible
+/// one, in the order of rows.
+///
+/// Empty when the window has no visible patch of 9x9 pixels, or no hole.
+///
+/// ```
+/// use context_encoder_refine::{Window, shift_map};
+///
+/// // vertical stripes with a square hole that was filled with grey
+/// let hole: Vec<bool> = (0..64 * 64).map(|at| (24..40).contains(&(at % 64)) && (24..40).contains(&(at / 64))).collect();
+/// let stripe = |at: usize| if at % 8 < 4 { [200, 40, 40] } else { [230; 3] };
+/// let pixels: Vec<[u8; 3]> = (0..64 * 64).map(|at| if hole[at] { [215, 135, 135] } else { stripe(at) }).collect();
+/// let window = Window { width: 64, pixels: &pixels, hole: &hole, hidden: &hole };
+/// for (pixel, source) in shift_map(window) {
+///     assert_eq!(pixels[source], stripe(pixel));
+/// }
+/// ```
+///
+/// # Panics
+/// When the three slices are not of one length, whole rows.
+pub fn shift_map(window: Window<'_>) -> Vec<(usize, usize)> {
+    let Window { width, pixels, hole, hidden } = window;
+    assert!(
+        [hole.len(), hidden.len()] == [pixels.len(); 2] && pixels.len().is_multiple_of(width.max(1)),
+        "a window of {width} columns with {} pixels, {} and {} flags",
+        pixels.len(),
+        hole.len(),
+        hidden.len()
+    );
+    let mut pyramid = vec![finest(window)];
+    while let Some(last) = pyramid.last()
+        && last.depths().into_iter().max() > Some(COARSEST_DEPTH)
+    {
+        let next = last.halved();
+        if !next.is_source.contains(&true) {
+            break;
+        }
+        pyramid.push(next);
+    }
+    let mut coarser: Option<(Level, Field)> = None;
+    while let Some(mut level) = pyramid.pop() {
+        let guide = Guide { texels: level.texels.clone(), weight: GUIDE_WEIGHT };
+        let field = match &coarser {
+            None => Field::random(&level),
+            Some((half, field)) => field.doubled(half, &level).inspect(|field| vote::mean(&mut level, field)),
+        };
+        let Some(mut field) = field else { return Vec::new() };
+        let is_finest = pyramid.is_empty();
+        let rounds = (SEARCHES / field.targets.len().max(1)).clamp(*ROUNDS.start(), *ROUNDS.end());
+        for round in 0..rounds {
+            let seed = (pyramid.len() << 8 | round) as u64;
+            field.search(&level, &guide, ITERATIONS, seed);
+            if !is_finest || round + 1 < rounds {
+                vote::mean(&mut level, &field);
+            }
+        }
+        coarser = Some((level, field));
+    }
+    coarser.map_or_else(Vec::new, |(level, field)| vote::mode(&level, &field))
+}
+
+/// The window itself.
+fn finest(window: Window<'_>) -> Level {
+    let Window { width, pixels, hole, hidden } = window;
+    let roughness = roughness::roughness(width, pixels, hidden);
+    let texel = |(&[red, green, blue], rough): (&[u8; 3], u8)| -> Texel { [red, green, blue, rough] };
+    let texels = pixels.iter().zip(roughness).map(texel).collect();
+    Level::new(width, pixels.len() / width.max(1), texels, hole.to_vec(), hidden.to_vec())
+}

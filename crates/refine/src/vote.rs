@@ -1,0 +1,101 @@
+//! What the matched patches say of each pixel of the hole.
+
+use rayon::prelude::*;
+
+use crate::{
+    field::{Field, NONE},
+    level::{Level, Texel},
+    patch::RADIUS,
+};
+
+/// A patch counts less by this factor for each step that its centre lies inside the hole: what is near the
+/// visible part is known better (Criminisi et al.; Wexler et al.).
+const CONFIDENCE: f32 = 0.7;
+
+/// Patches that are matched worse than this share of them count less than the rest.
+const TYPICAL: f64 = 0.75;
+
+/// How much each patch counts.
+struct Weights(Vec<f32>);
+
+impl Weights {
+    /// Falls exponentially with the distance of the match and with the depth of the centre.
+    fn new(level: &Level, field: &Field) -> Self {
+        let mut inside: Vec<u32> =
+            field.targets.iter().filter(|&&at| level.hole[at]).map(|&at| field.distances[at]).collect();
+        let typical = if inside.is_empty() {
+            1.0
+        } else {
+            let rank = (inside.len() - 1) as f64 * TYPICAL;
+            (*inside.select_nth_unstable(rank as usize).1).max(1) as f32
+        };
+        let depths = level.depths();
+        let mut weights = vec![0.0; depths.len()];
+        for &at in &field.targets {
+            let match_weight = (-(field.distances[at] as f32) / typical).exp();
+            let weight = match_weight * CONFIDENCE.powi(i32::from(depths[at]));
+            weights[at] = weight.max(f32::MIN_POSITIVE);
+        }
+        Self(weights)
+    }
+}
+
+/// For each patch over a pixel of the hole: what it would copy there, and how much it counts.
+fn votes<'a>(
+    level: &'a Level,
+    field: &'a Field,
+    weights: &'a Weights,
+    pixel: usize,
+) -> impl Iterator<Item = (usize, f32)> + 'a {
+    let (x, y) = (pixel % level.width, pixel / level.width);
+    let columns = x.saturating_sub(RADIUS)..=(x + RADIUS).min(level.width - 1);
+    let rows = y.saturating_sub(RADIUS)..=(y + RADIUS).min(level.height - 1);
+    let centres = rows.flat_map(move |y| columns.clone().map(move |x| y * level.width + x));
+    centres.filter_map(move |centre| {
+        let source = field.matches[centre];
+        (source != NONE).then(|| (source as usize + pixel - centre, weights.0[centre]))
+    })
+}
+
+/// Puts into the hole the weighted means of what the patches say.
+pub(crate) fn mean(level: &mut Level, field: &Field) {
+    let weights = Weights::new(level, field);
+    let found: Vec<(usize, Texel)> = hole(level)
+        .into_par_iter()
+        .filter_map(|pixel| {
+            let (mut sums, mut total) = ([0.0_f32; 4], 0.0);
+            for (source, weight) in votes(level, field, &weights, pixel) {
+                for (sum, value) in sums.iter_mut().zip(level.texels[source]) {
+                    *sum += weight * f32::from(value);
+                }
+                total += weight;
+            }
+            (total > 0.0).then(|| (pixel, sums.map(|sum| (sum / total + 0.5) as u8)))
+        })
+        .collect();
+    for (pixel, texel) in found {
+        level.texels[pixel] = texel;
+    }
+}
+
+/// For each pixel of the hole, the one that most patches would copy there: neighbours follow the same
+/// patches, so that they come from the same place. A pixel that no patch covers stays what it is.
+pub(crate) fn mode(level: &Level, field: &Field) -> Vec<(usize, usize)> {
+    let weights = Weights::new(level, field);
+    let most = |pixel: usize| {
+        let mut candidates: Vec<(usize, f32)> = Vec::new();
+        for (source, weight) in votes(level, field, &weights, pixel) {
+            match candidates.iter_mut().find(|candidate| candidate.0 == source) {
+                Some(candidate) => candidate.1 += weight,
+                None => candidates.push((source, weight)),
+            }
+        }
+        let best = candidates.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
+        best.map(|(source, _)| (pixel, source))
+    };
+    hole(level).into_par_iter().filter_map(most).collect()
+}
+
+fn hole(level: &Level) -> Vec<usize> {
+    (0..level.hole.len()).filter(|&at| level.hole[at]).collect()
+}
