@@ -61,6 +61,8 @@ pub(crate) fn parts(scale: Scale) -> Vec<Part> {
     let whole_and_smooth =
         |config: ModelConfig| config.with_prediction(Prediction::Whole).with_fill(InitialFill::Smooth);
     let whole = whole_and_smooth(compact.clone());
+    let photo = ModelConfig::preset(Preset::Photo);
+    let photo = if scale == Scale::Full { photo } else { photo.with_size(64).with_width(16) };
     let features = FeatureModelConfig::alexnet();
     let features = if scale == Scale::Full { features } else { features.with_width(8) };
     let discriminated = compact.clone();
@@ -70,6 +72,7 @@ pub(crate) fn parts(scale: Scale) -> Vec<Part> {
         Part::new("network, channel-wise", move |device| network(&compact, scale, device)),
         Part::new("network, dense", move |device| network(&dense, scale, device)),
         Part::new("network, whole and smooth", move |device| network(&whole, scale, device)),
+        Part::new("network, photo", move |device| network(&photo, scale, device)),
         Part::new("discriminator", move |device| discriminator(&discriminated, scale, device)),
         Part::new("feature network", move |device| feature_network(&features, device)),
         Part::new("weights in a file", weights_in_file),

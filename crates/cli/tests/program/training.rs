@@ -93,6 +93,11 @@ fn weights_are_converted_interpolated_and_evaluated() {
     assert_eq!((&compared[2]["fill"], compared.len()), (&"half".into(), 6));
     let error = fails_with(2, folder, "evaluate own/samples --compare half.safetensors");
     assert!(error.contains("write NAME=FILE"), "{error}");
+    let line = "evaluate own/samples --weights back.safetensors --masks free-form";
+    let [table, again] = [(); 2].map(|()| ends_with(0, folder, line));
+    assert!(table.contains("Masks: free-form") && table.contains("\n| harmonic |"), "{table}");
+    assert_eq!(table, again, "the same masks in every run");
+    fails_with(2, folder, &format!("{line} --protocol hidden"));
     let table = ends_with(0, folder, "evaluate own/samples --weights back.safetensors --image-grid grid.png");
     assert_eq!(table.matches("| context encoder |").count(), 3, "{table}");
     assert!(folder.join("grid.png").is_file());
