@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::{
@@ -86,11 +86,8 @@ impl Field {
                 jump: JUMPS[iteration % JUMPS.len()],
                 seed: mixed(seed << 8 | iteration as u64),
             };
-            let found: Vec<Vec<(u32, u32)>> = self
-                .targets
-                .par_chunks(CHUNK)
-                .map(|targets| ARCH.dispatch(|| targets.iter().map(|&target| search.best(target)).collect()))
-                .collect();
+            let best = |targets| ARCH.dispatch(Chunk { search: &search, targets });
+            let found: Vec<Vec<(u32, u32)>> = self.targets.par_chunks(CHUNK).map(best).collect();
             for (&target, (source, distance)) in self.targets.iter().zip(found.into_iter().flatten()) {
                 self.matches[target] = source;
                 self.distances[target] = distance;
@@ -112,54 +109,77 @@ struct Search<'a> {
     seed: u64,
 }
 
+/// Some targets of one iteration.
+struct Chunk<'a> {
+    search: &'a Search<'a>,
+    targets: &'a [usize],
+}
+
+impl WithSimd for Chunk<'_> {
+    type Output = Vec<(u32, u32)>;
+
+    /// A plain loop: the functions of iterators would not be compiled for the vector unit.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let mut found = Vec::with_capacity(self.targets.len());
+        for &target in self.targets {
+            found.push(self.search.best(target));
+        }
+        found
+    }
+}
+
+/// The best match of a target so far.
+struct Best {
+    source: usize,
+    distance: u32,
+}
+
 impl Search<'_> {
-    /// The best match found for a target, and its distance.
+    /// The best match found for a target, and its distance. All of it is inlined, so that it is compiled for
+    /// the vector unit.
     #[inline(always)]
     fn best(&self, target: usize) -> (u32, u32) {
         let Self { level, guide, field, .. } = *self;
-        let mut best = field.matches[target] as usize;
-        let mut least = if self.distances_known {
-            field.distances[target]
-        } else {
-            distance(level, guide, target, best, u32::MAX)
-        };
-        let mut consider = |source: usize, best: &mut usize| {
-            if level.is_source[source] && source != *best {
-                let distance = distance(level, guide, target, source, least);
-                if distance < least {
-                    (*best, least) = (source, distance);
-                }
-            }
-        };
+        let source = field.matches[target] as usize;
+        let known = self.distances_known;
+        let distance =
+            if known { field.distances[target] } else { distance(level, guide, target, source, u32::MAX) };
+        let mut best = Best { source, distance };
         for step in [1, self.jump, level.width, self.jump * level.width] {
             for neighbour in [target.wrapping_sub(step), target + step] {
                 // A row's end is no neighbour of the next row's start, but its match is as good as any.
                 let Some(&source) = field.matches.get(neighbour) else { continue };
                 if source != NONE {
                     let source = (source as usize + target).wrapping_sub(neighbour);
-                    if source < level.is_source.len() {
-                        consider(source, &mut best);
-                    }
+                    self.consider(target, source, &mut best);
                 }
             }
         }
         let mut radius = level.width.max(level.height);
-        let mut draw = mixed(self.seed ^ (target as u64) << 32);
+        let mut draw = mixed(self.seed ^ ((target as u64) << 32));
         while radius > 0 {
             draw = mixed(draw);
             let side = 2 * radius as u64 + 1;
             let drawn = |bits: u64| (((bits & 0xffff_ffff) * side) >> 32) as usize;
-            let x = (best % level.width + drawn(draw)).checked_sub(radius);
-            let y = (best / level.width + drawn(draw >> 32)).checked_sub(radius);
-            if let (Some(x), Some(y)) = (x, y)
-                && x < level.width
-                && y < level.height
-            {
-                consider(y * level.width + x, &mut best);
+            let x = (best.source % level.width + drawn(draw)).wrapping_sub(radius);
+            let y = (best.source / level.width + drawn(draw >> 32)).wrapping_sub(radius);
+            if x < level.width && y < level.height {
+                self.consider(target, y * level.width + x, &mut best);
             }
             radius /= 2;
         }
-        (best as u32, least)
+        (best.source as u32, best.distance)
+    }
+
+    #[inline(always)]
+    fn consider(&self, target: usize, source: usize, best: &mut Best) {
+        if source != best.source && self.level.is_source.get(source) == Some(&true) {
+            let distance = distance(self.level, self.guide, target, source, best.distance);
+            if distance < best.distance {
+                *best = Best { source, distance };
+            }
+        }
     }
 }
 

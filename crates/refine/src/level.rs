@@ -17,6 +17,8 @@ pub(crate) struct Level {
     pub(crate) hidden: Vec<bool>,
     /// Centres of patches without a hidden pixel.
     pub(crate) is_source: Vec<bool>,
+    /// How far each pixel of the hole lies inside, in steps to a neighbour; 0 outside.
+    pub(crate) depths: Vec<u16>,
 }
 
 impl Level {
@@ -30,7 +32,8 @@ impl Level {
         let touches_hidden = dilate(&hidden, width);
         let is_source = |at: usize| !touches_hidden[at] && is_centre(at, width, height);
         let is_source = (0..width * height).map(is_source).collect();
-        Self { width, height, texels, hole, hidden, is_source }
+        let depths = depths(width, &hole);
+        Self { width, height, texels, hole, hidden, is_source, depths }
     }
 
     /// The picture at half the size: means of 2x2 pixels, hidden where one of them is. An odd last row or
@@ -60,30 +63,30 @@ impl Level {
         let is_target = |&at: &usize| touches_hole[at] && is_centre(at, self.width, self.height);
         (0..touches_hole.len()).filter(is_target).collect()
     }
+}
 
-    /// How far each pixel of the hole lies inside, in steps to a neighbour; 0 outside.
-    pub(crate) fn depths(&self) -> Vec<u16> {
-        let (width, hole) = (self.width, &self.hole);
-        let mut depths: Vec<u16> = hole.iter().map(|&hole| if hole { u16::MAX } else { 0 }).collect();
-        let mut lower = |at: usize, from: usize| depths[at] = depths[at].min(depths[from].saturating_add(1));
-        for at in 0..hole.len() {
-            if at % width > 0 {
-                lower(at, at - 1);
-            }
-            if at >= width {
-                lower(at, at - width);
-            }
+/// How far each pixel of a hole lies inside, in steps to a neighbour; 0 outside.
+fn depths(width: usize, hole: &[bool]) -> Vec<u16> {
+    let mut depths: Vec<u16> = hole.iter().map(|&hole| if hole { u16::MAX } else { 0 }).collect();
+    let mut lower = |at: usize, from: usize| depths[at] = depths[at].min(depths[from].saturating_add(1));
+    let pixels: Vec<usize> = (0..hole.len()).filter(|&at| hole[at]).collect();
+    for &at in &pixels {
+        if at % width > 0 {
+            lower(at, at - 1);
         }
-        for at in (0..hole.len()).rev() {
-            if at % width + 1 < width {
-                lower(at, at + 1);
-            }
-            if at + width < hole.len() {
-                lower(at, at + width);
-            }
+        if at >= width {
+            lower(at, at - width);
         }
-        depths
     }
+    for &at in pixels.iter().rev() {
+        if at % width + 1 < width {
+            lower(at, at + 1);
+        }
+        if at + width < hole.len() {
+            lower(at, at + width);
+        }
+    }
+    depths
 }
 
 /// Pixels within a patch's reach of a flagged one.

@@ -89,7 +89,7 @@ pub fn shift_map(window: Window<'_>) -> Vec<(usize, usize)> {
     );
     let mut pyramid = vec![finest(window)];
     while let Some(last) = pyramid.last()
-        && last.depths().into_iter().max() > Some(COARSEST_DEPTH)
+        && last.depths.iter().max() > Some(&COARSEST_DEPTH)
     {
         let next = last.halved();
         if !next.is_source.contains(&true) {

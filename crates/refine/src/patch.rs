@@ -8,6 +8,12 @@ pub(crate) const RADIUS: usize = 4;
 /// Pixels a side.
 const SIDE: usize = 2 * RADIUS + 1;
 
+/// Values of a pixel.
+const CHANNELS: usize = 4;
+
+/// Rows of a patch that are compared before it is asked whether the patch can still be the nearest.
+const ROWS: usize = 3;
+
 /// Whether the patch around a pixel lies in the picture.
 pub(crate) fn is_centre(at: usize, width: usize, height: usize) -> bool {
     let inside = |place: usize, length: usize| place >= RADIUS && place + RADIUS < length;
@@ -27,25 +33,38 @@ pub(crate) struct Guide {
 /// differences, and of that of `b` to the first fill at `a`. Or a part of the sum that is not below `limit`.
 #[inline(always)]
 pub(crate) fn distance(level: &Level, guide: &Guide, a: usize, b: usize, limit: u32) -> u32 {
-    let mut sum = guide.weight * row_distance(&guide.texels[a..=a], &level.texels[b..=b]);
+    let mut sum = guide.weight * pixel_distance(guide.texels[a], level.texels[b]);
     let first = RADIUS * level.width + RADIUS;
     let (mut a, mut b) = (a - first, b - first);
-    for _ in 0..SIDE {
-        sum += row_distance(&level.texels[a..a + SIDE], &level.texels[b..b + SIDE]);
+    for _ in 0..SIDE / ROWS {
         if sum >= limit {
             break;
         }
-        a += level.width;
-        b += level.width;
+        let row = |start: usize, row: usize| {
+            let start = start + row * level.width;
+            level.texels[start..start + SIDE].as_flattened()
+        };
+        let (first, second) = ([0, 1, 2].map(|at| row(a, at)), [0, 1, 2].map(|at| row(b, at)));
+        let mut rows = 0_i32;
+        for channel in 0..CHANNELS * SIDE {
+            for at in 0..ROWS {
+                let difference = i16::from(first[at][channel]) - i16::from(second[at][channel]);
+                rows += i32::from(difference) * i32::from(difference);
+            }
+        }
+        sum += rows as u32;
+        a += ROWS * level.width;
+        b += ROWS * level.width;
     }
     sum
 }
 
 #[inline(always)]
-fn row_distance(a: &[Texel], b: &[Texel]) -> u32 {
-    let squares = a.as_flattened().iter().zip(b.as_flattened()).map(|(&a, &b)| {
-        let difference = i32::from(a) - i32::from(b);
-        (difference * difference) as u32
-    });
-    squares.sum()
+fn pixel_distance(a: Texel, b: Texel) -> u32 {
+    let mut sum = 0;
+    for channel in 0..CHANNELS {
+        let difference = u32::from(a[channel].abs_diff(b[channel]));
+        sum += difference * difference;
+    }
+    sum
 }

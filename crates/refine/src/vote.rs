@@ -29,11 +29,10 @@ impl Weights {
             let rank = (inside.len() - 1) as f64 * TYPICAL;
             (*inside.select_nth_unstable(rank as usize).1).max(1) as f32
         };
-        let depths = level.depths();
-        let mut weights = vec![0.0; depths.len()];
+        let mut weights = vec![0.0; level.depths.len()];
         for &at in &field.targets {
             let match_weight = (-(field.distances[at] as f32) / typical).exp();
-            let weight = match_weight * CONFIDENCE.powi(i32::from(depths[at]));
+            let weight = match_weight * CONFIDENCE.powi(i32::from(level.depths[at]));
             weights[at] = weight.max(f32::MIN_POSITIVE);
         }
         Self(weights)
