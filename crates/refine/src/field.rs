@@ -190,3 +190,68 @@ fn mixed(number: u64) -> u64 {
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^ (bits >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Noise that repeats after `period` columns, and a hole that holds the truth.
+    fn repeating(period: usize) -> Level {
+        let (width, height) = (96, 48);
+        let noise = |at: usize| mixed((at % width % period + at / width * period) as u64).to_le_bytes();
+        let texel = |at: usize| std::array::from_fn(|channel| noise(at)[channel]);
+        let hole: Vec<bool> = (0..width * height)
+            .map(|at| (40..56).contains(&(at % width)) && (16..32).contains(&(at / width)))
+            .collect();
+        Level::new(width, height, (0..width * height).map(texel).collect(), hole.clone(), hole)
+    }
+
+    fn found(level: &Level, threads: usize) -> (Vec<u32>, Vec<u32>) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| {
+            let guide = Guide { texels: level.texels.clone(), weight: 1 };
+            let mut field = Field::random(level).expect("sources");
+            (0..6).for_each(|seed| field.search(level, &guide, 3, seed));
+            (field.matches, field.distances)
+        })
+    }
+
+    #[test]
+    fn search_finds_the_repetition_of_noise() {
+        let level = repeating(32);
+        let (matches, distances) = found(&level, 2);
+        for target in level.targets() {
+            assert_eq!(distances[target], 0, "target {target}");
+            assert!(level.is_source[matches[target] as usize]);
+            assert!((matches[target] as usize).abs_diff(target).is_multiple_of(32));
+        }
+    }
+
+    #[test]
+    fn number_of_threads_does_not_matter() {
+        let level = repeating(31);
+        assert_eq!(found(&level, 1), found(&level, 5));
+    }
+
+    #[test]
+    fn doubled_matches_lie_twice_as_far() {
+        let level = repeating(32);
+        let half = level.halved();
+        let mut field = Field::random(&half).expect("sources");
+        let target = 12 * half.width + 24; // in the hole
+        field.matches[target] = (target - 16) as u32;
+        let doubled = field.doubled(&half, &level).expect("sources");
+        let (x, y) = (2 * (target % half.width), 2 * (target / half.width));
+        let children = [0, 1, level.width, level.width + 1].map(|child| y * level.width + x + child);
+        for child in children {
+            assert_eq!(doubled.matches[child] as usize, child - 32);
+        }
+    }
+
+    #[test]
+    fn nothing_visible_as_a_whole_patch_gives_no_field() {
+        let hole: Vec<bool> = (0..20 * 20).map(|at| (6..14).contains(&(at % 20))).collect();
+        let level = Level::new(20, 20, vec![[0; 4]; 400], hole.clone(), hole);
+        assert!(Field::random(&level).is_none());
+    }
+}

@@ -107,3 +107,43 @@ fn dilate(flags: &[bool], width: usize) -> Vec<bool> {
     }
     dilated
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depths_and_dilation_by_hand() {
+        let hole = [
+            false, false, false, false, //
+            false, true, true, true, //
+            false, true, true, true, //
+            false, true, true, true, //
+        ];
+        // the right and the lower side are the picture's border
+        let expected = [
+            0, 0, 0, 0, //
+            0, 1, 1, 1, //
+            0, 1, 2, 2, //
+            0, 1, 2, 3, //
+        ];
+        assert_eq!(depths(4, &hole), expected);
+        let mut one = vec![false; 30 * 12];
+        one[2 * 30 + 1] = true;
+        let dilated = dilate(&one, 30);
+        let expected: Vec<bool> =
+            (0..30 * 12).map(|at| at % 30 <= 1 + RADIUS && at / 30 <= 2 + RADIUS).collect();
+        assert_eq!(dilated, expected);
+    }
+
+    #[test]
+    fn halved_by_hand() {
+        let texels = (0..5 * 3).map(|at| [at as u8 * 10, 1, 2, 3]).collect();
+        let hole: Vec<bool> = (0..5 * 3).map(|at| at == 6).collect();
+        let half = Level::new(5, 3, texels, hole.clone(), hole).halved();
+        assert_eq!((half.width, half.height), (2, 1)); // the odd row and column are left out
+        // (0 + 10 + 50 + 60) / 4 and (20 + 30 + 70 + 80) / 4
+        assert_eq!(half.texels, [[30, 1, 2, 3], [50, 1, 2, 3]]);
+        assert_eq!(half.hidden, [true, false]);
+    }
+}

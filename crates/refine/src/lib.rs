@@ -127,3 +127,51 @@ fn finest(window: Window<'_>) -> Level {
     let texels = pixels.iter().zip(roughness).map(texel).collect();
     Level::new(width, pixels.len() / width.max(1), texels, hole.to_vec(), hidden.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wall of bricks, and a hole with a grey fill.
+    fn bricks(width: usize, height: usize) -> (Vec<[u8; 3]>, Vec<[u8; 3]>, Vec<bool>) {
+        let brick = |at: usize| {
+            let (x, y) = (at % width + 6 * (at / width / 8 % 2), at / width);
+            if y % 8 == 0 || x % 12 == 0 { [210, 205, 200] } else { [150, 70, 50] }
+        };
+        let truth: Vec<_> = (0..width * height).map(brick).collect();
+        let centre = |place: usize, length: usize| place.abs_diff(length / 2) < length / 6;
+        let hole: Vec<bool> =
+            (0..width * height).map(|at| centre(at % width, width) && centre(at / width, height)).collect();
+        let guess = (0..width * height).map(|at| if hole[at] { [165, 100, 80] } else { truth[at] }).collect();
+        (truth, guess, hole)
+    }
+
+    #[test]
+    fn bricks_go_on_through_the_hole() {
+        let (truth, guess, hole) = bricks(144, 120);
+        let map = shift_map(Window { width: 144, pixels: &guess, hole: &hole, hidden: &hole });
+        assert_eq!(map.len(), hole.iter().filter(|&&hole| hole).count());
+        assert!(map.iter().all(|&(pixel, source)| hole[pixel] && !hole[source]));
+        let wrong = map.iter().filter(|&&(pixel, source)| truth[pixel] != truth[source]).count();
+        assert!(wrong * 20 < map.len(), "{wrong} of {} pixels", map.len());
+    }
+
+    #[test]
+    fn nothing_is_copied_from_what_is_hidden_beside_the_hole() {
+        let (_, guess, hole) = bricks(144, 120);
+        let hidden: Vec<bool> = hole.iter().enumerate().map(|(at, &hole)| hole || at % 144 < 50).collect();
+        let map = shift_map(Window { width: 144, pixels: &guess, hole: &hole, hidden: &hidden });
+        assert!(!map.is_empty() && map.iter().all(|&(_, source)| !hidden[source]));
+    }
+
+    #[test]
+    fn windows_without_a_patch_or_without_a_hole_give_nothing() {
+        let pixels = vec![[9; 3]; 30 * 20];
+        let all = vec![true; 30 * 20];
+        let none = vec![false; 30 * 20];
+        assert!(shift_map(Window { width: 30, pixels: &pixels, hole: &all, hidden: &all }).is_empty());
+        assert!(shift_map(Window { width: 30, pixels: &pixels, hole: &none, hidden: &none }).is_empty());
+        assert!(shift_map(Window { width: 0, pixels: &[], hole: &[], hidden: &[] }).is_empty());
+        assert!(shift_map(Window { width: 1, pixels: &pixels, hole: &none, hidden: &all }).is_empty());
+    }
+}

@@ -68,3 +68,32 @@ fn pixel_distance(a: Texel, b: Texel) -> u32 {
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_by_hand() {
+        let (width, height) = (20, 9);
+        let texel = |at: usize| -> Texel { [(at % width) as u8, 7, 0, 0] };
+        let texels: Vec<Texel> = (0..width * height).map(texel).collect();
+        let guide = Guide { texels: vec![[0, 7, 0, 3]; width * height], weight: 2 };
+        let none = vec![false; width * height];
+        let level = Level::new(width, height, texels, none.clone(), none);
+        let row = RADIUS * width;
+        // 81 pixels that differ by 5 in red; the guide's 0 from 9, and its 3 from 0
+        let expected = 81 * 25 + 2 * (9 * 9 + 3 * 3);
+        assert_eq!(distance(&level, &guide, row + 4, row + 9, u32::MAX), expected);
+        // no more than the guide and three rows are looked at
+        assert_eq!(distance(&level, &guide, row + 4, row + 9, 200), 2 * 90 + 27 * 25);
+        assert_eq!(distance(&level, &guide, row + 4, row + 9, 0), 2 * 90);
+    }
+
+    #[test]
+    fn patches_lie_in_the_picture() {
+        let centres: Vec<usize> = (0..11 * 10).filter(|&at| is_centre(at, 11, 10)).collect();
+        assert_eq!(centres, [4 * 11 + 4, 4 * 11 + 5, 4 * 11 + 6, 5 * 11 + 4, 5 * 11 + 5, 5 * 11 + 6]);
+        assert!(!(0..8 * 20).any(|at| is_centre(at, 8, 20)));
+    }
+}

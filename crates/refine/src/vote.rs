@@ -98,3 +98,44 @@ pub(crate) fn mode(level: &Level, field: &Field) -> Vec<(usize, usize)> {
 fn hole(level: &Level) -> Vec<usize> {
     (0..level.hole.len()).filter(|&at| level.hole[at]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A single hidden pixel in a picture of columns, and a field in which all patches over it are matched
+    /// `shift` columns to the left but the one around it, which is matched `other` columns to the left.
+    fn column_picture(shift: usize, other: usize) -> (Level, Field, usize) {
+        let (width, height) = (60, 20);
+        let pixel = 10 * width + 40;
+        let hole: Vec<bool> = (0..width * height).map(|at| at == pixel).collect();
+        let texels = (0..width * height).map(|at| [(at % width) as u8, 0, 0, 9]).collect();
+        let level = Level::new(width, height, texels, hole.clone(), hole);
+        let mut field = Field::random(&level).expect("sources");
+        for &target in &field.targets {
+            let columns = if target == pixel { other } else { shift };
+            field.matches[target] = (target - columns) as u32;
+        }
+        (level, field, pixel)
+    }
+
+    #[test]
+    fn mean_by_hand() {
+        let (mut level, field, pixel) = column_picture(20, 30);
+        // 80 patches say column 20 and count 1 each; one says column 10, lies a step inside and counts 0.7
+        mean(&mut level, &field);
+        let expected = (80.0 * 20.0 + 0.7 * 10.0) / 80.7_f32;
+        assert_eq!(level.texels[pixel], [(expected + 0.5) as u8, 0, 0, 9]);
+    }
+
+    #[test]
+    fn mode_takes_what_most_patches_say_and_badly_matched_ones_count_less() {
+        let (level, mut field, pixel) = column_picture(20, 30);
+        assert_eq!(mode(&level, &field), [(pixel, pixel - 20)]);
+        for &target in &field.targets {
+            // all but the one around the pixel are matched far worse than is typical inside the hole
+            field.distances[target] = if target == pixel { 10 } else { 1000 };
+        }
+        assert_eq!(mode(&level, &field), [(pixel, pixel - 30)]);
+    }
+}
