@@ -7,8 +7,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::{
+    distance::{Guide, distance},
     level::Level,
-    patch::{Guide, distance},
 };
 
 /// The patch has no match: it does not touch the hole.

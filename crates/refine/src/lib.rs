@@ -16,15 +16,16 @@
 
 use std::ops::RangeInclusive;
 
+mod distance;
 mod field;
 mod level;
 mod patch;
 mod roughness;
 mod vote;
 
+use distance::Guide;
 use field::Field;
 use level::{Level, Texel};
-use patch::Guide;
 
 /// Part of a picture with a hole.
 #[derive(Clone, Copy, Debug)]
