@@ -116,7 +116,7 @@ impl<F: Fill> Fill for WithPatches<F> {
 const NEARBY: u32 = 32;
 
 /// Patches are copied from as far from the hole as twice its longer side, within these bounds, pixels.
-const MARGIN: [u32; 2] = [96, 1024];
+const MARGIN: [u32; 2] = [96, 512];
 
 /// Holes up to this longer side are filled side by side; larger ones one after the other, each by all
 /// threads, so that their windows are not in memory together.

@@ -123,7 +123,7 @@ fn soft_mask_blends_fill_and_picture() {
         _ => Luma([0]),
     });
     coverage.save(folder.join("mask.png")).expect("written");
-    let line = "inpaint in.png --mask mask.png --soft -o out.tif --weights model.safetensors --blend none -v";
+    let line = "inpaint in.png --mask mask.png --soft -o out.tif --weights model.safetensors --blend none --refine none -v";
     let (code, _, error) = run(folder, line);
     assert!(code == 0 && error.contains("480 pixels"), "{error}");
     let photo = Photograph::open(folder.join("out.tif")).expect("a picture");
