@@ -120,7 +120,7 @@ const MARGIN: [u32; 2] = [96, 512];
 
 /// Holes up to this longer side are filled side by side; larger ones one after the other, each by all
 /// threads, so that their windows are not in memory together.
-const SMALL: u32 = 128;
+const SMALL: u32 = 512;
 
 /// How strongly a pixel is drawn to the prediction's color, against 1 for the difference to each neighbour:
 /// detail up to `1 / sqrt(0.01)` = 10 pixels is the patches', what is broader the prediction's.

@@ -45,9 +45,9 @@ fn box_sums(width: usize, values: &[u32], radius: usize) -> Vec<u32> {
     let mut rows = vec![0; values.len()];
     for (sums, values) in rows.chunks_mut(width).zip(values.chunks(width)) {
         let mut sum: u32 = values.iter().take(radius).sum();
-        for x in 0..width {
+        for (x, total) in sums.iter_mut().enumerate() {
             sum += values.get(x + radius).copied().unwrap_or(0);
-            sums[x] = sum;
+            *total = sum;
             sum -= x.checked_sub(radius).map_or(0, |left| values[left]);
         }
     }
