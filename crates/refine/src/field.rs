@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::{
     distance::{Guide, distance},
     level::Level,
+    patch::RADIUS,
 };
 
 /// The patch has no match: it does not touch the hole.
@@ -37,11 +38,13 @@ impl Field {
         Self::new(level, |_| None)
     }
 
-    /// The matches of a level of half the size, at this one's scale.
+    /// The matches of a level of half the size, at this one's scale. Beside the picture's border, where no
+    /// patch of the half level has its centre, those of the nearest one.
     pub(crate) fn doubled(&self, half: &Level, level: &Level) -> Option<Self> {
         Self::new(level, |target| {
             let (x, y) = (target % level.width, target / level.width);
-            let parent = (y / 2).min(half.height - 1) * half.width + (x / 2).min(half.width - 1);
+            let centre = |place: usize, length: usize| (place / 2).clamp(RADIUS, length - 1 - RADIUS);
+            let parent = centre(y, half.height) * half.width + centre(x, half.width);
             let source = self.matches[parent];
             if source == NONE {
                 return None;
@@ -245,6 +248,23 @@ mod tests {
         let children = [0, 1, level.width, level.width + 1].map(|child| y * level.width + x + child);
         for child in children {
             assert_eq!(doubled.matches[child] as usize, child - 32);
+        }
+    }
+
+    #[test]
+    fn matches_are_doubled_up_to_the_border_of_the_picture() {
+        let (width, height) = (96, 48);
+        let hole: Vec<bool> = (0..width * height).map(|at| at % width < 20 && at / width < 20).collect();
+        let texels = vec![[0; 4]; width * height];
+        let level = Level::new(width, height, texels, hole.clone(), hole);
+        let half = level.halved();
+        let mut field = Field::random(&half).expect("sources");
+        for &target in &field.targets {
+            field.matches[target] = (target + 20) as u32;
+        }
+        let doubled = field.doubled(&half, &level).expect("sources");
+        for &target in &doubled.targets {
+            assert_eq!(doubled.matches[target] as usize, target + 40);
         }
     }
 

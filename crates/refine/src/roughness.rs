@@ -4,10 +4,10 @@
 const RADIUS: usize = 6;
 
 /// Levels of roughness for one level of mean gradient.
-const SCALE: u32 = 2;
+const SCALE: u64 = 2;
 
 /// So many gradients make a mean.
-const ENOUGH: u32 = 16;
+const ENOUGH: u64 = 16;
 
 /// The mean length of the luminance's gradient around each pixel, of visible pixels only: a first fill is
 /// smooth where the picture is not. Where too few are near, those of a square twice as large count.
@@ -39,16 +39,17 @@ pub(crate) fn roughness(width: usize, pixels: &[[u8; 3]], hidden: &[bool]) -> Ve
     rough.into_iter().map(|rough| rough.unwrap_or(0)).collect()
 }
 
-/// Sums over the squares of `2 radius + 1` pixels around each, as far as they lie in the picture.
-fn box_sums(width: usize, values: &[u32], radius: usize) -> Vec<u32> {
+/// Sums, which may be beyond 32 bits, over the squares of `2 radius + 1` pixels around each, as far as they
+/// lie in the picture.
+fn box_sums(width: usize, values: &[u32], radius: usize) -> Vec<u64> {
     let height = values.len() / width;
-    let mut rows = vec![0; values.len()];
+    let mut rows = vec![0_u64; values.len()];
     for (sums, values) in rows.chunks_mut(width).zip(values.chunks(width)) {
-        let mut sum: u32 = values.iter().take(radius).sum();
+        let mut sum: u64 = values.iter().take(radius).copied().map(u64::from).sum();
         for (x, total) in sums.iter_mut().enumerate() {
-            sum += values.get(x + radius).copied().unwrap_or(0);
+            sum += values.get(x + radius).copied().map_or(0, u64::from);
             *total = sum;
-            sum -= x.checked_sub(radius).map_or(0, |left| values[left]);
+            sum -= x.checked_sub(radius).map_or(0, |left| u64::from(values[left]));
         }
     }
     let mut sum = vec![0; width];
@@ -78,7 +79,8 @@ mod tests {
         let values = [1, 2, 3, 10, 20, 30];
         assert_eq!(box_sums(3, &values, 1), [33, 66, 55, 33, 66, 55]);
         assert_eq!(box_sums(3, &values, 5), [66; 6]);
-        assert_eq!(box_sums(3, &values, 0), values);
+        assert_eq!(box_sums(3, &values, 0), values.map(u64::from));
+        assert_eq!(box_sums(1, &[u32::MAX; 3], 1)[1], 3 * u64::from(u32::MAX));
     }
 
     #[test]

@@ -212,8 +212,8 @@ impl Inpainter {
     }
 
     /// Fills several pictures. Crops of all of them go through the network together, which keeps a device
-    /// busy where each picture has few. Sums may be taken in another order than one by one: values differ
-    /// by one step at most.
+    /// busy where each picture has few. Sums may be taken in another order than one by one: predictions
+    /// differ by one step at most, from which patches may be chosen otherwise here and there.
     ///
     /// All pictures and their predictions are in memory together; hand over a folder in portions.
     ///

@@ -19,10 +19,11 @@ fn picture(shift: u32) -> RgbImage {
     RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3 + shift) as u8, (y * 4) as u8, (x ^ y) as u8]))
 }
 
+/// Without refinement: what the network predicts.
 fn inpainter(prediction: Prediction) -> Inpainter {
     let device = Device::flex();
     let config = ModelConfig::default().with_size(64).with_width(2).with_prediction(prediction);
-    Inpainter::new(&config.init(&device).expect("valid"), &device)
+    Inpainter::new(&config.init(&device).expect("valid"), &device).with_refine(Refine::None)
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn mirror_makes_the_fill_equivariant_to_flips() {
             let back = image::imageops::flip_horizontal(&inpainter.fill(&other, &mask).expect("usable"));
             filled.iter().zip(back.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default()
         };
-        let plain = Inpainter::new(&model, &device);
+        let plain = Inpainter::new(&model, &device).with_refine(Refine::None);
         assert!(apart(&plain) > 5, "{prediction:?}: the network prefers a side by {}", apart(&plain));
         assert!(apart(&plain.with_mirror(true)) <= 1); // sums are taken in another order
     }
@@ -72,7 +73,7 @@ fn mirror_makes_the_fill_equivariant_to_flips() {
 fn network_in_training_is_turned_to_inference() {
     let device = Device::flex().autodiff();
     let config = ModelConfig::default().with_size(64).with_width(2);
-    let training = Inpainter::new(&config.init(&device).expect("valid"), &device);
+    let training = Inpainter::new(&config.init(&device).expect("valid"), &device).with_refine(Refine::None);
     let mask = central(0);
     let expected = inpainter(Prediction::Centre).fill(&picture(0), &mask).expect("usable");
     assert_eq!(training.fill(&picture(0), &mask).expect("usable"), expected);
@@ -242,7 +243,8 @@ fn filled_values_are_those_of_the_first_version() {
         let device = Device::flex();
         let config = ModelConfig::default().with_size(64).with_width(4).with_prediction(prediction);
         let model = config.init(&device).expect("valid").map(&mut Louder);
-        let inpainter = Inpainter::new(&model, &device).with_blend(blend).with_overlap(4);
+        let inpainter = Inpainter::new(&model, &device).with_refine(Refine::None);
+        let inpainter = inpainter.with_blend(blend).with_overlap(4);
         let filled = inpainter.fill(&large, &mask).expect("usable");
         let hidden: Vec<&Rgb<u8>> =
             filled.enumerate_pixels().filter(|(x, y, _)| mask.is_hidden(*x, *y)).map(|(_, _, p)| p).collect();
