@@ -5,13 +5,13 @@
 #
 # FRONTS are the building fronts, of which those that are in TEST too, byte for byte, are not trained on. PHOTOS is a folder
 # of photographs of all sorts. Writes runs/weights/* and there fronts-128.safetensors and photo-128.safetensors.
-# DEVICE=cuda trains on a card, with the program built for it. SHORTER=100 does a hundredth of the steps, to see that
-# everything works.
+# DEVICE=cuda trains on a card, with the program built for it. SHORTER=100 does a hundredth of the steps and BATCH=2 takes
+# batches of 2, to see that everything works.
 set -euo pipefail
 [[ $# -eq 3 ]] || { sed -n '2,9p' "$0" >&2; exit 2; }
 fronts=$(realpath "$1") test=$(realpath "$2") photos=$(realpath "$3")
 cd "$(dirname "$0")/.."
-device=${DEVICE:-cpu} shorter=${SHORTER:-1}
+device=${DEVICE:-cpu} shorter=${SHORTER:-1} batch=${BATCH:-128}
 features=()
 [[ $device == cpu ]] || features=(--features "${device%%:*}")
 cargo build --release --quiet -p context-encoder-cli "${features[@]}"
@@ -21,7 +21,7 @@ program="${CARGO_TARGET_DIR:-target}/release/context-encoder" out=$PWD/runs/weig
 train() {
   local name=$1 steps=$(($2 / shorter)) arguments=()
   shift 2
-  for each in batch_size=128 schedule=cosine ema_decay=0.998 objective.kind=reconstruction workers=5 log_every=25 \
+  for each in batch_size=$batch schedule=cosine ema_decay=0.998 objective.kind=reconstruction workers=5 log_every=25 \
     validate_every=0 samples_every=0 "$@"; do
     [[ $each == *=* ]] && each=--set=$each
     arguments+=("$each")
