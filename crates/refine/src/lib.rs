@@ -47,16 +47,17 @@ const COARSEST_DEPTH: u16 = 8;
 /// hundreds of thousands of pixels only takes over what was found for it at half the size.
 const ROUNDS: RangeInclusive<usize> = 1..=24;
 
-/// Patches that are searched for on one level, in all rounds together, while `ROUNDS` allows it. On 60
-/// photographs with holes of some 10 000 pixels, half as many leave the result 2 % further from the truth in
-/// the features of an ImageNet network, twice as many bring it 1 % nearer.
+/// Patches that are searched for on one level, in all rounds together, while `ROUNDS` allows it. On 20
+/// photographs with holes of some 10 000 pixels, going from 160 000 to 300 000 (three iterations a round)
+/// brought the result 0.5 % nearer to the truth in the features of an ImageNet network; four rounds instead
+/// of eight on the finest level left it 2 % further.
 const SEARCHES: usize = 200_000;
 
 /// Iterations of PatchMatch in a round.
 const ITERATIONS: usize = 2;
 
 /// How much one pixel's difference to the first fill counts, against once for each of a patch's 81 pixels:
-/// without it colors wander off (0.6 dB on the 60 photographs), with much more the result is soft.
+/// without it colors wander off (0.6 dB on the same photographs), three times as much is softer.
 const GUIDE_WEIGHT: u32 = 16;
 
 /// From where each pixel of the hole is to be copied: pairs of indices, the pixel's and that of a visible
