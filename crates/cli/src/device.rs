@@ -7,6 +7,8 @@ use context_encoder::{Device, model::Precision, train::Devices};
 use miette::{IntoDiagnostic, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::console::Console;
+
 /// One device.
 #[derive(Args)]
 pub struct DeviceArgs {
@@ -37,8 +39,8 @@ pub struct ThreadsArgs {
 }
 
 impl DeviceArgs {
-    pub fn open(&self) -> Result<Device> {
-        context_encoder::device(&self.device).into_diagnostic()
+    pub fn open(&self, console: &Console) -> Result<Device> {
+        open(&self.device, console)
     }
 
     /// For commands that only look at weights: the processor, or the first device that was compiled in.
@@ -50,13 +52,22 @@ impl DeviceArgs {
 }
 
 impl DevicesArgs {
-    pub fn open(&self) -> Result<Devices> {
+    pub fn open(&self, console: &Console) -> Result<Devices> {
         if self.devices.is_empty() {
-            return Ok(Devices::from(&self.single.open()?));
+            return Ok(Devices::from(&self.single.open(console)?));
         }
-        let devices = self.devices.iter().map(|name| context_encoder::device(name.trim()));
-        Devices::try_from(devices.collect::<Result<Vec<_>, _>>().into_diagnostic()?).into_diagnostic()
+        let devices = self.devices.iter().map(|name| open(name.trim(), console));
+        Devices::try_from(devices.collect::<Result<Vec<_>>>()?).into_diagnostic()
     }
+}
+
+fn open(name: &str, console: &Console) -> Result<Device> {
+    let device = || context_encoder::device(name);
+    #[cfg(feature = "cards")]
+    let device = || crate::kernel_store::open(console, device);
+    #[cfg(not(feature = "cards"))]
+    let _ = console;
+    device().into_diagnostic()
 }
 
 impl ThreadsArgs {

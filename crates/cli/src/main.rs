@@ -7,6 +7,8 @@ mod deprecated;
 mod descriptor;
 mod device;
 mod file_pairs;
+#[cfg(feature = "cards")]
+mod kernel_store;
 mod mask_input;
 mod panics;
 mod report;

@@ -67,7 +67,7 @@ impl RunArgs {
 
     /// Runs a new configuration, or without one resumes the run in the folder, and reports the summary.
     pub fn run<C: Task>(&self, new: Option<C>, folder: &Path, console: &Console) -> Result<ExitStatus> {
-        let devices = self.devices.open()?;
+        let devices = self.devices.open(console)?;
         let mut run = match new {
             Some(config) => Run::start(config, folder, devices).into_diagnostic()?,
             None => {

@@ -5,23 +5,95 @@ use std::{error::Error, fmt};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::{Gradients, Tensor, TensorData},
+    tensor::{Device, Gradients, Tensor, TensorData},
 };
 
-/// Bound of forward passes: 32-bit sums in another order, relative to the largest value of a tensor.
-pub(crate) const FORWARD: f64 = 1e-4;
+/// How a device multiplies numbers of 32 bits, which the bounds follow from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Arithmetic {
+    /// With all their 24 binary digits.
+    F32,
+    /// In products of matrices rounded to 11 binary digits, as tensor cores take them; sums are of 32 bits.
+    /// Burn multiplies so wherever it finds such a unit, and has no switch for it.
+    Tf32,
+}
 
-/// Bound of backward passes, whose sums are longer: over pictures, heights and widths.
-pub(crate) const GRADIENT: f64 = 1e-3;
+impl Arithmetic {
+    /// What a device does with numbers whose 13th digit counts, in products of several sizes.
+    pub(crate) fn of(device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        let rounds = |side: usize| {
+            let ones = Tensor::<2>::ones([side, side], &device);
+            let product: f32 = (ones.clone() * (1.0 + 1.0 / 4096.0)).matmul(ones).max().into_scalar();
+            product < side as f32 * (1.0 + 0.5 / 4096.0)
+        };
+        if [64, 256, 1024].into_iter().any(rounds) { Self::Tf32 } else { Self::F32 }
+    }
+}
 
-/// Bound of backward passes through the ReLUs of wide networks. Of their millions of inputs some lie
-/// within rounding of zero, and on the other side of it a ReLU has another slope; one such position is a
-/// few hundredths of a weight's gradient, which is a sum of a few thousand positions.
-/// `a_last_bit_moves_gradients_of_wide_networks` shows it on one device.
-pub(crate) const GRADIENT_OF_WIDE: f64 = 1e-1;
+impl fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+        })
+    }
+}
 
-/// Bound of numbers that are moved and not computed.
-pub(crate) const EXACT: f64 = 0.0;
+/// The largest difference that passes, by what led to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bound {
+    /// Numbers that are moved and not computed.
+    Exact,
+    /// Sums of 32 bits in another order, without products of matrices.
+    Sums,
+    /// The gradients of such sums, which are longer: over pictures, heights and widths.
+    GradientsOfSums,
+    /// Forward passes through layers and networks, with products of matrices.
+    Forward,
+    /// Backward passes through them. Without kinks (see `without_kinks`), so that two devices
+    /// differ by rounding only, and a gradient that is 2 % wrong fails on each.
+    Gradients,
+    /// Losses after Adam has moved weights. Its first steps move each weight by the learning rate, in the
+    /// direction of its gradient's sign, however small that gradient is; where two devices round a gradient
+    /// near zero to different signs, weights differ by twice the rate. So losses may differ more than what
+    /// led to them.
+    AfterSteps,
+    /// Losses of layers that multiply in 16 bits: 2^-8 is what `bf16` rounds a number by at most, and of many
+    /// numbers the errors of both signs are added up.
+    In16Bits,
+    /// Pictures: one level of 255, as a value may lie on the border of two bytes.
+    OneLevel,
+}
+
+impl Bound {
+    /// Relative to the largest value of a tensor. TF32 rounds both factors of a product by 2^-12 of their
+    /// size on average and 2^-11 at most; the errors of a sum's products have both signs, and those of a
+    /// network's layers add up like theirs.
+    pub(crate) fn of(self, arithmetic: Arithmetic) -> f64 {
+        match (self, arithmetic) {
+            (Self::Exact, _) => 0.0,
+            (Self::Sums, _) | (Self::Forward, Arithmetic::F32) => 1e-4,
+            (Self::GradientsOfSums, _) | (Self::Gradients, Arithmetic::F32) => 1e-3,
+            (Self::Forward, Arithmetic::Tf32) => 4e-3,
+            (Self::Gradients | Self::AfterSteps, Arithmetic::Tf32) => 1e-2,
+            (Self::AfterSteps, Arithmetic::F32) => 2e-3,
+            (Self::In16Bits, _) => 2e-2,
+            (Self::OneLevel, _) => 1.01 / 255.0,
+        }
+    }
+
+    /// The arithmetic that it follows from.
+    fn arithmetic(self, arithmetic: Arithmetic) -> &'static str {
+        match (self, arithmetic) {
+            (Self::Exact, _) => "none",
+            (Self::In16Bits, _) => "16 bits",
+            (Self::Sums | Self::GradientsOfSums, _) | (_, Arithmetic::F32) => "f32",
+            (_, Arithmetic::Tf32) => "tf32",
+        }
+    }
+}
 
 /// One comparison: what a device computed for a part beside what it should have computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +117,8 @@ pub enum Verdict {
         difference: f64,
         /// The largest difference that passes.
         bound: f64,
+        /// The arithmetic that the bound follows from.
+        arithmetic: &'static str,
         /// How many tensors were compared.
         tensors: usize,
         /// The worst of them.
@@ -55,15 +129,20 @@ pub enum Verdict {
 }
 
 impl Check {
-    /// Compares the outputs of one part on two devices.
-    pub(crate) fn compare(part: &'static str, got: &[Output], expected: &[Output]) -> Vec<Self> {
+    /// Compares the outputs of one part on two devices, one of them with this arithmetic.
+    pub(crate) fn compare(
+        part: &'static str,
+        got: &[Output],
+        expected: &[Output],
+        arithmetic: Arithmetic,
+    ) -> Vec<Self> {
         if got.len() != expected.len() {
             return vec![Self::failed(part, format!("{} outputs instead of {}", got.len(), expected.len()))];
         }
         let check = |(got, expected): (&Output, &Output)| Self {
             part,
             what: got.what,
-            verdict: got.compare(expected),
+            verdict: got.compare(expected, arithmetic),
         };
         got.iter().zip(expected).map(check).collect()
     }
@@ -82,13 +161,14 @@ impl Check {
     }
 
     /// The heads of [`row`](Self::row)'s columns.
-    pub const COLUMNS: [&'static str; 6] = ["part", "what", "tensors", "difference", "bound", ""];
+    pub const COLUMNS: [&'static str; 7] =
+        ["part", "what", "tensors", "difference", "bound", "arithmetic", ""];
 
     /// The check as a table's row.
-    pub fn row(&self) -> [String; 6] {
+    pub fn row(&self) -> [String; 7] {
         let [part, what] = [self.part, self.what].map(str::to_owned);
         match &self.verdict {
-            Verdict::Compared { difference, bound, tensors, worst } => {
+            Verdict::Compared { difference, bound, arithmetic, tensors, worst } => {
                 let outcome = if self.passes() { "ok".to_owned() } else { format!("FAILED in {worst}") };
                 [
                     part,
@@ -96,12 +176,14 @@ impl Check {
                     tensors.to_string(),
                     format!("{difference:.1e}"),
                     format!("{bound:.0e}"),
+                    (*arithmetic).to_owned(),
                     outcome,
                 ]
             }
             Verdict::Failed(reason) => {
                 let reason = reason.lines().next().unwrap_or_default();
-                [part, what, "-".to_owned(), "-".to_owned(), "-".to_owned(), format!("FAILED: {reason}")]
+                let [none, no_bound, no_tensors, no_arithmetic] = [(); 4].map(|()| "-".to_owned());
+                [part, what, no_tensors, none, no_bound, no_arithmetic, format!("FAILED: {reason}")]
             }
         }
     }
@@ -109,8 +191,8 @@ impl Check {
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [part, what, tensors, difference, bound, outcome] = self.row();
-        write!(f, "{part:<28} {what:<26} {tensors:>7} {difference:>10} {bound:>6}  {outcome}")
+        let [part, what, tensors, difference, bound, arithmetic, outcome] = self.row();
+        write!(f, "{part:<28} {what:<26} {tensors:>7} {difference:>10} {bound:>6} {arithmetic:<7}  {outcome}")
     }
 }
 
@@ -118,12 +200,12 @@ impl fmt::Display for Check {
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     what: &'static str,
-    bound: f64,
+    bound: Bound,
     tensors: Vec<(String, Vec<f32>)>,
 }
 
 impl Output {
-    pub(crate) fn new(what: &'static str, bound: f64) -> Self {
+    pub(crate) fn new(what: &'static str, bound: Bound) -> Self {
         Self { what, bound, tensors: Vec::new() }
     }
 
@@ -132,7 +214,15 @@ impl Output {
         what: &'static str,
         tensor: Tensor<D>,
     ) -> Result<Self, Box<dyn Error>> {
-        Self::new(what, FORWARD).with(what, tensor)
+        Self::new(what, Bound::Forward).with(what, tensor)
+    }
+
+    /// One tensor of a forward pass without products of matrices.
+    pub(crate) fn sums<const D: usize>(
+        what: &'static str,
+        tensor: Tensor<D>,
+    ) -> Result<Self, Box<dyn Error>> {
+        Self::new(what, Bound::Sums).with(what, tensor)
     }
 
     pub(crate) fn with<const D: usize>(
@@ -161,15 +251,14 @@ impl Output {
 
     /// The gradients of all of a module's parameters that have one.
     pub(crate) fn gradients<M: Module>(
-        bound: f64,
         gradients: &GradientsParams,
         module: &M,
     ) -> Result<Self, Box<dyn Error>> {
-        Self::new("gradients of weights", bound).with_parameters(module, Some(gradients))
+        Self::new("gradients of weights", Bound::Gradients).with_parameters(module, Some(gradients))
     }
 
     /// All of a module's weights and running statistics.
-    pub(crate) fn weights<M: Module>(bound: f64, module: &M) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn weights<M: Module>(bound: Bound, module: &M) -> Result<Self, Box<dyn Error>> {
         Self::new("weights and statistics", bound).with_parameters(module, None)
     }
 
@@ -195,18 +284,20 @@ impl Output {
     }
 
     /// The worst tensor of this output beside that of another device.
-    pub(crate) fn compare(&self, expected: &Self) -> Verdict {
+    pub(crate) fn compare(&self, expected: &Self, arithmetic: Arithmetic) -> Verdict {
         if self.tensors.len() != expected.tensors.len() {
             let (got, expected) = (self.tensors.len(), expected.tensors.len());
             return Verdict::Failed(format!("{got} tensors instead of {expected}"));
         }
         let mut worst = (0.0, String::new());
+        let floor =
+            NEARLY_ZERO * expected.tensors.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
         for ((name, got), (_, expected)) in self.tensors.iter().zip(&expected.tensors) {
             if got.len() != expected.len() {
                 let (got, expected) = (got.len(), expected.len());
                 return Verdict::Failed(format!("{name}: {got} values instead of {expected}"));
             }
-            let difference = relative_difference(got, expected);
+            let difference = relative_difference(got, expected, floor);
             if worst.1.is_empty() || difference > worst.0 || difference.is_nan() {
                 worst = (difference, name.clone());
             }
@@ -215,17 +306,38 @@ impl Output {
             }
         }
         let (difference, worst) = worst;
-        Verdict::Compared { difference, bound: expected.bound, tensors: self.tensors.len(), worst }
+        let bound = expected.bound;
+        Verdict::Compared {
+            difference,
+            bound: bound.of(arithmetic),
+            arithmetic: bound.arithmetic(arithmetic),
+            tensors: self.tensors.len(),
+            worst,
+        }
     }
 
     /// With one value off by three times the bound, or by a millionth where the bound is 0.
     #[cfg(test)]
-    pub(crate) fn slightly_wrong(mut self) -> Self {
-        let (bound, (_, values)) = (self.bound, &mut self.tensors[0]);
+    pub(crate) fn slightly_wrong(mut self, arithmetic: Arithmetic) -> Self {
+        let (bound, (_, values)) = (self.bound.of(arithmetic), &mut self.tensors[0]);
         let error = largest(values).max(1e-3) * (3.0 * bound).max(1e-6) as f32;
         let middle = values.len() / 2;
         values[middle] += error;
         self
+    }
+
+    /// All values 2 % too large, if these are gradients.
+    #[cfg(test)]
+    pub(crate) fn with_gradients_off(mut self) -> Self {
+        if self.is_gradients() {
+            self.tensors.iter_mut().flat_map(|(_, values)| values).for_each(|value| *value *= 1.02);
+        }
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_gradients(&self) -> bool {
+        matches!(self.bound, Bound::Gradients | Bound::GradientsOfSums)
     }
 
     #[cfg(test)]
@@ -260,15 +372,20 @@ impl ModuleVisitor for Collector<'_> {
     }
 }
 
-/// The largest difference over the largest value, both absolute; infinite when all values should be zero and
-/// are not; NaN when a value of either is NaN or infinite.
-fn relative_difference(got: &[f32], expected: &[f32]) -> f64 {
+/// Share of an output's largest value below which another tensor of it is taken for rounding of zero: without
+/// kinks, batch norm removes what the shift of the one before it adds, so that some gradients are exactly
+/// zero.
+const NEARLY_ZERO: f32 = 1e-4;
+
+/// The largest difference over the largest value or `floor`, all absolute; infinite when all values should be
+/// zero and are not; NaN when a value of either is NaN or infinite.
+fn relative_difference(got: &[f32], expected: &[f32], floor: f32) -> f64 {
     if got.iter().chain(expected).any(|value| !value.is_finite()) {
         return f64::NAN;
     }
     let differences = got.iter().zip(expected).map(|(got, expected)| (got - expected).abs());
     let difference = differences.fold(0.0, f32::max);
-    if difference == 0.0 { 0.0 } else { f64::from(difference) / f64::from(largest(expected)) }
+    if difference == 0.0 { 0.0 } else { f64::from(difference) / f64::from(largest(expected).max(floor)) }
 }
 
 fn largest(values: &[f32]) -> f32 {

@@ -11,6 +11,6 @@ mod part;
 mod suite;
 mod training;
 
-pub use check::{Check, Verdict};
+pub use check::{Arithmetic, Check, Verdict};
 pub use part::Scale;
 pub use suite::conformance;

@@ -11,10 +11,11 @@ use context_encoder_mask::Mask;
 use context_encoder_model::{
     BottleneckConfig, Discriminator, FeatureModelConfig, InitialFill, Model, ModelConfig, Prediction, Preset,
 };
+use context_encoder_ops::without_kinks;
 use image::{Rgb, RgbImage};
 
 use crate::{
-    check::{EXACT, FORWARD, GRADIENT, GRADIENT_OF_WIDE, Output},
+    check::{Bound, Output},
     part::{Outputs, Part, Scale, central_masks, noise},
 };
 
@@ -23,9 +24,6 @@ const BATCH: usize = 8;
 
 /// Side of the feature network's pictures.
 const FEATURE_SIDE: usize = 227;
-
-/// Bound of filled pictures: one level of 255, as a value may lie on the border of two bytes.
-const ONE_LEVEL: f64 = 1.01 / 255.0;
 
 /// The compact network and the authors'.
 pub(crate) fn configs(scale: Scale) -> [ModelConfig; 2] {
@@ -73,7 +71,7 @@ pub(crate) fn parts(scale: Scale) -> Vec<Part> {
         Part::new("network, dense", move |device| network(&dense, scale, device)),
         Part::new("network, whole and smooth", move |device| network(&whole, scale, device)),
         Part::new("network, photo", move |device| network(&photo, scale, device)),
-        Part::new("discriminator", move |device| discriminator(&discriminated, scale, device)),
+        Part::new("discriminator", move |device| discriminator(&discriminated, device)),
         Part::new("feature network", move |device| feature_network(&features, device)),
         Part::new("weights in a file", weights_in_file),
         Part::new("inpainter, centre", move |device| fill(&filling, device)),
@@ -81,13 +79,8 @@ pub(crate) fn parts(scale: Scale) -> Vec<Part> {
     ]
 }
 
-/// The bound of a network's gradients.
-fn gradient_bound(scale: Scale) -> f64 {
-    if scale == Scale::Full { GRADIENT_OF_WIDE } else { GRADIENT }
-}
-
-/// Features and prediction in inference, by the model and by its predictor; prediction and all gradients in
-/// training.
+/// Features and prediction in inference, by the model and by its predictor; prediction in training; all
+/// gradients, without kinks.
 fn network(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs {
     let plain = device.clone().without_autodiff();
     let side = config.size;
@@ -102,45 +95,48 @@ fn network(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs {
     let autodiff = plain.autodiff();
     let model = config.init(&autodiff)?;
     let (images, masks) = inputs(&autodiff);
-    let (y, gradients) = backward(&model, images, masks);
+    let y = model.forward(images.clone(), masks.clone());
+    let statistics = Output::weights(Bound::Forward, &model.valid())?;
+    let gradients = without_kinks(|| backward(&model, images, masks));
     Ok(vec![
         Output::forward("features", features)?,
         Output::forward("prediction", predicted)?,
         Output::forward("prediction, prepared", predictor)?,
         Output::forward("prediction, training", y)?,
-        Output::gradients(gradient_bound(scale), &gradients, &model)?,
-        Output::weights(FORWARD, &model.valid())?,
+        Output::gradients(&gradients, &model)?,
+        statistics,
     ])
 }
 
-/// The prediction in training, and all gradients of its mean squared difference from noise.
-fn backward(model: &Model, images: Tensor<4>, masks: Tensor<4>) -> (Tensor<4>, GradientsParams) {
+/// All gradients of the prediction's mean squared difference from noise, in training.
+fn backward(model: &Model, images: Tensor<4>, masks: Tensor<4>) -> GradientsParams {
     let y = model.forward(images, masks);
     let loss = (y.clone() - noise(y.dims(), 2, &y.device())).square().mean();
-    (y, GradientsParams::from_grads(loss.backward(), model))
+    GradientsParams::from_grads(loss.backward(), model)
 }
 
-/// Logits of two batches at once, the gradients of weights, and those of the patches.
-fn discriminator(config: &ModelConfig, scale: Scale, device: &Device) -> Outputs {
+/// Logits of two batches at once; without kinks, the gradients of weights and those of the patches.
+fn discriminator(config: &ModelConfig, device: &Device) -> Outputs {
     let device = device.clone().autodiff();
     let discriminator = Discriminator::new(config, 0, &device)?;
     let side = config.predicted_side();
     let [real, fake] = [1, 2].map(|seed| noise([BATCH, 3, side, side], seed, &device).require_grad());
-    let [real_logits, fake_logits] = discriminator.forward_each([real.clone(), fake.clone()], 1);
-    let gradients = DiscriminatorLoss::from_logits(real_logits.clone(), fake_logits.clone()).total.backward();
-    let patches = Output::new("gradients of patches", gradient_bound(scale))
+    let logits = || discriminator.forward_each([real.clone(), fake.clone()], 1);
+    let all_logits = Output::forward("logits", Tensor::cat(logits().into(), 0))?;
+    let gradients = without_kinks(|| {
+        let [real_logits, fake_logits] = logits();
+        DiscriminatorLoss::from_logits(real_logits, fake_logits).total.backward()
+    });
+    let patches = Output::new("gradients of patches", Bound::Gradients)
         .with_gradient("true patches", &real, &gradients)?
         .with_gradient("predictions", &fake, &gradients)?;
     let gradients = GradientsParams::from_grads(gradients, &discriminator);
-    Ok(vec![
-        Output::forward("logits", Tensor::cat(vec![real_logits, fake_logits], 0))?,
-        patches,
-        Output::gradients(gradient_bound(scale), &gradients, &discriminator)?,
-    ])
+    Ok(vec![all_logits, patches, Output::gradients(&gradients, &discriminator)?])
 }
 
-/// Prediction in inference, and the encoder's gradients. The rest of the network learns behind dropout, whose
-/// draws differ from device to device; its layers are among the operations.
+/// Features, prediction in inference, and the encoder's gradients without the kinks of its activations. The
+/// rest of the network learns behind dropout, whose draws differ from device to device; its layers are among
+/// the operations.
 fn feature_network(config: &FeatureModelConfig, device: &Device) -> Outputs {
     let plain = device.clone().without_autodiff();
     let model = config.init(&plain)?;
@@ -150,12 +146,15 @@ fn feature_network(config: &FeatureModelConfig, device: &Device) -> Outputs {
     let autodiff = plain.autodiff();
     let model = config.init(&autodiff)?;
     let features = model.features(pictures(&autodiff));
-    let loss = (features.clone() * noise(features.dims(), 2, &autodiff)).sum();
-    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let gradients = without_kinks(|| {
+        let features = model.features(pictures(&autodiff));
+        (features.clone() * noise(features.dims(), 2, &autodiff)).sum().backward()
+    });
+    let gradients = GradientsParams::from_grads(gradients, &model);
     Ok(vec![
         Output::forward("features", features)?,
         Output::forward("prediction", predicted)?,
-        Output::gradients(GRADIENT, &gradients, &model)?,
+        Output::gradients(&gradients, &model)?,
     ])
 }
 
@@ -165,7 +164,7 @@ fn weights_in_file(device: &Device) -> Outputs {
     let device = device.clone().without_autodiff();
     let path = folder.path().join("model.safetensors");
     ModelConfig::default().with_size(64).with_width(4).init(&device)?.save(&path)?;
-    Ok(vec![Output::weights(EXACT, &Model::load(&path, &device)?)?])
+    Ok(vec![Output::weights(Bound::Exact, &Model::load(&path, &device)?)?])
 }
 
 /// Bytes of a picture with two holes, one of them at its border, each way of blending.
@@ -173,7 +172,7 @@ fn fill(config: &ModelConfig, device: &Device) -> Outputs {
     let device = device.clone().without_autodiff();
     let picture = RgbImage::from_fn(150, 110, |x, y| Rgb([x as u8, 2 * y as u8, 255 - (x * y / 70) as u8]));
     let mask = Mask::from_fn(150, 110, |x, y| x.abs_diff(60) + y.abs_diff(50) < 25 || (x > 140 && y > 90));
-    let mut bytes = Output::new("bytes", ONE_LEVEL);
+    let mut bytes = Output::new("bytes", Bound::OneLevel);
     for blend in [Blend::None, Blend::Poisson] {
         let network = config.init(&device)?;
         let inpainter = Inpainter::new(&network, &device).with_blend(blend).with_refine(Refine::None);
@@ -187,26 +186,27 @@ fn fill(config: &ModelConfig, device: &Device) -> Outputs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Verdict;
+    use crate::check::{Arithmetic, Verdict};
 
-    /// The reason for [`GRADIENT_OF_WIDE`]: the same device, the same operations, and pictures that differ by
-    /// a millionth.
+    /// The reason for gradients without kinks: the same device, the same operations, and pictures that differ
+    /// by a millionth.
     #[test]
-    fn a_last_bit_moves_gradients_of_wide_networks() {
+    fn a_last_bit_moves_gradients_of_wide_networks_by_their_kinks() {
         let device = Device::flex().autodiff();
-        let gradients = |scale, factor: f32| {
-            let [config, _] = configs(scale);
-            let model = config.init(&device).expect("a network");
+        let [_, config] = [Scale::Small, Scale::Full].map(|scale| configs(scale)[0].clone());
+        let model = config.init(&device).expect("a network");
+        let gradients = |factor: f32| {
             let side = config.size;
             let images = noise([BATCH, 3, side, side], 1, &device).mul_scalar(factor);
-            let (_, gradients) = backward(&model, images, central_masks(BATCH, side, 4, &device));
-            Output::gradients(GRADIENT, &gradients, &model).expect("readable")
+            let gradients = backward(&model, images, central_masks(BATCH, side, 4, &device));
+            Output::gradients(&gradients, &model).expect("readable")
         };
-        let difference = |scale| match gradients(scale, 1.0 + 1e-6).compare(&gradients(scale, 1.0)) {
+        let difference = || match gradients(1.0 + 1e-6).compare(&gradients(1.0), Arithmetic::F32) {
             Verdict::Compared { difference, .. } => difference,
             other => panic!("{other:?}"),
         };
-        let [small, full] = [Scale::Small, Scale::Full].map(difference);
-        assert!(small < GRADIENT && full > GRADIENT && full < GRADIENT_OF_WIDE, "{small:.1e}, {full:.1e}");
+        let bound = Bound::Gradients.of(Arithmetic::F32);
+        let (kinks, smooth) = (difference(), without_kinks(difference));
+        assert!(kinks > bound && smooth < bound, "{kinks:.1e}, {smooth:.1e}");
     }
 }

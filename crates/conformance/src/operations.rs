@@ -12,7 +12,7 @@ use context_encoder_ops::{
 };
 
 use crate::{
-    check::{FORWARD, GRADIENT, Output},
+    check::{Bound, Output},
     part::{Outputs, Part, central_masks, noise},
 };
 
@@ -20,15 +20,15 @@ const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
 pub(crate) fn parts() -> Vec<Part> {
     let down = |name, window, groups, x, outputs| {
-        let layer = ConvLayer::conv2d(window, groups, LEAKY);
+        let layer = ConvLayer::conv2d(window, groups, Activation::Identity);
         Part::new(name, move |device| linear(layer, x, outputs, device))
     };
     let down_in_place = |name, window, x, outputs| {
-        let layer = ConvLayer::conv2d(window, 1, LEAKY);
+        let layer = ConvLayer::conv2d(window, 1, Activation::Identity);
         Part::new(name, move |device| in_place(layer, x, outputs, device))
     };
     let up = |name, window, x, outputs| {
-        let layer = ConvLayer::conv_transpose2d(window, Activation::Relu);
+        let layer = ConvLayer::conv_transpose2d(window, Activation::Identity);
         Part::new(name, move |device| linear(layer, x, outputs, device))
     };
     vec![
@@ -44,10 +44,11 @@ pub(crate) fn parts() -> Vec<Part> {
         down_in_place("one logit, moved", ConvGeometry::new(4, 1, 0), [16, 128, 4, 4], 1),
         down_in_place("one channel, moved", ConvGeometry::new(1, 1, 0), [3, 2, 2, 2], 1),
         Part::new("up to one channel, moved", |device| {
-            let layer = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 2, 1), Activation::Relu);
+            let layer = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 2, 1), Activation::Identity);
             in_place(layer, [3, 8, 4, 4], 1, device)
         }),
         down_in_place("convolution, moved", ConvGeometry::new(4, 2, 1), [4, 24, 16, 16], 40),
+        Part::new("activations", activations),
         Part::new("batch norm", |device| batch_norm(1, device)),
         Part::new("batch norm of halves", |device| batch_norm(2, device)),
         Part::new("channel-wise layer", channel_wise),
@@ -58,11 +59,11 @@ pub(crate) fn parts() -> Vec<Part> {
             let norm = LocalResponseNorm { size: 5, alpha: 1.0, k: 1.0 };
             map(device, [2, 24, 9, 7], move |x| norm.forward(x))
         }),
-        Part::new("bilinear resize", |device| map(device, [2, 3, 41, 41], |x| resize(x, 57))),
+        Part::new("bilinear resize", bilinear_resize),
         Part::new("tanh", |device| map(device, [2, 3, 17, 19], |x| tanh(x.mul_scalar(3.0)))),
         Part::new("hiding", |device| {
             let masks = central_masks(2, 32, 4, device);
-            Ok(vec![Output::forward(
+            Ok(vec![Output::sums(
                 "output",
                 apply_mask(noise([2, 3, 32, 32], 1, device), masks, [0.1, -0.2, 0.3]),
             )?])
@@ -70,7 +71,7 @@ pub(crate) fn parts() -> Vec<Part> {
         Part::new("smooth fill", |device| {
             let device = device.clone().without_autodiff();
             let masks = central_masks(2, 64, 0, &device);
-            Ok(vec![Output::forward("output", smooth_fill(noise([2, 3, 64, 64], 1, &device), masks))?])
+            Ok(vec![Output::sums("output", smooth_fill(noise([2, 3, 64, 64], 1, &device), masks))?])
         }),
         Part::new("losses", losses),
         Part::new("Adam", adam_steps),
@@ -91,7 +92,7 @@ fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -
     let inference_layer = InferenceLayer::new(layer, noise(weights, 2, &inference.device()), Some(affine));
     Ok(vec![
         Output::forward("output", y)?,
-        Output::new("gradients", GRADIENT)
+        Output::new("gradients", Bound::Gradients)
             .with_gradient("x", &x, &gradients)?
             .with_gradient("weight", &weight, &gradients)?
             .with_gradient("bias", &bias, &gradients)?,
@@ -113,7 +114,7 @@ fn in_place(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device)
     let (y, x, weight) = (y.inner(), x.inner(), weight.inner());
     Ok(vec![
         Output::forward("output", noise(y.dims(), 5, &y.device()) + y.mul_scalar(2.0))?,
-        Output::new("by gradients", GRADIENT)
+        Output::new("by gradients", Bound::Gradients)
             .with("x", x - dx.mul_scalar(0.5))?
             .with("weight", weight - dw.mul_scalar(0.5))?,
     ])
@@ -130,8 +131,36 @@ fn map(device: &Device, dims: [usize; 4], of: impl Fn(Tensor<4>) -> Tensor<4>) -
     let x = noise(dims, 1, &device.clone().autodiff()).require_grad();
     let y = of(x.clone());
     let gradients = weighted_sum(y.clone(), 2).backward();
-    let dx = Output::new("gradient", GRADIENT).with_gradient("x", &x, &gradients)?;
+    let dx = Output::new("gradient", Bound::GradientsOfSums).with_gradient("x", &x, &gradients)?;
+    Ok(vec![Output::sums("output", y)?, dx])
+}
+
+/// A product with fixed weights.
+fn bilinear_resize(device: &Device) -> Outputs {
+    let x = noise([2, 3, 41, 41], 1, &device.clone().autodiff()).require_grad();
+    let y = resize(x.clone(), 57);
+    let gradients = weighted_sum(y.clone(), 2).backward();
+    let dx = Output::new("gradient", Bound::Gradients).with_gradient("x", &x, &gradients)?;
     Ok(vec![Output::forward("output", y)?, dx])
+}
+
+/// A convolution with each activation behind it, for inputs off the kink at zero: each output is one input or
+/// its negative.
+fn activations(device: &Device) -> Outputs {
+    let device = device.clone().autodiff();
+    let x = noise([3, 8, 9, 7], 1, &device);
+    let x = (x.clone() + x.sign() * 0.5).detach().require_grad();
+    let weight = Tensor::<2>::eye(8, &device).neg().reshape([8, 8, 1, 1]);
+    let mut outputs = Output::new("outputs", Bound::Forward);
+    let mut gradients = Output::new("gradients", Bound::Gradients);
+    for activation in [Activation::Identity, Activation::Relu, LEAKY] {
+        let layer = ConvLayer::conv2d(ConvGeometry::new(1, 1, 0), 1, activation);
+        let y = layer.forward(x.clone(), weight.clone(), None);
+        let name = format!("{activation:?}");
+        outputs = outputs.with(name.clone(), y.clone())?;
+        gradients = gradients.with_gradient(name, &x, &weighted_sum(y, 2).backward())?;
+    }
+    Ok(vec![outputs, gradients])
 }
 
 fn batch_norm(ghost_batches: usize, device: &Device) -> Outputs {
@@ -141,15 +170,15 @@ fn batch_norm(ghost_batches: usize, device: &Device) -> Outputs {
     let norm = BatchNorm { ghost_batches, epsilon: 1e-5, activation: LEAKY };
     let (y, stats) = norm.forward(x.clone(), gamma.clone(), beta.clone());
     let gradients = weighted_sum(y.clone(), 4).backward();
-    let mut statistics = Output::new("statistics", FORWARD);
+    let mut statistics = Output::new("statistics", Bound::Sums);
     for (batch, stats) in stats.into_iter().enumerate() {
         statistics = statistics.with(format!("mean {batch}"), stats.mean)?;
         statistics = statistics.with(format!("variance {batch}"), stats.variance)?;
     }
     Ok(vec![
-        Output::forward("output", y)?,
+        Output::sums("output", y)?,
         statistics,
-        Output::new("gradients", GRADIENT)
+        Output::new("gradients", Bound::GradientsOfSums)
             .with_gradient("x", &x, &gradients)?
             .with_gradient("gamma", &gamma, &gradients)?
             .with_gradient("beta", &beta, &gradients)?,
@@ -163,16 +192,16 @@ fn channel_wise(device: &Device) -> Outputs {
     let x = noise([5, 24, 4, 4], 2, &device).require_grad();
     let y = layer.forward(x.clone());
     let gradients = weighted_sum(y.clone(), 3).backward();
-    let dx = Output::new("gradient", GRADIENT).with_gradient("x", &x, &gradients)?;
+    let dx = Output::new("gradient", Bound::Gradients).with_gradient("x", &x, &gradients)?;
     let gradients = GradientsParams::from_grads(gradients, &layer);
-    Ok(vec![Output::forward("output", y)?, dx, Output::gradients(GRADIENT, &gradients, &layer)?])
+    Ok(vec![Output::forward("output", y)?, dx, Output::gradients(&gradients, &layer)?])
 }
 
 /// Every distance, average and loss mask, and logits as far out as 100.
 fn losses(device: &Device) -> Outputs {
     let device = device.clone().autodiff();
-    let mut values = Output::new("values", FORWARD);
-    let mut loss_gradients = Output::new("gradients", GRADIENT);
+    let mut values = Output::new("values", Bound::Sums);
+    let mut loss_gradients = Output::new("gradients", Bound::GradientsOfSums);
     for distance in [Distance::L2, Distance::L1] {
         for average in [Average::Region, Average::Patch] {
             for overlapping in [false, true] {
@@ -214,7 +243,7 @@ fn adam_steps(device: &Device) -> Outputs {
     }
     let [first, second] = moments;
     Ok(vec![
-        Output::new("three steps", FORWARD)
+        Output::new("three steps", Bound::Sums)
             .with("weights", weights)?
             .with("first moment", first)?
             .with("second moment", second)?,

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use context_encoder_ops::with_reference;
 
 use crate::{
-    check::{Check, Output},
+    check::{Arithmetic, Check, Output},
     networks, operations,
     part::{Part, Scale},
     training,
@@ -49,7 +49,7 @@ pub fn conformance(
     on_check: &mut dyn FnMut(&Check),
 ) -> Vec<Check> {
     let parts: Vec<Part> = parts(scale).into_iter().filter(|part| selected(part.name)).collect();
-    compare(&parts, device, reference, &|outputs| outputs, on_check)
+    compare(&parts, device, reference, Arithmetic::of(device), &|outputs| outputs, on_check)
 }
 
 /// `alter` is what tests do to the device's outputs.
@@ -57,6 +57,7 @@ fn compare(
     parts: &[Part],
     device: &Device,
     reference: &Device,
+    arithmetic: Arithmetic,
     alter: &dyn Fn(Vec<Output>) -> Vec<Output>,
     on_check: &mut dyn FnMut(&Check),
 ) -> Vec<Check> {
@@ -64,7 +65,7 @@ fn compare(
     for part in parts {
         let expected = with_reference(|| compute(part, reference));
         let found = match (compute(part, device).map(alter), expected) {
-            (Ok(got), Ok(expected)) => Check::compare(part.name, &got, &expected),
+            (Ok(got), Ok(expected)) => Check::compare(part.name, &got, &expected, arithmetic),
             (Err(reason), _) => vec![Check::failed(part.name, reason)],
             (_, Err(reason)) => vec![Check::failed(part.name, format!("on the reference: {reason}"))],
         };
@@ -91,16 +92,25 @@ fn compute(part: &Part, device: &Device) -> Result<Vec<Output>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
-    fn on_flex(alter: &dyn Fn(Vec<Output>) -> Vec<Output>) -> Vec<Check> {
+    fn on_flex(arithmetic: Arithmetic, alter: &dyn Fn(Vec<Output>) -> Vec<Output>) -> Vec<Check> {
         let device = Device::flex();
-        compare(&parts(Scale::Small), &device, &device, alter, &mut |_| {})
+        compare(&parts(Scale::Small), &device, &device, arithmetic, alter, &mut |_| {})
+    }
+
+    /// What passed of these checks, a line for each.
+    fn passed<'a>(checks: impl IntoIterator<Item = &'a Check>) -> String {
+        let passed = checks.into_iter().filter(|check| check.passes()).map(ToString::to_string);
+        passed.collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn optimized_kernels_conform_to_the_reference_implementation() {
-        let checks = on_flex(&|outputs| outputs);
+        assert_eq!(Arithmetic::of(&Device::flex()), Arithmetic::F32);
+        let checks = on_flex(Arithmetic::F32, &|outputs| outputs);
         let failed: Vec<_> = checks.iter().filter(|check| !check.passes()).map(ToString::to_string).collect();
         assert!(failed.is_empty(), "{}", failed.join("\n"));
         assert!(checks.len() > 40, "{} checks", checks.len());
@@ -109,14 +119,32 @@ mod tests {
     /// One value of each output is off by three times its bound: no check may pass.
     #[test]
     fn every_check_can_fail() {
-        let checks = on_flex(&|outputs| outputs.into_iter().map(Output::slightly_wrong).collect());
-        let passed: Vec<_> = checks.iter().filter(|check| check.passes()).map(ToString::to_string).collect();
-        assert!(passed.is_empty(), "passed all the same:\n{}", passed.join("\n"));
+        let wrong = |output: Output| output.slightly_wrong(Arithmetic::F32);
+        let checks = on_flex(Arithmetic::F32, &|outputs| outputs.into_iter().map(wrong).collect());
+        let passed = passed(&checks);
+        assert!(passed.is_empty(), "passed all the same:\n{passed}");
+    }
+
+    /// All gradients are 2 % too large: by the widest bounds that there are, none of them may pass, and the
+    /// rest does.
+    #[test]
+    fn gradients_that_are_two_percent_wrong_fail() {
+        let (gradients, others) = (Cell::new(0), Cell::new(0));
+        let off = |outputs: Vec<Output>| {
+            let count = outputs.iter().filter(|output| output.is_gradients()).count();
+            gradients.set(gradients.get() + count);
+            others.set(others.get() + outputs.len() - count);
+            outputs.into_iter().map(Output::with_gradients_off).collect()
+        };
+        let checks = on_flex(Arithmetic::Tf32, &off);
+        let passed_count = checks.iter().filter(|check| check.passes()).count();
+        assert!(gradients.get() > 20, "{} checks of gradients", gradients.get());
+        assert_eq!(passed_count, others.get(), "passed:\n{}", passed(&checks));
     }
 
     #[test]
     fn nan_fails_every_check() {
-        let checks = on_flex(&|outputs| outputs.into_iter().map(Output::with_nan).collect());
+        let checks = on_flex(Arithmetic::F32, &|outputs| outputs.into_iter().map(Output::with_nan).collect());
         assert!(checks.iter().all(|check| !check.passes()));
     }
 
@@ -124,7 +152,6 @@ mod tests {
     #[test]
     fn a_wrong_part_fails_and_the_others_pass() {
         use burn::tensor::{Tensor, activation::leaky_relu};
-        use std::cell::Cell;
 
         let calls = Cell::new(0);
         let wrong = Part::new("activation", move |device| {
@@ -138,7 +165,8 @@ mod tests {
         });
         let panics = Part::new("panics", |_| panic!("no such kernel"));
         let device = Device::flex();
-        let checks = compare(&[wrong, right, panics], &device, &device, &|outputs| outputs, &mut |_| {});
+        let parts = [wrong, right, panics];
+        let checks = compare(&parts, &device, &device, Arithmetic::F32, &|outputs| outputs, &mut |_| {});
         let passes: Vec<_> = checks.iter().map(|check| (check.part, check.passes())).collect();
         assert_eq!(passes, [("activation", false), ("constant", true), ("panics", false)]);
         assert!(checks[0].to_string().contains("6.7e-3"), "{}", checks[0]); // 0.01 * 2 of 3

@@ -9,7 +9,7 @@ use context_encoder_model::{Model, ModelConfig, Precision};
 use context_encoder_train::{InpaintingTrainer, Losses, Run, RunSettings, TrainConfig};
 
 use crate::{
-    check::{EXACT, FORWARD, Output},
+    check::{Bound, Output},
     networks::configs,
     part::{Outputs, Part, Scale, central_masks, noise},
 };
@@ -22,16 +22,6 @@ const STEPS: usize = 10;
 
 /// Learning rate of the longer training, a twentieth of the paper's.
 const LOW_LR: f64 = 1e-4;
-
-/// Bound of losses after Adam has moved weights. Its first steps move each weight by the learning rate, in
-/// the direction of its gradient's sign, however small that gradient is; where two devices round a gradient
-/// near zero to different signs, weights differ by twice the rate. So losses may differ more than what led to
-/// them.
-const AFTER_STEPS: f64 = 2e-3;
-
-/// Bound of losses of layers that multiply in 16 bits: 2^-8 is what `bf16` rounds a number by at most, and of
-/// many numbers the errors of both signs are added up.
-const IN_16_BITS: f64 = 2e-2;
 
 pub(crate) fn parts(scale: Scale) -> Vec<Part> {
     let [compact, dense] = configs(scale);
@@ -50,8 +40,8 @@ fn two_steps(model: &ModelConfig, device: &Device) -> Outputs {
     let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
     let losses = losses(&config, 2, device)?;
     Ok(vec![
-        output("losses of the first step", FORWARD, &losses[0]),
-        output("losses of the second step", AFTER_STEPS, &losses[1]),
+        output("losses of the first step", Bound::Forward, &losses[0]),
+        output("losses of the second step", Bound::AfterSteps, &losses[1]),
     ])
 }
 
@@ -66,7 +56,7 @@ fn in_16_bits(model: &ModelConfig, device: &Device) -> Outputs {
         };
         let mut config = TrainConfig { model: model.clone(), objective, ..TrainConfig::default() };
         config.run.precision = precision;
-        Ok(output(what, IN_16_BITS, &losses(&config, 1, device)?[0]))
+        Ok(output(what, Bound::In16Bits, &losses(&config, 1, device)?[0]))
     };
     let parts = [
         (["losses, f16", "losses, f32 for f16"], Precision::F16, Objective::Reconstruction),
@@ -76,7 +66,7 @@ fn in_16_bits(model: &ModelConfig, device: &Device) -> Outputs {
 }
 
 /// Reconstruction alone: adversarial training follows its own path on each device, as the comment on
-/// `AFTER_STEPS` explains.
+/// `Bound::AfterSteps` explains.
 fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
     let config = TrainConfig {
         model: model.clone(),
@@ -86,7 +76,7 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
     };
     let losses = losses(&config, STEPS, device)?;
     let totals = losses.into_iter().flatten().map(|(_, loss)| loss).collect();
-    Ok(vec![Output::new("losses", AFTER_STEPS).with_values("total", totals)])
+    Ok(vec![Output::new("losses", Bound::AfterSteps).with_values("total", totals)])
 }
 
 /// A run of three steps, stopped and resumed after the second, minus one that was never stopped: nothing.
@@ -110,7 +100,7 @@ fn checkpoint(device: &Device) -> Outputs {
         Run::<TrainConfig>::resume(folder.path().join("stopped"), device)?.with_steps(3).train(&mut ())?;
     let uninterrupted = run("uninterrupted", 3)?.train(&mut ())?;
     let [resumed, uninterrupted] = [resumed.weights, uninterrupted.weights]
-        .map(|path| Output::weights(EXACT, &Model::load(path, &device.clone().without_autodiff())?));
+        .map(|path| Output::weights(Bound::Exact, &Model::load(path, &device.clone().without_autodiff())?));
     Ok(vec![resumed?.minus(&uninterrupted?)])
 }
 
@@ -118,7 +108,7 @@ fn checkpoint(device: &Device) -> Outputs {
 type NamedLosses = Vec<(&'static str, f32)>;
 
 /// A step's losses, each compared by itself.
-fn output(what: &'static str, bound: f64, step: &NamedLosses) -> Output {
+fn output(what: &'static str, bound: Bound, step: &NamedLosses) -> Output {
     step.iter().fold(Output::new(what, bound), |output, (name, loss)| output.with_values(*name, vec![*loss]))
 }
 

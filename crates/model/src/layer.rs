@@ -119,7 +119,7 @@ impl<'a, C: ConvWeights> ConvBlock<'a, C> {
         geometry: ConvGeometry,
         activation: Activation,
     ) -> Self {
-        Self { conv, norm, geometry, activation }
+        Self { conv, norm, geometry, activation: activation.unless_without_kinks() }
     }
 
     /// Without batch norm, or with a batch that is not divided.

@@ -43,13 +43,12 @@ impl AdamStep {
         match Implementation::of(&weights) {
             // Whoever wants to differentiate a step gets the reference.
             #[cfg(feature = "flex")]
-            Implementation::Optimized
-                if !weights.device().is_autodiff() && !gradient.device().is_autodiff() =>
-            {
-                let Self { beta_1, beta_2, epsilon, .. } = self;
-                let (lr, correction) = (self.corrected_lr(), self.correction());
-                let constants = crate::cpu::AdamConstants { beta_1, beta_2, lr, correction, epsilon };
-                crate::cpu::adam(constants, weights, gradient, moments)
+            Implementation::Cpu if !weights.device().is_autodiff() && !gradient.device().is_autodiff() => {
+                crate::cpu::adam(self.constants(), weights, gradient, moments)
+            }
+            #[cfg(feature = "cube")]
+            Implementation::Cube if !weights.device().is_autodiff() && !gradient.device().is_autodiff() => {
+                crate::cube::adam(self.constants(), weights, gradient, moments)
             }
             _ => self.reference(weights, gradient, moments),
         }
@@ -66,6 +65,13 @@ impl AdamStep {
         let root = second.clone().sqrt().add_scalar(self.epsilon * self.correction());
         let update = first.clone().mul_scalar(self.corrected_lr() * self.correction()).div(root);
         (weights - update, [first, second])
+    }
+
+    #[cfg(any(feature = "flex", feature = "cube"))]
+    fn constants(&self) -> crate::layer::AdamConstants {
+        let Self { beta_1, beta_2, epsilon, .. } = *self;
+        let (lr, correction) = (self.corrected_lr(), self.correction());
+        crate::layer::AdamConstants { beta_1, beta_2, lr, correction, epsilon }
     }
 
     /// Learning rate over `1 - beta_1^t`.

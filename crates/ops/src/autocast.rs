@@ -31,6 +31,12 @@ pub fn autocast<T>(dtype: FloatDType, compute: impl FnOnce() -> T) -> T {
     with_value(&DTYPE, dtype, compute)
 }
 
+/// What layers multiply in.
+#[cfg(feature = "cube")]
+pub(crate) fn dtype() -> FloatDType {
+    DTYPE.get()
+}
+
 /// Whether layers multiply in 32 bits.
 pub(crate) fn is_f32() -> bool {
     DTYPE.get() == FloatDType::F32

@@ -84,10 +84,18 @@ impl BatchNorm {
         );
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Implementation::Optimized => {
+            Implementation::Cpu => {
                 let Self { ghost_batches, epsilon, activation } = self;
                 let (output, stats) =
                     crate::cpu::batch_norm(x, gamma, beta, ghost_batches, epsilon as f32, activation);
+                (output, stats.into_iter().map(|[mean, variance]| BatchStats { mean, variance }).collect())
+            }
+            #[cfg(feature = "cube")]
+            Implementation::Cube => {
+                let Self { ghost_batches, epsilon, activation } = self;
+                let slope = activation.negative_slope();
+                let (output, stats) =
+                    crate::cube::batch_norm(x, gamma, beta, ghost_batches, epsilon as f32, slope);
                 (output, stats.into_iter().map(|[mean, variance]| BatchStats { mean, variance }).collect())
             }
             _ => reference(self, x, &gamma, &beta),

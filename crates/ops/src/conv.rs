@@ -1,5 +1,7 @@
 //! Convolution and transposed convolution with bias and activation.
 
+#[cfg(feature = "cube")]
+use burn::tensor::FloatDType;
 use burn::tensor::{
     Tensor,
     module::{conv_transpose2d, conv2d},
@@ -22,12 +24,12 @@ impl ConvLayer {
     /// When the shapes do not belong together.
     pub fn forward(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         self.assert_shapes(x.dims(), weight.dims());
-        if !autocast::is_f32() {
-            return self.forward_autocast(x, weight, bias);
-        }
         match Implementation::of(&x) {
+            #[cfg(feature = "cube")]
+            Implementation::Cube if self.groups == 1 => self.forward_on_cube(x, weight, bias),
+            _ if !autocast::is_f32() => self.forward_autocast(x, weight, bias),
             #[cfg(feature = "flex")]
-            Implementation::Optimized => crate::cpu::conv(self, x, weight, bias),
+            Implementation::Cpu => crate::cpu::conv(self, x, weight, bias),
             _ => reference(self, x, weight, bias),
         }
     }
@@ -36,13 +38,7 @@ impl ConvLayer {
     fn forward_autocast(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         let linear = Self { activation: Activation::Identity, ..self };
         let y = autocast::autocast_inputs(x, weight, |x, weight| reference(linear, x, weight, None));
-        self.activation.apply(match bias {
-            Some(bias) => {
-                let [channels] = bias.dims();
-                y + bias.reshape([1, channels, 1, 1])
-            }
-            None => y,
-        })
+        self.activation.apply(add_bias(y, bias))
     }
 
     /// The same followed by `scale y + shift` of every channel before the activation, for inference: what
@@ -57,12 +53,65 @@ impl ConvLayer {
         self.assert_shapes(x.dims(), weight.dims());
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Implementation::Optimized => crate::cpu::PackedWeights::unpacked(self, weight, affine).forward(x),
+            Implementation::Cpu => crate::cpu::PackedWeights::unpacked(self, weight, affine).forward(x),
             _ => {
                 let (weight, shift) = fold_affine(self, weight, affine);
-                reference(self, x, weight, shift)
+                self.infer_folded(x, weight, shift)
             }
         }
+    }
+
+    /// The layer in 32 bits, whatever [`autocast`](crate::autocast()) says; not by the kernels for
+    /// processors.
+    pub(crate) fn infer_folded(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+        match Implementation::of(&x) {
+            #[cfg(feature = "cube")]
+            Implementation::Cube if self.groups == 1 => {
+                autocast(FloatDType::F32, || self.forward_on_cube(x, weight, bias))
+            }
+            _ => reference(self, x, weight, bias),
+        }
+    }
+
+    #[cfg(feature = "cube")]
+    fn forward_on_cube(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+        let y = if self.is_dense(x.dims()) {
+            self.forward_dense(x, weight)
+        } else {
+            crate::cube::conv(self, x, weight, autocast::dtype().into())
+        };
+        let y = add_bias(y, bias);
+        match self.activation {
+            Activation::Identity => y,
+            activation => crate::cube::leaky_relu(y, activation.negative_slope()),
+        }
+    }
+
+    /// Whether the kernel is as large as the large map, so that the small one is a single position.
+    #[cfg(feature = "cube")]
+    fn is_dense(self, [_, _, height, width]: [usize; 4]) -> bool {
+        let side = match self.kind {
+            ConvKind::Conv2d => self.geometry.kernel,
+            ConvKind::ConvTranspose2d => 1,
+        };
+        self.geometry.padding == 0 && [height, width] == [side; 2]
+    }
+
+    /// Such a layer as a product with its weights as they are: they are many, and are not moved.
+    #[cfg(feature = "cube")]
+    fn forward_dense(self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+        let ([batch, ..], [small, large, kernel, _]) = (x.dims(), weight.dims());
+        let [from, to] = match self.kind {
+            ConvKind::Conv2d => [[large, kernel], [small, 1]],
+            ConvKind::ConvTranspose2d => [[small, 1], [large, kernel]],
+        };
+        let x = x.reshape([batch, from[0] * from[1] * from[1]]);
+        let weight = weight.reshape([small, large * kernel * kernel]);
+        let y = autocast::autocast_inputs(x, weight, |x, weight| match self.kind {
+            ConvKind::Conv2d => x.matmul(weight.transpose()),
+            ConvKind::ConvTranspose2d => x.matmul(weight),
+        });
+        y.reshape([batch, to[0], to[1], to[1]])
     }
 
     fn assert_shapes(self, x: [usize; 4], weight: [usize; 4]) {
@@ -105,6 +154,12 @@ pub(crate) fn reference(
         }
     };
     activation.apply(canonical_strides(y, &[1]))
+}
+
+fn add_bias(y: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let Some(bias) = bias else { return y };
+    let [channels] = bias.dims();
+    y + bias.reshape([1, channels, 1, 1])
 }
 
 /// Where one of `axes` has length one: gives it the stride of its place, to the tensor and to its gradient.

@@ -2,15 +2,19 @@
 
 use std::{cell::Cell, sync::LazyLock, thread::LocalKey};
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
-/// The two implementations of every operation.
+/// The implementations of an operation; one without kernels for a kind of device has the reference there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Implementation {
     /// Burn's tensor operations.
     Reference,
-    /// Kernels of this crate.
-    Optimized,
+    /// This crate's kernels for processors, on Burn's `flex` backend.
+    #[cfg(feature = "flex")]
+    Cpu,
+    /// This crate's kernels for graphics devices, on Burn's CubeCL backends.
+    #[cfg(feature = "cube")]
+    Cube,
 }
 
 /// An environment variable for the whole program, to find out whether a kernel is to blame: `reference` (or
@@ -19,12 +23,32 @@ pub(crate) enum Implementation {
 const KERNELS: &str = "CONTEXT_ENCODER_KERNELS";
 
 impl Implementation {
-    /// The implementation for this tensor: optimized for `f32` on Burn's `flex` backend (with the feature
-    /// `flex`, and `autodiff` where gradients are recorded without checkpointing), reference everywhere
-    /// else.
+    /// The implementation for this tensor: kernels for `f32` (with the feature `flex` or `cube`, and
+    /// `autodiff` where gradients are recorded without checkpointing), reference everywhere else.
     pub(crate) fn of<const D: usize>(x: &Tensor<D>) -> Self {
         let on = !*OFF && !FORCE_REFERENCE.get();
-        if on && x.dtype() == DType::F32 && on_flex(x) { Self::Optimized } else { Self::Reference }
+        if on && x.dtype() == DType::F32 { Self::of_device(x.device()) } else { Self::Reference }
+    }
+
+    fn of_device(device: Device) -> Self {
+        if device.is_autodiff() {
+            #[cfg(feature = "autodiff")]
+            if device.gradient_checkpointing_strategy()
+                != Some(burn::backend::GradientCheckpointingStrategy::Disabled)
+            {
+                return Self::Reference;
+            }
+            if cfg!(not(feature = "autodiff")) {
+                return Self::Reference;
+            }
+        }
+        match device.without_autodiff() {
+            #[cfg(feature = "flex")]
+            device if matches!(device.as_dispatch(), burn::backend::DispatchDevice::Flex(_)) => Self::Cpu,
+            #[cfg(feature = "cube")]
+            device if matches!(device.as_dispatch(), burn::backend::DispatchDevice::Cube(_)) => Self::Cube,
+            _ => Self::Reference,
+        }
     }
 }
 
@@ -41,6 +65,32 @@ impl Implementation {
 /// ```
 pub fn with_reference<T>(compute: impl FnOnce() -> T) -> T {
     with_value(&FORCE_REFERENCE, true, compute)
+}
+
+/// Runs `compute` with networks without kinks, in this thread: their activations are the identity and their
+/// pooling takes means. To compare gradients of two devices: where rounding takes an input of a ReLU to the
+/// other side of zero, or makes another value of a window the largest, the gradients of a whole network
+/// differ by more than an error in a kernel would change them.
+///
+/// Affects [`max_pool`](crate::max_pool()) and what takes its activation from
+/// [`Activation::unless_without_kinks`](crate::Activation::unless_without_kinks), as the blocks of
+/// `context-encoder-model` do.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use context_encoder_ops::{ConvGeometry, max_pool, without_kinks};
+///
+/// let x = Tensor::<4>::from_floats([[[[1.0, 3.0], [0.0, 0.0]]]], &Device::default());
+/// let y = without_kinks(|| max_pool(x, ConvGeometry::new(2, 2, 0)));
+/// assert_eq!(y.into_scalar::<f32>(), 1.0); // the mean
+/// ```
+pub fn without_kinks<T>(compute: impl FnOnce() -> T) -> T {
+    with_value(&WITHOUT_KINKS, true, compute)
+}
+
+/// Whether this thread computes [`without_kinks`].
+pub(crate) fn is_without_kinks() -> bool {
+    WITHOUT_KINKS.get()
 }
 
 /// Runs `compute` with another value of a setting of this thread; puts back what was, however the computation
@@ -64,6 +114,7 @@ pub(crate) fn with_value<S: Copy + 'static, T>(
 
 thread_local! {
     static FORCE_REFERENCE: Cell<bool> = const { Cell::new(false) };
+    static WITHOUT_KINKS: Cell<bool> = const { Cell::new(false) };
 }
 
 static OFF: LazyLock<bool> =
@@ -72,28 +123,4 @@ static OFF: LazyLock<bool> =
 /// What [`KERNELS`] says.
 pub(crate) fn kernels_variable() -> Option<String> {
     std::env::var(KERNELS).ok()
-}
-
-#[cfg(feature = "flex")]
-fn on_flex<const D: usize>(x: &Tensor<D>) -> bool {
-    use burn::backend::DispatchDevice;
-
-    let device = x.device();
-    if device.is_autodiff() {
-        #[cfg(feature = "autodiff")]
-        if device.gradient_checkpointing_strategy()
-            != Some(burn::backend::GradientCheckpointingStrategy::Disabled)
-        {
-            return false;
-        }
-        if cfg!(not(feature = "autodiff")) {
-            return false;
-        }
-    }
-    matches!(device.without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
-}
-
-#[cfg(not(feature = "flex"))]
-fn on_flex<const D: usize>(_: &Tensor<D>) -> bool {
-    false
 }

@@ -53,9 +53,9 @@ impl InferenceLayer {
     ) -> Self {
         let weights = match Implementation::of(&weight) {
             #[cfg(feature = "flex")]
-            Implementation::Optimized => Weights::Packed(std::sync::Arc::new(
-                crate::cpu::PackedWeights::new(storage, layer, weight, affine),
-            )),
+            Implementation::Cpu => Weights::Packed(std::sync::Arc::new(crate::cpu::PackedWeights::new(
+                storage, layer, weight, affine,
+            ))),
             _ => Weights::Folded(Box::new(conv::fold_affine(layer, storage.round(weight), affine))),
         };
         Self { layer, weights }
@@ -72,7 +72,7 @@ impl InferenceLayer {
             Weights::Packed(packed) => packed.forward(x),
             Weights::Folded(folded) => {
                 let (weight, shift) = folded.as_ref().clone();
-                conv::reference(self.layer, x, weight, shift)
+                self.layer.infer_folded(x, weight, shift)
             }
         }
     }

@@ -24,6 +24,11 @@ impl Activation {
         }
     }
 
+    /// This activation; the identity within [`without_kinks`](crate::without_kinks).
+    pub fn unless_without_kinks(self) -> Self {
+        if crate::dispatch::is_without_kinks() { Self::Identity } else { self }
+    }
+
     /// The reference implementation.
     ///
     /// Leaky ReLU is written as `relu(x) - negative_slope relu(-x)`: Burn's own goes through boolean masks,
@@ -165,6 +170,19 @@ impl ConvLayer {
         let ConvGeometry { kernel, stride, padding } = self.geometry;
         self.groups == 1 && stride == 1 && padding == 0 && kernel > 1
     }
+}
+
+/// Constants of one step of Adam (Kingma and Ba, algorithm 1), as kernels take them.
+#[cfg(any(feature = "flex", feature = "cube"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AdamConstants {
+    pub(crate) beta_1: f32,
+    pub(crate) beta_2: f32,
+    /// Learning rate over `1 - beta_1^t`.
+    pub(crate) lr: f32,
+    /// `sqrt(1 - beta_2^t)`.
+    pub(crate) correction: f32,
+    pub(crate) epsilon: f32,
 }
 
 /// How an [`InferenceLayer`](crate::InferenceLayer) keeps its weights. It computes in 32 bits either way.

@@ -27,11 +27,15 @@
 
 mod adam;
 mod autocast;
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod autograd;
 mod batch_norm;
 mod conv;
 #[cfg(feature = "flex")]
 #[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
 mod cpu;
+#[cfg(feature = "cube")]
+mod cube;
 mod dispatch;
 mod inference;
 mod layer;
@@ -44,7 +48,7 @@ mod smooth_fill;
 pub use adam::AdamStep;
 pub use autocast::{autocast, autocast_inputs};
 pub use batch_norm::{BatchNorm, BatchStats};
-pub use dispatch::with_reference;
+pub use dispatch::{with_reference, without_kinks};
 pub use inference::InferenceLayer;
 pub use layer::{Activation, ConvGeometry, ConvLayer, Storage};
 pub use local_response_norm::LocalResponseNorm;

@@ -42,7 +42,7 @@ impl LocalResponseNorm {
         assert!(self.size % 2 == 1, "a window of {} channels has no middle", self.size);
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Implementation::Optimized => {
+            Implementation::Cpu => {
                 let scale = (self.alpha / self.size as f64) as f32;
                 crate::cpu::local_response_norm(x, self.size, scale, self.k as f32)
             }

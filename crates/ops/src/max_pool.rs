@@ -1,8 +1,15 @@
 //! Max pooling.
 
-use burn::tensor::{Tensor, module::max_pool2d, ops::MaxPoolOptions};
+use burn::tensor::{
+    Tensor,
+    module::{avg_pool2d, max_pool2d},
+    ops::{AvgPoolOptions, MaxPoolOptions},
+};
 
-use crate::{ConvGeometry, dispatch::Implementation};
+use crate::{
+    ConvGeometry,
+    dispatch::{Implementation, is_without_kinks},
+};
 
 /// The largest value below each position of the kernel, channel by channel. Where values are equal, the
 /// gradient goes to the first, row by row.
@@ -30,9 +37,14 @@ pub fn max_pool(x: Tensor<4>, geometry: ConvGeometry) -> Tensor<4> {
         "max pooling by {geometry:?} does not take {:?}",
         x.dims()
     );
+    if is_without_kinks() {
+        let ConvGeometry { kernel, stride, padding } = geometry;
+        let options = AvgPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);
+        return avg_pool2d(x, options);
+    }
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
-        Implementation::Optimized => crate::cpu::max_pool(x, geometry),
+        Implementation::Cpu => crate::cpu::max_pool(x, geometry),
         _ => reference(x, geometry),
     }
 }

@@ -26,7 +26,7 @@ pub fn apply_mask(images: Tensor<4>, masks: Tensor<4>, color: [f32; 3]) -> Tenso
     assert_mask_shape(&images, &masks);
     match Implementation::of(&images) {
         #[cfg(feature = "flex")]
-        Implementation::Optimized => match crate::cpu::apply_mask(&images, &masks, color) {
+        Implementation::Cpu => match crate::cpu::apply_mask(&images, &masks, color) {
             Some(masked) => masked,
             None => apply_mask_reference(images, masks, color), // somebody wants gradients
         },
@@ -62,7 +62,7 @@ fn apply_mask_reference(images: Tensor<4>, masks: Tensor<4>, color: [f32; 3]) ->
 pub fn tanh(x: Tensor<4>) -> Tensor<4> {
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
-        Implementation::Optimized => crate::cpu::tanh(x),
+        Implementation::Cpu => crate::cpu::tanh(x),
         _ => x.tanh(),
     }
 }

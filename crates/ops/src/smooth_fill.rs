@@ -41,7 +41,7 @@ pub fn smooth_fill(images: Tensor<4>, masks: Tensor<4>) -> Tensor<4> {
     }
     match Implementation::of(&images) {
         #[cfg(feature = "flex")]
-        Implementation::Optimized => {
+        Implementation::Cpu => {
             crate::cpu::smooth_fill(images, masks, levels(height, width), &RELAXATION_WEIGHTS)
         }
         _ => reference(images, masks),

@@ -115,7 +115,7 @@ struct Row {
 
 impl Bench {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        let devices = self.devices.open()?;
+        let devices = self.devices.open(console)?;
         devices.validate_precision(self.precision()).into_diagnostic()?;
         if self.worker {
             return self.serve(devices.first());

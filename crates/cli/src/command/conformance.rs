@@ -39,7 +39,7 @@ pub struct Conformance {
 
 impl Conformance {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        let device = self.device.open()?;
+        let device = self.device.open(console)?;
         let reference = context_encoder::device(REFERENCE).into_diagnostic()?;
         let scale = if self.full { Scale::Full } else { Scale::Small };
         let selected = |part: &str| self.only.is_empty() || self.only.iter().any(|only| part.contains(only));
@@ -87,10 +87,11 @@ fn record(check: &Check, pass: usize) -> Value {
         "event": "checked", "pass": pass, "part": check.part, "what": check.what, "passes": check.passes(),
     });
     match &check.verdict {
-        Verdict::Compared { difference, bound, tensors, worst } => {
+        Verdict::Compared { difference, bound, arithmetic, tensors, worst } => {
             record["difference"] = json!(difference);
             record["apart"] = json!(difference); // its former name
             record["bound"] = json!(bound);
+            record["arithmetic"] = json!(arithmetic);
             record["tensors"] = json!(tensors);
             record["worst"] = json!(worst);
         }

@@ -70,7 +70,7 @@ impl Convert {
         if self.to == Format::Pytorch && self.precision != Precision::F32 {
             return Err(miette!("files for PyTorch are written in f32; leave --precision away"));
         }
-        let device = self.device.open()?;
+        let device = self.device.open(console)?;
         let model = self.read(&device)?;
         let options = SaveOptions { precision: self.precision, record: self.record()? };
         match self.to {

@@ -79,7 +79,7 @@ const GRID_PICTURES: usize = 8;
 
 impl Evaluate {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        let device = self.device.open()?;
+        let device = self.device.open(console)?;
         let model = self.weights.model(&device)?;
         // The prediction alone is what the paper measures.
         let network = || Inpainter::new(&model, &device).with_refine(Refine::None);

@@ -41,7 +41,7 @@ pub struct Features {
 
 impl Features {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        let device = self.device.open()?;
+        let device = self.device.open(console)?;
         let descriptor = self.descriptor.open(&[self.by], &device)?.remove(0);
         let about = descriptor.about();
         let folder = ResizedFolder::open(&self.folder, descriptor.side(), console)?;

@@ -100,7 +100,7 @@ impl Inpaint {
             remove_leftovers(&pairs);
         }
         let done_before = listed - pairs.len();
-        let inpainter = self.weights.inpainter(&self.device.open()?)?;
+        let inpainter = self.weights.inpainter(&self.device.open(console)?)?;
         let inpainter = inpainter
             .with_blend(self.blend)
             .with_refine(self.refine)

@@ -44,7 +44,7 @@ impl Interpolate {
         if !(0.0..=1.0).contains(&self.alpha) {
             return Err(miette!("--alpha is {}; write a number from 0 to 1", self.alpha));
         }
-        let device = self.device.open()?;
+        let device = self.device.open(console)?;
         let load = |path: &Path| Model::load(path, &device).into_diagnostic();
         let (start, end) = (load(&self.start)?, load(&self.end)?);
         if start.config() != end.config() {

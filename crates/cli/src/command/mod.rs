@@ -18,6 +18,7 @@ mod sample;
 mod serve;
 mod train;
 mod transfer;
+mod warm;
 
 use clap::Subcommand;
 use miette::Result;
@@ -63,6 +64,8 @@ pub enum Command {
     Conformance(conformance::Conformance),
     /// Measure pictures per second in training and inference, and the memory they take
     Bench(bench::Bench),
+    /// Compile and choose a graphics card's kernels ahead of the first run
+    Warm(warm::Warm),
     /// Serve this machine's devices to programs on other machines
     #[cfg(feature = "remote")]
     Serve(serve::Serve),
@@ -77,6 +80,7 @@ impl Command {
     pub fn run(self, program: clap::Command, console: &Console) -> Result<ExitStatus> {
         match self {
             Self::Inpaint(command) => command.run(console),
+            Self::Warm(command) => command.run(console),
             Self::Train(command) => command.run(console),
             Self::Pretrain(command) => command.run(console),
             Self::Evaluate(command) => command.run(console),

@@ -67,7 +67,7 @@ struct Results {
 
 impl Retrieve {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        let device = self.device.open()?;
+        let device = self.device.open(console)?;
         let descriptors = self.descriptor.open(&self.kinds()?, &device)?;
         let side = descriptors[0].side();
         let gallery = ResizedFolder::open(&self.gallery, side, console)?;

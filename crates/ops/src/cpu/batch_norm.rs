@@ -1,18 +1,20 @@
 //! Batch norm with leaky ReLU behind it, and its gradient, on maps with channels last.
 
-use burn::tensor::Tensor;
+use burn::{backend::Flex, tensor::Tensor};
 use burn_flex::FlexTensor;
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    autograd::{ForwardOutput, GradSink, Input, Operation, apply, constant_like},
     buffer::Buffer,
     channel_stats::{ChannelStats, RowBlocks, channel_stats},
     feature_map::{FeatureMap, slice, tensor_1d},
     simd::{SimdKernel, SimdWidth, dispatch, load, load_first, store, store_first},
 };
-use crate::layer::Activation;
+use crate::{
+    autograd::{ForwardOutput, GradSink, Input, Operation, apply, constant_like},
+    layer::Activation,
+};
 
 /// Batch norm over each of the ghost batches, then leaky ReLU: the output, and mean and variance of each
 /// ghost batch.
@@ -26,7 +28,7 @@ pub(crate) fn batch_norm(
 ) -> (Tensor<4>, Vec<[Tensor<1>; 2]>) {
     let operation = BatchNorm { ghost_batches, epsilon, negative_slope: activation.negative_slope() };
     let (output, stats) = apply(operation, [Input::new(x), Input::new(gamma), Input::new(beta)]);
-    let tensor = |values: &[f32]| constant_like(&output, tensor_1d(values));
+    let tensor = |values: &[f32]| constant_like::<Flex, 4, 1>(&output, tensor_1d(values));
     let stats =
         stats.iter().map(|ChannelStats { mean, variance }| [tensor(mean), tensor(variance)]).collect();
     (output, stats)
@@ -48,14 +50,14 @@ struct SavedForBackward {
     stats: Vec<ChannelStats>,
 }
 
-impl Operation<3> for BatchNorm {
+impl Operation<Flex, 3> for BatchNorm {
     type SavedForBackward = SavedForBackward;
     type Extra = Vec<ChannelStats>;
 
     fn forward(
         &self,
         [x, gamma, beta]: [FlexTensor; 3],
-    ) -> ForwardOutput<SavedForBackward, Vec<ChannelStats>> {
+    ) -> ForwardOutput<Flex, SavedForBackward, Vec<ChannelStats>> {
         let (x, gamma, beta) = (FeatureMap::new(x), gamma.to_contiguous(), beta.to_contiguous());
         let (size, channels) = (x.shape.size(), x.shape.channels);
         let mut y = Buffer::uncleared(size);
@@ -71,13 +73,14 @@ impl Operation<3> for BatchNorm {
         let stats: Vec<ChannelStats> = stats.collect();
         let output = FeatureMap::from_buffer(y, x.shape);
         ForwardOutput {
-            output,
+            output: output.into_tensor(),
             saved: SavedForBackward { x, gamma, beta, stats: stats.clone() },
             extra: stats,
         }
     }
 
-    fn backward(&self, saved: SavedForBackward, dy: FeatureMap, grads: &mut GradSink<'_, 3>) {
+    fn backward(&self, saved: SavedForBackward, dy: FlexTensor, grads: &mut GradSink<'_, Flex, 3>) {
+        let dy = FeatureMap::new(dy);
         let SavedForBackward { x, gamma, beta, stats } = saved;
         let (size, channels) = (x.shape.size(), x.shape.channels);
         let mut dx = Buffer::uncleared(size);

@@ -1,16 +1,16 @@
 //! Local response normalization and its gradient.
 
-use burn::tensor::Tensor;
+use burn::{backend::Flex, tensor::Tensor};
 use burn_flex::FlexTensor;
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    autograd::{ForwardOutput, GradSink, Input, Operation, apply},
     buffer::Buffer,
     feature_map::FeatureMap,
     simd::{SimdKernel, dispatch},
 };
+use crate::autograd::{ForwardOutput, GradSink, Input, Operation, apply};
 
 /// Local response normalization: `x (k + scale sum x^2)^(-3/4)`, the sum over `size` neighboring channels.
 pub(crate) fn local_response_norm(x: Tensor<4>, size: usize, scale: f32, k: f32) -> Tensor<4> {
@@ -25,12 +25,12 @@ struct LocalResponseNorm {
     k: f32,
 }
 
-impl Operation<1> for LocalResponseNorm {
+impl Operation<Flex, 1> for LocalResponseNorm {
     /// The input.
     type SavedForBackward = FeatureMap;
     type Extra = ();
 
-    fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<FeatureMap, ()> {
+    fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<Flex, FeatureMap, ()> {
         let x = FeatureMap::new(x);
         let (channels, params) = (x.shape.channels, *self);
         let output = FeatureMap::compute(x.shape, |y| {
@@ -38,10 +38,11 @@ impl Operation<1> for LocalResponseNorm {
             let tasks = y.par_chunks_mut(PIXELS_PER_TASK * channels).zip(pixels);
             tasks.for_each(|(y, x)| dispatch(ForwardKernel { params, channels, x, y }));
         });
-        ForwardOutput { saved: x, output, extra: () }
+        ForwardOutput { saved: x, output: output.into_tensor(), extra: () }
     }
 
-    fn backward(&self, x: FeatureMap, dy: FeatureMap, grads: &mut GradSink<'_, 1>) {
+    fn backward(&self, x: FeatureMap, dy: FlexTensor, grads: &mut GradSink<'_, Flex, 1>) {
+        let dy = FeatureMap::new(dy);
         let (channels, params) = (x.shape.channels, *self);
         grads.register(0, || {
             let dx = FeatureMap::compute(x.shape, |dx| {

@@ -1,16 +1,18 @@
 //! Max pooling and its gradient.
 
-use burn::tensor::Tensor;
+use burn::{backend::Flex, tensor::Tensor};
 use burn_flex::FlexTensor;
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    autograd::{ForwardOutput, GradSink, Input, Operation, apply},
     feature_map::{FeatureMap, Shape, Sink, Source},
     simd::{SimdKernel, SimdWidth, dispatch, load_first, store_first},
 };
-use crate::layer::ConvGeometry;
+use crate::{
+    autograd::{ForwardOutput, GradSink, Input, Operation, apply},
+    layer::ConvGeometry,
+};
 
 pub(crate) fn max_pool(x: Tensor<4>, geometry: ConvGeometry) -> Tensor<4> {
     apply(MaxPool(geometry), [Input::new(x)]).0
@@ -19,12 +21,12 @@ pub(crate) fn max_pool(x: Tensor<4>, geometry: ConvGeometry) -> Tensor<4> {
 #[derive(Debug)]
 struct MaxPool(ConvGeometry);
 
-impl Operation<1> for MaxPool {
+impl Operation<Flex, 1> for MaxPool {
     /// Input and output.
     type SavedForBackward = [FeatureMap; 2];
     type Extra = ();
 
-    fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<[FeatureMap; 2], ()> {
+    fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<Flex, [FeatureMap; 2], ()> {
         let x = FeatureMap::new(x);
         let shape = Shape {
             height: self.0.output_size(x.shape.height),
@@ -38,10 +40,11 @@ impl Operation<1> for MaxPool {
                 .into_par_iter()
                 .for_each(|line| dispatch(ForwardKernel { large, geometry, small, line }));
         });
-        ForwardOutput { saved: [x, output.clone()], output, extra: () }
+        ForwardOutput { saved: [x, output.clone()], output: output.into_tensor(), extra: () }
     }
 
-    fn backward(&self, [x, y]: [FeatureMap; 2], dy: FeatureMap, grads: &mut GradSink<'_, 1>) {
+    fn backward(&self, [x, y]: [FeatureMap; 2], dy: FlexTensor, grads: &mut GradSink<'_, Flex, 1>) {
+        let dy = FeatureMap::new(dy);
         grads.register(0, || {
             let dx = FeatureMap::compute(x.shape, |dx| {
                 let (large, small, small_gradient) = (x.source(), y.source(), dy.source());

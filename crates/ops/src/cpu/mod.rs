@@ -2,10 +2,9 @@
 //! out.
 //!
 //! Each operation has one entry, listed below. From the bottom up: `simd` (vector unit), `buffer` (memory
-//! that is used again), `feature_map` (channels last), `autograd` (gradients), `gemm` and its relatives
+//! that is used again), `feature_map` (channels last), `gemm` and its relatives
 //! (matrix products), then the operations.
 
-mod autograd;
 mod batch_norm;
 mod buffer;
 mod channel_stats;
@@ -25,5 +24,5 @@ pub(crate) use batch_norm::batch_norm;
 pub(crate) use conv::{PackedWeights, conv};
 pub(crate) use local_response_norm::local_response_norm;
 pub(crate) use max_pool::max_pool;
-pub(crate) use pointwise::{AdamConstants, adam, apply_mask, tanh};
+pub(crate) use pointwise::{adam, apply_mask, tanh};
 pub(crate) use smooth_fill::smooth_fill;

@@ -1,18 +1,19 @@
 //! Kernels of one value in, one value out: the epilogue of a convolution and its backward pass, tanh,
 //! masking, Adam.
 
-use burn::tensor::Tensor;
+use burn::{backend::Flex, tensor::Tensor};
 use burn_flex::FlexTensor;
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    autograd::{
-        ForwardOutput, GradSink, Input, Operation, apply, constant_like, from_primitive, primitive, untracked,
-    },
     buffer::Buffer,
     feature_map::{FeatureMap, Shape, slice},
     simd::{SimdKernel, dispatch, load},
+};
+use crate::{
+    autograd::{ForwardOutput, GradSink, Input, KernelBackend, Operation, apply, constant_like, untracked},
+    layer::AdamConstants,
 };
 
 /// Values that one task handles.
@@ -126,18 +127,19 @@ pub(crate) fn tanh(x: Tensor<4>) -> Tensor<4> {
 #[derive(Debug)]
 struct Tanh;
 
-impl Operation<1> for Tanh {
+impl Operation<Flex, 1> for Tanh {
     /// The output.
     type SavedForBackward = FeatureMap;
     type Extra = ();
 
-    fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<FeatureMap, ()> {
+    fn forward(&self, [x]: [FlexTensor; 1]) -> ForwardOutput<Flex, FeatureMap, ()> {
         let x = FeatureMap::new(x);
         let output = FeatureMap::compute(x.shape, |y| tanh_values(x.values(), y));
-        ForwardOutput { saved: output.clone(), output, extra: () }
+        ForwardOutput { saved: output.clone(), output: output.into_tensor(), extra: () }
     }
 
-    fn backward(&self, y: FeatureMap, dy: FeatureMap, grads: &mut GradSink<'_, 1>) {
+    fn backward(&self, y: FeatureMap, dy: FlexTensor, grads: &mut GradSink<'_, Flex, 1>) {
+        let dy = FeatureMap::new(dy);
         grads.register(0, || {
             FeatureMap::compute(y.shape, |dx| tanh_backward(y.values(), dy.values(), dx)).into_tensor()
         });
@@ -195,8 +197,8 @@ fn tanh_backward(y: &[f32], dy: &[f32], dx: &mut [f32]) {
 /// masks is tracked.
 pub(crate) fn apply_mask(images: &Tensor<4>, masks: &Tensor<4>, color: [f32; 3]) -> Option<Tensor<4>> {
     let [batch, channels, height, width] = images.dims();
-    let planes = untracked(images.clone())?.to_contiguous();
-    let hidden = untracked(masks.clone())?.to_contiguous();
+    let planes = untracked::<Flex, 4>(images.clone())?.to_contiguous();
+    let hidden = untracked::<Flex, 4>(masks.clone())?.to_contiguous();
     let shape = Shape { batch, height, width, channels };
     let pixels = height * width;
     let masked = FeatureMap::compute(shape, |to| {
@@ -212,19 +214,7 @@ pub(crate) fn apply_mask(images: &Tensor<4>, masks: &Tensor<4>, color: [f32; 3])
             }
         });
     });
-    Some(constant_like(images, masked.into_tensor()))
-}
-
-/// Constants of one step of Adam (Kingma and Ba, algorithm 1).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AdamConstants {
-    pub(crate) beta_1: f32,
-    pub(crate) beta_2: f32,
-    /// Learning rate over `1 - beta_1^t`.
-    pub(crate) lr: f32,
-    /// `sqrt(1 - beta_2^t)`.
-    pub(crate) correction: f32,
-    pub(crate) epsilon: f32,
+    Some(constant_like::<Flex, 4, 4>(images, masked.into_tensor()))
 }
 
 /// Updates weights and both moments in one pass over memory, in place where nobody else holds the tensors.
@@ -235,7 +225,7 @@ pub(crate) fn adam<const D: usize>(
     gradient: Tensor<D>,
     [first, second]: [Tensor<D>; 2],
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
-    let gradient = primitive(gradient).to_contiguous();
+    let gradient = Flex::primitive(gradient).to_contiguous();
     let (mut weights, mut first, mut second) = (owned(weights), owned(first), owned(second));
     let parameters = weights.storage_mut().par_chunks_mut(VALUES_PER_TASK);
     let gradients = slice(&gradient).par_chunks(VALUES_PER_TASK);
@@ -244,12 +234,12 @@ pub(crate) fn adam<const D: usize>(
     parameters.zip(gradients).zip(firsts.zip(seconds)).for_each(|((weights, gradient), (first, second))| {
         dispatch(AdamKernel { constants, weights, gradient, first, second });
     });
-    (from_primitive(weights), [from_primitive(first), from_primitive(second)])
+    (Flex::from_primitive(weights), [first, second].map(Flex::from_primitive))
 }
 
 /// The tensor in the order of its shape, whose `storage_mut` is all of it and copies what is shared.
 fn owned<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    let tensor = primitive(tensor);
+    let tensor = Flex::primitive(tensor);
     let layout = tensor.layout();
     let whole = layout.is_contiguous()
         && layout.start_offset() == 0

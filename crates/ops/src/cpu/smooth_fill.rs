@@ -1,14 +1,14 @@
 //! Smooth surfaces through holes, image by image.
 
-use burn::tensor::Tensor;
+use burn::{backend::Flex, tensor::Tensor};
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::{
-    autograd::{from_primitive, primitive},
     feature_map::{FeatureMap, Shape, slice},
     simd::{SimdKernel, dispatch},
 };
+use crate::autograd::KernelBackend;
 
 /// Images with their hidden part filled smoothly over a pyramid of `levels`, relaxed on each by steps with
 /// these weights. For tensors without autodiff.
@@ -19,7 +19,7 @@ pub(crate) fn smooth_fill(
     relaxation: &[f32],
 ) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
-    let (planes, hidden) = (primitive(images).to_contiguous(), primitive(masks).to_contiguous());
+    let (planes, hidden) = (Flex::primitive(images).to_contiguous(), Flex::primitive(masks).to_contiguous());
     let shape = Shape { batch, height, width, channels };
     let pixels = height * width;
     let filled = FeatureMap::compute(shape, |to| {
@@ -34,7 +34,7 @@ pub(crate) fn smooth_fill(
             }
         });
     });
-    from_primitive(filled.into_tensor())
+    Flex::from_primitive(filled.into_tensor())
 }
 
 /// What is visible of an image, from its own size to the smallest.

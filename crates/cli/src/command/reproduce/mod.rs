@@ -92,7 +92,7 @@ impl Task for Table2Task {
 impl Table2 {
     fn run(&self, console: &Console) -> Result<ExitStatus> {
         let ExperimentArgs { baselines, training, device, smoke } = &self.experiment;
-        let device = device.open()?;
+        let device = device.open(console)?;
         let smoke = SmokeFolder::draw_if(*smoke)?;
         let (root, baselines, proposals, training, kernel_size) = match (&smoke, &self.voc) {
             (Some(smoke), _) => (
@@ -158,7 +158,7 @@ impl Task for ClassesTask {
 impl Classes {
     fn run(&self, console: &Console) -> Result<ExitStatus> {
         let ExperimentArgs { baselines, training, device, smoke } = &self.experiment;
-        let device = device.open()?;
+        let device = device.open(console)?;
         let smoke = SmokeFolder::draw_if(*smoke)?;
         let dataset = self.dataset.or_smoke(smoke.as_ref());
         let (baselines, training) = match &smoke {

@@ -40,7 +40,7 @@ impl ComparisonArgs {
         console: &Console,
         load: impl FnOnce(Option<&SmokeFolder>) -> Result<T>,
     ) -> Result<ExitStatus> {
-        let device = self.device.open()?;
+        let device = self.device.open(console)?;
         let smoke = SmokeFolder::draw_if(self.smoke)?;
         let mut task = load(smoke.as_ref())?;
         let (encoders, training) = match smoke {

@@ -9,7 +9,7 @@ mod winograd_weights;
 
 use std::{fmt, sync::OnceLock};
 
-use burn::tensor::Tensor;
+use burn::{backend::Flex, tensor::Tensor};
 use burn_flex::FlexTensor;
 
 use self::{
@@ -19,7 +19,6 @@ use self::{
     winograd::Tiles,
 };
 use super::{
-    autograd::{ForwardOutput, GradSink, Input, Operation, apply, from_primitive, primitive},
     buffer::Buffer,
     channel_stats::channel_sums,
     feature_map::{FeatureMap, Shape, Sink, Source, from_buffer, slice, tensor_1d},
@@ -28,7 +27,10 @@ use super::{
     simd::SimdWidth,
     weight_matrix::WeightMatrix,
 };
-use crate::layer::{Activation, ConvGeometry, ConvKind, ConvLayer, Storage};
+use crate::{
+    autograd::{ForwardOutput, GradSink, Input, KernelBackend, Operation, apply},
+    layer::{Activation, ConvGeometry, ConvKind, ConvLayer, Storage},
+};
 
 /// A layer's output, with gradients of input, weights and bias.
 pub(crate) fn conv(layer: ConvLayer, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
@@ -45,11 +47,11 @@ pub(crate) struct SavedForBackward {
     y: Option<FeatureMap>,
 }
 
-impl Operation<3> for ConvLayer {
+impl Operation<Flex, 3> for ConvLayer {
     type SavedForBackward = SavedForBackward;
     type Extra = ();
 
-    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> ForwardOutput<SavedForBackward, ()> {
+    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> ForwardOutput<Flex, SavedForBackward, ()> {
         let x = FeatureMap::new(x);
         let (weight, bias) = (weight.to_contiguous(), bias.to_contiguous());
         let shapes = ConvShapes::of(*self, x.shape, weight.layout().shape());
@@ -59,10 +61,11 @@ impl Operation<3> for ConvLayer {
         let y = packed.forward(&shapes, || slice(&weight), x.values(), &epilogue);
         let output = FeatureMap::from_buffer(y, shapes.output(self.kind));
         let y = (self.activation != Activation::Identity).then(|| output.clone());
-        ForwardOutput { output, saved: SavedForBackward { x, weight, y }, extra: () }
+        ForwardOutput { output: output.into_tensor(), saved: SavedForBackward { x, weight, y }, extra: () }
     }
 
-    fn backward(&self, saved: SavedForBackward, mut dy: FeatureMap, grads: &mut GradSink<'_, 3>) {
+    fn backward(&self, saved: SavedForBackward, dy: FlexTensor, grads: &mut GradSink<'_, Flex, 3>) {
+        let mut dy = FeatureMap::new(dy);
         let SavedForBackward { x, weight, y } = saved;
         if let Some(y) = y {
             leaky_relu_backward(y.values(), self.activation.negative_slope(), dy.values_mut());
@@ -140,7 +143,7 @@ impl PackedWeights {
         let x = FeatureMap::new(without_autodiff(x));
         let shapes = ConvShapes::of(self.layer, x.shape, &self.dims);
         let y = self.packed(&shapes).forward(&shapes, || self.weight(), x.values(), &self.epilogue);
-        from_primitive(FeatureMap::from_buffer(y, shapes.output(self.layer.kind)).into_tensor())
+        Flex::from_primitive(FeatureMap::from_buffer(y, shapes.output(self.layer.kind)).into_tensor())
     }
 
     /// Packed for maps of this size: one image wants another algorithm than a batch.
@@ -165,7 +168,7 @@ impl PackedWeights {
 }
 
 fn without_autodiff<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    primitive(if tensor.device().is_autodiff() { tensor.inner() } else { tensor })
+    Flex::primitive(if tensor.device().is_autodiff() { tensor.inner() } else { tensor })
 }
 
 impl fmt::Debug for PackedWeights {

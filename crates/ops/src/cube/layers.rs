@@ -1,0 +1,166 @@
+//! Layers on graphics devices, with their gradients.
+
+use burn::{
+    backend::{Cube, tensor::FloatTensor},
+    tensor::{DType, Tensor},
+};
+
+use super::{backend::Kernels, batch_norm::Normalization};
+use crate::{
+    autograd::{ForwardOutput, GradSink, Input, KernelBackend, Operation, apply, constant_like},
+    layer::{AdamConstants, ConvGeometry, ConvKind, ConvLayer},
+};
+
+type Primitive = FloatTensor<Cube>;
+
+/// A convolution or transposed convolution, its products in the type `compute`, without bias and activation.
+pub(crate) fn conv(layer: ConvLayer, x: Tensor<4>, weight: Tensor<4>, compute: DType) -> Tensor<4> {
+    let [batch, _, height, width] = x.dims();
+    let convolution =
+        Convolution { kind: layer.kind, geometry: layer.geometry, input: [batch, height, width], compute };
+    apply::<Cube, _, 2, 4>(convolution, [Input::new(x), Input::new(weight)]).0
+}
+
+#[derive(Debug)]
+struct Convolution {
+    kind: ConvKind,
+    geometry: ConvGeometry,
+    /// Batch, height and width.
+    input: [usize; 3],
+    /// What products are computed in.
+    compute: DType,
+}
+
+impl Operation<Cube, 2> for Convolution {
+    /// The input as columns, transposed as rows, and the weights as a matrix.
+    type SavedForBackward = [Primitive; 2];
+    type Extra = ();
+
+    fn forward(&self, [x, weight]: [Primitive; 2]) -> ForwardOutput<Cube, [Primitive; 2], ()> {
+        let Self { geometry, compute, input: [batch, height, width], .. } = *self;
+        let matrix = Cube::weight_matrix(weight, compute);
+        let (x, output) = match self.kind {
+            ConvKind::Conv2d => {
+                let [high, wide] = [height, width].map(|side| geometry.output_size(side));
+                let columns = Cube::columns(x, geometry, compute);
+                let output =
+                    Cube::small_map(columns.clone(), matrix.clone(), [batch, high, wide], DType::F32);
+                (columns, output)
+            }
+            ConvKind::ConvTranspose2d => {
+                let [height, width] = [height, width].map(|side| geometry.transposed_output_size(side));
+                let (rows, extents) = (Cube::rows(x, compute), [batch, height, width]);
+                let output = Cube::large_map(rows.clone(), matrix.clone(), geometry, extents, DType::F32);
+                (rows, output)
+            }
+        };
+        ForwardOutput { output, saved: [x, matrix], extra: () }
+    }
+
+    fn backward(&self, [x, matrix]: [Primitive; 2], dy: Primitive, grads: &mut GradSink<'_, Cube, 2>) {
+        let Self { geometry, compute, input, .. } = *self;
+        match self.kind {
+            ConvKind::Conv2d => {
+                let dy = Cube::rows(dy, compute);
+                grads.register(0, || Cube::large_map(dy.clone(), matrix, geometry, input, DType::F32));
+                grads.register(1, || Cube::weight_gradient(x, dy, geometry));
+            }
+            ConvKind::ConvTranspose2d => {
+                let dy = Cube::columns(dy, geometry, compute);
+                grads.register(0, || Cube::small_map(dy.clone(), matrix, input, DType::F32));
+                grads.register(1, || Cube::weight_gradient(dy, x, geometry));
+            }
+        }
+    }
+}
+
+/// `max(x, negative_slope x)`.
+pub(crate) fn leaky_relu(x: Tensor<4>, negative_slope: f32) -> Tensor<4> {
+    apply::<Cube, _, 1, 4>(LeakyRelu(negative_slope), [Input::new(x)]).0
+}
+
+#[derive(Debug)]
+struct LeakyRelu(f32);
+
+impl Operation<Cube, 1> for LeakyRelu {
+    /// The output.
+    type SavedForBackward = Primitive;
+    type Extra = ();
+
+    fn forward(&self, [x]: [Primitive; 1]) -> ForwardOutput<Cube, Primitive, ()> {
+        let output = Cube::leaky_relu(x, self.0);
+        ForwardOutput { saved: output.clone(), output, extra: () }
+    }
+
+    fn backward(&self, y: Primitive, dy: Primitive, grads: &mut GradSink<'_, Cube, 1>) {
+        grads.register(0, || Cube::leaky_relu_backward(y, dy, self.0));
+    }
+}
+
+/// Batch norm over each of the ghost batches, then the activation: the result, and mean and variance of each
+/// ghost batch.
+pub(crate) fn batch_norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    ghost_batches: usize,
+    epsilon: f32,
+    negative_slope: f32,
+) -> (Tensor<4>, Vec<[Tensor<1>; 2]>) {
+    let [_, channels, _, _] = x.dims();
+    let norm = BatchNorm(Normalization { ghost_batches, epsilon, negative_slope });
+    let inputs = [Input::new(x), Input::new(gamma), Input::new(beta)];
+    let (output, statistics) = apply::<Cube, _, 3, 4>(norm, inputs);
+    let [mean, variance] = statistics.map(|values| constant_like::<Cube, 4, 2>(&output, values));
+    let of = |values: &Tensor<2>, ghost: usize| {
+        let values =
+            if ghost_batches == 1 { values.clone() } else { values.clone().slice([ghost..ghost + 1]) };
+        values.reshape([channels])
+    };
+    let statistics = (0..ghost_batches).map(|ghost| [of(&mean, ghost), of(&variance, ghost)]).collect();
+    (output, statistics)
+}
+
+#[derive(Debug)]
+struct BatchNorm(Normalization);
+
+impl Operation<Cube, 3> for BatchNorm {
+    /// Inputs, mean and variance.
+    type SavedForBackward = [Primitive; 5];
+    /// Mean and variance.
+    type Extra = [Primitive; 2];
+
+    fn forward(
+        &self,
+        [x, gamma, beta]: [Primitive; 3],
+    ) -> ForwardOutput<Cube, [Primitive; 5], [Primitive; 2]> {
+        let (output, mean, variance) = Cube::batch_norm(x.clone(), gamma.clone(), beta.clone(), self.0);
+        let extra = [mean.clone(), variance.clone()];
+        ForwardOutput { output, saved: [x, gamma, beta, mean, variance], extra }
+    }
+
+    fn backward(
+        &self,
+        [x, gamma, beta, mean, variance]: [Primitive; 5],
+        dy: Primitive,
+        grads: &mut GradSink<'_, Cube, 3>,
+    ) {
+        let (dx, d_gamma, d_beta) = Cube::batch_norm_backward(x, dy, gamma, beta, mean, variance, self.0);
+        grads.register(0, || dx);
+        grads.register(1, || d_gamma);
+        grads.register(2, || d_beta);
+    }
+}
+
+/// Weights and both moments after a step. For tensors without autodiff.
+pub(crate) fn adam<const D: usize>(
+    constants: AdamConstants,
+    weights: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let [first, second] = moments.map(Cube::primitive);
+    let (weights, first, second) =
+        Cube::adam_step(Cube::primitive(weights), Cube::primitive(gradient), first, second, constants);
+    (Cube::from_primitive(weights), [first, second].map(Cube::from_primitive))
+}

@@ -1,0 +1,94 @@
+//! Graphics tensors as matrices, and new ones.
+
+use burn::tensor::{DType, Shape};
+use burn_cubecl::{
+    kernel::{into_contiguous, matmul},
+    ops::numeric::empty_device_contiguous_dtype,
+    tensor::CubeTensor,
+};
+use burn_std::Metadata;
+use cubecl::{prelude::*, tensor_vector_size_parallel};
+
+/// Values that a unit reads at once, at most.
+const WIDEST_VECTOR: usize = 4;
+
+/// A contiguous tensor, not yet written, on the device of another.
+pub(super) fn empty<const D: usize>(like: &CubeTensor, dims: [usize; D], dtype: DType) -> CubeTensor {
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), Shape::new(dims), dtype)
+}
+
+/// `[batch, channels, height, width]` as `[batch, height, width, channels]`; nothing moves.
+pub(super) fn channels_last(mut map: CubeTensor) -> CubeTensor {
+    let ([n, c, h, w], [sn, sc, sh, sw]) = (dims(&map), strides(&map));
+    *map.meta = Metadata::new([n, h, w, c], [sn, sh, sw, sc]);
+    map
+}
+
+/// `[batch, height, width, channels]` as `[batch, channels, height, width]`; nothing moves.
+pub(super) fn channels_first(mut map: CubeTensor) -> CubeTensor {
+    let [n, h, w, c] = dims(&map);
+    // A single channel gets the stride of its place (`canonical_strides` in conv.rs says why).
+    let stride = if c == 1 { h * w } else { 1 };
+    *map.meta = Metadata::new([n, c, h, w], [h * w * c, stride, w * c, c]);
+    map
+}
+
+/// `[batch, channels, height, width]` as a matrix with a row of channels for each pixel; moves only what is
+/// not channels last.
+pub(super) fn pixel_rows(map: CubeTensor) -> CubeTensor {
+    let map = into_contiguous(channels_last(map));
+    let [n, h, w, c] = dims(&map);
+    contiguous(map, Shape::new([n * h * w, c]))
+}
+
+/// Another shape of a contiguous tensor.
+pub(super) fn contiguous(tensor: CubeTensor, shape: Shape) -> CubeTensor {
+    CubeTensor::new_contiguous(tensor.client, tensor.device, shape, tensor.handle, tensor.dtype)
+}
+
+/// The last two axes exchanged; nothing moves.
+pub(super) fn transposed(mut matrix: CubeTensor) -> CubeTensor {
+    let last = matrix.meta.num_dims() - 1;
+    matrix.meta.swap(last - 1, last);
+    matrix
+}
+
+/// A product of matrices, in Burn's kernels.
+///
+/// # Panics
+/// When the device has no kernel for it, as Burn's own products do.
+pub(super) fn product<const D: usize>(
+    a: CubeTensor,
+    b: CubeTensor,
+    dims: [usize; D],
+    dtype: DType,
+) -> CubeTensor {
+    let out = empty(&a, dims, dtype);
+    matmul::matmul(a, b, Some(out), matmul::MatmulStrategy::default(), dtype)
+        .expect("this device multiplies matrices of these types")
+}
+
+/// The widest vector along the last axis that all of these can be read by.
+pub(super) fn vector_size(tensors: &[&CubeTensor]) -> VectorSize {
+    let widest = |tensor: &&CubeTensor| {
+        let sizes = tensor.client.io_optimized_vector_sizes(tensor.dtype.size());
+        let sizes = sizes.filter(|&size| size <= WIDEST_VECTOR);
+        let meta = &tensor.meta;
+        tensor_vector_size_parallel(sizes, meta.shape(), meta.strides(), meta.num_dims() - 1)
+    };
+    tensors.iter().map(widest).min().unwrap_or(1)
+}
+
+/// Units for so many items: how they are grouped.
+pub(super) fn one_unit_each(like: &CubeTensor, items: usize) -> (CubeCount, CubeDim) {
+    let cube_dim = CubeDim::new(&like.client, items);
+    (cubecl::calculate_cube_count_elemwise(&like.client, items, cube_dim), cube_dim)
+}
+
+pub(super) fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
+    std::array::from_fn(|axis| tensor.meta.shape()[axis])
+}
+
+fn strides<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
+    std::array::from_fn(|axis| tensor.meta.strides()[axis])
+}

@@ -1,0 +1,22 @@
+//! The optimized implementations on Burn's graphics backends: CubeCL kernels, the same source for CUDA, ROCm,
+//! Vulkan, Metal and WebGPU.
+//!
+//! A convolution is a product of matrices, which is what these devices compute fastest: the large map is
+//! unfolded into one row of values for each position of the small one, and folded back from such rows. Both
+//! directions and the gradients of weights are such products, so all three passes of both convolutions reach
+//! the tensor cores. Maps are channels last in memory, by strides only.
+//!
+//! From the bottom up: `layout` (tensors as matrices), `columns`, `weight_matrix`, `batch_norm`, `leaky_relu`
+//! and `adam` (kernels and their launches), `backend` (the same as operations of Burn's backends, recorded by
+//! its fusion), `layers` (the entries listed below, with their gradients).
+
+mod adam;
+mod backend;
+mod batch_norm;
+mod columns;
+mod layers;
+mod layout;
+mod leaky_relu;
+mod weight_matrix;
+
+pub(crate) use layers::{adam, batch_norm, conv, leaky_relu};
