@@ -60,10 +60,10 @@ def prepared(network, mode, memory_format, device):
     return network.to(device, memory_format=memory_format)
 
 
-def compiled(network):
+def compiled(network, mode):
     if shutil.which("c++") is None and shutil.which("g++") is None and shutil.which("clang++") is None:
         raise Unavailable("torch.compile needs a C++ compiler")
-    return torch.compile(network, dynamic=False)
+    return torch.compile(network, dynamic=False, mode="reduce-overhead" if mode.graph else None)
 
 
 def training(arguments, mode):
@@ -75,7 +75,7 @@ def training(arguments, mode):
     adam = dict(betas=(0.5, 0.999), eps=1e-8, fused=mode.fused_adam or None)
     network_optimiser = torch.optim.Adam(network.parameters(), lr=2e-3, **adam)
     critic_optimiser = torch.optim.Adam(critic.parameters(), lr=2e-4, **adam)
-    predict, judge = (compiled(network), compiled(critic)) if mode.compile else (network, critic)
+    predict, judge = (compiled(network, mode), compiled(critic, mode)) if mode.compile else (network, critic)
     ones = torch.ones(arguments.batch, device=arguments.device)
     zeros = torch.zeros_like(ones)
     bce = F.binary_cross_entropy_with_logits
@@ -110,7 +110,7 @@ def feature_training(arguments, mode):
     network = prepared(FeatureNetwork(), mode, memory_format, arguments.device)
     adam = dict(betas=(0.5, 0.999), eps=1e-8, fused=mode.fused_adam or None)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, **adam)
-    predict = compiled(network) if mode.compile else network
+    predict = compiled(network, mode) if mode.compile else network
 
     def step():
         with autocast(mode, arguments.device):
@@ -137,7 +137,7 @@ def inference(arguments, mode):
             network = torch.jit.optimize_for_inference(torch.jit.trace(network, (images, masks)))
     if mode.compile:
         inductor.freezing = True  # constant weights, packed and folded once
-        network = compiled(network)
+        network = compiled(network, mode)
 
     def forward():
         with torch.no_grad(), autocast(mode, arguments.device):

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 import time
 
 # Cores that others may keep busy while a peer is measured, how long one measurement waits for that, and how long it
@@ -31,9 +32,10 @@ class Failed(Exception):
 
 
 class Worker:
-    """A peer that has warmed up. Use it in a `with` block: leaving ends the process."""
+    """A peer that has warmed up, within so many seconds if there is a limit. Use it in a `with` block: leaving ends the
+    process."""
 
-    def __init__(self, command, environment=None):
+    def __init__(self, command, environment=None, limit=None):
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             command,
@@ -43,6 +45,9 @@ class Worker:
             text=True,
             env=os.environ | (environment or {}),
         )
+        timer = threading.Timer(limit or 0, self.process.kill)
+        if limit:
+            timer.start()
         try:
             self.ready = self.answer()
             if not self.ready["ready"]:
@@ -50,6 +55,8 @@ class Worker:
         except BaseException:
             self.close()
             raise
+        finally:
+            timer.cancel()
 
     def __enter__(self):
         return self

@@ -297,7 +297,7 @@ impl Output {
                 let (got, expected) = (got.len(), expected.len());
                 return Verdict::Failed(format!("{name}: {got} values instead of {expected}"));
             }
-            let difference = relative_difference(got, expected, floor);
+            let difference = relative_difference(got, expected, overall);
             if worst.1.is_empty() || difference > worst.0 || difference.is_nan() {
                 worst = (difference, name.clone());
             }
@@ -372,20 +372,25 @@ impl ModuleVisitor for Collector<'_> {
     }
 }
 
-/// Share of an output's largest value below which another tensor of it is taken for rounding of zero: without
-/// kinks, batch norm removes what the shift of the one before it adds, so that some gradients are exactly
-/// zero.
-const NEARLY_ZERO: f32 = 1e-4;
+/// Part of an output's largest value below which a tensor of it is rounding of zero: without kinks, batch
+/// norm removes what the shift of the one before it added, so that the gradient of that shift is zero.
+const ROUNDING: f32 = 1e-6;
 
-/// The largest difference over the largest value or `floor`, all absolute; infinite when all values should be
-/// zero and are not; NaN when a value of either is NaN or infinite.
-fn relative_difference(got: &[f32], expected: &[f32], floor: f32) -> f64 {
+/// What such a tensor is compared by instead of its own largest value: this part of the output's.
+const OF_ROUNDING: f32 = 1e-2;
+
+/// The largest difference over the largest value, both absolute; `overall` is that of all tensors of the
+/// output. Infinite when all values should be zero and are not; NaN when a value of either is NaN or
+/// infinite.
+fn relative_difference(got: &[f32], expected: &[f32], overall: f32) -> f64 {
     if got.iter().chain(expected).any(|value| !value.is_finite()) {
         return f64::NAN;
     }
     let differences = got.iter().zip(expected).map(|(got, expected)| (got - expected).abs());
     let difference = differences.fold(0.0, f32::max);
-    if difference == 0.0 { 0.0 } else { f64::from(difference) / f64::from(largest(expected).max(floor)) }
+    let own = largest(expected);
+    let scale = if own < ROUNDING * overall { OF_ROUNDING * overall } else { own };
+    if difference == 0.0 { 0.0 } else { f64::from(difference) / f64::from(scale) }
 }
 
 fn largest(values: &[f32]) -> f32 {

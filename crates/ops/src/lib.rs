@@ -1,11 +1,13 @@
 //! What context encoders compute, and how it is computed fast.
 //!
-//! Each operation has two implementations. The **reference** is written in Burn's tensor operations: it says
-//! what is computed, runs on every device, and is what the other is tested against. The **optimized** one
-//! runs on Burn's processor backend (`flex`): one pass over memory for what is several tensor operations, on
-//! every core, with the processor's widest vectors, found when the program runs. The environment variable
-//! `CONTEXT_ENCODER_KERNELS` turns it off for a whole program (`reference`, or its old name `plain`) or makes
-//! it use lesser vectors (`avx2`, `scalar`); [`with_reference`] turns it off for one call.
+//! Each operation has several implementations. The **reference** is written in Burn's tensor operations: it
+//! says what is computed, runs on every device, and is what the others are tested against. The **optimized**
+//! one runs on Burn's processor backend (`flex`): one pass over memory for what is several tensor operations,
+//! on every core, with the processor's widest vectors, found when the program runs. Convolutions, batch norm
+//! and Adam have a third for graphics devices (Burn's CubeCL backends; feature `cube`). The environment
+//! variable `CONTEXT_ENCODER_KERNELS` turns both off for a whole program (`reference`, or its old name
+//! `plain`) or makes the processor's use lesser vectors (`avx2`, `scalar`); [`with_reference`] turns them off
+//! for one call.
 //!
 //! | operation | computes | reference |
 //! |---|---|---|
@@ -21,9 +23,10 @@
 //! | [`AdamStep`] | one step of Adam | tensor arithmetic |
 //!
 //! Layout of the crate: a file on this level says what an operation computes, with its reference;
-//! `implementation` decides which implementation runs; `cpu` computes fast on a processor, with one entry for
-//! each operation. Files in `cpu` import nothing of this level but plain data (`layer`) and the environment
-//! variable. `unsafe` is in `cpu` only.
+//! `dispatch` decides which implementation runs; `cpu` computes fast on a processor and `cube` on a graphics
+//! device, with one entry for each operation; `autograd` enters what they compute into Burn's graph. Files in
+//! `cpu` and `cube` import nothing else of this level but plain data (`layer`) and the environment variable.
+//! `unsafe` is in `cpu` only.
 
 mod adam;
 mod autocast;
