@@ -290,8 +290,7 @@ impl Output {
             return Verdict::Failed(format!("{got} tensors instead of {expected}"));
         }
         let mut worst = (0.0, String::new());
-        let floor =
-            NEARLY_ZERO * expected.tensors.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
+        let overall = expected.tensors.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
         for ((name, got), (_, expected)) in self.tensors.iter().zip(&expected.tensors) {
             if got.len() != expected.len() {
                 let (got, expected) = (got.len(), expected.len());

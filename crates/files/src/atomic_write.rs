@@ -1,6 +1,5 @@
 //! Atomic writes: after a crash a file is there as a whole, or as it was before.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,11 +11,18 @@ const SUFFIX: &str = ".context-encoder.part";
 
 /// Writes a file under a hidden temporary name in the same folder, syncs it to the disk, and renames it.
 ///
+/// What a symbolic link points to is written, and the link stays; a device or a pipe (`/dev/stdout`) is
+/// written to and not replaced. A new file has the mode that the system gives new files.
+///
 /// A program that is killed in between leaves the hidden file; [`is_leftover`] knows it by its name.
 ///
 /// # Errors
 /// Those of the system; the file is then as it was and no temporary file stays.
 pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &link_target(path)?;
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return File::options().write(true).open(path)?.write_all(bytes);
+    }
     let temporary = temporary_name(path);
     let write = || {
         let mut file = File::create_new(&temporary)?;
@@ -68,14 +74,28 @@ fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A name in the same folder that no other writer uses.
+/// What a symbolic link points to, there or not; any other path as it is.
+fn link_target(path: &Path) -> io::Result<PathBuf> {
+    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+        return Ok(path.to_owned());
+    }
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(path.with_file_name("").join(fs::read_link(path)?))
+        }
+        target => target,
+    }
+}
+
+/// A name in the same folder that no other writer uses. Of a long name it has the beginning only: file
+/// systems end names at 255 bytes.
 fn temporary_name(path: &Path) -> PathBuf {
     static WRITES: AtomicU64 = AtomicU64::new(0);
+    const LONGEST: usize = 180;
     let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.{write}{SUFFIX}", process::id()));
-    path.with_file_name(name)
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = &name[..name.floor_char_boundary(LONGEST)];
+    path.with_file_name(format!(".{name}.{}.{write}{SUFFIX}", process::id()))
 }
 
 #[cfg(test)]
@@ -99,6 +119,41 @@ mod tests {
         atomic_write(&folder.path().join("taken"), b"x").expect_err("a folder is in the way");
         atomic_write(&folder.path().join("absent/a.bin"), b"x").expect_err("no such folder");
         assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 2);
+    }
+
+    #[test]
+    fn names_of_255_bytes_are_written() {
+        let folder = tempfile::tempdir().expect("folder");
+        for name in ["a".repeat(255), "é".repeat(127)] {
+            atomic_write(&folder.path().join(&name), b"x").expect("written");
+            assert!(folder.path().join(&name).is_file());
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 2);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_and_devices_stay_and_new_files_have_the_mode_of_new_files() {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().expect("folder");
+        let [link, target, dangling] = ["link", "target", "dangling"].map(|name| folder.path().join(name));
+        fs::write(&target, "old").expect("written");
+        symlink(&target, &link).expect("linked");
+        symlink("absent", &dangling).expect("linked");
+        for path in [&link, &dangling] {
+            atomic_write(path, b"new").expect("written");
+            assert!(fs::symlink_metadata(path).expect("there").is_symlink());
+        }
+        assert_eq!(fs::read(&target).expect("there"), b"new");
+        assert_eq!(fs::read(folder.path().join("absent")).expect("there"), b"new");
+
+        atomic_write(Path::new("/dev/null"), b"x").expect("written");
+        assert!(fs::metadata("/dev/null").expect("there").file_type().is_char_device());
+
+        fs::write(folder.path().join("other"), "").expect("written");
+        let mode = |name| fs::metadata(folder.path().join(name)).expect("there").permissions().mode();
+        assert_eq!(mode("absent"), mode("other"));
     }
 
     /// They are removed from users' folders, so nothing else may look like one.

@@ -3,15 +3,16 @@
 //! Tensors carry PyTorch's names (`weight`, `bias`, `running_mean`, `running_var`) on this crate's module
 //! paths, so that `safetensors.torch.load_file` reads them as a state dict.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::{
     module::Module,
     store::{ModuleSnapshot, ModuleStore, SafetensorsStore, burn_pack::Tensor as NamedTensor},
     tensor::Device,
 };
-use safetensors::SafeTensors;
-use serde::{Serialize, de::DeserializeOwned};
+use context_encoder_files::atomic_write;
+use safetensors::{SafeTensors, tensor::TensorInfo};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     save_options::{SaveOptions, TrainingRecord},
@@ -129,14 +130,10 @@ pub(super) fn save<M: Module, C: Serialize>(
     // In inference, so that batch norm's statistics include the last training step.
     let module = module.valid();
     options.precision.check(&module, path)?;
-    let failed = |reason: String| ModelError::Io {
-        action: "write",
-        path: path.to_owned(),
-        source: std::io::Error::other(reason),
-    };
+    let not_written = |source| ModelError::Io { action: "write", path: path.to_owned(), source };
+    let failed = |reason: String| not_written(std::io::Error::other(reason));
     let json = serde_json::to_string(config).map_err(|error| failed(error.to_string()))?;
-    let mut store = SafetensorsStore::from_file(path)
-        .overwrite(true)
+    let mut store = SafetensorsStore::from_bytes(None)
         .skip_enum_variants(true)
         .with_to_adapter(options.precision.adapter())
         .metadata(key, json);
@@ -144,7 +141,32 @@ pub(super) fn save<M: Module, C: Serialize>(
         let json = serde_json::to_string(record).map_err(|error| failed(error.to_string()))?;
         store = store.metadata(TRAINING_KEY, json);
     }
-    module.save_into(&mut store).map_err(|error| failed(error.to_string()))
+    module.save_into(&mut store).map_err(|error| failed(error.to_string()))?;
+    let bytes = store.get_bytes().map_err(|error| failed(error.to_string()))?;
+    let bytes = with_sorted_header(&bytes).map_err(|error| failed(error.to_string()))?;
+    atomic_write(path, &bytes).map_err(not_written)
+}
+
+/// The header of a safetensors file: what is said of it, and its tensors.
+#[derive(Serialize, Deserialize)]
+struct FileHeader {
+    #[serde(rename = "__metadata__", default)]
+    metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+/// The same file with its header in alphabetical order, so that equal weights are equal files: the crate
+/// `safetensors` writes what is said of a file in an order that differs from run to run.
+fn with_sorted_header(bytes: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    const LENGTH: usize = size_of::<u64>();
+    let (length, rest) = bytes.split_at_checked(LENGTH).unwrap_or_default();
+    let length = length.try_into().map_or(0, u64::from_le_bytes);
+    let (header, tensors) = rest.split_at_checked(length as usize).unwrap_or_default();
+    let header: FileHeader = serde_json::from_slice(header)?;
+    let mut header = serde_json::to_vec(&header)?;
+    header.resize(header.len().next_multiple_of(LENGTH), b' '); // tensors begin where their type may
+    Ok([&(header.len() as u64).to_le_bytes()[..], &header, tensors].concat())
 }
 
 /// The bytes of a safetensors file, and where they came from.
@@ -276,6 +298,20 @@ mod tests {
         // Fresh networks predict values near 0; features are large enough to differ.
         let values = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().expect("f32");
         [values(model.encode(picture.clone())), values(model.predict(picture))].concat()
+    }
+
+    #[test]
+    fn equal_weights_are_equal_files() {
+        let folder = tempdir().expect("folder");
+        let model = ModelConfig::default().with_size(64).with_width(2).init(&Device::flex()).expect("valid");
+        let save = |name| {
+            let path = folder.path().join(name);
+            model.save(&path).expect("saved");
+            fs::read(path).expect("there")
+        };
+        let first = save("first");
+        assert!((0..8).all(|_| save("again") == first));
+        assert!(SafeTensors::deserialize(&first).expect("safetensors").len() > 20);
     }
 
     #[test]
