@@ -191,6 +191,9 @@ impl Photograph {
     /// Makes the pixels opaque that are `chosen`, one flag a pixel, row by row. The alpha of all others stays
     /// as it is; without an alpha channel nothing changes.
     ///
+    /// # Panics
+    /// When there are not as many flags as pixels.
+    ///
     /// ```
     /// use context_encoder_files::Photograph;
     /// # let mut png = std::io::Cursor::new(Vec::new());
@@ -202,9 +205,6 @@ impl Photograph {
     /// assert_eq!(photo.transparent(), Some(vec![true, false]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// # Panics
-    /// When there are not as many flags as pixels.
     pub fn make_opaque(&mut self, chosen: &[bool]) {
         let (width, height) = self.dimensions();
         let pixels = width as usize * height as usize;
