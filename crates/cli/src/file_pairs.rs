@@ -1,7 +1,7 @@
 //! Input and output files of a command that processes images.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -66,6 +66,28 @@ impl FilePairs {
         let skipped = folder.skipped().iter();
         self.skipped.extend(skipped.map(|file| (root.join(&file.name), file.error.to_string())));
         Ok(())
+    }
+
+    /// Takes masks, given by their canonical paths, out of the photographs: people keep both in one folder.
+    /// No result may overwrite one.
+    pub fn separate_masks(&mut self, masks: &BTreeSet<PathBuf>) -> Result<()> {
+        let is_mask = |file: &Path| file.canonicalize().is_ok_and(|file| masks.contains(&file));
+        let before = self.pairs.len();
+        self.pairs.retain(|pair| !is_mask(&pair.input));
+        self.skipped.retain(|(file, _)| !is_mask(file));
+        if before > 0 && self.pairs.is_empty() {
+            return Err(miette!(
+                "there is no photograph beside the mask; name the photograph that it is for"
+            ));
+        }
+        match self.pairs.iter().find(|pair| is_mask(&pair.output)) {
+            Some(pair) => Err(miette!(
+                "the result of {} would overwrite the mask {}; name another file or folder with -o",
+                pair.input.display(),
+                pair.output.display()
+            )),
+            None => Ok(()),
+        }
     }
 
     /// No result may overwrite an input or another result.

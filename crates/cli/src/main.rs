@@ -9,6 +9,7 @@ mod device;
 mod file_pairs;
 #[cfg(feature = "cards")]
 mod kernel_store;
+mod mask_folder;
 mod mask_input;
 mod panics;
 mod report;

@@ -58,6 +58,30 @@ pub(crate) enum Alpha {
     Sixteen(Vec<u16>),
 }
 
+impl Alpha {
+    /// Whether each pixel is more transparent than opaque.
+    pub(crate) fn transparent(&self) -> Vec<bool> {
+        match self {
+            Self::Eight(alpha) => alpha.iter().map(|&value| value <= u8::MAX / 2).collect(),
+            Self::Sixteen(alpha) => alpha.iter().map(|&value| value <= u16::MAX / 2).collect(),
+        }
+    }
+
+    /// Makes the chosen pixels opaque.
+    pub(crate) fn make_opaque(&mut self, chosen: &[bool]) {
+        match self {
+            Self::Eight(alpha) => set_where(alpha, chosen, u8::MAX),
+            Self::Sixteen(alpha) => set_where(alpha, chosen, u16::MAX),
+        }
+    }
+}
+
+fn set_where<T: Copy>(values: &mut [T], chosen: &[bool], value: T) {
+    for (place, _) in values.iter_mut().zip(chosen).filter(|(_, chosen)| **chosen) {
+        *place = value;
+    }
+}
+
 /// An image whose colors and alpha are apart.
 pub(crate) struct Channels {
     pub(crate) pixels: Pixels,

@@ -170,6 +170,50 @@ impl Photograph {
         self.alpha.is_some()
     }
 
+    /// Whether each pixel is transparent, row by row: its alpha is below a half. `None` when the file had no
+    /// alpha channel.
+    ///
+    /// ```
+    /// use context_encoder_files::Photograph;
+    /// # let mut png = std::io::Cursor::new(Vec::new());
+    /// # let alpha = image::RgbaImage::from_fn(3, 1, |x, _| image::Rgba([9, 9, 9, [0, 127, 128][x as usize]]));
+    /// # alpha.write_to(&mut png, image::ImageFormat::Png)?;
+    /// # let png = png.into_inner();
+    ///
+    /// let photo = Photograph::from_bytes(&png)?; // of alpha 0, 127 and 128
+    /// assert_eq!(photo.transparent(), Some(vec![true, true, false]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn transparent(&self) -> Option<Vec<bool>> {
+        self.alpha.as_ref().map(Alpha::transparent)
+    }
+
+    /// Makes the pixels opaque that are `chosen`, one flag a pixel, row by row. The alpha of all others stays
+    /// as it is; without an alpha channel nothing changes.
+    ///
+    /// # Panics
+    /// When there are not as many flags as pixels.
+    ///
+    /// ```
+    /// use context_encoder_files::Photograph;
+    /// # let mut png = std::io::Cursor::new(Vec::new());
+    /// # image::RgbaImage::new(2, 1).write_to(&mut png, image::ImageFormat::Png)?;
+    /// # let png = png.into_inner();
+    ///
+    /// let mut photo = Photograph::from_bytes(&png)?; // of alpha 0 and 0
+    /// photo.make_opaque(&[false, true]);
+    /// assert_eq!(photo.transparent(), Some(vec![true, false]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn make_opaque(&mut self, chosen: &[bool]) {
+        let (width, height) = self.dimensions();
+        let pixels = width as usize * height as usize;
+        assert_eq!(chosen.len(), pixels, "there must be one flag a pixel of {width}x{height}");
+        if let Some(alpha) = &mut self.alpha {
+            alpha.make_opaque(chosen);
+        }
+    }
+
     /// The color profile.
     pub fn icc_profile(&self) -> Option<&[u8]> {
         self.icc_profile.as_deref()

@@ -221,6 +221,38 @@ impl Mask {
         Self { hidden: self.hidden.iter().map(|&hidden| !hidden).collect(), ..*self }
     }
 
+    /// The mask with its hidden region grown (dilated) by a disc: a pixel is hidden when one at a distance of
+    /// at most `radius` pixels, center to center, was hidden.
+    ///
+    /// Strokes of a brush have a soft rim, and an outline that was drawn by hand lies a little inside of what
+    /// it means to cover; both are hidden by a few pixels more.
+    ///
+    /// ```
+    /// use context_encoder_mask::Mask;
+    ///
+    /// let dot = Mask::from_fn(7, 7, |x, y| (x, y) == (3, 3));
+    /// assert_eq!(dot.grown(0), dot);
+    /// assert_eq!(dot.grown(2), Mask::from_fn(7, 7, |x, y| x.abs_diff(3).pow(2) + y.abs_diff(3).pow(2) <= 4));
+    /// ```
+    pub fn grown(&self, radius: u32) -> Self {
+        // No two pixels are farther apart.
+        let radius = radius.min(self.width.saturating_add(self.height));
+        let mut grown = self.clone();
+        for y in (0..self.height).filter(|&y| self.row(y).contains(&true)) {
+            let distances = distances(self.row(y));
+            for target in y.saturating_sub(radius)..=y.saturating_add(radius).min(self.height - 1) {
+                let [radius, down] = [radius, target.abs_diff(y)].map(u64::from);
+                let across = (radius.pow(2) - down.pow(2)).isqrt();
+                let first = grown.index(0, target);
+                let flags = &mut grown.hidden[first..first + distances.len()];
+                for (flag, &distance) in flags.iter_mut().zip(&distances) {
+                    *flag |= u64::from(distance) <= across;
+                }
+            }
+        }
+        grown
+    }
+
     /// The mask as a grayscale image: 255 = hidden, 0 = visible.
     pub fn to_luma(&self) -> GrayImage {
         GrayImage::from_fn(self.width, self.height, |x, y| {
@@ -243,6 +275,21 @@ impl Mask {
     fn index(&self, x: u32, y: u32) -> usize {
         y as usize * self.width as usize + x as usize
     }
+}
+
+/// How far each pixel of a row is from the nearest hidden one of the row, in pixels.
+fn distances(row: &[bool]) -> Vec<u32> {
+    let mut distances = vec![u32::MAX; row.len()];
+    let mut nearest = u32::MAX;
+    for (distance, &hidden) in distances.iter_mut().zip(row) {
+        nearest = if hidden { 0 } else { nearest.saturating_add(1) };
+        *distance = nearest;
+    }
+    for distance in distances.iter_mut().rev() {
+        nearest = nearest.saturating_add(1).min(*distance);
+        *distance = nearest;
+    }
+    distances
 }
 
 /// The size and the number of hidden pixels, not every flag.
@@ -325,6 +372,20 @@ mod tests {
             mask.hide(Rect { x, y, width: 1, height: 1 });
         }
         assert_eq!(mask, before);
+    }
+
+    #[test]
+    fn growth_is_a_disc_around_every_hidden_pixel() {
+        let hidden = [(2, 3), (3, 3), (11, 0), (0, 8)];
+        let mask = Mask::from_fn(13, 9, |x, y| hidden.contains(&(x, y)));
+        for radius in 0..8_u32 {
+            let near = |x: u32, y: u32| {
+                hidden.iter().any(|&(i, j)| x.abs_diff(i).pow(2) + y.abs_diff(j).pow(2) <= radius.pow(2))
+            };
+            assert_eq!(mask.grown(radius).hidden(), Mask::from_fn(13, 9, near).hidden(), "{radius}");
+        }
+        assert!(mask.grown(u32::MAX).is_full());
+        assert!(Mask::visible(4, 4).grown(9).is_empty());
     }
 
     #[test]

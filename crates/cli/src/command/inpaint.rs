@@ -92,8 +92,9 @@ struct Request {
 impl Inpaint {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let start = Instant::now();
-        let source = self.masks.source()?;
-        let FilePairs { mut pairs, skipped } = FilePairs::list(&self.inputs, &self.output)?;
+        let mut files = FilePairs::list(&self.inputs, &self.output)?;
+        let source = self.masks.source(&mut files)?;
+        let FilePairs { mut pairs, skipped } = files;
         let listed = pairs.len();
         if self.resume {
             pairs.retain(|pair| !pair.output.exists());
@@ -170,11 +171,14 @@ fn fill_file(
     console: &Console,
 ) -> Result<()> {
     let start = Instant::now();
-    let photo = Photograph::open(&pair.input).into_diagnostic()?;
+    let mut photo = Photograph::open(&pair.input).into_diagnostic()?;
     let format =
         if pair.keeps_format { photo.format() } else { photo.format_for(&pair.output).into_diagnostic()? };
     let mask = source.mask(&pair.name, &photo)?;
     let pixels = mask.pixels();
+    if let MaskInput::Transparent(mask) = &mask {
+        photo.make_opaque(mask.hidden());
+    }
     for loss in photo.losses(format) {
         console.detail(format_args!("{}: {loss}", pair.output.display()));
     }
@@ -207,7 +211,7 @@ fn fill(inpainter: &Inpainter, photo: &mut Photograph, mask: &MaskInput) -> Resu
 
 fn filled<C: Channel>(inpainter: &Inpainter, image: &Image<C>, mask: &MaskInput) -> Result<Image<C>> {
     match mask {
-        MaskInput::Binary(mask) => inpainter.fill(image, mask),
+        MaskInput::Binary(mask) | MaskInput::Transparent(mask) => inpainter.fill(image, mask),
         MaskInput::Soft(coverage) => inpainter.fill_soft(image, coverage),
     }
     .into_diagnostic()

@@ -14,10 +14,13 @@ use context_encoder::{
     files::{Photograph, Pixels},
     mask::Mask,
 };
-use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba};
+use image::{
+    DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
+    codecs::jpeg::JpegEncoder,
+};
 use tempfile::tempdir;
 
-use crate::{ends_with, folder_with_weights, program, records, run};
+use crate::{ends_with, fails_with, folder_with_weights, program, records, run};
 
 /// Fills a folder of photographs under one mask.
 const FILL_FOLDER: &str = "inpaint photos --mask mask.png -o filled --weights model.safetensors";
@@ -100,7 +103,7 @@ fn mask_color_selects_pixels_within_tolerance() {
     }
     scribbled.save(folder.join("in.png")).expect("written");
     let fill = |tolerance: &str| {
-        let mask = format!("--mask-color #ff00ff --tolerance {tolerance}");
+        let mask = format!("--mask-color #ff00ff --tolerance {tolerance} --grow 0");
         let line = format!("inpaint in.png {mask} -o out.png --weights model.safetensors --json");
         records(&ends_with(0, folder, &line))[0]["pixels"].clone()
     };
@@ -108,6 +111,195 @@ fn mask_color_selects_pixels_within_tolerance() {
     let filled = image::open(folder.join("out.png")).expect("a picture").into_rgb8();
     assert_ne!(filled.get_pixel(25, 30), &Rgb([255, 0, 255]));
     assert_eq!(filled.get_pixel(25, 33), scribbled.get_pixel(25, 33));
+}
+
+/// A magenta dash and dot of a round, anti-aliased brush over a picture; how much of each pixel is brush, 0
+/// to 1.
+fn brushed() -> (RgbImage, impl Fn(u32, u32) -> f32) {
+    let share = |x: u32, y: u32| {
+        let (dx, dy) = ((x as f32 - 26.3).abs() - 8.0, y as f32 - 30.6);
+        let dash = dx.max(0.0).hypot(dy);
+        let dot = (x as f32 - 50.5).hypot(y as f32 - 12.2);
+        // The rim is two pixels wide.
+        ((5.0 - dash.min(dot)) / 2.0).clamp(0.0, 1.0)
+    };
+    let mut picture = picture();
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        let mix = |channel: u8, brush: f32| channel as f32 + (brush - channel as f32) * share(x, y);
+        pixel.0 =
+            [mix(pixel.0[0], 255.0), mix(pixel.0[1], 0.0), mix(pixel.0[2], 255.0)].map(|v| v.round() as u8);
+    }
+    (picture, share)
+}
+
+#[test]
+fn soft_rim_of_a_brush_is_hidden_without_tolerance() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    let (painted, share) = brushed();
+    painted.save(folder.join("in.png")).expect("written");
+    let jpeg = fs::File::create(folder.join("in.jpg")).expect("created");
+    JpegEncoder::new_with_quality(jpeg, 92).encode_image(&painted).expect("written");
+    // As cameras and phones store JPEGs: half the resolution of color.
+    let mut encoder = jpeg_encoder::Encoder::new_file(folder.join("sub.jpg"), 92).expect("created");
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+    encoder.encode(&painted, 64, 64, jpeg_encoder::ColorType::Rgb).expect("written");
+    for (name, color) in [("in.png", "#f0f"), ("in.jpg", "#ff00ff"), ("sub.jpg", "f0f")] {
+        // Into a PNG, so that nothing but the fill changes pixels.
+        let line = format!(
+            "inpaint {name} --mask-color {color} -o out.png --weights model.safetensors --blend none --refine none"
+        );
+        ends_with(0, folder, &line);
+        let before = image::open(folder.join(name)).expect("a picture").into_rgb8();
+        let after = image::open(folder.join("out.png")).expect("a picture").into_rgb8();
+        for (x, y, pixel) in after.enumerate_pixels().filter(|&(x, y, pixel)| pixel == before.get_pixel(x, y))
+        {
+            let share = share(x, y);
+            assert!(share == 0.0, "{name}: {share} of brush at {x}, {y}");
+            // Compression smears the brush's color beyond its rim.
+            let apart = pixel.0.iter().zip(picture().get_pixel(x, y).0).map(|(a, b)| a.abs_diff(b)).max();
+            assert!(apart < Some(32), "{name}: {apart:?} of the brush's color at {x}, {y}");
+        }
+        assert_eq!(after.get_pixel(26, 44), before.get_pixel(26, 44), "{name}: far from the brush");
+    }
+}
+
+/// The pixels that a run changes, with `arguments` for its mask.
+fn changed(folder: &Path, arguments: &str) -> Mask {
+    let line = format!(
+        "inpaint in.png {arguments} -o out.png --weights model.safetensors --blend none --refine none"
+    );
+    ends_with(0, folder, &line);
+    let open = |name: &str| image::open(folder.join(name)).expect("a picture").into_rgb8();
+    let (before, after) = (open("in.png"), open("out.png"));
+    Mask::from_fn(64, 64, |x, y| before.get_pixel(x, y) != after.get_pixel(x, y))
+}
+
+#[test]
+fn inverted_masks_keep_what_is_white() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    RgbImage::from_pixel(64, 64, Rgb([255, 0, 255])).save(folder.join("in.png")).expect("written");
+    let hole = Mask::from_fn(64, 64, |x, y| x < 20 && y > 30);
+    hole.inverted().save(folder.join("keep.png")).expect("written");
+    assert_eq!(changed(folder, "--mask keep.png --invert").hidden(), hole.hidden());
+    assert_eq!(changed(folder, "--mask keep.png --invert --soft").hidden(), hole.hidden());
+    assert_eq!(changed(folder, "--mask keep.png --invert --grow 4").hidden(), hole.grown(4).hidden());
+
+    Mask::visible(64, 64).save(folder.join("black.png")).expect("written");
+    let line = "inpaint in.png --mask black.png --invert -o out.png --weights model.safetensors";
+    assert!(fails_with(1, folder, line).contains("black.png hides the whole picture, since --invert"));
+}
+
+#[test]
+fn masks_grow_by_a_disc() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    RgbImage::from_pixel(64, 64, Rgb([255, 0, 255])).save(folder.join("in.png")).expect("written");
+    let hidden = Protocol::Hidden.mask(64);
+    assert_eq!(changed(folder, "--mask mask.png").hidden(), hidden.hidden());
+    assert_eq!(changed(folder, "--mask mask.png --grow 5").hidden(), hidden.grown(5).hidden());
+    let line = "inpaint in.png --mask mask.png --grow 99 -o out.png --weights model.safetensors";
+    assert!(fails_with(1, folder, line).contains("lower --grow"));
+}
+
+#[test]
+fn transparent_holes_are_filled_and_become_opaque() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    // Erased on the left; elsewhere every alpha from a half on.
+    let alpha =
+        |x: u32, y: u32| if x < 20 && y > 30 { (y * 2) as u8 } else { 128 + ((x + y * 7) % 128) as u8 };
+    let photo = RgbaImage::from_fn(64, 64, |x, y| Rgba([255, 0, 255, alpha(x, y)]));
+    photo.save(folder.join("in.png")).expect("written");
+    let line =
+        "inpaint in.png --mask-alpha -o out.png --weights model.safetensors --blend none --refine none";
+    ends_with(0, folder, line);
+    let filled = image::open(folder.join("out.png")).expect("a picture");
+    assert_eq!(filled.color(), image::ColorType::Rgba8);
+    for (x, y, pixel) in filled.into_rgba8().enumerate_pixels() {
+        let before = photo.get_pixel(x, y);
+        if before.0[3] < 128 {
+            assert!(pixel.0[3] == 255 && pixel.0[..3] != before.0[..3], "{x}, {y}: {pixel:?}");
+        } else {
+            assert_eq!(pixel, before, "{x}, {y}");
+        }
+    }
+
+    let deep = ImageBuffer::from_fn(64, 64, |x, _| Rgba([9_u16, 9, 9, if x < 9 { 32_767 } else { 32_768 }]));
+    DynamicImage::ImageRgba16(deep).save(folder.join("in.png")).expect("written");
+    ends_with(0, folder, line);
+    let filled = image::open(folder.join("out.png")).expect("a picture").into_rgba16();
+    assert_eq!([8, 9].map(|x| filled.get_pixel(x, 5).0[3]), [65_535, 32_768]);
+
+    picture().save(folder.join("in.png")).expect("written");
+    assert!(fails_with(1, folder, line).contains("it has no alpha channel"));
+}
+
+#[test]
+fn results_never_overwrite_masks() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    fs::create_dir(folder.join("masks")).expect("created");
+    picture().save(folder.join("in.png")).expect("written");
+    fs::copy(folder.join("mask.png"), folder.join("masks/in.png")).expect("copied");
+    let before = fs::read(folder.join("mask.png")).expect("there");
+    for (arguments, mask) in [
+        ("--mask mask.png -o mask.png", "mask.png"),
+        ("--mask mask.png -o ./masks/../mask.png", "mask.png"),
+        ("--mask-dir masks -o masks", "in.png"),
+    ] {
+        let line = format!("inpaint in.png {arguments} --weights model.safetensors");
+        let error = fails_with(1, folder, &line);
+        assert!(error.contains("would overwrite the mask") && error.contains(mask), "{error}");
+    }
+    for name in ["mask.png", "masks/in.png"] {
+        assert_eq!(fs::read(folder.join(name)).expect("there"), before, "{name}");
+    }
+}
+
+#[test]
+fn masks_among_the_photographs_are_not_filled() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    let photos = folder.join("photos");
+    photographs(&photos, 3);
+    for name in ["more/000_mask001.png", "001_mask.png", "002_mask000.png"] {
+        fs::copy(folder.join("mask.png"), photos.join(name)).expect("copied");
+    }
+    let line = "inpaint photos --mask-dir photos -o filled --weights model.safetensors";
+    ends_with(0, folder, line);
+    let expected = ["001.jpg", "002.bmp", "more/000.png"].map(str::to_owned);
+    assert_eq!(files(&folder.join("filled")), BTreeSet::from(expected.clone()));
+    let open = |name: &str| image::open(folder.join(name)).expect("a picture").into_rgb8();
+    let (before, after) = (open("photos/002.bmp"), open("filled/002.bmp"));
+    let hidden = Protocol::Hidden.mask(64);
+    let visible = before.enumerate_pixels().filter(|&(x, y, _)| !hidden.is_hidden(x, y));
+    assert!(before != after && visible.into_iter().all(|(x, y, pixel)| pixel == after.get_pixel(x, y)));
+
+    // One mask for all, in their folder.
+    for name in ["more/000_mask001.png", "001_mask.png"] {
+        fs::remove_file(photos.join(name)).expect("removed");
+    }
+    let line = "inpaint photos --mask photos/002_mask000.png -o again --weights model.safetensors";
+    ends_with(0, folder, line);
+    assert_eq!(files(&folder.join("again")), BTreeSet::from(expected));
+}
+
+#[test]
+fn photographs_without_any_mask_say_what_to_name_it() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    photographs(&folder.join("photos"), 3);
+    for input in ["photos", "photos/001.jpg"] {
+        let line = format!("inpaint {input} --mask-dir photos -o filled --weights model.safetensors");
+        let error = fails_with(1, folder, &line);
+        let name = if input == "photos" { "_mask.png" } else { "under the name 001_mask.png" };
+        assert!(error.contains("no mask for it in photos") && error.contains(name), "{error}");
+    }
+    let line = "inpaint mask.png --mask mask.png -o filled.png --weights model.safetensors";
+    assert!(fails_with(1, folder, line).contains("no photograph beside the mask"));
+    assert!(!folder.join("filled").exists());
 }
 
 #[test]
