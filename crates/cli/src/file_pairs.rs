@@ -8,6 +8,9 @@ use std::{
 use context_encoder::data::{Folder, FolderOptions, ImageDataset};
 use miette::{IntoDiagnostic, Result, miette};
 
+/// The name of the standard output as a result's file.
+pub const STANDARD_OUTPUT: &str = "-";
+
 /// An image file and the file that its result is written to.
 #[derive(Debug)]
 pub struct FilePair {
@@ -16,7 +19,7 @@ pub struct FilePair {
     pub name: PathBuf,
     pub output: PathBuf,
     /// Whether the result keeps the input's format whatever its name: in folders, where names stay as they
-    /// are.
+    /// are, and on the standard output, which has none.
     pub keeps_format: bool,
 }
 
@@ -29,7 +32,8 @@ pub struct FilePairs {
 
 impl FilePairs {
     /// Files, and the images of folders, in order. A single file is written to `output` itself, unless that
-    /// is a folder; everything else is written into the folder `output`.
+    /// is a folder; everything else is written into the folder `output`. What lies there already is no input,
+    /// also where `output` lies in a folder of inputs.
     pub fn list(inputs: &[PathBuf], output: &Path) -> Result<Self> {
         let ends_with_separator = output.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
         let into_folder = match inputs {
@@ -42,6 +46,10 @@ impl FilePairs {
                 output.display()
             ));
         }
+        let is_standard_output = output == Path::new(STANDARD_OUTPUT);
+        if into_folder && is_standard_output {
+            return Err(miette!("-o - is for a single photograph; name a folder for the results"));
+        }
         let mut all = Self { pairs: Vec::new(), skipped: Vec::new() };
         for input in inputs {
             if input.is_dir() {
@@ -49,7 +57,8 @@ impl FilePairs {
             } else {
                 let name = PathBuf::from(input.file_name().unwrap_or(input.as_os_str()));
                 let output = if into_folder { output.join(&name) } else { output.to_owned() };
-                all.pairs.push(FilePair { input: input.clone(), name, output, keeps_format: into_folder });
+                let keeps_format = into_folder || is_standard_output;
+                all.pairs.push(FilePair { input: input.clone(), name, output, keeps_format });
             }
         }
         all.check_outputs()?;
@@ -58,13 +67,21 @@ impl FilePairs {
 
     fn add_folder(&mut self, root: &Path, output: &Path) -> Result<()> {
         let folder = Folder::open(root, FolderOptions::default()).into_diagnostic()?;
+        let results = output.canonicalize().ok().filter(|results| !is_same_file(results, root));
+        let is_result = |file: &Path| {
+            let inside = |results| file.canonicalize().is_ok_and(|file| file.starts_with(results));
+            results.as_ref().is_some_and(inside)
+        };
         for index in 0..folder.len() {
             let name = PathBuf::from(ImageDataset::name(&folder, index));
             let (input, output) = (folder.path(index).to_owned(), output.join(&name));
+            if is_result(&input) {
+                continue;
+            }
             self.pairs.push(FilePair { input, name, output, keeps_format: true });
         }
-        let skipped = folder.skipped().iter();
-        self.skipped.extend(skipped.map(|file| (root.join(&file.name), file.error.to_string())));
+        let skipped = folder.skipped().iter().map(|file| (root.join(&file.name), file.error.to_string()));
+        self.skipped.extend(skipped.filter(|(file, _)| !is_result(file)));
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! `inpaint`: photographs and masks in, filled photographs out.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -28,7 +29,7 @@ use serde_json::json;
 use crate::{
     console::{Console, ExitStatus, error_chain},
     device::{DeviceArgs, ThreadsArgs},
-    file_pairs::{FilePair, FilePairs},
+    file_pairs::{FilePair, FilePairs, STANDARD_OUTPUT},
     mask_input::{MaskInput, MaskInputArgs, MaskSource},
     panics::catch_file_panic,
     weights::WeightsArgs,
@@ -43,7 +44,8 @@ pub struct Inpaint {
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     masks: MaskInputArgs,
-    /// The filled photograph, in the format of its name; for several or for a folder, a folder
+    /// The filled photograph, in the format of its name, or `-` for the standard output; for several or for
+    /// a folder, a folder
     #[arg(long, short, value_name = "OUT")]
     output: PathBuf,
     /// Continue a stopped command: skip photographs whose result exists
@@ -93,6 +95,9 @@ impl Inpaint {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let start = Instant::now();
         let mut files = FilePairs::list(&self.inputs, &self.output)?;
+        if console.is_json() && self.output == Path::new(STANDARD_OUTPUT) {
+            return Err(miette!("-o - and --json both write to the standard output; name a file with -o"));
+        }
         let source = self.masks.source(&mut files)?;
         let FilePairs { mut pairs, skipped } = files;
         let listed = pairs.len();
@@ -185,6 +190,15 @@ fn fill_file(
     let (reply, answer) = sync_channel(1);
     device.send(Request { photo, mask, reply }).into_diagnostic().wrap_err("the device is gone")?;
     let photo = answer.recv().into_diagnostic().wrap_err("the device is gone")??;
+    if pair.output == Path::new(STANDARD_OUTPUT) {
+        let bytes = photo.to_bytes(format).into_diagnostic()?;
+        io::stdout()
+            .lock()
+            .write_all(&bytes)
+            .into_diagnostic()
+            .wrap_err("cannot write the standard output")?;
+        return Ok(());
+    }
     if let Some(folder) = pair.output.parent() {
         fs::create_dir_all(folder)
             .into_diagnostic()

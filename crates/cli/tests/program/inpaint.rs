@@ -93,6 +93,42 @@ fn equal_inputs_give_equal_files() {
 }
 
 #[test]
+fn a_dash_is_the_standard_output() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    picture().save(folder.join("in.png")).expect("written");
+    let fill = "inpaint in.png --mask mask.png --weights model.safetensors";
+    ends_with(0, folder, &format!("{fill} -o out.png"));
+    let output = program(folder, &format!("{fill} -o -")).output().expect("the program starts");
+    assert!(output.status.success());
+    assert_eq!(output.stdout, fs::read(folder.join("out.png")).expect("written"));
+    assert!(!folder.join("-").exists());
+    assert!(fails_with(1, folder, &format!("{fill} -o - --json")).contains("standard output"));
+    fs::create_dir(folder.join("photos")).expect("created");
+    picture().save(folder.join("photos/a.png")).expect("written");
+    let line = "inpaint photos --mask mask.png --weights model.safetensors -o -";
+    assert!(fails_with(1, folder, line).contains("a single photograph"));
+}
+
+/// Otherwise each command would fill the results of the one before.
+#[test]
+fn results_inside_the_input_folder_are_no_inputs() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    fs::create_dir(folder.join("photos")).expect("created");
+    for name in ["a.png", "b.png"] {
+        picture().save(folder.join("photos").join(name)).expect("written");
+    }
+    let line = "inpaint photos --mask mask.png -o photos/filled --weights model.safetensors --json";
+    for (resume, filled, passed_over) in [("", 2, 0), ("", 2, 0), ("--resume", 0, 2)] {
+        let records = records(&ends_with(0, folder, &format!("{line} {resume}")));
+        let done = records.last().expect("a record");
+        assert_eq!((&done["filled"], &done["passed_over"]), (&filled.into(), &passed_over.into()));
+    }
+    assert_eq!(fs::read_dir(folder.join("photos/filled")).expect("a folder").count(), 2);
+}
+
+#[test]
 fn mask_color_selects_pixels_within_tolerance() {
     let folder = folder_with_weights();
     let folder = folder.path();
