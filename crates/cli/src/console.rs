@@ -22,14 +22,15 @@ Exit codes:
   0  success
   1  failure: the error says why and what to do
   2  wrong command line
-  3  partial success: some files failed, each is named; or `check` found something";
+  3  partial success: some files failed, each is named; `check` found something; or a run was stopped before
+     its last step";
 
 /// How a command that ran to its end went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
     /// Everything was done.
     Complete,
-    /// Some files failed, or `check` found something.
+    /// Some files failed, `check` found something, or a run was stopped before its last step.
     Partial,
 }
 

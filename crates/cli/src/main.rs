@@ -7,6 +7,7 @@ mod deprecated;
 mod descriptor;
 mod device;
 mod file_pairs;
+mod interrupt;
 #[cfg(feature = "cards")]
 mod kernel_store;
 mod mask_folder;

@@ -14,17 +14,18 @@ use serde_json::json;
 use crate::{
     console::{Console, ExitStatus, scores_json, write_record},
     device::DevicesArgs,
+    interrupt::stop_on_signals,
 };
 
-/// The progress of a run: the terminal's display, lines of text, lines of JSON, or nothing.
+/// The progress of a run: the terminal's display, lines of text, lines of JSON, or nothing. Signals stop it.
 pub fn progress(console: &Console) -> Box<dyn Progress> {
-    if console.is_json() {
+    stop_on_signals(if console.is_json() {
         Box::new(JsonProgress)
     } else if console.is_quiet() {
         Box::new(())
     } else {
         TextProgress::or_tui(std::io::stderr())
-    }
+    })
 }
 
 /// The arguments that `train` and `pretrain` share.
@@ -79,8 +80,16 @@ impl RunArgs {
         if let Some(steps) = self.steps {
             run = run.with_steps(steps);
         }
+        let steps = run.config().run().steps;
         let summary = run.train(&mut *progress(console)).into_diagnostic()?;
         report(&summary, console);
+        if summary.step < steps {
+            console.note(format_args!(
+                "stopped at step {} of {steps}, with a checkpoint; --resume goes on from there",
+                summary.step
+            ));
+            return Ok(ExitStatus::Partial);
+        }
         Ok(ExitStatus::Complete)
     }
 }

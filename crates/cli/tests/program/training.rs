@@ -1,14 +1,41 @@
 //! From training to weights that are shown, converted, evaluated and searched with.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::{ends_with, fails_with, records, run};
+use crate::{ends_with, fails_with, program, records, run};
 
 fn step_count(records: &[Value]) -> usize {
     records.iter().filter(|record| record["event"] == "step").count()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_ends_a_run_with_a_checkpoint() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    // Long, and with no checkpoint of its own on the way.
+    let line = "train --smoke --json --steps 100000 --set checkpoint_every=0 --set validate_every=0 --set log_every=1";
+    let mut run = program(folder, line).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
+    let is_step = |line: &String| line.contains("\"event\":\"step\"");
+    lines.by_ref().map_while(Result::ok).find(is_step).expect("a step");
+    let kill = Command::new("kill").args(["-TERM", &run.id().to_string()]).status();
+    assert!(kill.expect("there is a kill").success());
+    lines.for_each(drop);
+    assert_eq!(run.wait().expect("it ends").code(), Some(3));
+
+    let checkpoint = records(&ends_with(0, folder, "info runs/paris/checkpoint.bpk --json"));
+    let done = checkpoint[0]["steps"].as_u64().expect("a number");
+    assert!(done > 0 && done < 100_000, "{done}");
+    let resumed = records(&ends_with(0, folder, &format!("train --resume --steps {} --json", done + 1)));
+    assert_eq!((&resumed[0]["first_step"], step_count(&resumed)), (&done.into(), 1));
 }
 
 #[test]
