@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use context_encoder_files::ImageFile;
+use context_encoder_files::{ForeignContent, ImageFile};
 use image::{ImageError, ImageFormat, RgbImage};
 
 use crate::DataError;
@@ -123,8 +123,8 @@ pub(crate) fn sniff(path: &Path) -> io::Result<Kind> {
 
 /// The format that the first bytes announce, or a sentence that says why the content cannot be decoded.
 pub(crate) fn readable(head: &[u8]) -> Result<ImageFormat, String> {
-    ImageFile::sniff(head).map_err(|other| match other {
-        Some(format) => format!("it holds {format:?}, which is not read; convert it to PNG or JPEG"),
+    ImageFile::sniff(head).map_err(|_| match ForeignContent::of(head) {
+        Some(content) => content.to_string(),
         None if head.is_empty() => "it is empty; remove it".to_owned(),
         None => "its content is no picture; remove it".to_owned(),
     })
@@ -132,7 +132,10 @@ pub(crate) fn readable(head: &[u8]) -> Result<ImageFormat, String> {
 
 fn kind(head: &[u8], claims_to_be_a_picture: bool) -> Kind {
     // Two signatures are so short that text and other files begin with them by chance.
-    let weak = matches!(ImageFile::sniff(head), Err(None | Some(ImageFormat::Pnm | ImageFormat::Ico)));
+    let weak = match ImageFile::sniff(head) {
+        Err(None) => !ForeignContent::of(head).is_some_and(ForeignContent::is_image),
+        format => matches!(format, Err(Some(ImageFormat::Pnm | ImageFormat::Ico))),
+    };
     match readable(head) {
         Ok(format) => Kind::Picture(format),
         Err(reason) if claims_to_be_a_picture || !weak => Kind::Skipped(reason),
@@ -163,7 +166,7 @@ mod tests {
     #[test]
     fn an_image_format_that_is_not_read_is_skipped_with_advice() {
         let Kind::Skipped(reason) = kind(b"GIF89a....", false) else { panic!("a GIF must be skipped") };
-        assert_eq!(reason, "it holds Gif, which is not read; convert it to PNG or JPEG");
+        assert_eq!(reason, "it holds GIF, which is not read; convert it to PNG or JPEG");
     }
 
     #[test]

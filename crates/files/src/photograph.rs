@@ -10,7 +10,7 @@ use image::{ExtendedColorType, ImageDecoder, ImageFormat};
 use crate::channels::{Alpha, Channels, Pixels, split};
 use crate::image_file::{FORMATS, ImageFile};
 use crate::jpeg::{self, JpegStyle};
-use crate::{PhotoError, exif};
+use crate::{ForeignContent, PhotoError, exif};
 
 /// Pixels that a photograph may have: the largest cameras have 102 million.
 const MAX_PIXELS: u64 = 128 << 20;
@@ -96,10 +96,8 @@ impl Photograph {
 
     /// Takes an image apart; `path` is for messages.
     fn decode(bytes: &[u8], path: &Path) -> Result<Self, PhotoError> {
-        let format = ImageFile::sniff(bytes).map_err(|other| match other {
-            Some(other) => {
-                unusable(path, format!("it holds {other:?}, which is not read; convert it to PNG or JPEG"))
-            }
+        let format = ImageFile::sniff(bytes).map_err(|_| match ForeignContent::of(bytes) {
+            Some(content) => unusable(path, content.to_string()),
             None if bytes.is_empty() => unusable(path, "it is empty; copy or download it again"),
             None => unusable(path, "its content is no picture; give a JPEG, PNG, TIFF, WebP or BMP"),
         })?;

@@ -246,7 +246,7 @@ fn what_cannot_be_used_is_said_in_one_line() {
     };
     assert!(refuse(b"").contains("it is empty"));
     assert!(refuse(b"a letter").contains("its content is no picture"));
-    assert!(refuse(b"GIF89a....").contains("it holds Gif"));
+    assert!(refuse(b"GIF89a....").contains("it holds GIF"));
     let mut jpeg = Vec::new();
     Encoder::new(&mut jpeg, 80).encode(scene(64, 64).as_raw(), 64, 64, ColorType::Rgb).expect("encoded");
     assert!(refuse(&jpeg[..jpeg.len() * 2 / 3]).contains("cut off"));

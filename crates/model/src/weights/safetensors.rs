@@ -10,7 +10,7 @@ use burn::{
     store::{ModuleSnapshot, ModuleStore, SafetensorsStore, burn_pack::Tensor as NamedTensor},
     tensor::Device,
 };
-use context_encoder_files::atomic_write;
+use context_encoder_files::{ForeignContent, ImageFile, atomic_write};
 use safetensors::{SafeTensors, tensor::TensorInfo};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -199,9 +199,13 @@ impl<'a> WeightsFile<'a> {
 
     fn header_text(&self, key: &str) -> Result<Option<String>, ModelError> {
         let (_, metadata) = SafeTensors::read_metadata(&self.bytes).map_err(|error| {
-            self.unusable(format!(
-                "it is damaged, cut short or of another format ({error}); PyTorch files are read by `load_pytorch`"
-            ))
+            self.unusable(match ForeignContent::of(&self.bytes) {
+                Some(content) if !content.is_image() => content.to_string(),
+                _ if ImageFile::sniff(&self.bytes) != Err(None) => "it is an image; name a file of weights".to_owned(),
+                _ => format!(
+                    "it is damaged, cut short or of another format ({error}); PyTorch files are read by `load_pytorch`, and `context-encoder convert`"
+                ),
+            })
         })?;
         Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(key).cloned()))
     }
@@ -298,6 +302,19 @@ mod tests {
         // Fresh networks predict values near 0; features are large enough to differ.
         let values = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().expect("f32");
         [values(model.encode(picture.clone())), values(model.predict(picture))].concat()
+    }
+
+    #[test]
+    fn other_files_are_named_for_what_they_are() {
+        let device = Device::flex();
+        for (bytes, part) in [
+            (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"[..], "`git lfs pull`"),
+            (b"<!DOCTYPE html><title>Not found</title>", "a web page"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image"),
+        ] {
+            let error = Model::from_bytes(bytes.to_vec(), "a.safetensors", &device).expect_err("no weights");
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 
     #[test]
