@@ -1,7 +1,12 @@
 //! Where a graphics card's kernels are kept: compiled and chosen by the first program that needs them, which
 //! takes about a minute, and read by the next.
 
-use std::{env, fs, path::Path};
+use std::{
+    env,
+    fs::{self, File},
+    io::Read,
+    path::Path,
+};
 
 use context_encoder::{Device, device_name};
 use cubecl::{
@@ -53,9 +58,11 @@ fn is_configured() -> bool {
 /// Whether the file is a store. A file that is none is removed, so that it is written anew; CubeCL itself
 /// would go on without one, and every start would take a minute.
 fn is_store(path: &Path) -> bool {
-    let Ok(bytes) = fs::read(path) else { return false };
-    if bytes.starts_with(MAGIC) {
-        return true;
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    // Another program may have made the file just now.
+    if read.is_err() || head.is_empty() || head == MAGIC {
+        return !head.is_empty();
     }
     // An error leaves things as they were: slow, and right.
     let _ = fs::remove_file(path);

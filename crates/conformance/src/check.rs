@@ -289,6 +289,9 @@ impl Output {
             let (got, expected) = (self.tensors.len(), expected.tensors.len());
             return Verdict::Failed(format!("{got} tensors instead of {expected}"));
         }
+        if self.tensors.is_empty() {
+            return Verdict::Failed("there is nothing to compare".to_owned());
+        }
         let mut worst = (0.0, String::new());
         let overall = expected.tensors.iter().map(|(_, values)| largest(values)).fold(0.0, f32::max);
         for ((name, got), (_, expected)) in self.tensors.iter().zip(&expected.tensors) {

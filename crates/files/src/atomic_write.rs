@@ -12,21 +12,24 @@ const SUFFIX: &str = ".context-encoder.part";
 /// Writes a file under a hidden temporary name in the same folder, syncs it to the disk, and renames it.
 ///
 /// What a symbolic link points to is written, and the link stays; a device or a pipe (`/dev/stdout`) is
-/// written to and not replaced. A new file has the mode that the system gives new files.
+/// written to and not replaced. A new file has the mode that the system gives new files, a replaced one keeps
+/// its mode.
 ///
 /// A program that is killed in between leaves the hidden file; [`is_leftover`] knows it by its name.
 ///
 /// # Errors
 /// Those of the system; the file is then as it was and no temporary file stays.
 pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = &link_target(path)?;
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return File::options().write(true).open(path)?.write_all(bytes);
+    if is_stream(path) {
+        return File::options().append(true).open(path)?.write_all(bytes);
     }
-    let temporary = temporary_name(path);
+    let path = &link_target(path)?;
+    let (temporary, mut file) = temporary_file(path)?;
     let write = || {
-        let mut file = File::create_new(&temporary)?;
         file.write_all(bytes)?;
+        if let Ok(replaced) = fs::metadata(path) {
+            file.set_permissions(replaced.permissions())?;
+        }
         file.sync_all()?;
         drop(file);
         rename(&temporary, path)
@@ -74,28 +77,43 @@ fn rename(temporary: &Path, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What a symbolic link points to, there or not; any other path as it is.
-fn link_target(path: &Path) -> io::Result<PathBuf> {
-    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
-        return Ok(path.to_owned());
-    }
-    match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(path.with_file_name("").join(fs::read_link(path)?))
-        }
-        target => target,
-    }
+/// Whether a path is a device, a pipe or an open file of this process (`/dev/stdout`), which is written to
+/// and not replaced.
+fn is_stream(path: &Path) -> bool {
+    let open_files = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
+    open_files.iter().any(|open| path.starts_with(open))
+        || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// A name in the same folder that no other writer uses. Of a long name it has the beginning only: file
-/// systems end names at 255 bytes.
-fn temporary_name(path: &Path) -> PathBuf {
+/// What a symbolic link points to at last, there or not; any other path as it is.
+fn link_target(path: &Path) -> io::Result<PathBuf> {
+    const MOST_LINKS: usize = 40; // as many as Linux follows
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.with_file_name("").join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("its symbolic links lead in a circle"))
+}
+
+/// A new file in the same folder, and its name. Of a long name that has the beginning only: file systems end
+/// names at 255 bytes.
+fn temporary_file(path: &Path) -> io::Result<(PathBuf, File)> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     const LONGEST: usize = 180;
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = &name[..name.floor_char_boundary(LONGEST)];
-    path.with_file_name(format!(".{name}.{}.{write}{SUFFIX}", process::id()))
+    loop {
+        let write = WRITES.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_file_name(format!(".{name}.{}.{write}{SUFFIX}", process::id()));
+        match File::create_new(&temporary) {
+            // In another container a program may have the same number; one that was killed has left its file.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (temporary, file)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -140,7 +158,8 @@ mod tests {
         let [link, target, dangling] = ["link", "target", "dangling"].map(|name| folder.path().join(name));
         fs::write(&target, "old").expect("written");
         symlink(&target, &link).expect("linked");
-        symlink("absent", &dangling).expect("linked");
+        symlink("absent", folder.path().join("between")).expect("linked");
+        symlink("between", &dangling).expect("linked");
         for path in [&link, &dangling] {
             atomic_write(path, b"new").expect("written");
             assert!(fs::symlink_metadata(path).expect("there").is_symlink());
@@ -152,6 +171,14 @@ mod tests {
         assert!(fs::metadata("/dev/null").expect("there").file_type().is_char_device());
 
         fs::write(folder.path().join("other"), "").expect("written");
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).expect("changed");
+        atomic_write(&target, b"newer").expect("written");
+        assert_eq!(fs::metadata(&target).expect("there").permissions().mode() & 0o777, 0o600);
+
+        let circle = folder.path().join("circle");
+        symlink("circle", &circle).expect("linked");
+        atomic_write(&circle, b"x").expect_err("it leads nowhere");
+
         let mode = |name| fs::metadata(folder.path().join(name)).expect("there").permissions().mode();
         assert_eq!(mode("absent"), mode("other"));
     }

@@ -234,7 +234,8 @@ impl Kernels for CubeBackend {
         norm: Normalization,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
         let [batch, channels, height, width] = dims(&x);
-        let [y, mean, variance] = batch_norm::forward(pixel_rows(x), [gamma, beta], norm);
+        let affine = [gamma, beta].map(into_contiguous);
+        let [y, mean, variance] = batch_norm::forward(pixel_rows(x), affine, norm);
         (pixels(y, [batch, height, width, channels]), mean, variance)
     }
 
@@ -248,8 +249,8 @@ impl Kernels for CubeBackend {
         norm: Normalization,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
         let [batch, channels, height, width] = dims(&x);
-        let maps = [x, dy].map(pixel_rows);
-        let [dx, d_gamma, d_beta] = batch_norm::backward(maps, [gamma, beta], [mean, variance], norm);
+        let (maps, affine) = ([x, dy].map(pixel_rows), [gamma, beta].map(into_contiguous));
+        let [dx, d_gamma, d_beta] = batch_norm::backward(maps, affine, [mean, variance], norm);
         (pixels(dx, [batch, height, width, channels]), d_gamma, d_beta)
     }
 
@@ -265,8 +266,15 @@ impl Kernels for CubeBackend {
     }
 }
 
+/// A contiguous tensor in another type, contiguous again: Burn pads the rows of what it casts on some
+/// devices, but not a single row.
 fn cast(tensor: CubeTensor, dtype: DType) -> CubeTensor {
-    if tensor.dtype == dtype { tensor } else { burn_cubecl::kernel::cast(tensor, dtype) }
+    if tensor.dtype == dtype {
+        return tensor;
+    }
+    let shape = tensor.meta.shape().clone();
+    let line = contiguous(tensor, Shape::new([shape.num_elements()]));
+    contiguous(burn_cubecl::kernel::cast(line, dtype), shape)
 }
 
 /// Rows of channels as a map `[batch, channels, height, width]`.

@@ -120,7 +120,9 @@ fn statistics_kernel<F: Numeric, N: Size>(
         let pivot = Vector::<f32, N>::cast_from(x[ghost * rows * vectors + vector]);
         let difference = sum / count;
         mean[ghost * vectors + vector] = pivot + difference;
-        variance[ghost * vectors + vector] = squares / count - difference * difference;
+        // Rounding must not take it below zero.
+        let zero = Vector::<f32, N>::cast_from(0u32);
+        variance[ghost * vectors + vector] = max(squares / count - difference * difference, zero);
     }
 }
 
@@ -334,7 +336,7 @@ impl Plan {
         let (vectors, rows) = (channels / vector_size, all_rows / ghost_batches);
         let lanes = vectors.next_power_of_two().min(32);
         let (lines, cubes) = (UNITS / lanes, vectors.div_ceil(lanes));
-        let parts = (CUBES / (cubes * ghost_batches)).clamp(1, rows.div_ceil(4 * lines));
+        let parts = (CUBES / (cubes * ghost_batches)).clamp(1, rows.div_ceil(4 * lines).max(1));
         let rows_of_part = rows.div_ceil(parts);
         let parts = rows.div_ceil(rows_of_part);
         Self { vector_size, rows, lanes, lines, cubes, parts, rows_of_part }

@@ -13,7 +13,15 @@ use cubecl::{prelude::*, tensor_vector_size_parallel};
 const WIDEST_VECTOR: usize = 4;
 
 /// A contiguous tensor, not yet written, on the device of another.
+///
+/// # Panics
+/// When it has more values than the kernels count.
 pub(super) fn empty<const D: usize>(like: &CubeTensor, dims: [usize; D], dtype: DType) -> CubeTensor {
+    let values = dims.iter().fold(1, |product: usize, &extent| product.saturating_mul(extent));
+    assert!(
+        u32::try_from(values).is_ok(),
+        "a layer needs a matrix of {dims:?}, more than 2^32 values; take a smaller batch"
+    );
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), Shape::new(dims), dtype)
 }
 
@@ -42,7 +50,11 @@ pub(super) fn pixel_rows(map: CubeTensor) -> CubeTensor {
 }
 
 /// Another shape of a contiguous tensor.
+///
+/// # Panics
+/// When the tensor is not contiguous.
 pub(super) fn contiguous(tensor: CubeTensor, shape: Shape) -> CubeTensor {
+    assert!(tensor.is_contiguous(), "the rows of {tensor:?} are padded or permuted");
     CubeTensor::new_contiguous(tensor.client, tensor.device, shape, tensor.handle, tensor.dtype)
 }
 
