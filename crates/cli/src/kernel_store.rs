@@ -44,8 +44,7 @@ fn configuration() -> CubeClRuntimeConfig {
     config.environment.name = PREFIX.to_owned();
     config.environment.path = CacheConfig::Global;
     config.compilation.cache = true;
-    // The other allocator waits for the card whenever memory grows or shrinks, in every step of a large
-    // network.
+    // CubeCL's own choice may wait for the card whenever memory grows or shrinks.
     config.memory.cuda.allocator = CudaAllocator::Async;
     config.override_from_env()
 }
