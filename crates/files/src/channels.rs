@@ -76,6 +76,31 @@ impl Alpha {
     }
 }
 
+/// The colors of an image with associated alpha, divided by it; those of a transparent pixel stay.
+pub(crate) fn unassociated(pixels: &Pixels, alpha: &Alpha) -> Pixels {
+    let mut pixels = pixels.clone();
+    match (&mut pixels, alpha) {
+        (Pixels::Eight(pixels), Alpha::Eight(alpha)) => {
+            for (pixel, &alpha) in pixels.pixels_mut().zip(alpha) {
+                pixel.0 = pixel.0.map(|value| divided(value.into(), alpha.into(), u8::MAX.into()) as u8);
+            }
+        }
+        (Pixels::Sixteen(pixels), Alpha::Sixteen(alpha)) => {
+            for (pixel, &alpha) in pixels.pixels_mut().zip(alpha) {
+                pixel.0 = pixel.0.map(|value| divided(value.into(), alpha.into(), u16::MAX.into()) as u16);
+            }
+        }
+        // Colors and alpha have one depth.
+        _ => {}
+    }
+    pixels
+}
+
+/// `value * max / alpha`, rounded to the nearest, at most `max`.
+fn divided(value: u64, alpha: u64, max: u64) -> u64 {
+    (value * max + alpha / 2).checked_div(alpha).map_or(value, |value| value.min(max))
+}
+
 fn set_where<T: Copy>(values: &mut [T], chosen: &[bool], value: T) {
     for (place, _) in values.iter_mut().zip(chosen).filter(|(_, chosen)| **chosen) {
         *place = value;

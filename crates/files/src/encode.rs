@@ -1,12 +1,12 @@
 //! Photographs into files.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::bmp::BmpEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::codecs::tiff::TiffEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{DynamicImage, ImageEncoder, ImageFormat};
 use jpeg_encoder::{
@@ -14,11 +14,14 @@ use jpeg_encoder::{
     QuantizationTableType, SamplingFactor,
 };
 
-use crate::channels::{Alpha, join, to_8_bits};
+use crate::channels::{Alpha, join, to_8_bits, unassociated};
 use crate::image_file;
 use crate::jpeg::JpegStyle;
+use crate::metadata::AlphaKind;
 use crate::photograph::MAX_JPEG_EXIF;
+use crate::resolution::Unit;
 use crate::{PhotoError, Photograph, Pixels, atomic_write};
+use crate::{bmp, png, tiff_writer};
 
 /// Quality of a JPEG whose source was none: no loss that shows.
 const QUALITY: u8 = 94;
@@ -54,16 +57,32 @@ impl Photograph {
             ImageFormat::Png => {
                 let encoder =
                     PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
-                write(encoder, self, &joined(&self.pixels, self.alpha.as_ref(), self.gray)?, "PNG")?;
+                let image = joined(&straight(self), self.alpha.as_ref(), self.gray)?;
+                write(encoder, self, &image, "PNG")?;
+                let mut bytes = bytes.into_inner();
+                let resolution = self.metadata.resolution.map(png::resolution_chunk).unwrap_or_default();
+                png::insert(&mut bytes, &[&self.metadata.png_color[..], &resolution].concat());
+                return Ok(bytes);
             }
             ImageFormat::Tiff => {
                 // TIFF's encoder has no gray with transparency.
                 let gray = self.gray && self.alpha.is_none();
                 let image = joined(&self.pixels, self.alpha.as_ref(), gray)?;
-                write(TiffEncoder::new(&mut bytes), self, &image, "TIFF")?;
+                return tiff_writer::encode(self, &image).map_err(|error| failed("TIFF", &error));
             }
-            ImageFormat::WebP => write(WebPEncoder::new_lossless(&mut bytes), self, &eight(self)?, "WebP")?,
-            ImageFormat::Bmp => write(BmpEncoder::new(&mut bytes), self, &eight(self)?, "BMP")?,
+            ImageFormat::WebP => {
+                write(WebPEncoder::new_lossless(&mut bytes), self, &eight(self, self.gray)?, "WebP")?;
+            }
+            ImageFormat::Bmp => {
+                // Its encoder writes gray with transparency without the transparency.
+                let gray = self.gray && self.alpha.is_none();
+                write(BmpEncoder::new(&mut bytes), self, &eight(self, gray)?, "BMP")?;
+                let mut bytes = bytes.into_inner();
+                if let Some(resolution) = self.metadata.resolution {
+                    bmp::set_resolution(&mut bytes, resolution);
+                }
+                return Ok(bytes);
+            }
             other => {
                 let reason = format!("{other:?} is not written; choose JPEG, PNG, TIFF, WebP or BMP");
                 return Err(failed("this format", &reason));
@@ -108,6 +127,15 @@ fn jpeg(photo: &Photograph) -> Result<Vec<u8>, PhotoError> {
     if let Some(style) = &photo.jpeg {
         apply(style, &mut encoder);
     }
+    if let Some(resolution) = photo.metadata.resolution {
+        let (unit, across, down) = resolution.short();
+        let unit = match unit {
+            Unit::Inch => PixelDensityUnit::Inches,
+            Unit::Centimetre => PixelDensityUnit::Centimeters,
+            Unit::None | Unit::Metre => PixelDensityUnit::PixelAspectRatio,
+        };
+        encoder.set_density(PixelDensity { density: (across, down), unit });
+    }
     if let Some(exif) = photo.exif.as_ref().filter(|exif| exif.len() <= MAX_JPEG_EXIF) {
         encoder.add_exif_metadata(exif).map_err(refused)?;
     }
@@ -132,24 +160,23 @@ fn apply(style: &JpegStyle, encoder: &mut Encoder<&mut Vec<u8>>) {
     // Only here: without progression this encoder writes a scan for each color then, which `image` decodes
     // to wrong colors (jpeg-encoder 0.7.1, zune-jpeg 0.5.15).
     encoder.set_optimized_huffman_tables(style.progressive);
-    let unit = |unit: u8| match unit {
-        1 => Some(PixelDensityUnit::Inches),
-        2 => Some(PixelDensityUnit::Centimeters),
-        _ => None,
-    };
-    if let Some((Some(unit), across, down)) =
-        style.density.map(|(code, across, down)| (unit(code), across, down))
-    {
-        encoder.set_density(PixelDensity { density: (across, down), unit });
+}
+
+/// At 8 bits a channel, gray or in color.
+fn eight(photo: &Photograph, gray: bool) -> Result<DynamicImage, PhotoError> {
+    let alpha = photo.alpha.as_ref().map(|alpha| Alpha::Eight(alpha_8_bits(alpha)));
+    match &*straight(photo) {
+        pixels @ Pixels::Eight(_) => joined(pixels, alpha.as_ref(), gray),
+        pixels @ Pixels::Sixteen(_) => joined(&Pixels::Eight(pixels.to_eight()), alpha.as_ref(), gray),
     }
 }
 
-/// At 8 bits a channel.
-fn eight(photo: &Photograph) -> Result<DynamicImage, PhotoError> {
-    let alpha = photo.alpha.as_ref().map(|alpha| Alpha::Eight(alpha_8_bits(alpha)));
-    match &photo.pixels {
-        Pixels::Eight(_) => joined(&photo.pixels, alpha.as_ref(), photo.gray),
-        Pixels::Sixteen(_) => joined(&Pixels::Eight(photo.pixels.to_eight()), alpha.as_ref(), photo.gray),
+/// The colors, not multiplied by alpha, as every format but TIFF has them.
+fn straight(photo: &Photograph) -> Cow<'_, Pixels> {
+    let kind = photo.metadata.tiff.and_then(|style| style.alpha);
+    match &photo.alpha {
+        Some(alpha) if kind == Some(AlphaKind::Associated) => Cow::Owned(unassociated(&photo.pixels, alpha)),
+        _ => Cow::Borrowed(&photo.pixels),
     }
 }
 
@@ -162,7 +189,7 @@ fn alpha_8_bits(alpha: &Alpha) -> Vec<u8> {
 
 /// At 8 bits a channel, over white where it is transparent.
 fn over_white(photo: &Photograph) -> Pixels {
-    let mut pixels = photo.pixels.to_eight();
+    let mut pixels = straight(photo).to_eight();
     if let Some(alpha) = &photo.alpha {
         for (pixel, alpha) in pixels.pixels_mut().zip(alpha_8_bits(alpha)) {
             pixel.0 = image_file::over_white(pixel.0, alpha);

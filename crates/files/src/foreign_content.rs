@@ -25,18 +25,25 @@ pub struct ForeignContent(Content);
 enum Content {
     /// An image in a format of this name.
     Image(&'static str),
+    /// The data of a camera's sensor.
+    RawFile,
     /// The file's place is taken by something else: what, and what to do.
     Other(&'static str),
 }
 
 /// How files begin, and what they are then.
-const BEGINNINGS: [(&[u8], Content); 10] = [
+const BEGINNINGS: [(&[u8], Content); 15] = [
     (b"\0\0\0\x0cjP  ", Content::Image("JPEG 2000")),
     (b"\xff\x4f\xff\x51", Content::Image("JPEG 2000")),
     (b"\0\0\0\x0cJXL ", Content::Image("JPEG XL")),
     (b"\xff\x0a", Content::Image("JPEG XL")),
     (b"II\x2b\0", Content::Image("BigTIFF")),
     (b"MM\0\x2b", Content::Image("BigTIFF")),
+    (b"II\x55\0", RAW),
+    (b"IIRO", RAW),
+    (b"IIRS", RAW),
+    (b"MMOR", RAW),
+    (b"FUJIFILMCCD-RAW", RAW),
     (b"8BPS", Content::Image("a Photoshop document")),
     (b"%PDF-", Content::Image("a PDF document")),
     (
@@ -45,6 +52,9 @@ const BEGINNINGS: [(&[u8], Content); 10] = [
     ),
     (b"\x1f\x8b", Content::Other("it is compressed with gzip; unpack it first")),
 ];
+
+/// Those of Panasonic, Olympus, Fujifilm and Canon, whose files do not begin like TIFF.
+const RAW: Content = Content::RawFile;
 
 const WEB_PAGE: Content =
     Content::Other("it is a web page, which servers send in place of a missing file; download it again");
@@ -62,6 +72,12 @@ impl ForeignContent {
         let heif: [&[u8]; 6] = [b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"];
         if heif.iter().any(|heif| brand.starts_with(heif)) {
             return Some(Self(Content::Image("HEIC")));
+        }
+        if brand.starts_with(b"crx ") {
+            return Some(Self(RAW));
+        }
+        if is_tga(head) {
+            return Some(Self(Content::Image("TGA")));
         }
         let text = head.trim_ascii_start();
         let is_page = |tag: &[u8]| text.get(..tag.len()).is_some_and(|text| text.eq_ignore_ascii_case(tag));
@@ -85,7 +101,7 @@ impl ForeignContent {
 
     /// Whether it is an image.
     pub fn is_image(self) -> bool {
-        matches!(self.0, Content::Image(_))
+        matches!(self.0, Content::Image(_) | Content::RawFile)
     }
 }
 
@@ -95,9 +111,28 @@ impl fmt::Display for ForeignContent {
             Content::Image(name) => {
                 write!(f, "it holds {name}, which is not read; convert it to PNG or JPEG")
             }
+            Content::RawFile => {
+                f.write_str("it is a camera's raw file, which is not read; develop it to TIFF or JPEG first")
+            }
             Content::Other(what) => f.write_str(what),
         }
     }
+}
+
+/// Whether a file begins with the header of TGA, which has no signature: a palette or none, one of its kinds
+/// of image, sides, and bits of a pixel.
+fn is_tga(head: &[u8]) -> bool {
+    let Some(&[_, palette, kind, p0, p1, p2, p3, p4, _, _, _, _, w0, w1, h0, h1, bits, flags]) =
+        head.first_chunk::<18>()
+    else {
+        return false;
+    };
+    let colors = match (palette, kind) {
+        (0, 2 | 3 | 10 | 11) => [p0, p1, p2, p3, p4] == [0; 5] && matches!(bits, 8 | 15 | 16 | 24 | 32),
+        (1, 1 | 9) => matches!(p4, 15 | 16 | 24 | 32) && (p2, p3) != (0, 0) && matches!(bits, 8 | 16),
+        _ => false,
+    };
+    colors && (w0, w1) != (0, 0) && (h0, h1) != (0, 0) && flags & 0xc0 == 0
 }
 
 #[cfg(test)]
@@ -113,6 +148,10 @@ mod tests {
             (b"P6\n2 2\n255\n", "PPM"),
             (b"GIF89a", "GIF"),
             (b"II\x2b\0\x08\0\0\0", "BigTIFF"),
+            (b"\0\0\x02\0\0\0\0\0\0\0\0\0\x02\0\x02\0\x18\x20", "TGA"),
+            (b"\x05\x01\x09\0\0\0\x01\x18\0\0\0\0\x02\0\x02\0\x08\0", "TGA"),
+            (b"IIRO\x08\0\0\0", "raw file"),
+            (b"\0\0\0\x18ftypcrx \0\0\0\x01", "raw file"),
             (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
             (b"\n  <HTML><body>", "web page"),
             (b"\x1f\x8b\x08\0", "gzip"),

@@ -1,4 +1,8 @@
-//! The header of a JPEG: how it was compressed, and whether it is all there.
+//! The header of a JPEG: how it was compressed, whether it is all there, and what else it holds.
+
+use crate::Loss;
+use crate::metadata::Metadata;
+use crate::resolution::{Resolution, Unit};
 
 /// How a JPEG was compressed, so that it can be compressed the same way again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,8 +14,6 @@ pub(crate) struct JpegStyle {
     /// Chroma subsampling: luma samples for one of chroma, across and down.
     pub(crate) sampling: (u8, u8),
     pub(crate) progressive: bool,
-    /// Unit (0 none, 1 inch, 2 centimetre), dots across and down.
-    pub(crate) density: Option<(u8, u16, u16)>,
 }
 
 /// Place, row by row, of each coefficient in the order of the file.
@@ -28,6 +30,8 @@ pub(crate) struct Header {
     pub(crate) style: Option<JpegStyle>,
     /// Color channels: 1 gray, 3 color, 4 CMYK; 0 when it does not say.
     pub(crate) components: u8,
+    /// Why it is not read, although it is sound: what it is, and what to do.
+    pub(crate) unsupported: Option<&'static str>,
     /// Whether the file goes on to its end marker. A file that is damaged before its pixels is left to the
     /// decoder, which says better what is wrong.
     pub(crate) complete: bool,
@@ -36,7 +40,13 @@ pub(crate) struct Header {
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
 const TABLES: u8 = 0xdb;
-const JFIF: u8 = 0xe0;
+const COMMENT: u8 = 0xfe;
+
+/// Kinds of JPEG that no decoder here reads.
+const TWELVE_BITS: &str = "it is a JPEG of 12 bits a channel, which is not read; convert it to PNG or TIFF";
+const LOSSLESS: &str = "it is a lossless or hierarchical JPEG, which is not read; convert it to PNG";
+const ARITHMETIC: &str =
+    "it is a JPEG with arithmetic coding, which is not read; convert it to PNG or baseline JPEG";
 
 /// One component of a frame: sampling across and down, and the number of its table.
 type Component = ((u8, u8), u8);
@@ -44,13 +54,17 @@ type Component = ((u8, u8), u8);
 /// Reads a JPEG's header.
 pub(crate) fn header(bytes: &[u8]) -> Header {
     let mut tables: [Option<[u16; 64]>; 4] = [None; 4];
-    let (mut components, mut progressive, mut density) = (Vec::<Component>::new(), false, None);
+    let (mut components, mut progressive, mut unsupported) = (Vec::<Component>::new(), false, None);
     let mut complete = true;
     for (marker, segment, after) in segments(bytes) {
         match marker {
             TABLES => read_tables(segment, &mut tables),
-            JFIF => density = read_density(segment).or(density),
-            0xc0..=0xc2 => (components, progressive) = (read_components(segment), marker == 0xc2),
+            0xc0..=0xc2 => {
+                (components, progressive) = (read_components(segment), marker == 0xc2);
+                unsupported = (segment.first() == Some(&12)).then_some(TWELVE_BITS);
+            }
+            0xc3 | 0xc5..=0xc7 => unsupported = Some(LOSSLESS),
+            0xc9..=0xcb | 0xcd..=0xcf => unsupported = Some(ARITHMETIC),
             START_OF_SCAN => {
                 // Inside pixel data every FF is followed by 00 or a restart marker, so the end marker cannot
                 // occur there by chance. It mostly is at the end.
@@ -67,9 +81,9 @@ pub(crate) fn header(bytes: &[u8]) -> Header {
             (Some(&((across, down), _)), Some(&((1, 1), _))) => (across, down),
             _ => (1, 1),
         };
-        JpegStyle { luma, chroma: table(chroma).unwrap_or(luma), sampling, progressive, density }
+        JpegStyle { luma, chroma: table(chroma).unwrap_or(luma), sampling, progressive }
     });
-    Header { style, components: components.len() as u8, complete }
+    Header { style, components: components.len() as u8, unsupported, complete }
 }
 
 /// Marker, content, and where what follows begins, of each segment up to the first scan, which counts as
@@ -124,10 +138,68 @@ fn read_components(segment: &[u8]) -> Vec<Component> {
     components.iter().map(|&[_, sampling, table]| ((sampling >> 4, sampling & 15), table)).collect()
 }
 
-fn read_density(segment: &[u8]) -> Option<(u8, u16, u16)> {
-    let fields = segment.strip_prefix(b"JFIF\0")?.get(2..7)?;
-    let [unit, x, x_low, y, y_low] = *fields else { return None };
-    Some((unit, u16::from_be_bytes([x, x_low]), u16::from_be_bytes([y, y_low])))
+/// What the segments say.
+pub(crate) fn metadata(bytes: &[u8]) -> Metadata {
+    let mut metadata = Metadata::default();
+    for (marker, segment, after) in segments(bytes) {
+        match marker {
+            0xe0 => read_jfif(segment, &mut metadata),
+            // EXIF data and color profile are read by the decoder, Adobe's and Ducky's segments say how it
+            // was compressed, and MPF's where further images are, which follow the picture.
+            0xe1 if segment.starts_with(b"Exif\0") => {}
+            0xe1 if segment.starts_with(b"http://ns.adobe.com/x") => metadata.lose_if(true, Loss::Xmp),
+            0xe2 if segment.starts_with(b"ICC_PROFILE\0") || segment.starts_with(b"MPF\0") => {}
+            0xec if segment.starts_with(b"Ducky") => {}
+            0xed if segment.starts_with(b"Photoshop 3.0\0") => metadata.lose_if(true, Loss::Iptc),
+            0xee if segment.starts_with(b"Adobe") => {}
+            0xe1..=0xef => metadata.lose_if(true, Loss::Other),
+            COMMENT => metadata.lose_if(true, Loss::Comment),
+            START_OF_SCAN => {
+                let trailer = end(bytes, after - 2).and_then(|end| bytes.get(end..)).unwrap_or_default();
+                // Some cameras fill their files up.
+                metadata.lose_if(trailer.iter().any(|byte| !matches!(byte, 0 | 0xff)), Loss::Trailer);
+                break;
+            }
+            _ => {}
+        }
+    }
+    metadata
+}
+
+/// The first segment, which says the resolution and may hold a thumbnail.
+fn read_jfif(segment: &[u8], metadata: &mut Metadata) {
+    let Some(fields) = segment.strip_prefix(b"JFIF\0") else {
+        metadata.lose_if(segment.starts_with(b"JFXX\0"), Loss::Thumbnail);
+        metadata.lose_if(!segment.starts_with(b"JFXX\0"), Loss::Other);
+        return;
+    };
+    let Some(&[unit, x, x_low, y, y_low]) = fields.get(2..7).and_then(|fields| fields.as_array()) else {
+        return;
+    };
+    let unit = match unit {
+        1 => Unit::Inch,
+        2 => Unit::Centimetre,
+        _ => Unit::None,
+    };
+    let number = |high, low| (u32::from(u16::from_be_bytes([high, low])), 1);
+    metadata.resolution = Resolution::new(unit, number(x, x_low), number(y, y_low));
+    let has_thumbnail = matches!(fields.get(7..9), Some(&[across, down]) if across > 0 && down > 0);
+    metadata.lose_if(has_thumbnail, Loss::Thumbnail);
+}
+
+/// Where the image ends that has a scan at this place; `None` when it was cut off.
+fn end(bytes: &[u8], scan: usize) -> Option<usize> {
+    let mut at = scan;
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+        match *bytes.get(at + 1)? {
+            // Inside pixel data: an escaped FF, or a restart marker.
+            0 | 0x01 | 0xd0..=0xd7 => at += 2,
+            0xff => at += 1,
+            END_OF_IMAGE => return Some(at + 2),
+            _ => at += 2 + usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?])),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,14 +10,18 @@
 //! |---|---|---|---|---|---|
 //! | pixels come back bit for bit | yes | close: same tables, same subsampling | yes | yes (written lossless) | yes |
 //! | 16 bits a channel | yes | | yes | | |
-//! | transparency | yes | | yes | yes | yes |
+//! | transparency | yes | | yes, associated or not | yes | yes |
 //! | ICC profile | yes | yes | yes | yes | |
-//! | EXIF | yes | yes | | yes | |
+//! | EXIF, GPS | yes | yes | yes | yes | |
+//! | resolution | yes | yes | yes | | yes |
+//! | gAMA, cHRM, sRGB, cICP, mDCV, cLLI | yes | | | | |
+//! | compression | | progressive or not | none, LZW, Deflate, PackBits | | |
 //!
-//! What the format of the output cannot hold is listed by [`Photograph::losses`]. A palette becomes colors, 1
-//! to 4 bits of gray become 8, of an animation the first frame is read. Text chunks, XMP and IPTC are not
-//! kept. The image is turned upright once: pixels are turned, and the EXIF orientation is set to 1.
-//! An embedded thumbnail is left out, since it would show the picture as it was before it was changed.
+//! What an output does not keep is listed by [`Photograph::losses`], and [`Loss::sentence`] says it. A
+//! palette becomes colors, 1 to 4 bits of gray become 8, of an animation the first frame is read and of a
+//! document the first page. Text chunks, comments, XMP and IPTC are not kept. The image is turned upright
+//! once: pixels are turned, and the EXIF orientation is set to 1. An embedded thumbnail is left out, since it
+//! would show the picture as it was before it was changed.
 //!
 //! ```
 //! use context_encoder_files::{Photograph, Pixels};
@@ -37,18 +41,28 @@
 //! This software is based in part on the work of the Independent JPEG Group.
 
 mod atomic_write;
+mod bmp;
 mod channels;
+mod directory;
 mod encode;
 mod error;
 mod exif;
 mod foreign_content;
 mod image_file;
 mod jpeg;
+mod loss;
+mod metadata;
 mod photograph;
+mod png;
+mod resolution;
+mod tiff;
+mod tiff_writer;
+mod webp;
 
 pub use atomic_write::{atomic_write, is_leftover, persist};
 pub use channels::Pixels;
 pub use error::PhotoError;
 pub use foreign_content::ForeignContent;
 pub use image_file::ImageFile;
-pub use photograph::{Loss, Photograph};
+pub use loss::Loss;
+pub use photograph::Photograph;

@@ -1,16 +1,18 @@
 //! A photograph: an image file taken apart.
 
-use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
+use image::error::UnsupportedError;
 use image::metadata::Orientation;
-use image::{ExtendedColorType, ImageDecoder, ImageFormat};
+use image::{ExtendedColorType, ImageDecoder, ImageError, ImageFormat};
 
 use crate::channels::{Alpha, Channels, Pixels, split};
 use crate::image_file::{FORMATS, ImageFile};
 use crate::jpeg::{self, JpegStyle};
-use crate::{ForeignContent, PhotoError, exif};
+use crate::metadata::{ColorSpace, Metadata};
+use crate::resolution::Resolution;
+use crate::{ForeignContent, Loss, PhotoError, bmp, exif, png, tiff, webp};
 
 /// Pixels that a photograph may have: the largest cameras have 102 million.
 const MAX_PIXELS: u64 = 128 << 20;
@@ -25,34 +27,6 @@ pub(crate) const MAX_JPEG_EXIF: usize = 65_527;
 /// Why CMYK images are refused: their profile would be wrong for RGB, and RGB cannot be converted back.
 const INKS: &str = "its colours are printing inks (CMYK); convert it to RGB";
 
-/// Something of a photograph that a format cannot hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Loss {
-    /// 16 bits a channel become 8.
-    Depth,
-    /// Transparency is laid over white.
-    Transparency,
-    /// The ICC profile is left out, so colors may look different.
-    Profile,
-    /// The EXIF data are left out.
-    Exif,
-    /// An image that was stored without loss is compressed with loss.
-    Exactness,
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Depth => "16 bits become 8",
-            Self::Transparency => "transparency is laid over white",
-            Self::Profile => "the colour profile is left out",
-            Self::Exif => "the EXIF data are left out",
-            Self::Exactness => "the picture is compressed with loss",
-        })
-    }
-}
-
 /// An image file taken apart: upright pixels, and everything else as the file had it.
 #[derive(Clone, Debug)]
 pub struct Photograph {
@@ -63,6 +37,7 @@ pub struct Photograph {
     pub(crate) icc_profile: Option<Vec<u8>>,
     pub(crate) exif: Option<Vec<u8>>,
     pub(crate) jpeg: Option<JpegStyle>,
+    pub(crate) metadata: Metadata,
 }
 
 impl Photograph {
@@ -102,13 +77,16 @@ impl Photograph {
             None => unusable(path, "its content is no picture; give a JPEG, PNG, TIFF, WebP or BMP"),
         })?;
         let header = (format == ImageFormat::Jpeg).then(|| jpeg::header(bytes));
-        if header.as_ref().is_some_and(|header| header.components == 4) {
-            return Err(unusable(path, INKS));
+        if let Some(reason) = refusal(bytes, format, header.as_ref()) {
+            return Err(unusable(path, reason));
         }
-        if header.as_ref().is_some_and(|header| !header.complete) {
-            return Err(unusable(path, "the JPEG was cut off before its end; copy or download it again"));
-        }
-        let failed = |source| PhotoError::Damaged { path: path.to_owned(), source };
+        let failed = |source| match source {
+            ImageError::Unsupported(reason) => unusable(path, unsupported(&reason)),
+            ImageError::Limits(_) => {
+                unusable(path, format!("it unpacks into more than {MAX_BYTES} bytes; scale it down"))
+            }
+            source => PhotoError::Damaged { path: path.to_owned(), source },
+        };
         let mut file = ImageFile::open(Cursor::new(bytes), format, MAX_BYTES).map_err(failed)?;
         let (width, height) = file.dimensions();
         if u64::from(width) * u64::from(height) > MAX_PIXELS {
@@ -122,7 +100,7 @@ impl Photograph {
         // Profile and EXIF data that cannot be read are as good as none: every viewer shows such images
         // without them.
         let icc_profile = file.decoder.icc_profile().ok().flatten();
-        let mut exif = file.decoder.exif_metadata().ok().flatten().map(exif::without_prefix);
+        let exif = file.decoder.exif_metadata().ok().flatten().map(exif::without_prefix);
         let orientation = file
             .orientation()
             .ok()
@@ -130,18 +108,23 @@ impl Photograph {
             .or_else(|| exif.as_deref().and_then(Orientation::from_exif_chunk))
             .unwrap_or(Orientation::NoTransforms);
         let image = file.decode(orientation).map_err(failed)?;
+        let mut metadata = metadata(bytes, format);
+        if exif::exchanges_sides(orientation) {
+            metadata.resolution = metadata.resolution.map(Resolution::turned);
+        }
+        let mut exif = exif.or_else(|| metadata.exif.take());
         if let Some(exif) = &mut exif {
-            exif::make_upright(exif, orientation);
+            metadata.lose_if(exif::make_upright(exif, orientation), Loss::Thumbnail);
         }
         let Some(Channels { pixels, alpha, gray }) = split(image) else {
             let reason = "its colours are floating-point numbers; save it with 8 or 16 bits a channel";
             return Err(unusable(path, reason));
         };
         let jpeg = header.and_then(|header| header.style);
-        Ok(Self { pixels, alpha, gray, format, icc_profile, exif, jpeg })
+        Ok(Self { pixels, alpha, gray, format, icc_profile, exif, jpeg, metadata })
     }
 
-    /// The colors.
+    /// The colors as the file has them: in a TIFF file with associated alpha they are multiplied by it.
     pub fn pixels(&self) -> &Pixels {
         &self.pixels
     }
@@ -222,7 +205,7 @@ impl Photograph {
         self.exif.as_deref()
     }
 
-    /// What would be lost in a format.
+    /// What would not be kept in a format, in order.
     ///
     /// ```
     /// use context_encoder_files::{Loss, Photograph};
@@ -239,19 +222,41 @@ impl Photograph {
     pub fn losses(&self, format: ImageFormat) -> Vec<Loss> {
         let deep = matches!(format, ImageFormat::Png | ImageFormat::Tiff);
         let opaque = format == ImageFormat::Jpeg;
+        let grays = match format {
+            ImageFormat::WebP => false,
+            ImageFormat::Tiff | ImageFormat::Bmp => !self.has_alpha(),
+            _ => true,
+        };
         let exif_fits = match format {
             ImageFormat::Jpeg => self.exif().is_none_or(|exif| exif.len() <= MAX_JPEG_EXIF),
-            ImageFormat::Png | ImageFormat::WebP => true,
-            _ => self.exif.is_none(),
+            ImageFormat::Bmp => self.exif.is_none(),
+            _ => true,
         };
+        let profile_lost = self.icc_profile.is_some() && format == ImageFormat::Bmp;
         let losses = [
             (self.pixels.depth() == 16 && !deep, Loss::Depth),
+            (self.gray && !grays, Loss::Gray),
             (self.has_alpha() && opaque, Loss::Transparency),
-            (self.icc_profile.is_some() && format == ImageFormat::Bmp, Loss::Profile),
-            (!exif_fits, Loss::Exif),
             (opaque && self.format != ImageFormat::Jpeg, Loss::Exactness),
+            (self.metadata.lossy && self.format == format, Loss::Compression),
+            (profile_lost, Loss::Profile),
+            (format != ImageFormat::Png && self.has_color_space(profile_lost), Loss::ColorSpace),
+            (self.metadata.resolution.is_some_and(|resolution| !resolution.fits(format)), Loss::Resolution),
+            (!exif_fits, Loss::Exif),
         ];
-        losses.into_iter().filter_map(|(lost, loss)| lost.then_some(loss)).collect()
+        let losses = losses.into_iter().filter_map(|(lost, loss)| lost.then_some(loss));
+        let mut losses: Vec<_> = losses.chain(self.metadata.dropped.iter().copied()).collect();
+        losses.sort_unstable();
+        losses
+    }
+
+    /// Whether PNG's chunks say something of the colors that a profile, where there is one, does not.
+    fn has_color_space(&self, profile_lost: bool) -> bool {
+        match self.metadata.color_space {
+            ColorSpace::Default => false,
+            ColorSpace::Calibrated => self.icc_profile.is_none() || profile_lost,
+            ColorSpace::CodePoints => true,
+        }
     }
 
     /// The format of an output: that of its name's ending, or the photograph's own when the name has none.
@@ -267,6 +272,36 @@ impl Photograph {
                 .ok_or_else(|| PhotoError::Name { path: path.to_owned() }),
         }
     }
+}
+
+/// What a file holds beside its pixels that its decoder does not tell.
+fn metadata(bytes: &[u8], format: ImageFormat) -> Metadata {
+    match format {
+        ImageFormat::Png => png::metadata(bytes),
+        ImageFormat::Jpeg => jpeg::metadata(bytes),
+        ImageFormat::Tiff => tiff::metadata(bytes),
+        ImageFormat::WebP => webp::metadata(bytes),
+        ImageFormat::Bmp => bmp::metadata(bytes),
+        _ => Metadata::default(),
+    }
+}
+
+/// Why a file of a format that is read is not used, as far as its header says.
+fn refusal(bytes: &[u8], format: ImageFormat, jpeg: Option<&jpeg::Header>) -> Option<String> {
+    if format == ImageFormat::Tiff {
+        return tiff::refusal(bytes);
+    }
+    let jpeg = jpeg?;
+    let cut_off = "the JPEG was cut off before its end; copy or download it again";
+    let is_cmyk = jpeg.components == 4;
+    let reason = jpeg.unsupported.or(is_cmyk.then_some(INKS)).or((!jpeg.complete).then_some(cut_off))?;
+    Some(reason.to_owned())
+}
+
+/// What a decoder does not know, which is no damage.
+fn unsupported(reason: &UnsupportedError) -> String {
+    let reason = reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("it is of a kind that is not read ({reason}); convert it to PNG or JPEG of 8 bits a channel")
 }
 
 fn unusable(path: &Path, reason: impl Into<String>) -> PhotoError {

@@ -19,7 +19,7 @@ use clap::{
 };
 use context_encoder::{
     Inpainter,
-    files::{Photograph, Pixels, is_leftover},
+    files::{Loss, Photograph, Pixels, is_leftover},
     inpaint::{Blend, Channel, Image, Refine},
 };
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -184,9 +184,7 @@ fn fill_file(
     if let MaskInput::Transparent(mask) = &mask {
         photo.make_opaque(mask.hidden());
     }
-    for loss in photo.losses(format) {
-        console.detail(format_args!("{}: {loss}", pair.output.display()));
-    }
+    let losses = photo.losses(format);
     let (reply, answer) = sync_channel(1);
     device.send(Request { photo, mask, reply }).into_diagnostic().wrap_err("the device is gone")?;
     let photo = answer.recv().into_diagnostic().wrap_err("the device is gone")??;
@@ -197,6 +195,7 @@ fn fill_file(
             .write_all(&bytes)
             .into_diagnostic()
             .wrap_err("cannot write the standard output")?;
+        note_losses(&pair.input, &losses, console);
         return Ok(());
     }
     if let Some(folder) = pair.output.parent() {
@@ -205,13 +204,22 @@ fn fill_file(
             .wrap_err_with(|| format!("cannot make the folder {}", folder.display()))?;
     }
     photo.save_as(&pair.output, format).into_diagnostic()?;
+    note_losses(&pair.input, &losses, console);
     let (input, output) = (pair.input.display(), pair.output.display());
     console.record(&json!({
         "event": "filled", "file": input.to_string(), "output": output.to_string(), "pixels": pixels,
+        "losses": losses.iter().map(Loss::to_string).collect::<Vec<_>>(),
         "seconds": start.elapsed().as_secs_f64(),
     }));
     console.detail(format_args!("filled  {input} -> {output}, {pixels} pixels"));
     Ok(())
+}
+
+/// Says in one remark what of a file its result does not keep.
+fn note_losses(file: &Path, losses: &[Loss], console: &Console) {
+    if let Some(sentence) = Loss::sentence(losses) {
+        console.note(format_args!("{}: {sentence}", file.display()));
+    }
 }
 
 /// Fills what the mask hides; every other pixel stays bit for bit.

@@ -339,6 +339,22 @@ fn photographs_without_any_mask_say_what_to_name_it() {
 }
 
 #[test]
+fn what_a_result_does_not_keep_is_one_remark() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    RgbaImage::from_pixel(64, 64, Rgba([90, 60, 30, 200])).save(folder.join("in.png")).expect("written");
+    let line = "inpaint in.png --mask mask.png -o out.jpg --weights model.safetensors";
+    let remark = "in.png: transparency is laid over white; the picture is compressed with loss";
+    let (code, _, error) = run(folder, line);
+    assert_eq!((code, error.matches("in.png").count()), (0, 1), "{error}");
+    assert!(error.contains(remark), "{error}");
+    let (code, _, error) = run(folder, &format!("{line} --quiet"));
+    assert_eq!((code, error.as_str()), (0, ""));
+    let records = records(&ends_with(0, folder, &format!("{line} --json")));
+    assert_eq!(records[0]["losses"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn soft_mask_blends_fill_and_picture() {
     let folder = folder_with_weights();
     let folder = folder.path();
