@@ -43,6 +43,44 @@ pub(crate) fn connected_components(mask: &Mask) -> Vec<Component> {
     components
 }
 
+impl Component {
+    /// The upper left corners of all squares of `side` pixels a side that fit into it, row by row: where runs
+    /// of that length lie in each of as many rows, one below the other.
+    pub(crate) fn squares(&self, side: u32) -> Vec<Run> {
+        let long_enough = |run: &Run| run.end - run.start >= side;
+        let mut common = self.runs.clone();
+        common.retain(long_enough);
+        let mut rows = 1;
+        while rows < side && !common.is_empty() {
+            let step = rows.min(side - rows);
+            common = intersection_with_lower(&common, step);
+            common.retain(long_enough);
+            rows += step;
+        }
+        common.iter_mut().for_each(|run| run.end -= side.saturating_sub(1));
+        common
+    }
+}
+
+/// What of each run is also in the row `step` rows below.
+fn intersection_with_lower(runs: &[Run], step: u32) -> Vec<Run> {
+    let mut first = 0;
+    let mut common = Vec::new();
+    for &Run { y, start, end } in runs {
+        let lower = y + step;
+        while runs.get(first).is_some_and(|other| (other.y, other.end) <= (lower, start)) {
+            first += 1;
+        }
+        let overlapping = runs[first..].iter().take_while(|other| other.y == lower && other.start < end);
+        common.extend(overlapping.map(|other| Run {
+            y,
+            start: start.max(other.start),
+            end: end.min(other.end),
+        }));
+    }
+    common
+}
+
 fn runs(mask: &Mask) -> Vec<Run> {
     let mut runs = Vec::new();
     for (y, row) in (0..).zip(mask.hidden().chunks(mask.width() as usize)) {
@@ -113,6 +151,17 @@ mod tests {
         assert_eq!(components[0].runs, [Run { y: 0, start: 0, end: 2 }, Run { y: 1, start: 2, end: 3 }]);
     }
 
+    #[test]
+    fn squares_fit_into_what_is_thick_enough() {
+        let component = |rows: &[&str]| connected_components(&drawn(rows)).remove(0);
+        let stairs = component(&["###..", "####.", ".####", "..###"]);
+        let corners = [(0, 0, 2), (1, 1, 3), (2, 2, 4)];
+        assert_eq!(stairs.squares(2), corners.map(|(y, start, end)| Run { y, start, end }));
+        assert!(stairs.squares(3).is_empty() && stairs.squares(1) == stairs.runs);
+        let wall = component(&[".###.", "#####", "#####", "#.#.#"]);
+        assert_eq!(wall.squares(3), [Run { y: 0, start: 1, end: 2 }]);
+    }
+
     /// The sizes of the components, by flood fill.
     fn flood_fill_sizes(mask: &Mask) -> Vec<usize> {
         let (width, height) = (mask.width() as i64, mask.height() as i64);
@@ -138,6 +187,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn squares_are_found_wherever_they_are(
+            flags in proptest::collection::vec(0..6_u8, 12 * 10), side in 1..6_u32,
+        ) {
+            let mask = Mask::new(12, 10, flags.into_iter().map(|draw| draw > 0).collect()).expect("a rectangle");
+            let hidden = |x: u32, y: u32| (y..y + side).all(|y| (x..x + side).all(|x| mask.is_hidden(x, y)));
+            let corners = (0..=10 - side).flat_map(|y| (0..=12 - side).map(move |x| (x, y)));
+            let expected: Vec<_> = corners.filter(|&(x, y)| hidden(x, y)).collect();
+            let components = connected_components(&mask);
+            let runs = components.iter().flat_map(|component| component.squares(side));
+            let mut found: Vec<_> = runs.flat_map(|run| (run.start..run.end).map(move |x| (x, run.y))).collect();
+            found.sort_unstable_by_key(|&(x, y)| (y, x));
+            prop_assert_eq!(found, expected);
+        }
+
         #[test]
         fn components_are_those_of_flood_fill(
             (width, flags) in (1..20_u32, 1..20_u32, 1..10_u8).prop_flat_map(|(width, height, density)| {

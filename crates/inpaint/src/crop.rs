@@ -1,5 +1,7 @@
 //! Which squares of a picture a network looks at to fill a hole.
 
+use std::collections::BTreeSet;
+
 use context_encoder_mask::Rect;
 use context_encoder_model::Prediction;
 
@@ -36,6 +38,19 @@ impl Crop {
         Self { x: start(rect.x, rect.width), y: start(rect.y, rect.height), side, weighting }
     }
 
+    /// The part of a rectangle inside its central half.
+    pub(crate) fn central_half(&self, rect: Rect) -> Option<Rect> {
+        let quarter = i64::from(self.side / 4);
+        let span = |start: i64, first: u32, end: u32| {
+            let from = (start + quarter).max(i64::from(first));
+            let to = (start + 3 * quarter).min(i64::from(end));
+            (from < to).then_some((from as u32, (to - from) as u32))
+        };
+        let (x, width) = span(self.x, rect.x, rect.right())?;
+        let (y, height) = span(self.y, rect.y, rect.bottom())?;
+        Some(Rect { x, y, width, height })
+    }
+
     /// The same square moved into the picture, or, where it is larger, so that the picture lies in its
     /// centre.
     pub(crate) fn moved_into(self, (width, height): (u32, u32)) -> Self {
@@ -49,6 +64,12 @@ impl Crop {
 
 /// The network's side over the side of the smallest crop: a tiny hole is enlarged at most so much.
 const MAX_ENLARGEMENT: u32 = 4;
+
+/// The network's side over the side of the crops for scratches and wires. A scratch of 6 pixels on twelve
+/// photographs, network for the centre of 128 pixels, unrefined: crops of 32 pixels that overlap by half give
+/// 23.76 dB, of 64 pixels side by side, a sixteenth as many, 23.68 dB, of 128 pixels 22.93 dB, a smooth fill
+/// 22.02 dB.
+const TILE_ENLARGEMENT: u32 = 2;
 
 /// A hole this many times longer than thick is filled piece by piece.
 const THIN: u32 = 3;
@@ -113,6 +134,18 @@ impl InputSpec {
             rounds.push(crops.filter(|crop| visible_share(hole, crop) >= MIN_VISIBLE).collect());
         }
         rounds
+    }
+
+    /// Crops side by side, of which the central halves are tiles of the picture: those in which one of
+    /// `places` lies.
+    pub(crate) fn tiles(&self, places: &[(u32, u32)]) -> Vec<Crop> {
+        let side = self.crop_side(self.side / TILE_ENLARGEMENT);
+        let tile = side / 2;
+        let tiles: BTreeSet<(u32, u32)> = places.iter().map(|&(x, y)| (y / tile, x / tile)).collect();
+        let start = |number: u32| i64::from(number) * i64::from(tile) - i64::from(side / 4);
+        let crop =
+            |(row, column)| Crop { x: start(column), y: start(row), side, weighting: Weighting::Single };
+        tiles.into_iter().map(crop).collect()
     }
 
     /// The crop for a hole that is predicted at once.
@@ -270,6 +303,19 @@ mod tests {
             rounds[2].iter().all(|crop| visible_share(&large, crop) >= MIN_VISIBLE && touches(&large, crop))
         );
         assert!(rounds[2].len() < overlapping(&large, 204).len());
+    }
+
+    #[test]
+    fn tiles_of_a_wire_lie_side_by_side() {
+        let wire: Vec<(u32, u32)> = (10..900).map(|x| (x, 100 + x / 2)).collect();
+        let crops = spec(Prediction::Centre).tiles(&wire);
+        assert!(crops.len() < 60 && crops.iter().all(|crop| crop.side == 64));
+        let picture = Rect { x: 0, y: 0, width: PICTURE.0, height: PICTURE.1 };
+        for (x, y) in wire {
+            let over = |crop: &&Crop| crop.central_half(picture).is_some_and(|half| half.contains(x, y));
+            assert_eq!(crops.iter().filter(over).count(), 1, "({x}, {y})");
+        }
+        assert!(spec(Prediction::Centre).tiles(&[]).is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use context_encoder_mask::Mask;
 use image::RgbImage;
 
-use crate::{Fill, InpaintError, fill::check_mask, hole::Hole, multigrid::Multigrid};
+use crate::{Fill, InpaintError, fill::check_mask, hole::Parts, multigrid::Multigrid, thin};
 
 /// Components of a mask that lie in a square of so many pixels are solved together; it saves time where there
 /// are many.
@@ -38,7 +38,8 @@ impl Fill for Harmonic {
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
         check_mask(picture.dimensions(), mask)?;
         let mut filled = picture.clone();
-        for hole in Hole::find(mask, TOGETHER) {
+        let parts = Parts::find(mask, TOGETHER);
+        for hole in parts.holes {
             let laplace = Multigrid::new(hole.frame.width as usize, &hole.inside);
             for color in 0..3 {
                 let values = laplace.solve(|at| {
@@ -50,6 +51,7 @@ impl Fill for Harmonic {
                 }
             }
         }
+        thin::fill(&mut filled, &parts.thin.pixels, |_, _| 0.0);
         Ok(filled)
     }
 }

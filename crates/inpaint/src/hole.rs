@@ -4,7 +4,22 @@ use std::collections::BTreeMap;
 
 use context_encoder_mask::{Mask, Rect};
 
-use crate::components::{Component, connected_components};
+use crate::{
+    components::{Component, Run, connected_components},
+    pixel_set::PixelSet,
+};
+
+/// A component is long from this many pixels of its longer side on.
+const LONG: u32 = 64;
+
+/// A long component into which no square of so many pixels a side fits is thin.
+const THIN: u32 = 12;
+
+/// Where a square of so many pixels a side fits in, a network predicts; what is thinner is filled smoothly.
+/// Refined, a smooth fill of lines of 2 pixels is as near to the truth (28.82 dB, and 28.87 dB when
+/// predicted, on six photographs). Where half of all pixels are missing as noise it is not (27.1 and 28.8
+/// dB), but such squares are everywhere there.
+const MIN_PREDICTED: u32 = 3;
 
 /// Hidden pixels that are filled together: one connected component of a mask, or several small ones side by
 /// side.
@@ -24,13 +39,6 @@ impl Hole {
     pub(crate) fn whole(mask: &Mask) -> Option<Self> {
         let bounds = mask.bounds()?;
         Some(Self::new(mask, bounds, |x, y| mask.is_hidden(x, y)))
-    }
-
-    /// The holes of a mask (1 = hidden): connected components, where those that fit together into a square of
-    /// `side` pixels are joined. They are numbered from top to bottom.
-    pub(crate) fn find(mask: &Mask, side: u32) -> Vec<Self> {
-        let joined = join_nearby(connected_components(mask), side);
-        joined.into_iter().map(|component| Self::from_component(mask, &component)).collect()
     }
 
     fn from_component(mask: &Mask, component: &Component) -> Self {
@@ -89,25 +97,92 @@ impl Hole {
     }
 }
 
+/// What is filled, part by part.
+pub(crate) struct Parts {
+    /// From top to bottom.
+    pub(crate) holes: Vec<Hole>,
+    /// All scratches and wires, together.
+    pub(crate) thin: Thin,
+}
+
+/// The part of a mask that is thin: what filling it costs must not depend on the rectangle around it.
+#[derive(Default)]
+pub(crate) struct Thin {
+    pub(crate) pixels: PixelSet,
+    /// Centres of the squares of [`MIN_PREDICTED`] pixels that fit into it: there a network fills it better
+    /// than a smooth fill.
+    pub(crate) wide: Vec<(u32, u32)>,
+}
+
+impl Parts {
+    /// The connected components of a mask (1 = hidden). Those that fit together into a square of `side`
+    /// pixels are one hole, or all of them thin.
+    pub(crate) fn find(mask: &Mask, side: u32) -> Self {
+        let joined = join_nearby(connected_components(mask), side);
+        let (thick, thin): (Vec<_>, Vec<_>) = joined.into_iter().partition(|joined| joined.thick);
+        Self {
+            holes: thick.into_iter().map(|joined| Hole::from_component(mask, &joined.component)).collect(),
+            thin: Thin {
+                wide: thin.iter().flat_map(|joined| &joined.wide).copied().collect(),
+                pixels: PixelSet::new(thin.into_iter().flat_map(|joined| joined.component.runs).collect()),
+            },
+        }
+    }
+}
+
+/// Components side by side as one.
+struct Joined {
+    component: Component,
+    /// Whether one of them is more than thin.
+    thick: bool,
+    /// Centres of the squares of [`MIN_PREDICTED`] pixels that fit into them, unless `thick`.
+    wide: Vec<(u32, u32)>,
+}
+
+impl Joined {
+    fn new(component: Component) -> Self {
+        let squares = component.squares(MIN_PREDICTED);
+        let long = component.bounds.width.max(component.bounds.height) >= LONG;
+        let thick = !squares.is_empty() && (!long || !component.squares(THIN).is_empty());
+        let centres = |run: &Run| {
+            (run.start..run.end)
+                .map(|x| (x + MIN_PREDICTED / 2, run.y + MIN_PREDICTED / 2))
+                .collect::<Vec<_>>()
+        };
+        let wide = if thick { Vec::new() } else { squares.iter().flat_map(centres).collect() };
+        Self { component, thick, wide }
+    }
+
+    fn bounds(&self) -> Rect {
+        self.component.bounds
+    }
+
+    fn join(&mut self, other: Self) {
+        self.component.bounds = enclosing(self.bounds(), other.bounds());
+        self.component.runs.extend(other.component.runs);
+        self.thick |= other.thick;
+        self.wide.extend(other.wide);
+    }
+}
+
 /// Joins components whose centres fall into one cell of a grid, while all of them fit into a square of `side`
 /// pixels.
-fn join_nearby(components: Vec<Component>, side: u32) -> Vec<Component> {
+fn join_nearby(components: Vec<Component>, side: u32) -> Vec<Joined> {
     let side = side.max(1);
-    let mut joined: Vec<Component> = Vec::new();
+    let mut joined: Vec<Joined> = Vec::new();
     let mut cells: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     for component in components {
         let bounds = component.bounds;
         let cell = ((bounds.x + bounds.width / 2) / side, (bounds.y + bounds.height / 2) / side);
         if let Some(&index) = cells.get(&cell) {
-            let both = enclosing(joined[index].bounds, bounds);
+            let both = enclosing(joined[index].bounds(), bounds);
             if both.width.max(both.height) <= side {
-                joined[index].bounds = both;
-                joined[index].runs.extend(component.runs);
+                joined[index].join(Joined::new(component));
                 continue;
             }
         }
         cells.insert(cell, joined.len());
-        joined.push(component);
+        joined.push(Joined::new(component));
     }
     joined
 }
@@ -170,35 +245,58 @@ mod tests {
 
     #[test]
     fn frame_ends_at_the_pictures_border() {
-        let mask = Mask::from_fn(10, 8, |x, y| x >= 7 && (3..5).contains(&y));
-        let holes = Hole::find(&mask, 1);
+        let mask = Mask::from_fn(10, 8, |x, y| x >= 5 && (3..7).contains(&y));
+        let holes = Parts::find(&mask, 1).holes;
         assert_eq!(holes.len(), 1);
-        assert_eq!(holes[0].bounds, Rect { x: 7, y: 3, width: 3, height: 2 });
-        assert_eq!(holes[0].frame, Rect { x: 6, y: 2, width: 4, height: 4 });
+        assert_eq!(holes[0].bounds, Rect { x: 5, y: 3, width: 5, height: 4 });
+        assert_eq!(holes[0].frame, Rect { x: 4, y: 2, width: 6, height: 6 });
         let pixels: Vec<_> = holes[0].pixels().map(|(x, y, _)| (x, y)).collect();
-        assert_eq!(pixels, [(7, 3), (8, 3), (9, 3), (7, 4), (8, 4), (9, 4)]);
-        assert_eq!((holes[0].side(), holes[0].thickness()), (3, 2));
+        assert_eq!((pixels.len(), pixels[0], pixels[19]), (20, (5, 3), (9, 6)));
+        assert_eq!((holes[0].side(), holes[0].thickness()), (5, 4));
     }
 
     #[test]
     fn nearby_components_are_joined_and_distant_ones_are_not() {
-        let mask = Mask::from_fn(40, 8, |x, y| y == 2 && [1, 4, 30].contains(&x));
-        let sizes =
-            |side| Hole::find(&mask, side).iter().map(|hole| hole.pixels().count()).collect::<Vec<_>>();
-        assert_eq!(sizes(8), [2, 1]);
-        assert_eq!(sizes(1), [1, 1, 1]);
+        let mask = Mask::from_fn(40, 8, |x, y| {
+            (2..6).contains(&y) && [0, 6, 30].iter().any(|start| (*start..start + 4).contains(&x))
+        });
+        let sizes = |side| {
+            let holes = Parts::find(&mask, side).holes;
+            holes.iter().map(|hole| hole.pixels().count()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(16), [32, 16]);
+        assert_eq!(sizes(1), [16, 16, 16]);
     }
 
     #[test]
     fn component_inside_the_frame_of_another_is_a_hole_of_its_own() {
-        // a ring around one pixel
-        let ring = |x: u32, y: u32| x.abs_diff(5).max(y.abs_diff(5)) == 4;
-        let mask = Mask::from_fn(11, 11, |x, y| ring(x, y) || (x, y) == (5, 5));
-        let holes = Hole::find(&mask, 2);
+        // a ring around a square
+        let distance = |x: u32, y: u32| x.abs_diff(10).max(y.abs_diff(10));
+        let mask = Mask::from_fn(21, 21, |x, y| (6..10).contains(&distance(x, y)) || distance(x, y) < 3);
+        let holes = Parts::find(&mask, 2).holes;
         assert_eq!(holes.len(), 2);
-        assert!(!holes[0].inside[holes[0].index(5, 5)]);
-        assert_eq!(Hole::whole(&mask).expect("one").pixels().count(), 33);
+        assert!(!holes[0].inside[holes[0].index(10, 10)]);
+        assert_eq!(Hole::whole(&mask).expect("one").pixels().count(), 19 * 19 - 11 * 11 + 25);
         assert!(Hole::whole(&Mask::visible(3, 3)).is_none());
+    }
+
+    #[test]
+    fn scratches_are_thin_and_blobs_are_not() {
+        // a thin line, a wire, a cable and a dot
+        let mask = Mask::from_fn(200, 100, |x, y| {
+            y < 2 || (20..28).contains(&y) || (40..52).contains(&y) || (x < 6 && (70..76).contains(&y))
+        });
+        let Parts { holes, thin } = Parts::find(&mask, 32);
+        let bounds: Vec<_> = holes.iter().map(|hole| (hole.bounds.y, hole.bounds.height)).collect();
+        assert_eq!(bounds, [(40, 12), (70, 6)]);
+        assert_eq!(thin.pixels.len(), 200 * (2 + 8));
+        // squares of 3 pixels fit into the wire alone
+        assert_eq!(thin.wide.len(), 198 * 6);
+        assert!(thin.wide.iter().all(|&(_, y)| (20..28).contains(&y)));
+        // beside a blob a speck belongs to it, as they are seen together
+        let mask = Mask::from_fn(40, 40, |x, y| (x < 8 && y < 8) || (x, y) == (12, 3));
+        let Parts { holes, thin } = Parts::find(&mask, 32);
+        assert_eq!((holes.len(), holes[0].pixels().count(), thin.pixels.len()), (1, 65, 0));
     }
 
     #[test]

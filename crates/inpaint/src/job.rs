@@ -9,10 +9,11 @@ use crate::{
     blend::{Blend, Correction},
     channel::{Channel, Image},
     crop::{Crop, InputSpec, Weighting},
-    hole::Hole,
+    hole::{Hole, Parts, Thin},
     model_input::ModelInput,
     patch::{Patch, PatchAggregator},
     refine::{Refine, with_patches},
+    thin::ThinPrediction,
 };
 
 /// Crops that go through the network at once.
@@ -26,6 +27,7 @@ pub(crate) struct Job<'a, S: Channel> {
     picture: &'a Image<S>,
     mask: &'a Mask,
     holes: Vec<HoleJob>,
+    thin: ThinPrediction,
     /// The picture is of the network's size and the network can fill it as it is.
     as_it_is: bool,
 }
@@ -37,15 +39,35 @@ struct HoleJob {
     predicted: PatchAggregator,
 }
 
+/// What a crop is for.
+#[derive(Clone, Copy)]
+enum Part {
+    /// The hole of this number.
+    Hole(usize),
+    /// Scratches and wires.
+    Thin,
+}
+
+impl HoleJob {
+    /// What has been predicted for a pixel of the picture; none outside the hole.
+    fn predicted_pixel(&self, x: u32, y: u32) -> Option<[f32; 3]> {
+        if !self.hole.frame.contains(x, y) {
+            return None;
+        }
+        let at = self.hole.index(x, y);
+        self.hole.inside[at].then(|| self.predicted.pixels[at])
+    }
+}
+
 impl<'a, S: Channel> Job<'a, S> {
     /// Finds the holes and their crops. The mask is of the picture's size and leaves something visible.
     pub(crate) fn new(picture: &'a Image<S>, mask: &'a Mask, spec: &InputSpec) -> Self {
         let size = picture.dimensions();
         let as_it_is = fits(mask, spec);
-        let holes: Vec<Hole> = if as_it_is {
-            Hole::whole(mask).into_iter().collect()
+        let Parts { holes, thin } = if as_it_is {
+            Parts { holes: Hole::whole(mask).into_iter().collect(), thin: Thin::default() }
         } else {
-            Hole::find(mask, spec.side / TOGETHER)
+            Parts::find(mask, spec.side / TOGETHER)
         };
         let job = |hole: Hole| {
             let rounds = if as_it_is {
@@ -55,20 +77,24 @@ impl<'a, S: Channel> Job<'a, S> {
             };
             HoleJob { predicted: PatchAggregator::new(&hole), rounds, hole }
         };
-        Self { picture, mask, holes: holes.into_par_iter().map(job).collect(), as_it_is }
+        let thin = ThinPrediction::new(thin, spec, size);
+        Self { picture, mask, holes: holes.into_par_iter().map(job).collect(), thin, as_it_is }
     }
 
     /// What a network sees of a crop in some round.
-    fn input(&self, spec: &InputSpec, hole: usize, round: usize, crop: &Crop) -> ModelInput {
-        let HoleJob { hole, predicted, .. } = &self.holes[hole];
+    fn input(&self, spec: &InputSpec, part: Part, round: usize, crop: &Crop) -> ModelInput {
         let width = self.mask.width() as usize;
         let hidden = self.mask.hidden();
+        let predicted_before = |x: u32, y: u32| match part {
+            Part::Hole(hole) if round > 0 => self.holes[hole].predicted_pixel(x, y),
+            Part::Hole(_) | Part::Thin => None,
+        };
         let read = |x: u32, y: u32| {
-            if !hidden[y as usize * width + x as usize] {
-                return Some(S::normalized(self.picture.get_pixel(x, y)));
+            if hidden[y as usize * width + x as usize] {
+                predicted_before(x, y)
+            } else {
+                Some(S::normalized(self.picture.get_pixel(x, y)))
             }
-            let filled = round > 0 && hole.frame.contains(x, y) && hole.inside[hole.index(x, y)];
-            filled.then(|| predicted.pixels[hole.index(x, y)])
         };
         let mut input = ModelInput::cut(crop, self.picture.dimensions(), spec.side as usize, read);
         // A network for the centre has seen no hole but that, so it sees other holes filled smoothly. One for
@@ -77,6 +103,21 @@ impl<'a, S: Channel> Job<'a, S> {
             input.hide_only(spec.hidden_square());
         }
         input
+    }
+
+    /// The crops of a round, with what they are for.
+    fn crops(&self, round: usize) -> impl Iterator<Item = (Part, Crop)> {
+        let of_holes = self.holes.iter().enumerate().flat_map(move |(number, hole)| {
+            hole.rounds.get(round).into_iter().flatten().map(move |&crop| (Part::Hole(number), crop))
+        });
+        let thin = if round == 0 { &self.thin.crops[..] } else { &[] };
+        of_holes.chain(thin.iter().map(|&crop| (Part::Thin, crop)))
+    }
+
+    /// How many rounds there are.
+    fn rounds(&self) -> usize {
+        let of_holes = self.holes.iter().map(|hole| hole.rounds.len()).max().unwrap_or(0);
+        of_holes.max(usize::from(!self.thin.crops.is_empty()))
     }
 
     /// The picture with its holes filled.
@@ -99,8 +140,9 @@ impl<'a, S: Channel> Job<'a, S> {
             }
             holes.push(hole);
         }
+        let thin = self.thin.fill(&mut filled);
         if refine == Refine::Patches {
-            with_patches(&mut filled, self.mask, &holes);
+            with_patches(&mut filled, self.mask, &holes, &thin);
         }
         filled
     }
@@ -129,32 +171,28 @@ pub(crate) fn predict<S: Channel>(
     predictor: &Predictor,
     device: &Device,
 ) {
-    let holes: Vec<(usize, usize)> = jobs
-        .iter()
-        .enumerate()
-        .flat_map(|(picture, job)| (0..job.holes.len()).map(move |hole| (picture, hole)))
-        .collect();
-    let rounds = jobs.iter().flat_map(|job| &job.holes).map(|hole| hole.rounds.len()).max().unwrap_or(0);
+    let rounds = jobs.iter().map(Job::rounds).max().unwrap_or(0);
     for round in 0..rounds {
-        let crops: Vec<(usize, usize, Crop)> = holes
+        let crops: Vec<(usize, Part, Crop)> = jobs
             .iter()
-            .flat_map(|&(picture, hole)| {
-                let crops = jobs[picture].holes[hole].rounds.get(round).into_iter().flatten();
-                crops.map(move |&crop| (picture, hole, crop))
-            })
+            .enumerate()
+            .flat_map(|(picture, job)| job.crops(round).map(move |(part, crop)| (picture, part, crop)))
             .collect();
         for batch in crops.chunks(BATCH) {
             let inputs: Vec<ModelInput> = batch
                 .par_iter()
-                .map(|(picture, hole, crop)| jobs[*picture].input(spec, *hole, round, crop))
+                .map(|&(picture, part, ref crop)| jobs[picture].input(spec, part, round, crop))
                 .collect();
             let patches = forward(&inputs, spec, predictor, device);
-            for ((picture, hole, crop), patch) in batch.iter().zip(&patches) {
-                jobs[*picture].holes[*hole].predicted.add(crop, patch);
+            for (&(picture, part, ref crop), patch) in batch.iter().zip(&patches) {
+                match part {
+                    Part::Hole(hole) => jobs[picture].holes[hole].predicted.add(crop, patch),
+                    Part::Thin => jobs[picture].thin.add(crop, patch),
+                }
             }
         }
-        for &(picture, hole) in &holes {
-            jobs[picture].holes[hole].predicted.end_round(round == 0);
+        for hole in jobs.iter_mut().flat_map(|job| &mut job.holes) {
+            hole.predicted.end_round(round == 0);
         }
     }
 }
@@ -185,4 +223,34 @@ fn forward(inputs: &[ModelInput], spec: &InputSpec, predictor: &Predictor, devic
         Patch { side: predicted, pixels, central: spec.predicts_centre() }
     };
     values.chunks(3 * area).map(patch).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use context_encoder_model::Prediction;
+    use image::RgbImage;
+
+    use super::*;
+
+    fn crops(width: u32, height: u32, is_hidden: impl FnMut(u32, u32) -> bool) -> usize {
+        let spec = InputSpec { side: 128, prediction: Prediction::Centre, overlap: 0, mirror: false };
+        let picture = RgbImage::new(width, height);
+        let mask = Mask::from_fn(width, height, is_hidden);
+        let job = Job::new(&picture, &mask, &spec);
+        (0..job.rounds()).map(|round| job.crops(round).count()).sum()
+    }
+
+    #[test]
+    fn lines_of_two_pixels_need_no_network_and_wires_share_its_crops() {
+        assert_eq!(crops(400, 300, |x, y| x % 20 < 2 || y % 20 < 2), 0);
+        let noise = |x: u32, y: u32| x.wrapping_mul(0x9E37_79B9) ^ y.wrapping_mul(0x85EB_CA6B);
+        assert_eq!(crops(400, 300, |x, y| (noise(x, y) >> 13) % 5 == 0), 0);
+        // wires of 6 pixels, 16 pixels apart: each tile of 32 pixels is predicted once
+        assert!(crops(320, 320, |_, y| y % 16 < 6) <= 10 * 10);
+        // along a diagonal about three tiles for every two that it is wide
+        let diagonal = crops(3200, 3200, |x, y| x.abs_diff(y) < 4);
+        assert!((100..=300).contains(&diagonal), "{diagonal}");
+        // a blob has one crop
+        assert_eq!(crops(320, 320, |x, y| x.abs_diff(160) < 20 && y.abs_diff(160) < 20), 1);
+    }
 }

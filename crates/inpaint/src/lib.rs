@@ -10,6 +10,8 @@
 mod blend;
 mod channel;
 mod components;
+mod conjugate_gradients;
+mod copies;
 mod crop;
 mod fill;
 mod harmonic;
@@ -19,9 +21,12 @@ mod job;
 mod model_input;
 mod multigrid;
 mod patch;
+mod pixel_set;
 #[cfg(feature = "pretrained")]
 mod pretrained;
 mod refine;
+mod sparse_poisson;
+mod thin;
 
 pub use blend::Blend;
 pub use channel::{Channel, Image};

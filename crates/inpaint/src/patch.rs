@@ -64,7 +64,7 @@ impl PatchAggregator {
 
     /// Adds the central half of a crop, with weights that fall to 0 towards its rim.
     fn add_weighted(&mut self, crop: &Crop, patch: &Patch) {
-        let Some(rect) = self.covered(crop) else { return };
+        let Some(rect) = crop.central_half(self.frame) else { return };
         let (width, frame) = (self.frame.width as usize, self.frame);
         let pending = self.pending.get_or_insert_with(|| vec![([0.0; 3], 0.0); self.pixels.len()]);
         let values = patch.resampled(crop, rect);
@@ -79,19 +79,6 @@ impl PatchAggregator {
                 }
             }
         }
-    }
-
-    /// The part of the frame inside a crop's central half.
-    fn covered(&self, crop: &Crop) -> Option<Rect> {
-        let quarter = i64::from(crop.side / 4);
-        let span = |start: i64, first: u32, end: u32| {
-            let from = (start + quarter).max(i64::from(first));
-            let to = (start + 3 * quarter).min(i64::from(end));
-            (from < to).then_some((from as u32, (to - from) as u32))
-        };
-        let (x, width) = span(crop.x, self.frame.x, self.frame.right())?;
-        let (y, height) = span(crop.y, self.frame.y, self.frame.bottom())?;
-        Some(Rect { x, y, width, height })
     }
 
     /// Ends a round: where its weights add up to one it replaces the rounds before, elsewhere the two are
@@ -120,7 +107,7 @@ fn hann(place: i64, side: u32) -> f32 {
 
 impl Patch {
     /// The prediction for a rectangle of the picture, row by row. Beyond the prediction its edge goes on.
-    fn resampled(&self, crop: &Crop, rect: Rect) -> Vec<F32x3> {
+    pub(crate) fn resampled(&self, crop: &Crop, rect: Rect) -> Vec<F32x3> {
         let crop_side = f64::from(crop.side);
         let covered = if self.central { crop_side / 2.0 } else { crop_side };
         let start = (crop_side - covered) / 2.0;

@@ -2,16 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
-use context_encoder_mask::{Mask, Rect};
-use context_encoder_refine::{Window, shift_map};
+use context_encoder_mask::Mask;
+use context_encoder_refine::shift_map;
 use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::{
     Fill, InpaintError,
     channel::{Channel, Image},
-    hole::Hole,
+    copies::{Offset, SCREENING, above_neighbours, beside, find_copies, grown, positions},
+    hole::{Hole, Parts},
     multigrid::Multigrid,
+    pixel_set::PixelSet,
+    thin,
 };
 
 /// What becomes of a prediction once it is [blended](crate::Blend) into the picture.
@@ -107,9 +110,15 @@ impl<F: Fill> Fill for WithPatches<F> {
 
     fn fill(&self, picture: &RgbImage, mask: &Mask) -> Result<RgbImage, InpaintError> {
         let mut filled = self.fill.fill(picture, mask)?;
-        with_patches(&mut filled, mask, &Hole::find(mask, NEARBY));
+        complete_all(&mut filled, mask);
         Ok(filled)
     }
+}
+
+/// Completes whatever a mask hides.
+fn complete_all<S: Channel>(predicted: &mut Image<S>, mask: &Mask) {
+    let Parts { holes, thin } = Parts::find(mask, NEARBY);
+    with_patches(predicted, mask, &holes, &thin.pixels);
 }
 
 /// Components of a mask that lie in a square of so many pixels are completed together.
@@ -122,16 +131,18 @@ const MARGIN: [u32; 2] = [96, 512];
 /// threads, so that their windows are not in memory together.
 const SMALL: u32 = 512;
 
-/// How strongly a pixel is drawn to the prediction's color, against 1 for the difference to each neighbour:
-/// detail up to `1 / sqrt(0.01)` = 10 pixels is the patches', what is broader the prediction's.
-const SCREENING: f32 = 0.01;
-
-/// Completes the holes of a picture whose hidden pixels hold the prediction.
-pub(crate) fn with_patches<S: Channel>(predicted: &mut Image<S>, mask: &Mask, holes: &[Hole]) {
+/// Completes the parts of a picture whose hidden pixels hold the prediction.
+pub(crate) fn with_patches<S: Channel>(
+    predicted: &mut Image<S>,
+    mask: &Mask,
+    holes: &[Hole],
+    thin: &PixelSet,
+) {
     let (small, large): (Vec<&Hole>, Vec<&Hole>) = holes.iter().partition(|hole| hole.side() <= SMALL);
     let picture = &*predicted;
     let mut completed: Vec<_> = small.into_par_iter().map(|hole| complete(picture, mask, hole)).collect();
     completed.extend(large.into_iter().map(|hole| complete(picture, mask, hole)));
+    completed.push(thin::complete(picture, mask, thin));
     for (x, y, pixel) in completed.into_iter().flatten() {
         predicted.put_pixel(x, y, pixel);
     }
@@ -148,79 +159,30 @@ fn complete<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<(u3
     hole.pixels().map(|(x, y, at)| (x, y, value(at))).collect()
 }
 
-/// For each pixel of the hole's frame, how many columns and rows away lies the one to copy; itself where
-/// there is none.
-fn offsets<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<[i32; 2]> {
-    let window = around(hole, picture.dimensions());
-    let positions = || {
-        let rows = window.y..window.bottom();
-        rows.flat_map(|y| (window.x..window.right()).map(move |x| (x, y)))
-    };
-    let pixels: Vec<[u8; 3]> =
-        positions().map(|(x, y)| S::normalized(picture.get_pixel(x, y)).map(u8::from_normalized)).collect();
+/// For each pixel of the hole's frame where its copy comes from; itself where there is none.
+fn offsets<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<Offset> {
+    let [least, most] = MARGIN;
+    let window = grown(hole.bounds, (2 * hole.side()).clamp(least, most), picture.dimensions());
     let in_hole = |(x, y)| hole.frame.contains(x, y) && hole.inside[hole.index(x, y)];
-    let inside: Vec<bool> = positions().map(in_hole).collect();
-    let hidden: Vec<bool> = positions().map(|(x, y)| mask.is_hidden(x, y)).collect();
-    let width = window.width as usize;
-    let sources = shift_map(Window { width, pixels: &pixels, hole: &inside, hidden: &hidden });
+    let inside: Vec<bool> = positions(window).map(in_hole).collect();
     let mut offsets = vec![[0, 0]; hole.inside.len()];
-    for (pixel, source) in sources {
-        let along =
-            |place: fn(usize, usize) -> usize| place(source, width) as i32 - place(pixel, width) as i32;
-        let (x, y) = (window.x + (pixel % width) as u32, window.y + (pixel / width) as u32);
-        offsets[hole.index(x, y)] = [along(|at, width| at % width), along(|at, width| at / width)];
+    for ((x, y), offset) in find_copies(picture, mask, window, &inside, shift_map) {
+        offsets[hole.index(x, y)] = offset;
     }
     offsets
 }
 
-/// The part of the picture that a hole is completed from.
-fn around(hole: &Hole, (width, height): (u32, u32)) -> Rect {
-    let [least, most] = MARGIN;
-    let margin = (2 * hole.side()).clamp(least, most);
-    let bounds = hole.bounds;
-    let (x, y) = (bounds.x.saturating_sub(margin), bounds.y.saturating_sub(margin));
-    let (right, bottom) = ((bounds.right() + margin).min(width), (bounds.bottom() + margin).min(height));
-    Rect { x, y, width: right - x, height: bottom - y }
-}
-
-/// Joins the copies: each color at each pixel of the frame, in `[-1, 1]`. Differences of neighbours are those
-/// where the two were copied from, broad colors are the prediction's, and the rim meets what is visible
-/// (Perez, Gangnet, Blake, "Poisson Image Editing", 2003; screened: Bhat et al., 2008).
-fn join<S: Channel>(picture: &Image<S>, hole: &Hole, offsets: &[[i32; 2]]) -> [Vec<f32>; 3] {
-    let (width, height) = picture.dimensions();
-    let frame_width = hole.frame.width as usize;
-    let multigrid = Multigrid::screened(frame_width, &hole.inside, SCREENING);
-    let value = |x: i64, y: i64| {
-        let column = x.clamp(0, i64::from(width) - 1) as u32;
-        S::normalized(picture.get_pixel(column, y.clamp(0, i64::from(height) - 1) as u32))
-    };
-    // How much a pixel is to be above its neighbours, all together.
+/// Joins the copies: each color at each pixel of the frame, in `[-1, 1]`.
+fn join<S: Channel>(picture: &Image<S>, hole: &Hole, offsets: &[Offset]) -> [Vec<f32>; 3] {
+    let multigrid = Multigrid::screened(hole.frame.width as usize, &hole.inside, SCREENING);
+    let size = picture.dimensions();
     let above_neighbours = |at: usize| {
         let (x, y) = hole.position(at);
-        let mut total = [0.0; 3];
-        for [right, down] in [[-1, 0], [1, 0], [0, -1], [0, 1]] {
-            let (Some(near_x), Some(near_y)) = (x.checked_add_signed(right), y.checked_add_signed(down))
-            else {
-                continue;
-            };
-            if near_x >= width || near_y >= height {
-                continue;
-            }
-            let near = hole.index(near_x, near_y);
-            let seen_from = |offset: [i32; 2]| {
-                let place = |x: u32, y: u32| {
-                    value(i64::from(x) + i64::from(offset[0]), i64::from(y) + i64::from(offset[1]))
-                };
-                let (here, there) = (place(x, y), place(near_x, near_y));
-                std::array::from_fn::<f32, 3, _>(|color| here[color] - there[color])
-            };
-            let own = seen_from(offsets[at]);
-            let other = if hole.inside[near] { seen_from(offsets[near]) } else { own };
-            for (total, (own, other)) in total.iter_mut().zip(own.into_iter().zip(other)) {
-                *total += f32::midpoint(own, other);
-            }
-        }
-        total
+        let beside = beside(x, y, size).map(|place| {
+            let near = place.map(|(x, y)| hole.index(x, y));
+            near.filter(|&near| hole.inside[near]).map(|near| offsets[near])
+        });
+        above_neighbours(picture, (x, y), offsets[at], beside)
     };
     let sources: Vec<[f32; 3]> = (0..hole.inside.len())
         .into_par_iter()
@@ -271,7 +233,7 @@ mod tests {
             errors.sum::<f64>() / f64::from(3 * 24 * 24)
         };
         assert!(mean_error(&filled) > 60.0);
-        with_patches(&mut filled, &mask, &Hole::find(&mask, NEARBY));
+        complete_all(&mut filled, &mask);
         let error = mean_error(&filled);
         assert!(error < 12.0, "{error} of 255");
         let visible =
@@ -284,9 +246,8 @@ mod tests {
         let (_, mut eight, mask) = stripes(72);
         let deep = |value: u8| u16::from(value) * 257;
         let mut sixteen: Image<u16> = Image::from_fn(72, 72, |x, y| Rgb(eight.get_pixel(x, y).0.map(deep)));
-        let holes = Hole::find(&mask, NEARBY);
-        with_patches(&mut eight, &mask, &holes);
-        with_patches(&mut sixteen, &mask, &holes);
+        complete_all(&mut eight, &mask);
+        complete_all(&mut sixteen, &mask);
         for (a, b) in eight.iter().zip(sixteen.iter()) {
             assert!(deep(*a).abs_diff(*b) <= 257, "{a} {b}");
         }
@@ -297,7 +258,7 @@ mod tests {
         let mask = Mask::from_fn(20, 20, |x, y| (4..16).contains(&x) && (4..16).contains(&y));
         let predicted = RgbImage::from_fn(20, 20, |x, y| Rgb([(x * 9) as u8, (y * 7) as u8, 50]));
         let mut filled = predicted.clone();
-        with_patches(&mut filled, &mask, &Hole::find(&mask, NEARBY));
+        complete_all(&mut filled, &mask);
         assert_eq!(filled, predicted); // no patch of 9x9 pixels is visible
     }
 
@@ -305,7 +266,7 @@ mod tests {
     fn constant_color_of_the_rim_is_kept_at_the_border_of_a_picture() {
         let mask = Mask::from_fn(80, 60, |x, y| x < 30 && y > 30);
         let mut filled = RgbImage::from_pixel(80, 60, Rgb([17, 99, 201]));
-        with_patches(&mut filled, &mask, &Hole::find(&mask, NEARBY));
+        complete_all(&mut filled, &mask);
         assert!(filled.pixels().all(|pixel| *pixel == Rgb([17, 99, 201])));
     }
 }

@@ -218,27 +218,27 @@ proptest! {
     }
 }
 
-/// Means over the hidden pixels of red, green and blue, as the first version filled them. Networks differ in
+/// Means over the hidden pixels of red, green and blue, as an earlier version filled them. Networks differ in
 /// the last digits from processor to processor, so bytes are not compared.
 #[test]
-fn filled_values_are_those_of_the_first_version() {
+fn filled_values_stay() {
     let large = RgbImage::from_fn(700, 500, |x, y| {
         Rgb([(x * 3 / 5 + y / 9) as u8, (y * 2 / 5 + (x * y) % 23) as u8, ((x ^ y) % 200) as u8])
     });
     let mask = Mask::from_fn(700, 500, |x, y| {
-        // a disc, a scratch, a corner, a pixel
+        // a disc, a cable, a corner, a dot
         x.abs_diff(200).pow(2) + y.abs_diff(220).pow(2) < 16_000
-            || (y.abs_diff(450) < 4 && (300..690).contains(&x))
+            || (y.abs_diff(450) < 7 && (300..690).contains(&x))
             || (x > 640 && y < 70)
-            || (x, y) == (500, 300)
+            || (x.abs_diff(500) < 3 && y.abs_diff(300) < 3)
     });
     for (prediction, blend, expected) in [
-        (Prediction::Centre, Blend::None, [127.388, 126.244, 126.280]),
-        (Prediction::Centre, Blend::Feather, [130.571, 120.952, 116.789]),
-        (Prediction::Centre, Blend::Poisson, [142.278, 97.557, 86.280]),
-        (Prediction::Whole, Blend::None, [127.448, 128.148, 127.970]),
-        (Prediction::Whole, Blend::Feather, [130.616, 122.389, 118.023]),
-        (Prediction::Whole, Blend::Poisson, [142.240, 97.511, 86.065]),
+        (Prediction::Centre, Blend::None, [127.384, 126.248, 126.285]),
+        (Prediction::Centre, Blend::Feather, [130.443, 121.245, 117.111]),
+        (Prediction::Centre, Blend::Poisson, [141.278, 101.267, 86.463]),
+        (Prediction::Whole, Blend::None, [127.448, 128.146, 127.970]),
+        (Prediction::Whole, Blend::Feather, [130.498, 122.667, 118.355]),
+        (Prediction::Whole, Blend::Poisson, [141.282, 101.139, 86.238]),
     ] {
         let device = Device::flex();
         let config = ModelConfig::default().with_size(64).with_width(4).with_prediction(prediction);

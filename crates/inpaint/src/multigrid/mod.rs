@@ -2,21 +2,11 @@
 
 mod level;
 
-use rayon::prelude::*;
-
+use crate::conjugate_gradients::{System, conjugate_gradients};
 use level::{Color, Level};
-
-/// The error's energy (the integral of its squared gradient) may be this part of the first guess's.
-const TOLERANCE: f64 = 1e-12;
-
-/// More iterations than any hole needs; only rounding could ask for them.
-const MAX_ITERATIONS: usize = 60;
 
 /// Relaxations before and after a coarser grid's correction. One of each colour counts once.
 const RELAXATIONS: usize = 2;
-
-/// Values that one task works on. Fixed, so that sums do not depend on the number of threads.
-const CHUNK: usize = 1 << 14;
 
 /// Laplace's equation on the unknown cells of a rectangle: each equals the mean of its neighbours. Known
 /// cells are fixed; across the rectangle's border the gradient is zero.
@@ -81,33 +71,30 @@ impl Multigrid {
         source: impl Fn(usize) -> f32,
     ) -> (Vec<f32>, usize) {
         let Some(finest) = self.levels.first() else { return (Vec::new(), 0) };
-        let mut scratch: Vec<Scratch> = self.levels.iter().map(Scratch::new).collect();
-        let mut residual = right_hand_side(finest, &known, &source);
-        let mut u = vec![0.0; residual.len()];
-        let mut product = vec![0.0; residual.len()];
-        let mut direction = self.v_cycle(&residual, &mut scratch).to_vec();
-        let mut energy = dot(&residual, &direction);
-        let enough = energy * TOLERANCE;
-        let mut iterations = 0;
-        while energy > enough && iterations < MAX_ITERATIONS {
-            iterations += 1;
-            finest.apply(&direction, &mut product);
-            let alpha = (energy / dot(&direction, &product)) as f32;
-            axpy(&mut u, alpha, &direction);
-            axpy(&mut residual, -alpha, &product);
-            let preconditioned = self.v_cycle(&residual, &mut scratch);
-            let next = dot(&residual, preconditioned);
-            let beta = (next / energy) as f32;
-            direction.par_chunks_mut(CHUNK).zip(preconditioned.par_chunks(CHUNK)).for_each(|(d, z)| {
-                d.iter_mut().zip(z).for_each(|(d, z)| *d = z + beta * *d);
-            });
-            energy = next;
-        }
-        (u, iterations)
+        let scratch = self.levels.iter().map(Scratch::new).collect();
+        let residual = right_hand_side(finest, &known, &source);
+        conjugate_gradients(&mut Cycle { levels: &self.levels, finest, scratch }, residual)
+    }
+}
+
+/// The system with one V-cycle as its preconditioner.
+struct Cycle<'a> {
+    /// From the finest to a single cell; at least one.
+    levels: &'a [Level],
+    finest: &'a Level,
+    scratch: Vec<Scratch>,
+}
+
+impl System for Cycle<'_> {
+    const MAX_ITERATIONS: usize = 60;
+
+    fn apply(&self, u: &[f32], product: &mut [f32]) {
+        self.finest.apply(u, product);
     }
 
     /// One V-cycle from zero: an approximate solution for the right-hand side `f`.
-    fn v_cycle<'s>(&self, f: &[f32], scratch: &'s mut [Scratch]) -> &'s [f32] {
+    fn precondition(&mut self, f: &[f32]) -> &[f32] {
+        let scratch = &mut self.scratch[..];
         scratch[0].f.copy_from_slice(f);
         let last = self.levels.len() - 1;
         for depth in 0..last {
@@ -174,20 +161,6 @@ fn right_hand_side(
         }
     }
     sums
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let partial =
-        |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-    let partial_sums: Vec<f64> = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).map(partial).collect();
-    partial_sums.iter().sum()
-}
-
-/// `to += factor from`.
-fn axpy(to: &mut [f32], factor: f32, from: &[f32]) {
-    to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * from);
-    });
 }
 
 #[cfg(test)]
