@@ -7,11 +7,12 @@
 #     benches/device.sh target/release/context-encoder cuda runs/device pictures
 #
 # Every part has a time limit and writes its results into OUT (runs/device) as they come; a short table comes last. Shorter
-# or longer: PEERS, CONFORMANCE, TRAINING (seconds of each part), BATCHES. On a processor: PEERS_OPTIONS="--pytorch-device cpu".
+# or longer: PEERS, CONFORMANCE, TRAINING (seconds of each part), BATCHES. On a processor: PEERS_OPTIONS="--pytorch-device cpu"; PYTHON=false
+# leaves PyTorch out.
 set -uo pipefail
-[[ $# -ge 2 ]] || { sed -n '2,13p' "$0" >&2; exit 2; }
+[[ $# -ge 2 ]] || { sed -n '2,14p' "$0" >&2; exit 2; }
 program=$(realpath "$1") device=$2 out=${3:-runs/device} pictures=${4:-}
-peers=${PEERS:-240} conformance=${CONFORMANCE:-120} training=${TRAINING:-60}
+peers=${PEERS:-240} conformance=${CONFORMANCE:-120} training=${TRAINING:-60} python=${PYTHON:-python3}
 read -ra batches <<<"${BATCHES:-64 256}"
 read -ra options <<<"${PEERS_OPTIONS:-}"
 here=$(realpath "$(dirname "$0")")
@@ -23,8 +24,8 @@ within() { # SECONDS COMMAND...: 124 when the time is over
 }
 
 say "speed on $device, and PyTorch beside it"
-if python3 -c 'import torch' 2>/dev/null; then
-  within $((peers + 180)) python3 "$here/peers/card.py" --ours "$program" --device "$device" --batches "${batches[@]}" \
+if "$python" -c 'import torch' 2>/dev/null; then
+  within $((peers + 180)) "$python" "$here/peers/card.py" --ours "$program" --device "$device" --batches "${batches[@]}" \
     --limit "$peers" --out "$out/peers" ${options[@]+"${options[@]}"} >"$out/peers.log" 2>&1 || failed=1
 else
   echo 'no PyTorch here: ours alone'

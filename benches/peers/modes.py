@@ -15,7 +15,7 @@ class Mode:
     fold: bool = False  # in inference, batch norm into convolutions
     freeze: bool = False  # TorchScript, frozen and optimised for inference
     compile: bool = False  # torch.compile, with constant weights in inference
-    graph: bool = False  # on cards: the compiled network as a captured CUDA graph
+    capture: bool = False  # on cards: the whole step, or the whole prediction, as a captured CUDA graph
     bf16: bool = False  # autocast: another precision than all others, so compared apart
     tf32: bool = False  # on cards: products of 19 bits, sums of 32
     devices: tuple = ("cpu",)
@@ -47,8 +47,10 @@ MODES = {
     "tf32": Mode(**ON_CARDS, tf32=True),
     "folded-tf32": Mode(**ON_CARDS, tasks=("infer",), fold=True, tf32=True),
     "compile-tf32": Mode(**ON_CARDS, fold=True, tf32=True, compile=True),
-    "graph-tf32": Mode(**ON_CARDS, fold=True, tf32=True, compile=True, graph=True),
+    "captured-tf32": Mode(**ON_CARDS, fold=True, tf32=True, capture=True),
+    "captured-compile-tf32": Mode(**ON_CARDS, fold=True, tf32=True, compile=True, capture=True),
     "card-bf16": Mode(**ON_CARDS, tf32=True, bf16=True),
+    "captured-bf16": Mode(**ON_CARDS, tf32=True, bf16=True, capture=True),
     "card-compile-bf16": Mode(**ON_CARDS, fold=True, tf32=True, compile=True, bf16=True),
 }
 

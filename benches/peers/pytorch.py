@@ -63,7 +63,26 @@ def prepared(network, mode, memory_format, device):
 def compiled(network, mode):
     if shutil.which("c++") is None and shutil.which("g++") is None and shutil.which("clang++") is None:
         raise Unavailable("torch.compile needs a C++ compiler")
-    return torch.compile(network, dynamic=False, mode="reduce-overhead" if mode.graph else None)
+    return torch.compile(network, dynamic=False)
+
+
+def captured(run):
+    """The same computation as one launch: everything that it reads and writes stays where it is."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph, results = torch.cuda.CUDAGraph(), []
+    with torch.cuda.graph(graph):
+        results.append(run())
+
+    def replay():
+        graph.replay()
+        return results[0]
+
+    return replay
 
 
 def training(arguments, mode):
@@ -72,7 +91,7 @@ def training(arguments, mode):
     images, masks = batch_of(arguments, memory_format)
     network = prepared(Generator(arguments.preset, arguments.size), mode, memory_format, arguments.device)
     critic = prepared(Discriminator(arguments.size // 2), mode, memory_format, arguments.device)
-    adam = dict(betas=(0.5, 0.999), eps=1e-8, fused=mode.fused_adam or None)
+    adam = dict(betas=(0.5, 0.999), eps=1e-8, fused=mode.fused_adam or None, capturable=mode.capture)
     network_optimiser = torch.optim.Adam(network.parameters(), lr=2e-3, **adam)
     critic_optimiser = torch.optim.Adam(critic.parameters(), lr=2e-4, **adam)
     predict, judge = (compiled(network, mode), compiled(critic, mode)) if mode.compile else (network, critic)
@@ -184,6 +203,8 @@ def work(arguments):
     torch.backends.cudnn.benchmark = True  # the fastest algorithm for these sizes, found while warming up
     try:
         run = TASKS[arguments.task](arguments, mode)
+        if mode.capture:
+            run = captured(run)
         for _ in range(WARM_UP_STEPS):
             run()
         finish(arguments.device)

@@ -120,9 +120,10 @@ impl Bench {
         let plain = device.clone().without_autodiff();
         let device = if task.learns() { plain.autodiff() } else { plain };
         let (work, side) = match task {
-            BenchTask::Train => {
-                (Work::Train(Some(Box::new(InpaintingTrainer::new(&config, &device)?))), size)
-            }
+            BenchTask::Train => (
+                Work::Train(Some(Box::new(InpaintingTrainer::new(&config, &device)?.recording_steps()))),
+                size,
+            ),
             BenchTask::Infer => {
                 (Work::Infer(Box::new(config.model.init(&device)?.predictor_with(storage))), size)
             }
@@ -136,7 +137,10 @@ impl Bench {
         };
         let batch = random_batch(&config.masks, batch, side, &device);
         let mut bench = Self { batch, work, device, base_bytes };
-        for _ in 0..WARM_UP_STEPS {
+        for step in 0.. {
+            if step >= WARM_UP_STEPS && !bench.is_about_to_record() {
+                break;
+            }
             bench.measure(0.0);
         }
         Ok(bench)
@@ -145,6 +149,18 @@ impl Bench {
     /// Resident memory of this process before the network was built, bytes; none where there is no `/proc`.
     pub fn base_bytes(&self) -> Option<u64> {
         self.base_bytes
+    }
+
+    fn is_about_to_record(&self) -> bool {
+        matches!(&self.work, Work::Train(Some(trainer)) if trainer.is_about_to_record())
+    }
+
+    /// Why training steps are not replayed, where recording one failed.
+    pub fn recording_failed(&self) -> Option<&str> {
+        match &self.work {
+            Work::Train(trainer) => trainer.as_ref()?.recording_failed(),
+            _ => None,
+        }
     }
 
     /// Works for at least so many seconds, at least once, and synchronizes the device inside the timed part.

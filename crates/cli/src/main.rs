@@ -39,7 +39,7 @@ struct Program {
     /// Print only results and errors
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = OUTPUT_HEADING)]
     quiet: bool,
-    /// Print more: each file's properties and what its new format cannot hold
+    /// Print more: each file and each measurement when it is done
     #[arg(long, short, global = true, help_heading = OUTPUT_HEADING)]
     verbose: bool,
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! Training: one step, ten steps, a run resumed from its checkpoint.
+//! Training: one step, ten steps, recorded steps, a run resumed from its checkpoint.
 
 use std::error::Error;
 
@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::Objective;
 use context_encoder_model::{Model, ModelConfig, Precision};
-use context_encoder_train::{InpaintingTrainer, Losses, Run, RunSettings, TrainConfig};
+use context_encoder_train::{InpaintingTrainer, Losses, Run, RunSettings, TrainConfig, TrainError};
 
 use crate::{
     check::{Bound, Output},
@@ -25,12 +25,13 @@ const LOW_LR: f64 = 1e-4;
 
 pub(crate) fn parts(scale: Scale) -> Vec<Part> {
     let [compact, dense] = configs(scale);
-    let [longer, half_precision] = [compact.clone(), compact.clone()];
+    let [longer, recorded, half_precision] = [compact.clone(), compact.clone(), compact.clone()];
     vec![
         Part::new("training, channel-wise", move |device| two_steps(&compact, device)),
         Part::new("training, dense", move |device| two_steps(&dense, device)),
         Part::new("training in 16 bits", move |device| in_16_bits(&half_precision, device)),
         Part::new("ten steps of training", move |device| ten_steps(&longer, device)),
+        Part::new("recorded steps", move |device| recorded_steps(&recorded, device)),
         Part::new("a checkpoint", checkpoint),
     ]
 }
@@ -38,7 +39,7 @@ pub(crate) fn parts(scale: Scale) -> Vec<Part> {
 /// The losses of generator and discriminator in a first step, and in a second.
 fn two_steps(model: &ModelConfig, device: &Device) -> Outputs {
     let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
-    let losses = losses(&config, 2, device)?;
+    let (_, losses) = losses(trainer(&config, device)?, 2, device)?;
     Ok(vec![
         output("losses of the first step", Bound::Forward, &losses[0]),
         output("losses of the second step", Bound::AfterSteps, &losses[1]),
@@ -56,7 +57,7 @@ fn in_16_bits(model: &ModelConfig, device: &Device) -> Outputs {
         };
         let mut config = TrainConfig { model: model.clone(), objective, ..TrainConfig::default() };
         config.run.precision = precision;
-        Ok(output(what, Bound::In16Bits, &losses(&config, 1, device)?[0]))
+        Ok(output(what, Bound::In16Bits, &losses(trainer(&config, device)?, 1, device)?.1[0]))
     };
     let parts = [
         (["losses, f16", "losses, f32 for f16"], Precision::F16, Objective::Reconstruction),
@@ -74,12 +75,28 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
         generator_lr: LOW_LR,
         ..TrainConfig::default()
     };
-    let losses = losses(&config, STEPS, device)?;
+    let (_, losses) = losses(trainer(&config, device)?.recording_steps(), STEPS, device)?;
     let totals = losses.into_iter().flatten().map(|(_, loss)| loss).collect();
     Ok(vec![Output::new("losses", Bound::AfterSteps).with_values("total", totals)])
 }
 
-/// A run of three steps, stopped and resumed after the second, minus one that was never stopped: nothing.
+/// Steps of which the later ones are replayed, minus the same computed one by one: nothing.
+fn recorded_steps(model: &ModelConfig, device: &Device) -> Outputs {
+    let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
+    let (_, computed) = losses(trainer(&config, device)?, STEPS, device)?;
+    let (trainer, recorded) = losses(trainer(&config, device)?.recording_steps(), STEPS, device)?;
+    if let Some(reason) = trainer.recording_failed() {
+        return Err(format!("a step could not be recorded: {reason}").into());
+    }
+    let what = if trainer.is_replaying() { "losses, replayed" } else { "losses, nothing recorded" };
+    let [recorded, computed] =
+        [recorded, computed].map(|losses| losses.into_iter().flatten().map(|(_, loss)| loss));
+    let differences = recorded.zip(computed).map(|(recorded, computed)| recorded - computed).collect();
+    Ok(vec![Output::new(what, Bound::Exact).with_values("all", differences)])
+}
+
+/// A run that is stopped and resumed before its last step, when steps are replayed, minus one that was never
+/// stopped: nothing.
 fn checkpoint(device: &Device) -> Outputs {
     let folder = tempfile::tempdir()?;
     let run = |name: &str, steps| {
@@ -95,10 +112,11 @@ fn checkpoint(device: &Device) -> Outputs {
         config.model = config.model.with_size(64).with_width(4);
         Run::start(config, folder.path().join(name), device)
     };
-    run("stopped", 2)?.train(&mut ())?;
-    let resumed =
-        Run::<TrainConfig>::resume(folder.path().join("stopped"), device)?.with_steps(3).train(&mut ())?;
-    let uninterrupted = run("uninterrupted", 3)?.train(&mut ())?;
+    run("stopped", STEPS as u64 - 1)?.train(&mut ())?;
+    let resumed = Run::<TrainConfig>::resume(folder.path().join("stopped"), device)?
+        .with_steps(STEPS as u64)
+        .train(&mut ())?;
+    let uninterrupted = run("uninterrupted", STEPS as u64)?.train(&mut ())?;
     let [resumed, uninterrupted] = [resumed.weights, uninterrupted.weights]
         .map(|path| Output::weights(Bound::Exact, &Model::load(path, &device.clone().without_autodiff())?));
     Ok(vec![resumed?.minus(&uninterrupted?)])
@@ -112,19 +130,27 @@ fn output(what: &'static str, bound: Bound, step: &NamedLosses) -> Output {
     step.iter().fold(Output::new(what, bound), |output, (name, loss)| output.with_values(*name, vec![*loss]))
 }
 
-/// All losses of each step.
-fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<NamedLosses>, Box<dyn Error>> {
+/// A trainer at its start.
+fn trainer(config: &TrainConfig, device: &Device) -> Result<InpaintingTrainer, TrainError> {
+    InpaintingTrainer::new(config, &device.clone().autodiff())
+}
+
+/// All losses of each step, on two batches in turn.
+fn losses(
+    mut trainer: InpaintingTrainer,
+    steps: usize,
+    device: &Device,
+) -> Result<(InpaintingTrainer, Vec<NamedLosses>), Box<dyn Error>> {
     let device = device.clone().autodiff();
-    let side = config.model.size;
-    let batch = InpaintingBatch {
-        images: noise([BATCH, 3, side, side], 1, &device),
+    let side = trainer.model().config().size;
+    let batches = [1, 2].map(|seed| InpaintingBatch {
+        images: noise([BATCH, 3, side, side], seed, &device),
         masks: central_masks(BATCH, side, 4, &device),
         names: Vec::new(),
-    };
-    let mut trainer = InpaintingTrainer::new(config, &device)?;
+    });
     let mut losses = Vec::new();
-    for _ in 0..steps {
-        let (next, Losses { generator, discriminator }) = trainer.step(&batch);
+    for step in 0..steps {
+        let (next, Losses { generator, discriminator }) = trainer.step(&batches[step % 2]);
         trainer = next;
         let terms = [
             ("discriminator", discriminator.map(|terms| terms.total)),
@@ -135,5 +161,5 @@ fn losses(config: &TrainConfig, steps: usize, device: &Device) -> Result<Vec<Nam
         let value = |(name, term): (_, Option<Tensor<1>>)| Some((name, term?.into_scalar::<f32>()));
         losses.push(terms.into_iter().filter_map(value).collect());
     }
-    Ok(losses)
+    Ok((trainer, losses))
 }

@@ -4,7 +4,7 @@
 //! them.
 
 use burn::{
-    module::Param,
+    module::{Module, ModuleMapper, Param, RunningState},
     nn::{
         BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig},
@@ -164,12 +164,26 @@ fn normalize(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: G
     for batch in stats.chunks(ghost_batches) {
         let BatchStats { mean, variance } = BatchStats::mean_of(batch);
         for (running, new) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
-            let old = running.value_sync().to_device(&device);
-            let updated = old.mul_scalar(1.0 - norm.momentum) + new.mul_scalar(norm.momentum);
-            running.update(updated.detach());
+            let old = running.value().to_device(&device).inner();
+            set_running(running, Tensor::from_inner(ops::blend(old, new.inner(), norm.momentum)));
         }
     }
     output
+}
+
+/// Sets a running statistic. `RunningState::update` would hold it back until the next one and divide it by
+/// the number of threads, in two more launches.
+fn set_running(running: &RunningState<Tensor<1>>, value: Tensor<1>) {
+    struct Replace(Tensor<1>);
+
+    impl ModuleMapper for Replace {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            Param::initialized(param.id, self.0.clone().reshape(param.lazy_shape()))
+        }
+    }
+
+    // A clone shares the value.
+    running.clone().map(&mut Replace(value));
 }
 
 /// Bias and batch norm by its running statistics as one scale and shift of every channel.

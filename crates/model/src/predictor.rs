@@ -1,7 +1,7 @@
 //! A context encoder for inference.
 
 use burn::tensor::Tensor;
-use context_encoder_ops::{InferenceLayer, Storage, tanh};
+use context_encoder_ops::{InferenceLayer, Replayer, Storage, tanh};
 
 use crate::{bottleneck::InferenceBottleneck, config::ModelConfig, model::Model, skips::Skips};
 
@@ -27,6 +27,8 @@ pub struct Predictor {
     bottleneck: InferenceBottleneck,
     decoder: Vec<InferenceLayer>,
     config: ModelConfig,
+    /// On graphics cards, batches of one size again and again are one launch each.
+    replayer: Replayer,
 }
 
 impl Predictor {
@@ -46,6 +48,10 @@ impl Predictor {
     /// When the input is not of the configured size and channels.
     pub fn predict(&self, input: Tensor<4>) -> Tensor<4> {
         self.config.expect_input(&input);
+        self.replayer.compute(input, |input| self.compute(input))
+    }
+
+    fn compute(&self, input: Tensor<4>) -> Tensor<4> {
         let mut skips = Skips::new(self.config.skips);
         let encoder = self.encoder.iter();
         let features = encoder.fold(input.clone(), |x, layer| skips.keep(layer.forward(x))); // [batch, 8 width, 4, 4]
@@ -71,6 +77,7 @@ impl Model {
             bottleneck: self.bottleneck.for_inference(storage),
             decoder: self.decoder.inference_layers(),
             config: self.config().clone(),
+            replayer: Replayer::default(),
         }
     }
 }

@@ -1,8 +1,15 @@
 //! One step of Adam.
 
+use std::cell::RefCell;
+
 use burn::tensor::Tensor;
 
-use crate::dispatch::Implementation;
+use crate::{dispatch::Implementation, recording::in_place};
+
+thread_local! {
+    /// What [`AdamStep::recorded`] computes with.
+    static RATES: RefCell<Option<Tensor<1>>> = const { RefCell::new(None) };
+}
 
 /// Constants of one step (Kingma and Ba, 2015, algorithm 1, with PyTorch's placing of epsilon).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,11 +54,40 @@ impl AdamStep {
                 crate::cpu::adam(self.constants(), weights, gradient, moments)
             }
             #[cfg(feature = "cube")]
+            Implementation::Cube if RATES.with_borrow(Option::is_some) => {
+                let rates = RATES.with_borrow(Clone::clone).expect("just seen");
+                let betas = [self.beta_1, self.beta_2];
+                crate::cube::recorded_adam(betas, rates, weights, gradient, moments)
+            }
+            #[cfg(feature = "cube")]
             Implementation::Cube if !weights.device().is_autodiff() && !gradient.device().is_autodiff() => {
                 crate::cube::adam(self.constants(), weights, gradient, moments)
             }
             _ => self.reference(weights, gradient, moments),
         }
+    }
+
+    /// Runs `compute`, in this thread, with steps whose learning rate and epsilon are read from the device
+    /// when they are computed, `[2]` as [`rates`](Self::rates) gives them: for a
+    /// [`Recording`](crate::Recording). Weights and moments are written [`in_place`]. Only kernels for
+    /// graphics devices do that; others take their own constants.
+    pub fn recorded<T>(rates: Tensor<1>, compute: impl FnOnce() -> T) -> T {
+        /// Puts back what was, however the computation ends.
+        struct Restore(Option<Tensor<1>>);
+
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                RATES.set(self.0.take());
+            }
+        }
+
+        let _restore = Restore(RATES.replace(Some(rates)));
+        in_place(compute)
+    }
+
+    /// Learning rate and epsilon with the corrections of both moments: what changes from step to step.
+    pub fn rates(&self) -> [f32; 2] {
+        [self.corrected_lr() * self.correction(), self.epsilon * self.correction()]
     }
 
     fn reference<const D: usize>(

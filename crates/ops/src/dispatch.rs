@@ -26,11 +26,22 @@ impl Implementation {
     /// The implementation for this tensor: kernels for `f32` (with the feature `flex` or `cube`, and
     /// `autodiff` where gradients are recorded without checkpointing), reference everywhere else.
     pub(crate) fn of<const D: usize>(x: &Tensor<D>) -> Self {
-        let on = !*OFF && !FORCE_REFERENCE.get();
-        if on && x.dtype() == DType::F32 { Self::of_device(x.device()) } else { Self::Reference }
+        if kernels_are_on() && x.dtype() == DType::F32 {
+            Self::of_device(x.device())
+        } else {
+            Self::Reference
+        }
     }
 
-    fn of_device(device: Device) -> Self {
+    /// Whether nothing on its devices can be recorded.
+    pub(crate) fn is_never_recorded(self) -> bool {
+        #[cfg(feature = "cube")]
+        return self != Self::Cube;
+        #[cfg(not(feature = "cube"))]
+        true
+    }
+
+    pub(crate) fn of_device(device: Device) -> Self {
         if device.is_autodiff() {
             #[cfg(feature = "autodiff")]
             if device.gradient_checkpointing_strategy()
@@ -50,6 +61,11 @@ impl Implementation {
             _ => Self::Reference,
         }
     }
+}
+
+/// Whether anything else than reference implementations may run in this thread.
+pub(crate) fn kernels_are_on() -> bool {
+    !*OFF && !FORCE_REFERENCE.get()
 }
 
 /// Runs `compute` with reference implementations only, in this thread: to compare both implementations on one

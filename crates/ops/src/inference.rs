@@ -30,6 +30,8 @@ enum Weights {
     Folded(Box<(Tensor<4>, Option<Tensor<1>>)>),
     #[cfg(feature = "flex")]
     Packed(std::sync::Arc<crate::cpu::PackedWeights>),
+    #[cfg(feature = "cube")]
+    Matrix(Box<crate::cube::InferenceWeights>),
 }
 
 impl InferenceLayer {
@@ -56,6 +58,11 @@ impl InferenceLayer {
             Implementation::Cpu => Weights::Packed(std::sync::Arc::new(crate::cpu::PackedWeights::new(
                 storage, layer, weight, affine,
             ))),
+            #[cfg(feature = "cube")]
+            Implementation::Cube if layer.groups == 1 => {
+                let (weight, shift) = conv::fold_affine(layer, storage.round(weight), affine);
+                Weights::Matrix(Box::new(crate::cube::InferenceWeights::new(layer, weight, shift)))
+            }
             _ => Weights::Folded(Box::new(conv::fold_affine(layer, storage.round(weight), affine))),
         };
         Self { layer, weights }
@@ -70,6 +77,8 @@ impl InferenceLayer {
         match &self.weights {
             #[cfg(feature = "flex")]
             Weights::Packed(packed) => packed.forward(x),
+            #[cfg(feature = "cube")]
+            Weights::Matrix(weights) => weights.forward(x),
             Weights::Folded(folded) => {
                 let (weight, shift) = folded.as_ref().clone();
                 self.layer.infer_folded(x, weight, shift)

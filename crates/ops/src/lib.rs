@@ -21,12 +21,15 @@
 //! | [`smooth_fill`] | an image with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
 //! | [`AdamStep`] | one step of Adam | tensor arithmetic |
+//! | [`blend`] | a weighted mean of two tensors, such as running statistics | tensor arithmetic |
+//!
+//! On graphics devices a whole computation can be recorded and computed again in one launch ([`Recording`]).
 //!
 //! Layout of the crate: a file on this level says what an operation computes, with its reference;
 //! `dispatch` decides which implementation runs; `cpu` computes fast on a processor and `cube` on a graphics
 //! device, with one entry for each operation; `autograd` enters what they compute into Burn's graph. Files in
 //! `cpu` and `cube` import nothing else of this level but plain data (`layer`) and the environment variable.
-//! `unsafe` is in `cpu` only.
+//! `unsafe` is in `cpu` and `recording` only.
 
 mod adam;
 mod autocast;
@@ -45,6 +48,7 @@ mod layer;
 mod local_response_norm;
 mod max_pool;
 mod pointwise;
+mod recording;
 mod resize;
 mod smooth_fill;
 
@@ -57,6 +61,9 @@ pub use layer::{Activation, ConvGeometry, ConvLayer, Storage};
 pub use local_response_norm::LocalResponseNorm;
 pub use max_pool::max_pool;
 pub use pointwise::{apply_mask, tanh};
+pub use recording::{
+    ReadyToRecord, Recorded, Recording, Replayer, WARM_UP, blend, copy, in_place, overwrite,
+};
 pub use resize::resize;
 pub use smooth_fill::smooth_fill;
 

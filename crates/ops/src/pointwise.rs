@@ -30,6 +30,11 @@ pub fn apply_mask(images: Tensor<4>, masks: Tensor<4>, color: [f32; 3]) -> Tenso
             Some(masked) => masked,
             None => apply_mask_reference(images, masks, color), // somebody wants gradients
         },
+        #[cfg(feature = "cube")]
+        Implementation::Cube => match crate::cube::apply_mask(&images, &masks, color) {
+            Some(masked) => masked,
+            None => apply_mask_reference(images, masks, color),
+        },
         _ => apply_mask_reference(images, masks, color),
     }
 }

@@ -1,5 +1,7 @@
 //! The optimizer of every network.
 
+use std::cell::Cell;
+
 use burn::{
     optim::{AdamState, AdaptiveMomentumState, LearningRate, Optimizer},
     tensor::{Device, Tensor},
@@ -11,6 +13,32 @@ use context_encoder_ops::AdamStep;
 const BETA_1: f32 = 0.5;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
+
+thread_local! {
+    /// Steps done after the last call of [`Adam::step`](Optimizer::step) in this thread.
+    static TIME: Cell<usize> = const { Cell::new(0) };
+    /// What [`advance`] does.
+    static ADVANCE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Steps done after the last step of any parameter, in this thread.
+pub(crate) fn last_time() -> usize {
+    TIME.get()
+}
+
+/// Step `time`, from 1, at learning rate `lr`.
+pub(crate) fn adam_step(lr: LearningRate, time: usize) -> AdamStep {
+    AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: lr, step: time }
+}
+
+/// Has the steps that `step` takes count as so many, and change nothing else: those whose weights and moments
+/// are already there.
+pub(crate) fn advance<T>(steps: usize, step: impl FnOnce() -> T) -> T {
+    ADVANCE.set(steps);
+    let result = step();
+    ADVANCE.set(0);
+    result
+}
 
 /// Burn's Adam, in one pass over memory where the device has an optimized [`AdamStep`]; its state is Burn's,
 /// so that checkpoints are the same. Beta 0.5 and 0.999, epsilon 1e-8 (paper, section 5).
@@ -31,10 +59,13 @@ impl Optimizer for Adam {
             Some(state) => state.momentum,
             None => AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like()),
         };
+        if ADVANCE.get() > 0 {
+            let time = time + ADVANCE.get();
+            return (weights, Some(AdamState::new(AdaptiveMomentumState::new(time, moment_1, moment_2))));
+        }
         let time = time + 1;
-        let step =
-            AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate: lr, step: time };
-        let (weights, [first, second]) = step.apply(weights, gradient, [moment_1, moment_2]);
+        TIME.set(time);
+        let (weights, [first, second]) = adam_step(lr, time).apply(weights, gradient, [moment_1, moment_2]);
         (weights, Some(AdamState::new(AdaptiveMomentumState::new(time, first, second))))
     }
 

@@ -10,7 +10,7 @@ use context_encoder_data::{InpaintingBatch, Purpose, rng_for};
 use context_encoder_inpaint::{Blend, Fill, Inpainter, Refine};
 use context_encoder_loss::{DiscriminatorLoss, LossMask, Objective, Reconstruction};
 use context_encoder_model::{Discriminator, Model, Precision, Prediction, SaveOptions, parameter_count};
-use context_encoder_ops::autocast;
+use context_encoder_ops::{ReadyToRecord, Recorded, Recording, autocast, in_place};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::{
@@ -20,7 +20,8 @@ use crate::{
     dataset::make_absolute,
     ema::Ema,
     losses::hidden_pixels,
-    optimized_model::OptimizedModel,
+    optimized_model::{HostCopy, OptimizedModel},
+    recorded_step::{Inputs, RecordedStep, Recorder, in_own_memory},
     task::{BatchSpec, LossRegion, Task, Trainer},
 };
 
@@ -49,6 +50,10 @@ pub struct InpaintingTrainer {
     precision: Precision,
     /// Among several devices.
     rank: Option<Rank>,
+    /// Where steps are replayed, once one was recorded.
+    recorder: Option<Recorder>,
+    /// Why steps are not replayed, where recording one failed.
+    recording_failed: Option<String>,
 }
 
 impl InpaintingTrainer {
@@ -77,6 +82,8 @@ impl InpaintingTrainer {
             ghost_batches: config.ghost_batches.max(1),
             precision,
             rank: None,
+            recorder: None,
+            recording_failed: None,
         })
     }
 
@@ -133,12 +140,168 @@ impl InpaintingTrainer {
     /// # Ok::<(), context_encoder_train::TrainError>(())
     /// ```
     pub fn step(self, batch: &InpaintingBatch) -> (Self, Losses) {
-        autocast(self.precision.dtype(), || self.step_inner(batch))
+        autocast(self.precision.dtype(), || self.recording_step(batch))
     }
 
-    fn step_inner(self, batch: &InpaintingBatch) -> (Self, Losses) {
+    /// From its sixth step on, takes each step on a graphics device by replaying one that was recorded: one
+    /// launch for what are hundreds. A batch of another size, another precision or another thread begins
+    /// anew. On other devices, with several ranks, in `f16` and with noise as an input it changes
+    /// nothing.
+    ///
+    /// The networks then stay where they are in memory: a clone of [`model`](Self::model) changes with each
+    /// step.
+    #[must_use]
+    pub fn recording_steps(mut self) -> Self {
+        let takes_noise = self.generator.network.config().noise > 0;
+        self.recorder = (self.rank.is_none() && !takes_noise).then(Recorder::new);
+        self
+    }
+
+    /// Whether a step is still to be recorded.
+    pub fn is_about_to_record(&self) -> bool {
+        matches!(self.recorder, Some(Recorder::Usual(_) | Recorder::WarmingUp(..)))
+    }
+
+    /// Whether steps are replayed by now.
+    pub fn is_replaying(&self) -> bool {
+        matches!(self.recorder, Some(Recorder::Replaying(_)))
+    }
+
+    /// Why steps are not replayed, where recording one failed: then they are computed as usual.
+    pub fn recording_failed(&self) -> Option<&str> {
+        self.recording_failed.as_deref()
+    }
+
+    fn recording_step(mut self, batch: &InpaintingBatch) -> (Self, Losses) {
+        // In `f16` a step reads numbers from the device.
+        let recorder = self.recorder.take().filter(|_| self.precision != Precision::F16);
+        let Some(mut recorder) = recorder else {
+            let (trainer, losses) = self.compute(batch, None);
+            return (trainer.finish_step(), losses);
+        };
+        if !recorder.fits(batch) {
+            // What was asked for in another thread comes first.
+            let _ = batch.images.device().sync();
+            recorder = Recorder::new();
+        }
+        let rates = self.rates();
+        if recorder.is_next_to_prepare() {
+            let Some(ready) = Recording::prepare(&batch.images.device()) else {
+                let (trainer, losses) = self.compute(batch, None);
+                return (trainer.finish_step(), losses);
+            };
+            self.generator.network = in_own_memory(&self.generator.network);
+            if let Some(discriminator) = &mut self.discriminator {
+                discriminator.network = in_own_memory(&discriminator.network);
+            }
+            recorder = Recorder::WarmingUp(0, Box::new(Inputs::new(batch, rates)), ready);
+        }
+        let is_next_to_record = recorder.is_next_to_record();
+        let (mut trainer, losses, recorder) = match recorder {
+            Recorder::Usual(steps) => {
+                let (trainer, losses) = self.compute(batch, None);
+                (trainer, losses, Some(Recorder::Usual(steps + 1)))
+            }
+            Recorder::WarmingUp(steps, inputs, ready) => {
+                // Burn's fusion knows nothing of what is written in place, so the step before is over first.
+                let _ = batch.images.device().sync();
+                let inputs = inputs.refill(batch, rates);
+                if is_next_to_record {
+                    return self.record(ready, inputs, batch);
+                }
+                let (trainer, losses) = self.compute_in_place(&inputs);
+                (trainer, losses, Some(Recorder::WarmingUp(steps + 1, Box::new(inputs), ready)))
+            }
+            Recorder::Replaying(recorded) => {
+                let (recorded, losses) = recorded.replay(batch, rates);
+                (self.count_replayed(), losses, Some(Recorder::Replaying(Box::new(recorded))))
+            }
+        };
+        trainer.recorder = recorder;
+        (trainer.finish_step(), losses)
+    }
+
+    /// Records a step and takes it.
+    fn record(self, ready: ReadyToRecord, inputs: Inputs, batch: &InpaintingBatch) -> (Self, Losses) {
+        // What fails to be recorded leaves weights behind that cannot be read. The copy is the host's, so
+        // that the device has all the memory that the steps before have left.
+        let backup = match self.to_host() {
+            Ok(backup) => backup,
+            Err(reason) => {
+                let (mut trainer, losses) = self.compute(batch, None);
+                trainer.recording_failed = Some(reason);
+                return (trainer.finish_step(), losses);
+            }
+        };
+        let (trainer, losses) = match ready.record(|| self.compute_in_place(&inputs)) {
+            Recorded::Yes(recording, (mut trainer, losses)) => {
+                let recorded = RecordedStep { recording, inputs, losses };
+                let losses = recorded.compute();
+                trainer.recorder = Some(Recorder::Replaying(Box::new(recorded)));
+                (trainer, losses)
+            }
+            Recorded::No(computed) => computed,
+            Recorded::Failed(reason, (trainer, _)) => {
+                let (mut trainer, losses) = trainer.restored(backup).compute(batch, None);
+                trainer.recording_failed = Some(reason);
+                (trainer, losses)
+            }
+        };
+        (trainer.finish_step(), losses)
+    }
+
+    /// A copy of networks and optimizers in the host's memory.
+    fn to_host(&self) -> Result<(HostCopy, Option<HostCopy>), String> {
+        let discriminator = self.discriminator.as_ref().map(OptimizedModel::to_host).transpose()?;
+        Ok((self.generator.to_host()?, discriminator))
+    }
+
+    /// With everything from such a copy.
+    ///
+    /// # Panics
+    /// When the device does not take it back.
+    fn restored(mut self, (generator, discriminator): (HostCopy, Option<HostCopy>)) -> Self {
+        self.generator.restore(generator).expect("the device takes its own weights back");
+        if let (Some(model), Some(copy)) = (&mut self.discriminator, discriminator) {
+            model.restore(copy).expect("the device takes its own weights back");
+        }
+        self
+    }
+
+    /// A step from inputs that stay where they are, which leaves the networks where they are.
+    fn compute_in_place(self, inputs: &Inputs) -> (Self, Losses) {
+        in_place(|| self.compute(&inputs.batch(), Some(&inputs.rates)))
+    }
+
+    fn count_replayed(mut self) -> Self {
+        self.generator.count_replayed();
+        if let Some(discriminator) = &mut self.discriminator {
+            discriminator.count_replayed();
+        }
+        self
+    }
+
+    /// What the optimizers of generator and discriminator have to know of the next step.
+    fn rates(&self) -> [[f32; 2]; 2] {
+        let lr_scale = self.lr_scale();
+        let discriminator = self.discriminator.as_ref();
+        [
+            self.generator.rates(lr_scale),
+            discriminator.map_or([0.0; 2], |discriminator| discriminator.rates(lr_scale)),
+        ]
+    }
+
+    fn lr_scale(&self) -> f64 {
+        self.schedule.factor(self.step, self.steps)
+    }
+
+    /// One step, but for what [`finish_step`](Self::finish_step) does. In a recorded one the learning rates
+    /// of generator and discriminator are in `rates`.
+    fn compute(self, batch: &InpaintingBatch, rates: Option<&[Tensor<1>; 2]>) -> (Self, Losses) {
         let (rank, ghost_batches) = (self.rank.as_ref(), self.ghost_batches);
-        let lr_scale = self.schedule.factor(self.step, self.steps);
+        let lr_scale = self.lr_scale();
+        let [generator_rates, discriminator_rates] =
+            rates.map_or([None, None], |rates| rates.each_ref().map(|rates| Some(rates.clone())));
 
         // Hide and predict.
         let model = &self.generator.network;
@@ -158,8 +321,14 @@ impl InpaintingTrainer {
         let (discriminator, discriminator_loss) = match self.discriminator {
             Some(discriminator) => {
                 let patches = [truth.clone(), prediction.clone().detach()].map(discriminator_input);
-                let (discriminator, loss) =
-                    discriminator_step(discriminator, lr_scale, patches, ghost_batches, rank);
+                let (discriminator, loss) = discriminator_step(
+                    discriminator,
+                    lr_scale,
+                    discriminator_rates,
+                    patches,
+                    ghost_batches,
+                    rank,
+                );
                 (Some(discriminator), Some(loss))
             }
             None => (None, None),
@@ -174,13 +343,19 @@ impl InpaintingTrainer {
         };
         let loss = self.objective.generator_loss(&self.reconstruction, prediction, truth, loss_mask, logits);
         let losses = Losses::detached(&loss, discriminator_loss);
-        let generator = self.generator.optimizer_step(&loss.total, lr_scale, rank);
+        let generator = self.generator.optimizer_step(&loss.total, lr_scale, generator_rates, rank);
 
         // What is not trained by gradients: batch norm's running statistics and the moving average.
         let generator = generator.sync_batch_norm_stats(rank);
         let discriminator = discriminator.map(|discriminator| discriminator.sync_batch_norm_stats(rank));
-        let ema = self.ema.map(|ema| ema.update(&generator.network, self.step));
-        (Self { generator, discriminator, ema, step: self.step + 1, ..self }, losses)
+        (Self { generator, discriminator, ..self }, losses)
+    }
+
+    /// The moving average, which takes another weight at each step, and the number of the step.
+    fn finish_step(mut self) -> Self {
+        self.ema = self.ema.map(|ema| ema.update(&self.generator.network, self.step));
+        self.step += 1;
+        self
     }
 }
 
@@ -210,6 +385,7 @@ impl InpaintingTrainer {
 fn discriminator_step(
     discriminator: OptimizedModel<Discriminator>,
     lr_scale: f64,
+    rates: Option<Tensor<1>>,
     patches: [Tensor<4>; 2],
     ghost_batches: usize,
     rank: Option<&Rank>,
@@ -222,7 +398,7 @@ fn discriminator_step(
         fake: loss.fake.clone().detach(),
         total: loss.total.clone().detach(),
     };
-    (discriminator.optimizer_step(&loss.total, lr_scale, rank), detached)
+    (discriminator.optimizer_step(&loss.total, lr_scale, rates, rank), detached)
 }
 
 /// The discriminator's logits `[batch]` of patches `[batch, 3, predicted, predicted]`, with gradients for the
@@ -261,6 +437,9 @@ impl Trainer for InpaintingTrainer {
 
     fn set(&mut self, config: &TrainConfig) {
         let RunSettings { steps, precision, .. } = config.run;
+        if precision != self.precision {
+            self.recorder = self.recorder.take().map(|_| Recorder::new());
+        }
         (self.steps, self.precision) = (steps, precision);
         self.generator.set(config.generator_lr, precision);
         if let Some(discriminator) = &mut self.discriminator {
@@ -268,11 +447,19 @@ impl Trainer for InpaintingTrainer {
         }
     }
 
+    fn recording_steps(self) -> Self {
+        self.recording_steps()
+    }
+
+    fn recording_failed(&self) -> Option<&str> {
+        self.recording_failed()
+    }
+
     fn join(self, rank: Rank) -> Self {
         // The first rank is the one that is saved.
         let ema = self.ema.filter(|_| rank.index() == 0);
         let ghost_batches = (self.ghost_batches / rank.count()).max(1);
-        Self { ema, ghost_batches, rank: Some(rank), ..self }
+        Self { ema, ghost_batches, rank: Some(rank), recorder: None, ..self }
     }
 
     fn parameter_count(&self) -> usize {
@@ -432,6 +619,24 @@ mod tests {
             let (first, last) = (values[0], values[values.len() - 1]);
             assert!(last < 0.05 * first, "{prediction:?}: {first} to {last}");
         }
+    }
+
+    #[test]
+    fn a_processor_records_nothing_and_computes_the_same() {
+        let batch = batch(Prediction::Centre);
+        let losses = |mut trainer: InpaintingTrainer| -> Vec<f32> {
+            let mut values = Vec::new();
+            for _ in 0..8 {
+                let losses;
+                (trainer, losses) = trainer.step(&batch);
+                values.push(value(losses.generator.total));
+            }
+            assert!(!trainer.is_about_to_record() && !trainer.is_replaying());
+            values
+        };
+        let recording = trainer(Objective::joint()).recording_steps();
+        assert!(recording.is_about_to_record());
+        assert_eq!(losses(recording), losses(trainer(Objective::joint())));
     }
 
     #[test]

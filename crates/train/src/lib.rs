@@ -29,6 +29,7 @@ mod optimized_model;
 mod overrides;
 mod pretrain_config;
 mod progress;
+mod recorded_step;
 mod run;
 mod schedule;
 mod session;

@@ -2,13 +2,21 @@
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
-    optim::{GradientsParams, ModuleOptimizer},
+    optim::{GradientsParams, ModuleOptimizer, OptimizerRecord},
+    store::{
+        ModuleSnapshot,
+        burn_pack::{Bytes, Tensor as StoredTensor},
+    },
     tensor::Tensor,
 };
 use context_encoder_model::Precision;
+use context_encoder_ops::AdamStep;
 use serde::{Deserialize, Serialize};
 
-use crate::{adam::Adam, data_parallel::Rank};
+use crate::{
+    adam::{Adam, adam_step, advance, last_time},
+    data_parallel::Rank,
+};
 
 /// PyTorch's choice, as is [`GROWTH_INTERVAL`].
 const INITIAL: f64 = 65_536.0;
@@ -22,7 +30,10 @@ const MAX: f64 = 16_777_216.0;
 /// A model with its optimizer.
 pub(crate) struct OptimizedModel<M> {
     pub(crate) network: M,
-    pub(crate) optimizer: ModuleOptimizer,
+    optimizer: ModuleOptimizer,
+    /// Steps done, and how many of them the optimizer has not counted because they were replayed.
+    time: usize,
+    replayed: usize,
     pub(crate) lr: f64,
     /// Where gradients are computed in `f16`.
     pub(crate) loss_scale: Option<LossScale>,
@@ -30,7 +41,7 @@ pub(crate) struct OptimizedModel<M> {
 
 impl<M: Module> OptimizedModel<M> {
     pub(crate) fn new(network: M, lr: f64, precision: Precision) -> Self {
-        let mut model = Self { network, optimizer: Adam.into(), lr, loss_scale: None };
+        let mut model = Self { network, optimizer: Adam.into(), time: 0, replayed: 0, lr, loss_scale: None };
         model.set(lr, precision);
         model
     }
@@ -41,9 +52,71 @@ impl<M: Module> OptimizedModel<M> {
         self.loss_scale = (precision == Precision::F16).then(|| self.loss_scale.unwrap_or_default());
     }
 
+    /// The optimizer with every step counted.
+    pub(crate) fn optimizer(&self) -> ModuleOptimizer {
+        let mut optimizer = self.optimizer.clone();
+        if self.replayed > 0 {
+            // A parameter takes part in a step if it has a gradient, whatever it is.
+            let mut gradients = AsGradients(GradientsParams::new());
+            self.network.visit(&mut gradients);
+            advance(self.replayed, || optimizer.step(self.lr, self.network.clone(), gradients.0));
+        }
+        optimizer
+    }
+
+    /// A copy in the host's memory; nothing is left on the device.
+    pub(crate) fn to_host(&self) -> Result<HostCopy, String> {
+        let to_host = |tensor: StoredTensor| {
+            let (name, dtype, shape, id, bytes) = tensor.into_parts().map_err(|error| error.to_string())?;
+            // As they come, the bytes are still the device's.
+            Ok(StoredTensor::new(name, dtype, shape, id, Bytes::from_bytes_vec(bytes.to_vec())))
+        };
+        let tensors = self.network.collect(None, None, false);
+        let optimizer = self.optimizer().to_record().into_bytes().map_err(|error| error.to_string())?;
+        Ok(HostCopy { tensors: tensors.into_iter().map(to_host).collect::<Result<_, String>>()?, optimizer })
+    }
+
+    /// Takes everything from such a copy.
+    pub(crate) fn restore(&mut self, copy: HostCopy) -> Result<(), String> {
+        let HostCopy { tensors, optimizer } = copy;
+        let result = self.network.apply(tensors, None, None, false);
+        if let Some(error) = result.errors.first() {
+            return Err(error.to_string());
+        }
+        let record = OptimizerRecord::from_bytes(optimizer).map_err(|error| error.to_string())?;
+        self.set_optimizer(ModuleOptimizer::from(Adam).load_record(record));
+        Ok(())
+    }
+
+    /// Takes an optimizer's state.
+    pub(crate) fn set_optimizer(&mut self, optimizer: ModuleOptimizer) {
+        (self.optimizer, self.replayed) = (optimizer, 0);
+    }
+
+    /// Counts a step that was replayed.
+    pub(crate) fn count_replayed(&mut self) {
+        self.time += 1;
+        self.replayed += 1;
+    }
+
+    /// What Adam's next step has to know of the learning rate times `lr_scale` and of the steps before,
+    /// `[2]`.
+    pub(crate) fn rates(&self, lr_scale: f64) -> [f32; 2] {
+        adam_step(self.lr * lr_scale, self.time + 1).rates()
+    }
+
     /// One step of Adam on the gradient of `loss`, with the learning rate times `lr_scale`; on the mean of
-    /// all ranks' gradients where there are several.
-    pub(crate) fn optimizer_step(mut self, loss: &Tensor<1>, lr_scale: f64, rank: Option<&Rank>) -> Self {
+    /// all ranks' gradients where there are several. In a recorded step the learning rate is in `rates`.
+    pub(crate) fn optimizer_step(
+        mut self,
+        loss: &Tensor<1>,
+        lr_scale: f64,
+        rates: Option<Tensor<1>>,
+        rank: Option<&Rank>,
+    ) -> Self {
+        if self.replayed > 0 {
+            self.set_optimizer(self.optimizer());
+        }
         let gradients = self.loss_scale.map_or_else(|| loss.backward(), |scale| scale.scale(loss).backward());
         let mut gradients = GradientsParams::from_grads(gradients, &self.network);
         if let Some(rank) = rank {
@@ -55,7 +128,13 @@ impl<M: Module> OptimizedModel<M> {
                 None => return self,
             }
         }
-        self.network = self.optimizer.step(self.lr * lr_scale, self.network, gradients);
+        let lr = self.lr * lr_scale;
+        let step = || self.optimizer.step(lr, self.network, gradients);
+        self.network = match rates {
+            Some(rates) => AdamStep::recorded(rates, step),
+            None => step(),
+        };
+        self.time = last_time();
         self
     }
 
@@ -65,6 +144,23 @@ impl<M: Module> OptimizedModel<M> {
             self.network = mean_statistics(self.network, rank);
         }
         self
+    }
+}
+
+/// A network and the state of its optimizer in the host's memory.
+pub(crate) struct HostCopy {
+    tensors: Vec<StoredTensor>,
+    optimizer: Bytes,
+}
+
+/// A network's weights in the place of gradients.
+struct AsGradients(GradientsParams);
+
+impl ModuleVisitor for AsGradients {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.0.register(param.id, param.val().inner());
+        }
     }
 }
 
@@ -149,8 +245,6 @@ fn mean_statistics<M: Module>(network: M, rank: &Rank) -> M {
         }
     }
 
-    // Burn holds each thread's last update back until a copy in evaluation is made.
-    drop(network.valid());
     let mut collected = Collect(Vec::new());
     network.visit(&mut collected);
     network.map(&mut Restore(rank.mean(collected.0).into_iter()))
@@ -256,6 +350,46 @@ mod tests {
         let gradients = scale.unscale(gradients, &weights)?;
         let gradient = gradients.get::<1>(weights.values.id).expect("a gradient");
         Some(gradient.into_data().try_to_vec().expect("f32"))
+    }
+
+    /// A model after one step.
+    fn trained() -> OptimizedModel<Weights> {
+        step(OptimizedModel::new(weights(), 0.1, Precision::F32))
+    }
+
+    fn step(model: OptimizedModel<Weights>) -> OptimizedModel<Weights> {
+        let loss = model.network.values.val().square().sum();
+        model.optimizer_step(&loss, 1.0, None, None)
+    }
+
+    fn values(model: &OptimizedModel<Weights>) -> Vec<f32> {
+        model.network.values.val().into_data().try_to_vec().expect("f32")
+    }
+
+    #[test]
+    fn replayed_steps_count_in_the_next_one_and_in_checkpoints() {
+        let mut model = trained();
+        let old = values(&model);
+        model.count_replayed();
+        model.count_replayed();
+        assert_eq!(model.rates(1.0), adam_step(0.1, 4).rates());
+        let mut resumed = OptimizedModel::new(weights(), 0.1, Precision::F32);
+        resumed.restore(model.to_host().expect("readable")).expect("of one kind");
+        assert_eq!(values(&resumed), old, "counting moves nothing");
+        let [model, resumed] = [model, resumed].map(step);
+        assert_eq!((model.time, resumed.time), (4, 4));
+        assert_eq!(values(&model), values(&resumed));
+        assert_ne!(values(&model), values(&step(trained())), "as Adam's second step is");
+    }
+
+    #[test]
+    fn a_copy_brings_back_weights_and_moments() {
+        let model = trained();
+        let (copy, expected) = (model.to_host().expect("readable"), values(&step(trained())));
+        let mut changed = step(step(model));
+        changed.restore(copy).expect("of one kind");
+        assert_eq!(values(&changed), values(&trained()));
+        assert_eq!(values(&step(changed)), expected);
     }
 
     #[test]

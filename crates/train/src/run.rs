@@ -223,6 +223,7 @@ impl<C: Task> Run<C> {
             validation: None,
             newly_skipped,
             skipped: Vec::new(),
+            recording_failed: false,
             throughput: Throughput::new(done, steps, batch_size),
             progress,
         };

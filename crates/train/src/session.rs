@@ -40,6 +40,8 @@ pub(crate) struct Session<'a, C: Task> {
     pub(crate) newly_skipped: Receiver<Skipped>,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) throughput: Throughput,
+    /// Whether it was said why steps are not replayed.
+    pub(crate) recording_failed: bool,
     pub(crate) progress: &'a mut dyn Progress,
 }
 
@@ -162,7 +164,7 @@ impl<C: Task> Hooks<DataParallel<C::Trainer>> for Session<'_, C> {
     /// Comes before anything that is written, so that nothing is written after a loss that is NaN.
     fn read(
         &mut self,
-        _: &DataParallel<C::Trainer>,
+        trainers: &DataParallel<C::Trainer>,
         losses: Vec<(u64, Losses)>,
         data_wait: &mut DataWait,
     ) -> Result<(), TrainError> {
@@ -178,6 +180,12 @@ impl<C: Task> Hooks<DataParallel<C::Trainer>> for Session<'_, C> {
         self.folder.log.append(&records)?;
         self.progress.steps(&records, &self.throughput);
         self.skip_newly_found();
+        if let Some(reason) = trainers.first().recording_failed()
+            && !std::mem::replace(&mut self.recording_failed, true)
+        {
+            self.progress
+                .remark(&format!("steps are computed one by one, as recording one failed: {reason}"));
+        }
         Ok(())
     }
 

@@ -92,6 +92,16 @@ pub trait Trainer: TrainStep<Batch = InpaintingBatch, Losses = Losses> {
     /// Takes a configuration's learning rates, the steps over which they change, and the precision.
     fn set(&mut self, config: &Self::Config);
 
+    /// Replays recorded steps from now on, where it can.
+    fn recording_steps(self) -> Self {
+        self
+    }
+
+    /// Why it does not, where recording a step failed.
+    fn recording_failed(&self) -> Option<&str> {
+        None
+    }
+
     /// Becomes one of several ranks: from now on a batch is its part of a larger one.
     fn join(self, rank: Rank) -> Self;
 

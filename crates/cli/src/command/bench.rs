@@ -194,6 +194,7 @@ impl Bench {
         let versions = json!({ "context-encoder": env!("CARGO_PKG_VERSION") });
         write_record(&json!({
             "ready": true, "versions": versions, "device": device_name(device), "base_bytes": bench.base_bytes(),
+            "recording_failed": bench.recording_failed(),
         }));
         for line in stdin().lock().lines() {
             let measured = bench.measure(line.into_diagnostic()?.trim().parse().into_diagnostic()?);

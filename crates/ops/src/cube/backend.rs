@@ -9,18 +9,20 @@ use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 
 use super::{
     adam,
+    apply_mask::apply_mask,
     batch_norm::{self, Normalization},
     columns::{fold, unfold},
-    layout::{channels_first, contiguous, dims, pixel_rows, product, transposed},
-    leaky_relu,
+    layout::{channels_first, column_parts, contiguous, dims, pixel_rows, product, transposed},
+    leaky_relu, state,
+    sum::sum,
     weight_matrix::{weight_gradient, weight_matrix},
 };
 use crate::layer::{AdamConstants, ConvGeometry};
 
-/// Rows of a part of the sum that a gradient of weights is, at least.
-const ROWS_OF_PART: usize = 256;
+/// Terms of a part of the sums that a product is, at least.
+const TERMS_OF_PART: usize = 256;
 
-/// Parts of such a sum, at most.
+/// Parts of such sums, at most.
 const PARTS: usize = 128;
 
 /// Blocks of products that fill a large card.
@@ -76,6 +78,10 @@ pub(super) trait Kernels: Backend {
         geometry: ConvGeometry,
     ) -> FloatTensor<Self>;
 
+    /// `(1 - m) x + m color` for images `[batch, 3, height, width]` and masks `[batch, 1, height, width]`.
+    #[fusion(meta = |images, _masks, _color| images.clone())]
+    fn apply_mask(images: FloatTensor<Self>, masks: FloatTensor<Self>, color: [f32; 3]) -> FloatTensor<Self>;
+
     /// `max(x, negative_slope x)`.
     #[fusion(meta = |x, _slope| x.clone())]
     fn leaky_relu(x: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
@@ -83,6 +89,10 @@ pub(super) trait Kernels: Backend {
     /// The gradient of `x` from the result and its gradient.
     #[fusion(meta = |y, _dy, _slope| y.clone())]
     fn leaky_relu_backward(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
+
+    /// `max(x + bias, negative_slope (x + bias))`, the bias one number for each channel.
+    #[fusion(meta = |x, _bias, _slope| x.clone())]
+    fn bias_activation(x: FloatTensor<Self>, bias: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
 
     /// The result, and mean and variance `[ghost batches, channels]`.
     #[fusion(meta = |x, _gamma, _beta, norm| (x.clone(), statistics(x, *norm), statistics(x, *norm)))]
@@ -114,6 +124,32 @@ pub(super) trait Kernels: Backend {
         second: FloatTensor<Self>,
         constants: AdamConstants,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The same with what changes from step to step, the learning rate and epsilon times their corrections,
+    /// in `rates`; all three tensors are written where they are.
+    #[fusion(meta = |weights, _gradient, first, second, _rates, _betas| (weights.clone(), first.clone(), second.clone()))]
+    fn recorded_adam_step(
+        weights: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        rates: FloatTensor<Self>,
+        betas: [f32; 2],
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// `(1 - weight) target + weight value`, written where `target` is if nobody else holds it, or if
+    /// `in_place` says so.
+    #[fusion(meta = |target, _value, _weight, _in_place| target.clone())]
+    fn blend(
+        target: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        weight: f64,
+        in_place: bool,
+    ) -> FloatTensor<Self>;
+
+    /// A copy in memory of its own, row by row without padding.
+    #[fusion(meta = |value| value.clone())]
+    fn copy(value: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 fn columns_spec(large: &TensorSpec, geometry: ConvGeometry, dtype: DType) -> TensorSpec {
@@ -183,8 +219,16 @@ impl Kernels for CubeBackend {
         [batch, high, wide]: [usize; 3],
         dtype: DType,
     ) -> CubeTensor {
-        let [small, _] = dims(&matrix);
-        let rows = product(columns, transposed(matrix), [batch * high * wide, small], dtype);
+        let [small, width] = dims(&matrix);
+        let positions = batch * high * wide;
+        // Of few positions and channels, sums over many values are computed in parts.
+        let parts = parts_of(width, positions, small);
+        let rows = if parts == 1 {
+            product(columns, transposed(matrix), [positions, small], dtype)
+        } else {
+            let [columns, matrix] = [columns, matrix].map(|matrix| column_parts(matrix, parts));
+            sum(product(columns, transposed(matrix), [parts, positions, small], DType::F32), dtype)
+        };
         pixels(rows, [batch, high, wide, small])
     }
 
@@ -206,14 +250,16 @@ impl Kernels for CubeBackend {
         let ([positions, width], [_, small]) = (dims(&columns), dims(&rows));
         let kernel = geometry.kernel;
         // Positions are many and weights few, so the sum over positions is computed in parts.
-        let blocks = small.div_ceil(BLOCK_SIDE) * width.div_ceil(BLOCK_SIDE);
-        let wanted = (BLOCKS / blocks).clamp(1, (positions / ROWS_OF_PART).clamp(1, PARTS));
-        let parts = (1..=wanted).rev().find(|&parts| positions.is_multiple_of(parts)).unwrap_or(1);
+        let parts = parts_of(positions, small, width);
         let in_parts = |matrix, columns| contiguous(matrix, Shape::new([parts, positions / parts, columns]));
         let rows = transposed(in_parts(rows, small));
         let gradients = product(rows, in_parts(columns, width), [parts, small, width], DType::F32);
         let large = width / (kernel * kernel);
         weight_gradient(gradients, [small, large, kernel, kernel], DType::F32)
+    }
+
+    fn apply_mask(images: CubeTensor, masks: CubeTensor, color: [f32; 3]) -> CubeTensor {
+        apply_mask(images, masks, color)
     }
 
     fn leaky_relu(x: CubeTensor, slope: f32) -> CubeTensor {
@@ -225,6 +271,12 @@ impl Kernels for CubeBackend {
         let [batch, channels, height, width] = dims(&y);
         let dx = leaky_relu::backward([y, dy].map(pixel_rows), slope);
         pixels(dx, [batch, height, width, channels])
+    }
+
+    fn bias_activation(x: CubeTensor, bias: CubeTensor, slope: f32) -> CubeTensor {
+        let [batch, channels, height, width] = dims(&x);
+        let y = leaky_relu::bias_activation(pixel_rows(x), into_contiguous(bias), slope);
+        pixels(y, [batch, height, width, channels])
     }
 
     fn batch_norm(
@@ -264,6 +316,33 @@ impl Kernels for CubeBackend {
         let [weights, first, second] = adam::step(weights, gradient, [first, second], constants);
         (weights, first, second)
     }
+
+    fn recorded_adam_step(
+        weights: CubeTensor,
+        gradient: CubeTensor,
+        first: CubeTensor,
+        second: CubeTensor,
+        rates: CubeTensor,
+        betas: [f32; 2],
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        let [weights, first, second] = adam::recorded_step(weights, gradient, [first, second], rates, betas);
+        (weights, first, second)
+    }
+
+    fn blend(target: CubeTensor, value: CubeTensor, weight: f64, in_place: bool) -> CubeTensor {
+        state::blend(target, value, weight, in_place)
+    }
+
+    fn copy(value: CubeTensor) -> CubeTensor {
+        state::copy(value)
+    }
+}
+
+/// Equal parts of a sum of so many terms, so that the product `[rows, columns]` has enough blocks.
+fn parts_of(terms: usize, rows: usize, columns: usize) -> usize {
+    let blocks = rows.div_ceil(BLOCK_SIDE) * columns.div_ceil(BLOCK_SIDE);
+    let wanted = (BLOCKS / blocks).clamp(1, (terms / TERMS_OF_PART).clamp(1, PARTS));
+    (1..=wanted).rev().find(|&parts| terms.is_multiple_of(parts)).unwrap_or(1)
 }
 
 /// A contiguous tensor in another type, contiguous again: Burn pads the rows of what it casts on some

@@ -7,7 +7,7 @@ use burn::{backend::cubecl::dtype_to_storage_type, tensor::DType};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::layout::{dims, empty, one_unit_each, vector_size};
+use super::layout::{AT_ONCE, dims, empty, one_unit_each, vector_size};
 
 /// Units of a cube that adds up, as many as any device has.
 const UNITS: usize = 256;
@@ -107,10 +107,15 @@ fn statistics_kernel<F: Numeric, N: Size>(
     if vector < vectors {
         let mut part = UNIT_POS_Y as usize;
         while part < parts.shape(1) {
-            let from = (ghost * parts.shape(1) + part) * 2 * vectors + vector;
-            sum += parts[from];
-            squares += parts[from + vectors];
-            part += lines;
+            #[unroll]
+            for _ in 0..AT_ONCE {
+                if part < parts.shape(1) {
+                    let from = (ghost * parts.shape(1) + part) * 2 * vectors + vector;
+                    sum += parts[from];
+                    squares += parts[from + vectors];
+                }
+                part += lines;
+            }
         }
     }
     let sum = sum_over_lines::<N>(sum, &mut shared, lanes, lines);
@@ -252,10 +257,15 @@ fn gradient_sums_kernel<N: Size>(
         if vector < vectors {
             let mut part = UNIT_POS_Y as usize;
             while part < parts.shape(1) {
-                let from = (ghost * parts.shape(1) + part) * 2 * vectors + vector;
-                sum += parts[from];
-                products += parts[from + vectors];
-                part += lines;
+                #[unroll]
+                for _ in 0..AT_ONCE {
+                    if part < parts.shape(1) {
+                        let from = (ghost * parts.shape(1) + part) * 2 * vectors + vector;
+                        sum += parts[from];
+                        products += parts[from + vectors];
+                    }
+                    part += lines;
+                }
             }
         }
         let sum = sum_over_lines::<N>(sum, &mut shared, lanes, lines);

@@ -7,7 +7,7 @@ use burn::{
 
 use super::{backend::Kernels, batch_norm::Normalization};
 use crate::{
-    autograd::{ForwardOutput, GradSink, Input, KernelBackend, Operation, apply, constant_like},
+    autograd::{ForwardOutput, GradSink, Input, KernelBackend, Operation, apply, constant_like, untracked},
     layer::{AdamConstants, ConvGeometry, ConvKind, ConvLayer},
 };
 
@@ -72,6 +72,50 @@ impl Operation<Cube, 2> for Convolution {
             }
         }
     }
+}
+
+/// A layer's weights as the matrix that it is computed with, and its bias: for inference.
+#[derive(Clone, Debug)]
+pub(crate) struct InferenceWeights {
+    layer: ConvLayer,
+    matrix: Tensor<2>,
+    bias: Tensor<1>,
+}
+
+impl InferenceWeights {
+    pub(crate) fn new(layer: ConvLayer, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Self {
+        let channels = weight.dims()[layer.output_channel_axis()];
+        let bias = bias.unwrap_or_else(|| Tensor::zeros([channels], &weight.device()));
+        let matrix = Cube::from_primitive(Cube::weight_matrix(Cube::primitive(weight), DType::F32));
+        Self { layer, matrix, bias }
+    }
+
+    /// In 32 bits, for a tensor without autodiff.
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let ConvLayer { kind, geometry, activation, .. } = self.layer;
+        let [batch, _, height, width] = x.dims();
+        let [x, bias] = [Cube::primitive(x), Cube::primitive(self.bias.clone())];
+        let matrix = Cube::primitive(self.matrix.clone());
+        let y = match kind {
+            ConvKind::Conv2d => {
+                let [high, wide] = [height, width].map(|side| geometry.output_size(side));
+                let columns = Cube::columns(x, geometry, DType::F32);
+                Cube::small_map(columns, matrix, [batch, high, wide], DType::F32)
+            }
+            ConvKind::ConvTranspose2d => {
+                let [height, width] = [height, width].map(|side| geometry.transposed_output_size(side));
+                let rows = Cube::rows(x, DType::F32);
+                Cube::large_map(rows, matrix, geometry, [batch, height, width], DType::F32)
+            }
+        };
+        Cube::from_primitive(Cube::bias_activation(y, bias, activation.negative_slope()))
+    }
+}
+
+/// Images with their hidden part in one color; nothing where a gradient of images or masks is tracked.
+pub(crate) fn apply_mask(images: &Tensor<4>, masks: &Tensor<4>, color: [f32; 3]) -> Option<Tensor<4>> {
+    let [x, hidden] = [images, masks].map(|tensor| untracked::<Cube, 4>(tensor.clone()));
+    Some(constant_like::<Cube, 4, 4>(images, Cube::apply_mask(x?, hidden?, color)))
 }
 
 /// `max(x, negative_slope x)`.
@@ -163,4 +207,39 @@ pub(crate) fn adam<const D: usize>(
     let (weights, first, second) =
         Cube::adam_step(Cube::primitive(weights), Cube::primitive(gradient), first, second, constants);
     (Cube::from_primitive(weights), [first, second].map(Cube::from_primitive))
+}
+
+/// The same with the learning rate and epsilon, times their corrections, on the device.
+pub(crate) fn recorded_adam<const D: usize>(
+    betas: [f32; 2],
+    rates: Tensor<1>,
+    weights: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let [first, second] = moments.map(Cube::primitive);
+    let (weights, first, second) = Cube::recorded_adam_step(
+        Cube::primitive(weights),
+        Cube::primitive(gradient),
+        first,
+        second,
+        Cube::primitive(rates),
+        betas,
+    );
+    (Cube::from_primitive(weights), [first, second].map(Cube::from_primitive))
+}
+
+/// `(1 - weight) target + weight value`. For tensors without autodiff.
+pub(crate) fn blend<const D: usize>(
+    target: Tensor<D>,
+    value: Tensor<D>,
+    weight: f64,
+    in_place: bool,
+) -> Tensor<D> {
+    Cube::from_primitive(Cube::blend(Cube::primitive(target), Cube::primitive(value), weight, in_place))
+}
+
+/// A copy in memory of its own, row by row without padding. For tensors without autodiff.
+pub(crate) fn copy<const D: usize>(value: Tensor<D>) -> Tensor<D> {
+    Cube::from_primitive(Cube::copy(Cube::primitive(value)))
 }

@@ -12,6 +12,9 @@ use cubecl::{prelude::*, tensor_vector_size_parallel};
 /// Values that a unit reads at once, at most.
 const WIDEST_VECTOR: usize = 4;
 
+/// Values that a unit that adds up asks for before it waits for the first.
+pub(super) const AT_ONCE: usize = 4;
+
 /// A contiguous tensor, not yet written, on the device of another.
 ///
 /// # Panics
@@ -62,6 +65,14 @@ pub(super) fn contiguous(tensor: CubeTensor, shape: Shape) -> CubeTensor {
 pub(super) fn transposed(mut matrix: CubeTensor) -> CubeTensor {
     let last = matrix.meta.num_dims() - 1;
     matrix.meta.swap(last - 1, last);
+    matrix
+}
+
+/// The columns of a matrix in equal parts, `[parts, rows, columns / parts]`; nothing moves.
+pub(super) fn column_parts(mut matrix: CubeTensor, parts: usize) -> CubeTensor {
+    let ([rows, columns], [row_stride, stride]) = (dims(&matrix), strides(&matrix));
+    let width = columns / parts;
+    *matrix.meta = Metadata::new([parts, rows, width], [width * stride, row_stride, stride]);
     matrix
 }
 

@@ -6,17 +6,23 @@
 //! directions and the gradients of weights are such products, so all three passes of both convolutions reach
 //! the tensor cores. Maps are channels last in memory, by strides only.
 //!
-//! From the bottom up: `layout` (tensors as matrices), `columns`, `weight_matrix`, `batch_norm`, `leaky_relu`
-//! and `adam` (kernels and their launches), `backend` (the same as operations of Burn's backends, recorded by
-//! its fusion), `layers` (the entries listed below, with their gradients).
+//! From the bottom up: `layout` (tensors as matrices), `columns`, `weight_matrix`, `batch_norm`,
+//! `leaky_relu`, `apply_mask`, `adam` and `state` (kernels and their launches), `backend` (the same as
+//! operations of Burn's backends, recorded by its fusion), `layers` (the entries listed below, with their
+//! gradients).
 
 mod adam;
+mod apply_mask;
 mod backend;
 mod batch_norm;
 mod columns;
 mod layers;
 mod layout;
 mod leaky_relu;
+mod state;
+mod sum;
 mod weight_matrix;
 
-pub(crate) use layers::{adam, batch_norm, conv, leaky_relu};
+pub(crate) use layers::{
+    InferenceWeights, adam, apply_mask, batch_norm, blend, conv, copy, leaky_relu, recorded_adam,
+};

@@ -66,9 +66,10 @@ impl<'a> CheckpointReader<'a> {
             return Err(refuse(format!("the {name}'s loss scale is unusable")));
         }
         let count = self.optimizer_tensors.next();
-        model.optimizer = restore_optimizer(model.optimizer, bytes)
+        let optimizer = restore_optimizer(model.optimizer(), bytes)
             .filter(|optimizer| Some(optimizer.to_record().len()) == count)
             .ok_or_else(|| refuse(format!("the {name}'s optimizer did not come back whole")))?;
+        model.set_optimizer(optimizer);
         Ok(model)
     }
 

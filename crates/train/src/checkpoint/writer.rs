@@ -40,10 +40,9 @@ impl<'a> CheckpointWriter<'a> {
         name: &str,
         model: &OptimizedModel<M>,
     ) -> Result<(), TrainError> {
-        // In evaluation, so that batch norm's statistics include the last step.
         self.network(name, &model.network.valid())?;
         self.loss_scales.extend(model.loss_scale);
-        let record = model.optimizer.to_record();
+        let record = model.optimizer().to_record();
         self.optimizer_tensors.push(record.len());
         let bytes = record.into_bytes().map_err(|error| failed(self.path, &error))?;
         let length = bytes.len();

@@ -49,7 +49,7 @@ impl<T: Trainer + Send + 'static> DataParallel<T> {
         }
         let devices = devices.iter().map(|device| device.clone().without_autodiff().autodiff()).collect();
         if others.is_empty() {
-            return Ok(Self { first, others, threads: Vec::new(), devices });
+            return Ok(Self { first: first.recording_steps(), others, threads: Vec::new(), devices });
         }
         let count = 1 + others.len();
         let mut ranks = Rank::all(count).into_iter();
