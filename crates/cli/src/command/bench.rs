@@ -136,7 +136,7 @@ impl Bench {
             for &task in tasks {
                 let batches = if self.batches.is_empty() { task.batches() } else { &self.batches };
                 for &batch in batches {
-                    let row = self.measure(preset, task, batch, &devices)?;
+                    let row = self.measure(preset, task, batch, &devices, console)?;
                     console.record(&row.record(&name, self.size));
                     console.detail(format_args!("{}", row.cells().join("  ")));
                     table.push(row.cells());
@@ -149,12 +149,25 @@ impl Bench {
         Ok(ExitStatus::Complete)
     }
 
-    fn measure(&self, preset: Preset, task: Task, batch: usize, devices: &Devices) -> Result<Row> {
+    fn measure(
+        &self,
+        preset: Preset,
+        task: Task,
+        batch: usize,
+        devices: &Devices,
+        console: &Console,
+    ) -> Result<Row> {
         let device = devices.first();
         let measured = match task.on_device() {
             Some(task) => {
                 let settings = self.settings(preset, task, batch);
-                DeviceBench::warm(settings, device).into_diagnostic()?.measure(self.seconds)
+                let mut bench = DeviceBench::warm(settings, device).into_diagnostic()?;
+                if let Some(reason) = bench.recording_failed() {
+                    console.note(format_args!(
+                        "steps are computed one by one, as recording one failed: {reason}"
+                    ));
+                }
+                bench.measure(self.seconds)
             }
             None => {
                 let config = self.configuration(preset, batch)?;
