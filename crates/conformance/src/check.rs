@@ -7,6 +7,7 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Gradients, Tensor, TensorData},
 };
+use context_encoder_ops::{Activation, ConvGeometry, ConvLayer};
 
 /// How a device multiplies numbers of 32 bits, which the bounds follow from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum Arithmetic {
     /// With all their 24 binary digits.
     F32,
     /// In products of matrices rounded to 11 binary digits, as tensor cores take them; sums are of 32 bits.
-    /// Burn multiplies so wherever it finds such a unit, and has no switch for it.
+    /// Burn and the kernels of `context-encoder-ops` multiply so wherever they find such a unit.
     Tf32,
 }
 
@@ -28,7 +29,14 @@ impl Arithmetic {
             let product: f32 = (ones.clone() * (1.0 + 1.0 / 4096.0)).matmul(ones).max().into_scalar();
             product < side as f32 * (1.0 + 0.5 / 4096.0)
         };
-        if [64, 256, 1024].into_iter().any(rounds) { Self::Tf32 } else { Self::F32 }
+        let convolution_rounds = || {
+            let layer = ConvLayer::conv2d(ConvGeometry::new(1, 1, 0), 1, Activation::Identity);
+            let x = Tensor::<4>::ones([1, 64, 4, 4], &device) * (1.0 + 1.0 / 4096.0);
+            let output: f32 =
+                layer.forward(x, Tensor::ones([64, 64, 1, 1], &device), None).max().into_scalar();
+            output < 64.0 * (1.0 + 0.5 / 4096.0)
+        };
+        if [64, 256, 1024].into_iter().any(rounds) || convolution_rounds() { Self::Tf32 } else { Self::F32 }
     }
 }
 
@@ -255,6 +263,10 @@ impl Output {
         module: &M,
     ) -> Result<Self, Box<dyn Error>> {
         Self::new("gradients of weights", Bound::Gradients).with_parameters(module, Some(gradients))
+    }
+
+    pub(crate) fn named(self, what: &'static str) -> Self {
+        Self { what, ..self }
     }
 
     /// All of a module's weights and running statistics.

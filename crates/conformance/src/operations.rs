@@ -2,13 +2,13 @@
 
 use burn::{
     optim::GradientsParams,
-    tensor::{Device, Tensor},
+    tensor::{Device, FloatDType, Tensor},
 };
 use context_encoder_loss::{Average, DiscriminatorLoss, Distance, LossMask, Reconstruction};
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
     Activation, AdamStep, BatchNorm, ConvGeometry, ConvLayer, InferenceLayer, LocalResponseNorm, apply_mask,
-    max_pool, resize, smooth_fill, tanh,
+    autocast, max_pool, resize, smooth_fill, tanh,
 };
 
 use crate::{
@@ -33,6 +33,13 @@ pub(crate) fn parts() -> Vec<Part> {
     };
     vec![
         down("convolution 4x4 /2", ConvGeometry::new(4, 2, 1), 1, [4, 24, 16, 16], 40),
+        // As many channels as the kernels for tensor cores take, no side a multiple of their blocks.
+        down("wide convolution", ConvGeometry::new(4, 2, 1), 1, [3, 32, 10, 14], 96),
+        up("wide up-convolution", ConvGeometry::new(4, 2, 1), [3, 96, 5, 7], 32),
+        down("wide convolution of pictures", ConvGeometry::new(4, 2, 1), 1, [2, 3, 8, 64], 68),
+        up("wide up-convolution to pictures", ConvGeometry::new(4, 2, 1), [3, 64, 5, 6], 3),
+        down("many channels", ConvGeometry::new(4, 2, 1), 1, [2, 160, 8, 16], 224),
+        Part::new("wide layers in 16 bits", in_16_bits),
         down("convolution 4x4 of 4x4", ConvGeometry::new(4, 1, 0), 1, [6, 64, 4, 4], 50),
         down("convolution 1x1", ConvGeometry::new(1, 1, 0), 1, [4, 64, 4, 4], 64),
         down("convolution 11x11 /4", ConvGeometry::new(11, 4, 0), 1, [2, 3, 67, 67], 24),
@@ -48,7 +55,9 @@ pub(crate) fn parts() -> Vec<Part> {
             in_place(layer, [3, 8, 4, 4], 1, device)
         }),
         down_in_place("convolution, moved", ConvGeometry::new(4, 2, 1), [4, 24, 16, 16], 40),
-        Part::new("activations", activations),
+        Part::new("activations", |device| activations([3, 8, 9, 7], device)),
+        Part::new("activations of wide layers", |device| activations([2, 32, 9, 7], device)),
+        Part::new("activations after many sums", |device| activations([1, 512, 3, 5], device)),
         Part::new("batch norm", |device| batch_norm(1, device)),
         Part::new("batch norm of halves", |device| batch_norm(2, device)),
         Part::new("channel-wise layer", channel_wise),
@@ -100,6 +109,33 @@ fn linear(layer: ConvLayer, dims: [usize; 4], outputs: usize, device: &Device) -
     ])
 }
 
+/// Outputs and gradients of layers that multiply in `f16` and `bf16`; in 32 bits where a device does not
+/// support the type.
+fn in_16_bits(device: &Device) -> Outputs {
+    let autodiff = device.clone().autodiff();
+    let down = ConvLayer::conv2d(ConvGeometry::new(4, 2, 1), 1, Activation::Identity);
+    let up = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 2, 1), Activation::Identity);
+    let layers = [
+        ("down", down, [2, 32, 8, 16], 96),
+        ("up", up, [3, 96, 5, 7], 32),
+        ("pictures down", down, [2, 3, 8, 32], 64),
+    ];
+    let compute = |(what, dtype): (&'static str, FloatDType)| {
+        let dtype = if device.supports_dtype(dtype) { dtype } else { FloatDType::F32 };
+        layers.iter().try_fold(Output::new(what, Bound::In16Bits), |output, &(name, layer, dims, outputs)| {
+            let [x, weight] = [(dims, 1), (layer.weight_shape(dims[1], outputs), 2)]
+                .map(|(dims, seed)| noise(dims, seed, &autodiff).require_grad());
+            let y = autocast(dtype, || layer.forward(x.clone(), weight.clone(), None));
+            let gradients = weighted_sum(y.clone(), 4).backward();
+            output
+                .with(format!("{name}, output"), y)?
+                .with_gradient(format!("{name}, x"), &x, &gradients)?
+                .with_gradient(format!("{name}, weight"), &weight, &gradients)
+        })
+    };
+    [("f16", FloatDType::F16), ("bf16", FloatDType::BF16)].into_iter().map(compute).collect()
+}
+
 /// A layer's output and gradients after operations that may overwrite them in place, as nothing else holds
 /// them. This checks devices that fuse operations; tensors that are only read, as in `linear`, can be right
 /// all the same.
@@ -146,11 +182,11 @@ fn bilinear_resize(device: &Device) -> Outputs {
 
 /// A convolution with each activation behind it, for inputs off the kink at zero: each output is one input or
 /// its negative.
-fn activations(device: &Device) -> Outputs {
-    let device = device.clone().autodiff();
-    let x = noise([3, 8, 9, 7], 1, &device);
+fn activations(dims: [usize; 4], device: &Device) -> Outputs {
+    let (device, channels) = (device.clone().autodiff(), dims[1]);
+    let x = noise(dims, 1, &device);
     let x = (x.clone() + x.sign() * 0.5).detach().require_grad();
-    let weight = Tensor::<2>::eye(8, &device).neg().reshape([8, 8, 1, 1]);
+    let weight = Tensor::<2>::eye(channels, &device).neg().reshape([channels, channels, 1, 1]);
     let mut outputs = Output::new("outputs", Bound::Forward);
     let mut gradients = Output::new("gradients", Bound::Gradients);
     for activation in [Activation::Identity, Activation::Relu, LEAKY] {

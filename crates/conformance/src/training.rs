@@ -83,16 +83,21 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
 /// Steps of which the later ones are replayed, minus the same computed one by one: nothing.
 fn recorded_steps(model: &ModelConfig, device: &Device) -> Outputs {
     let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
-    let (_, computed) = losses(trainer(&config, device)?, STEPS, device)?;
+    let (usual, computed) = losses(trainer(&config, device)?, STEPS, device)?;
     let (trainer, recorded) = losses(trainer(&config, device)?.recording_steps(), STEPS, device)?;
     if let Some(reason) = trainer.recording_failed() {
         return Err(format!("a step could not be recorded: {reason}").into());
     }
-    let what = if trainer.is_replaying() { "losses, replayed" } else { "losses, nothing recorded" };
+    let what = if trainer.is_replaying() { "weights, replayed" } else { "weights, nothing recorded" };
+    let [weights, usual] = [&trainer, &usual].map(|trainer| Output::weights(Bound::Exact, trainer.model()));
     let [recorded, computed] =
         [recorded, computed].map(|losses| losses.into_iter().flatten().map(|(_, loss)| loss));
-    let differences = recorded.zip(computed).map(|(recorded, computed)| recorded - computed).collect();
-    Ok(vec![Output::new(what, Bound::Exact).with_values("all", differences)])
+    // A device may add up a loss in another order each time, which its gradients do not depend on.
+    let ratios = recorded.zip(computed).map(|(recorded, computed)| recorded / computed).collect();
+    Ok(vec![
+        weights?.minus(&usual?).named(what),
+        Output::new("losses over computed ones", Bound::Sums).with_values("all", ratios),
+    ])
 }
 
 /// A run that is stopped and resumed before its last step, when steps are replayed, minus one that was never

@@ -75,10 +75,15 @@ impl ConvLayer {
 
     #[cfg(feature = "cube")]
     fn forward_on_cube(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        let y = if self.is_dense(x.dims()) {
+        let is_dense = self.is_dense(x.dims());
+        if !is_dense && bias.is_none() {
+            return crate::cube::conv(self, x, weight, autocast::dtype().into());
+        }
+        let y = if is_dense {
             self.forward_dense(x, weight)
         } else {
-            crate::cube::conv(self, x, weight, autocast::dtype().into())
+            let linear = Self { activation: Activation::Identity, ..self };
+            crate::cube::conv(linear, x, weight, autocast::dtype().into())
         };
         let y = add_bias(y, bias);
         match self.activation {

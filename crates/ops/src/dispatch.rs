@@ -19,7 +19,7 @@ pub(crate) enum Implementation {
 
 /// An environment variable for the whole program, to find out whether a kernel is to blame: `reference` (or
 /// its old name `plain`) turns the kernels off, `scalar` and `avx2` make them use a lesser vector unit than
-/// there is.
+/// there is, `emulated` runs the kernels for tensor cores where there are none.
 const KERNELS: &str = "CONTEXT_ENCODER_KERNELS";
 
 impl Implementation {
@@ -135,6 +135,16 @@ thread_local! {
 
 static OFF: LazyLock<bool> =
     LazyLock::new(|| kernels_variable().is_some_and(|value| value == "reference" || value == "plain"));
+
+/// Whether the kernels for tensor cores run without them, which [`KERNELS`] asks for as `emulated`.
+#[cfg(feature = "cube")]
+pub(crate) fn is_emulated() -> bool {
+    *EMULATED
+}
+
+#[cfg(feature = "cube")]
+static EMULATED: LazyLock<bool> =
+    LazyLock::new(|| kernels_variable().is_some_and(|value| value == "emulated"));
 
 /// What [`KERNELS`] says.
 pub(crate) fn kernels_variable() -> Option<String> {

@@ -12,9 +12,10 @@ use super::{
     apply_mask::apply_mask,
     batch_norm::{self, Normalization},
     columns::{fold, unfold},
+    implicit_gemm,
     layout::{channels_first, column_parts, contiguous, dims, pixel_rows, product, transposed},
     leaky_relu, state,
-    sum::sum,
+    sum::{Epilogue, sum},
     weight_matrix::{weight_gradient, weight_matrix},
 };
 use crate::layer::{AdamConstants, ConvGeometry};
@@ -33,49 +34,62 @@ const BLOCK_SIDE: usize = 64;
 
 /// Between a large and a small map, as a convolution or a transposed convolution has them; and what follows
 /// such a layer.
-///
-/// Matrices have the type that products are computed in, maps that of the network.
 #[backend_extension(Cube, Fusion)]
 pub(super) trait Kernels: Backend {
-    /// The large map `[batch, large, height, width]` as columns `[positions, kernel^2 large]`.
-    #[fusion(meta = |large, geometry, dtype| columns_spec(large, *geometry, *dtype))]
-    fn columns(large: FloatTensor<Self>, geometry: ConvGeometry, dtype: DType) -> FloatTensor<Self>;
-
-    /// A map `[batch, channels, height, width]` as a matrix `[pixels, channels]`.
-    #[fusion(meta = |map, dtype| rows_spec(map, *dtype))]
-    fn rows(map: FloatTensor<Self>, dtype: DType) -> FloatTensor<Self>;
-
-    /// Weights `[small, large, kernel, kernel]` as a matrix `[small, kernel^2 large]`.
+    /// Weights `[small, large, kernel, kernel]` as a matrix `[small, kernel^2 large]` of the type that
+    /// products are computed in.
     #[fusion(meta = |weight, dtype| matrix_spec(weight, *dtype))]
     fn weight_matrix(weight: FloatTensor<Self>, dtype: DType) -> FloatTensor<Self>;
 
-    /// The small map of batch, height and width `extents`: a convolution, or the gradient of a transposed
-    /// convolution's input.
-    #[fusion(meta = |_columns, matrix, extents, dtype| small_spec(matrix, *extents, *dtype))]
+    /// The small map from the large one: a convolution and `max(x, negative_slope x)`, or the gradient of a
+    /// transposed convolution's input.
+    #[fusion(meta = |large, matrix, geometry, _slope| small_spec(large, matrix, *geometry))]
     fn small_map(
-        columns: FloatTensor<Self>,
+        large: FloatTensor<Self>,
         matrix: FloatTensor<Self>,
-        extents: [usize; 3],
-        dtype: DType,
+        geometry: ConvGeometry,
+        slope: f32,
     ) -> FloatTensor<Self>;
 
-    /// The large map of batch, height and width `extents`: a transposed convolution, or the gradient of a
-    /// convolution's input.
-    #[fusion(meta = |_rows, matrix, geometry, extents, dtype| large_spec(matrix, *geometry, *extents, *dtype))]
+    /// The same with a bias.
+    #[fusion(meta = |large, matrix, _bias, geometry, _slope| small_spec(large, matrix, *geometry))]
+    fn small_map_with_bias(
+        large: FloatTensor<Self>,
+        matrix: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: ConvGeometry,
+        slope: f32,
+    ) -> FloatTensor<Self>;
+
+    /// The large map of batch, height and width `extents` from the small one: a transposed convolution and
+    /// `max(x, negative_slope x)`, or the gradient of a convolution's input.
+    #[fusion(meta = |_small, matrix, geometry, extents, _slope| large_spec(matrix, *geometry, *extents))]
     fn large_map(
-        rows: FloatTensor<Self>,
+        small: FloatTensor<Self>,
         matrix: FloatTensor<Self>,
         geometry: ConvGeometry,
         extents: [usize; 3],
-        dtype: DType,
+        slope: f32,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of the weights of either, from the large map's columns and the small map's rows.
-    #[fusion(meta = |columns, rows, geometry| weights_spec(columns, rows, *geometry))]
-    fn weight_gradient(
-        columns: FloatTensor<Self>,
-        rows: FloatTensor<Self>,
+    /// The same with a bias.
+    #[fusion(meta = |_small, matrix, _bias, geometry, extents, _slope| large_spec(matrix, *geometry, *extents))]
+    fn large_map_with_bias(
+        small: FloatTensor<Self>,
+        matrix: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         geometry: ConvGeometry,
+        extents: [usize; 3],
+        slope: f32,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of the weights of either, its products computed in the type `compute`.
+    #[fusion(meta = |large, small, geometry, _compute| weights_spec(large, small, *geometry))]
+    fn weight_gradient(
+        large: FloatTensor<Self>,
+        small: FloatTensor<Self>,
+        geometry: ConvGeometry,
+        compute: DType,
     ) -> FloatTensor<Self>;
 
     /// `(1 - m) x + m color` for images `[batch, 3, height, width]` and masks `[batch, 1, height, width]`.
@@ -89,10 +103,6 @@ pub(super) trait Kernels: Backend {
     /// The gradient of `x` from the result and its gradient.
     #[fusion(meta = |y, _dy, _slope| y.clone())]
     fn leaky_relu_backward(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
-
-    /// `max(x + bias, negative_slope (x + bias))`, the bias one number for each channel.
-    #[fusion(meta = |x, _bias, _slope| x.clone())]
-    fn bias_activation(x: FloatTensor<Self>, bias: FloatTensor<Self>, slope: f32) -> FloatTensor<Self>;
 
     /// The result, and mean and variance `[ghost batches, channels]`.
     #[fusion(meta = |x, _gamma, _beta, norm| (x.clone(), statistics(x, *norm), statistics(x, *norm)))]
@@ -152,40 +162,24 @@ pub(super) trait Kernels: Backend {
     fn copy(value: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-fn columns_spec(large: &TensorSpec, geometry: ConvGeometry, dtype: DType) -> TensorSpec {
-    let [high, wide] = [2, 3].map(|axis| geometry.output_size(large.shape[axis]));
-    let width = geometry.kernel * geometry.kernel * large.shape[1];
-    TensorSpec::new(Shape::new([large.shape[0] * high * wide, width]), dtype)
-}
-
-fn rows_spec(map: &TensorSpec, dtype: DType) -> TensorSpec {
-    let pixels = map.shape[0] * map.shape[2] * map.shape[3];
-    TensorSpec::new(Shape::new([pixels, map.shape[1]]), dtype)
-}
-
 fn matrix_spec(weight: &TensorSpec, dtype: DType) -> TensorSpec {
     let width = weight.shape[1] * weight.shape[2] * weight.shape[3];
     TensorSpec::new(Shape::new([weight.shape[0], width]), dtype)
 }
 
-fn small_spec(matrix: &TensorSpec, [batch, high, wide]: [usize; 3], dtype: DType) -> TensorSpec {
-    TensorSpec::new(Shape::new([batch, matrix.shape[0], high, wide]), dtype)
+fn small_spec(large: &TensorSpec, matrix: &TensorSpec, geometry: ConvGeometry) -> TensorSpec {
+    let [high, wide] = [2, 3].map(|axis| geometry.output_size(large.shape[axis]));
+    TensorSpec::new(Shape::new([large.shape[0], matrix.shape[0], high, wide]), DType::F32)
 }
 
-fn large_spec(
-    matrix: &TensorSpec,
-    geometry: ConvGeometry,
-    [batch, height, width]: [usize; 3],
-    dtype: DType,
-) -> TensorSpec {
+fn large_spec(matrix: &TensorSpec, geometry: ConvGeometry, [batch, height, width]: [usize; 3]) -> TensorSpec {
     let channels = matrix.shape[1] / (geometry.kernel * geometry.kernel);
-    TensorSpec::new(Shape::new([batch, channels, height, width]), dtype)
+    TensorSpec::new(Shape::new([batch, channels, height, width]), DType::F32)
 }
 
-fn weights_spec(columns: &TensorSpec, rows: &TensorSpec, geometry: ConvGeometry) -> TensorSpec {
+fn weights_spec(large: &TensorSpec, small: &TensorSpec, geometry: ConvGeometry) -> TensorSpec {
     let kernel = geometry.kernel;
-    let large = columns.shape[1] / (kernel * kernel);
-    TensorSpec::new(Shape::new([rows.shape[1], large, kernel, kernel]), DType::F32)
+    TensorSpec::new(Shape::new([small.shape[1], large.shape[1], kernel, kernel]), DType::F32)
 }
 
 fn statistics(x: &TensorSpec, norm: Normalization) -> TensorSpec {
@@ -193,17 +187,6 @@ fn statistics(x: &TensorSpec, norm: Normalization) -> TensorSpec {
 }
 
 impl Kernels for CubeBackend {
-    fn columns(large: CubeTensor, geometry: ConvGeometry, dtype: DType) -> CubeTensor {
-        match geometry {
-            ConvGeometry { kernel: 1, stride: 1, padding: 0 } => Self::rows(large, dtype),
-            _ => unfold(large, geometry, dtype),
-        }
-    }
-
-    fn rows(map: CubeTensor, dtype: DType) -> CubeTensor {
-        cast(pixel_rows(map), dtype)
-    }
-
     fn weight_matrix(weight: CubeTensor, dtype: DType) -> CubeTensor {
         match dims(&weight) {
             [small, large, 1, 1] => {
@@ -213,49 +196,61 @@ impl Kernels for CubeBackend {
         }
     }
 
-    fn small_map(
-        columns: CubeTensor,
+    fn small_map(large: CubeTensor, matrix: CubeTensor, geometry: ConvGeometry, slope: f32) -> CubeTensor {
+        small_map(large, matrix, geometry, &Epilogue::new(None, slope))
+    }
+
+    fn small_map_with_bias(
+        large: CubeTensor,
         matrix: CubeTensor,
-        [batch, high, wide]: [usize; 3],
-        dtype: DType,
+        bias: CubeTensor,
+        geometry: ConvGeometry,
+        slope: f32,
     ) -> CubeTensor {
-        let [small, width] = dims(&matrix);
-        let positions = batch * high * wide;
-        // Of few positions and channels, sums over many values are computed in parts.
-        let parts = parts_of(width, positions, small);
-        let rows = if parts == 1 {
-            product(columns, transposed(matrix), [positions, small], dtype)
-        } else {
-            let [columns, matrix] = [columns, matrix].map(|matrix| column_parts(matrix, parts));
-            sum(product(columns, transposed(matrix), [parts, positions, small], DType::F32), dtype)
-        };
-        pixels(rows, [batch, high, wide, small])
+        small_map(large, matrix, geometry, &Epilogue::new(Some(bias), slope))
     }
 
     fn large_map(
-        rows: CubeTensor,
+        small: CubeTensor,
         matrix: CubeTensor,
         geometry: ConvGeometry,
-        [batch, height, width]: [usize; 3],
-        dtype: DType,
+        extents: [usize; 3],
+        slope: f32,
     ) -> CubeTensor {
-        let ([positions, _], [_, columns]) = (dims(&rows), dims(&matrix));
-        let compute = rows.dtype;
-        let channels = columns / (geometry.kernel * geometry.kernel);
-        let columns = product(rows, matrix, [positions, columns], compute);
-        fold(columns, geometry, [batch, channels, height, width], dtype)
+        large_map(small, matrix, geometry, extents, &Epilogue::new(None, slope))
     }
 
-    fn weight_gradient(columns: CubeTensor, rows: CubeTensor, geometry: ConvGeometry) -> CubeTensor {
-        let ([positions, width], [_, small]) = (dims(&columns), dims(&rows));
+    fn large_map_with_bias(
+        small: CubeTensor,
+        matrix: CubeTensor,
+        bias: CubeTensor,
+        geometry: ConvGeometry,
+        extents: [usize; 3],
+        slope: f32,
+    ) -> CubeTensor {
+        large_map(small, matrix, geometry, extents, &Epilogue::new(Some(bias), slope))
+    }
+
+    fn weight_gradient(
+        large: CubeTensor,
+        small: CubeTensor,
+        geometry: ConvGeometry,
+        compute: DType,
+    ) -> CubeTensor {
         let kernel = geometry.kernel;
-        // Positions are many and weights few, so the sum over positions is computed in parts.
-        let parts = parts_of(positions, small, width);
-        let in_parts = |matrix, columns| contiguous(matrix, Shape::new([parts, positions / parts, columns]));
-        let rows = transposed(in_parts(rows, small));
-        let gradients = product(rows, in_parts(columns, width), [parts, small, width], DType::F32);
-        let large = width / (kernel * kernel);
-        weight_gradient(gradients, [small, large, kernel, kernel], DType::F32)
+        let [rows, channels] = [&small, &large].map(|map| dims::<4>(map)[1]);
+        let parts = implicit_gemm::weight_gradient_parts(&large, &small, geometry, compute);
+        let parts = parts.unwrap_or_else(|| {
+            let (columns, rows) = (columns(large, geometry, compute), cast(pixel_rows(small), compute));
+            let ([positions, width], [_, small]) = (dims(&columns), dims(&rows));
+            // Positions are many and weights few, so the sum over positions is computed in parts.
+            let parts = parts_of(positions, small, width);
+            let in_parts =
+                |matrix, columns| contiguous(matrix, Shape::new([parts, positions / parts, columns]));
+            let rows = transposed(in_parts(rows, small));
+            product(rows, in_parts(columns, width), [parts, small, width], DType::F32)
+        });
+        weight_gradient(parts, [rows, channels, kernel, kernel], DType::F32)
     }
 
     fn apply_mask(images: CubeTensor, masks: CubeTensor, color: [f32; 3]) -> CubeTensor {
@@ -271,12 +266,6 @@ impl Kernels for CubeBackend {
         let [batch, channels, height, width] = dims(&y);
         let dx = leaky_relu::backward([y, dy].map(pixel_rows), slope);
         pixels(dx, [batch, height, width, channels])
-    }
-
-    fn bias_activation(x: CubeTensor, bias: CubeTensor, slope: f32) -> CubeTensor {
-        let [batch, channels, height, width] = dims(&x);
-        let y = leaky_relu::bias_activation(pixel_rows(x), into_contiguous(bias), slope);
-        pixels(y, [batch, height, width, channels])
     }
 
     fn batch_norm(
@@ -335,6 +324,55 @@ impl Kernels for CubeBackend {
 
     fn copy(value: CubeTensor) -> CubeTensor {
         state::copy(value)
+    }
+}
+
+fn small_map(
+    large: CubeTensor,
+    matrix: CubeTensor,
+    geometry: ConvGeometry,
+    epilogue: &Epilogue,
+) -> CubeTensor {
+    if let Some(map) = implicit_gemm::small_map(&large, &matrix, geometry, epilogue) {
+        return map;
+    }
+    let ([batch, _, height, width], [small, depth]) = (dims(&large), dims(&matrix));
+    let [high, wide] = [height, width].map(|side| geometry.output_size(side));
+    let positions = batch * high * wide;
+    let columns = columns(large, geometry, matrix.dtype);
+    // Of few positions and channels, sums over many values are computed in parts.
+    let parts = parts_of(depth, positions, small);
+    let [columns, matrix] = [columns, matrix].map(|matrix| column_parts(matrix, parts));
+    let rows = product(columns, transposed(matrix), [parts, positions, small], DType::F32);
+    pixels(sum(rows, epilogue), [batch, high, wide, small])
+}
+
+fn large_map(
+    small: CubeTensor,
+    matrix: CubeTensor,
+    geometry: ConvGeometry,
+    [batch, height, width]: [usize; 3],
+    epilogue: &Epilogue,
+) -> CubeTensor {
+    let extents = [batch, height, width];
+    if let Some(map) = implicit_gemm::large_map(&small, &matrix, geometry, extents, epilogue) {
+        return map;
+    }
+    let compute = matrix.dtype;
+    let rows = cast(pixel_rows(small), compute);
+    let ([positions, _], [_, columns]) = (dims(&rows), dims(&matrix));
+    let channels = columns / (geometry.kernel * geometry.kernel);
+    let columns = product(rows, matrix, [positions, columns], compute);
+    let map = fold(columns, geometry, [batch, channels, height, width], DType::F32);
+    let pixels_of_map = contiguous(pixel_rows(map), [1, batch * height * width, channels].into());
+    pixels(sum(pixels_of_map, epilogue), [batch, height, width, channels])
+}
+
+/// The large map `[batch, large, height, width]` as columns `[positions, kernel^2 large]`.
+fn columns(large: CubeTensor, geometry: ConvGeometry, dtype: DType) -> CubeTensor {
+    match geometry {
+        ConvGeometry { kernel: 1, stride: 1, padding: 0 } => cast(pixel_rows(large), dtype),
+        _ => unfold(large, geometry, dtype),
     }
 }
 

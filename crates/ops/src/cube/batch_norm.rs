@@ -71,10 +71,20 @@ fn statistics_parts_kernel<F: Numeric, N: Size>(
         let mut row = part * rows_of_part + UNIT_POS_Y as usize;
         let end = clamp_max((part + 1) * rows_of_part, rows);
         while row < end {
-            let difference = Vector::<f32, N>::cast_from(x[(first + row) * vectors + vector]) - pivot;
-            sum += difference;
-            squares += difference * difference;
-            row += lines;
+            let mut values = Array::<Vector<F, N>>::new(AT_ONCE);
+            #[unroll]
+            for i in 0..AT_ONCE {
+                values[i] = x[(first + clamp_max(row + i * lines, end - 1)) * vectors + vector];
+            }
+            #[unroll]
+            for i in 0..AT_ONCE {
+                if row + i * lines < end {
+                    let difference = Vector::<f32, N>::cast_from(values[i]) - pivot;
+                    sum += difference;
+                    squares += difference * difference;
+                }
+            }
+            row += AT_ONCE * lines;
         }
     }
     let sum = sum_over_lines::<N>(sum, &mut shared, lanes, lines);
@@ -84,6 +94,42 @@ fn statistics_parts_kernel<F: Numeric, N: Size>(
         parts[to] = sum;
         parts[to + vectors] = squares;
     }
+}
+
+/// What a line of a cube adds up of the two values that each part of a ghost batch has for a vector.
+#[cube]
+fn shares_of_parts<N: Size>(
+    parts: &Tensor<Vector<f32, N>>,
+    ghost: usize,
+    vector: usize,
+    vectors: usize,
+    #[comptime] lines: usize,
+) -> (Vector<f32, N>, Vector<f32, N>) {
+    let mut first = Vector::<f32, N>::cast_from(0u32);
+    let mut second = Vector::<f32, N>::cast_from(0u32);
+    if vector < vectors {
+        let mut part = UNIT_POS_Y as usize;
+        let count = parts.shape(1);
+        while part < count {
+            let mut firsts = Array::<Vector<f32, N>>::new(AT_ONCE);
+            let mut seconds = Array::<Vector<f32, N>>::new(AT_ONCE);
+            #[unroll]
+            for i in 0..AT_ONCE {
+                let from = (ghost * count + clamp_max(part + i * lines, count - 1)) * 2 * vectors + vector;
+                firsts[i] = parts[from];
+                seconds[i] = parts[from + vectors];
+            }
+            #[unroll]
+            for i in 0..AT_ONCE {
+                if part + i * lines < count {
+                    first += firsts[i];
+                    second += seconds[i];
+                }
+            }
+            part += AT_ONCE * lines;
+        }
+    }
+    (first, second)
 }
 
 #[cube(launch)]
@@ -102,22 +148,7 @@ fn statistics_kernel<F: Numeric, N: Size>(
     let ghost = CUBE_POS_Y as usize;
     let mut shared = Shared::new_slice(lanes * lines);
 
-    let mut sum = Vector::<f32, N>::cast_from(0u32);
-    let mut squares = Vector::<f32, N>::cast_from(0u32);
-    if vector < vectors {
-        let mut part = UNIT_POS_Y as usize;
-        while part < parts.shape(1) {
-            #[unroll]
-            for _ in 0..AT_ONCE {
-                if part < parts.shape(1) {
-                    let from = (ghost * parts.shape(1) + part) * 2 * vectors + vector;
-                    sum += parts[from];
-                    squares += parts[from + vectors];
-                }
-                part += lines;
-            }
-        }
-    }
+    let (sum, squares) = shares_of_parts::<N>(parts, ghost, vector, vectors, lines);
     let sum = sum_over_lines::<N>(sum, &mut shared, lanes, lines);
     let squares = sum_over_lines::<N>(squares, &mut shared, lanes, lines);
     if UNIT_POS_Y == 0 && vector < vectors {
@@ -151,11 +182,16 @@ fn normalize_kernel<F: Numeric, N: Size>(
     let vectors = x.shape(1) / x.vector_size();
     let vector = ABSOLUTE_POS % vectors;
     let statistic = ABSOLUTE_POS / vectors / rows * vectors + vector;
-    let deviation = (variance[statistic] + Vector::new(epsilon)).sqrt();
     let value = Vector::<f32, N>::cast_from(x[ABSOLUTE_POS]) - mean[statistic];
-    let value = value / deviation * gamma[vector] + beta[vector];
+    let value = value * precision::<N>(variance[statistic], epsilon) * gamma[vector] + beta[vector];
     let value = max(value, value * Vector::new(negative_slope));
     y[ABSOLUTE_POS] = Vector::cast_from(value);
+}
+
+/// One over the standard deviation.
+#[cube]
+fn precision<N: Size>(variance: Vector<f32, N>, epsilon: f32) -> Vector<f32, N> {
+    Vector::new(1.0f32) / (variance + Vector::new(epsilon)).sqrt()
 }
 
 /// The normalized value, and the gradient that reaches it through the activation.
@@ -164,14 +200,12 @@ fn behind_activation<F: Numeric, N: Size>(
     x: Vector<F, N>,
     dy: Vector<F, N>,
     mean: Vector<f32, N>,
-    variance: Vector<f32, N>,
+    precision: Vector<f32, N>,
     gamma: Vector<f32, N>,
     beta: Vector<f32, N>,
-    epsilon: f32,
     negative_slope: f32,
 ) -> (Vector<f32, N>, Vector<f32, N>) {
-    let deviation = (variance + Vector::new(epsilon)).sqrt();
-    let normalized = (Vector::<f32, N>::cast_from(x) - mean) / deviation;
+    let normalized = (Vector::<f32, N>::cast_from(x) - mean) * precision;
     let dy = Vector::<f32, N>::cast_from(dy);
     let value = normalized * gamma + beta;
     let positive = value.greater_than(&Vector::new(0.0f32));
@@ -206,23 +240,36 @@ fn gradient_parts_kernel<F: Numeric, N: Size>(
     let mut products = Vector::<f32, N>::cast_from(0u32);
     if vector < vectors {
         let statistic = ghost * vectors + vector;
+        let (mean, gamma, beta) = (mean[statistic], gamma[vector], beta[vector]);
+        let precision = precision::<N>(variance[statistic], epsilon);
         let mut row = part * rows_of_part + UNIT_POS_Y as usize;
         let end = clamp_max((part + 1) * rows_of_part, rows);
         while row < end {
-            let at = (ghost * rows + row) * vectors + vector;
-            let (normalized, gradient) = behind_activation::<F, N>(
-                x[at],
-                dy[at],
-                mean[statistic],
-                variance[statistic],
-                gamma[vector],
-                beta[vector],
-                epsilon,
-                negative_slope,
-            );
-            sum += gradient;
-            products += gradient * normalized;
-            row += lines;
+            let mut values = Array::<Vector<F, N>>::new(AT_ONCE);
+            let mut gradients = Array::<Vector<F, N>>::new(AT_ONCE);
+            #[unroll]
+            for i in 0..AT_ONCE {
+                let at = (ghost * rows + clamp_max(row + i * lines, end - 1)) * vectors + vector;
+                values[i] = x[at];
+                gradients[i] = dy[at];
+            }
+            #[unroll]
+            for i in 0..AT_ONCE {
+                if row + i * lines < end {
+                    let (normalized, gradient) = behind_activation::<F, N>(
+                        values[i],
+                        gradients[i],
+                        mean,
+                        precision,
+                        gamma,
+                        beta,
+                        negative_slope,
+                    );
+                    sum += gradient;
+                    products += gradient * normalized;
+                }
+            }
+            row += AT_ONCE * lines;
         }
     }
     let sum = sum_over_lines::<N>(sum, &mut shared, lanes, lines);
@@ -252,22 +299,7 @@ fn gradient_sums_kernel<N: Size>(
     let mut all = Vector::<f32, N>::cast_from(0u32);
     let mut all_products = Vector::<f32, N>::cast_from(0u32);
     for ghost in 0..sums.shape(0) {
-        let mut sum = Vector::<f32, N>::cast_from(0u32);
-        let mut products = Vector::<f32, N>::cast_from(0u32);
-        if vector < vectors {
-            let mut part = UNIT_POS_Y as usize;
-            while part < parts.shape(1) {
-                #[unroll]
-                for _ in 0..AT_ONCE {
-                    if part < parts.shape(1) {
-                        let from = (ghost * parts.shape(1) + part) * 2 * vectors + vector;
-                        sum += parts[from];
-                        products += parts[from + vectors];
-                    }
-                    part += lines;
-                }
-            }
-        }
+        let (sum, products) = shares_of_parts::<N>(parts, ghost, vector, vectors, lines);
         let sum = sum_over_lines::<N>(sum, &mut shared, lanes, lines);
         let products = sum_over_lines::<N>(products, &mut shared, lanes, lines);
         all += sum;
@@ -307,20 +339,19 @@ fn input_gradient_kernel<F: Numeric, N: Size>(
     let vector = ABSOLUTE_POS % vectors;
     let ghost = ABSOLUTE_POS / vectors / rows;
     let statistic = ghost * vectors + vector;
+    let precision = precision::<N>(variance[statistic], epsilon);
     let (normalized, gradient) = behind_activation::<F, N>(
         x[ABSOLUTE_POS],
         dy[ABSOLUTE_POS],
         mean[statistic],
-        variance[statistic],
+        precision,
         gamma[vector],
         beta[vector],
-        epsilon,
         negative_slope,
     );
     let from = ghost * 2 * vectors + vector;
     let common = (sums[from] + normalized * sums[from + vectors]) / Vector::cast_from(rows as u32);
-    let deviation = (variance[statistic] + Vector::new(epsilon)).sqrt();
-    dx[ABSOLUTE_POS] = Vector::cast_from((gradient - common) * gamma[vector] / deviation);
+    dx[ABSOLUTE_POS] = Vector::cast_from((gradient - common) * gamma[vector] * precision);
 }
 
 /// How the units that add up are grouped.

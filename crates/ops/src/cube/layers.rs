@@ -13,11 +13,17 @@ use crate::{
 
 type Primitive = FloatTensor<Cube>;
 
-/// A convolution or transposed convolution, its products in the type `compute`, without bias and activation.
+/// A convolution or transposed convolution with its activation, its products in the type `compute`, without
+/// bias.
 pub(crate) fn conv(layer: ConvLayer, x: Tensor<4>, weight: Tensor<4>, compute: DType) -> Tensor<4> {
     let [batch, _, height, width] = x.dims();
-    let convolution =
-        Convolution { kind: layer.kind, geometry: layer.geometry, input: [batch, height, width], compute };
+    let convolution = Convolution {
+        kind: layer.kind,
+        geometry: layer.geometry,
+        negative_slope: layer.activation.negative_slope(),
+        input: [batch, height, width],
+        compute,
+    };
     apply::<Cube, _, 2, 4>(convolution, [Input::new(x), Input::new(weight)]).0
 }
 
@@ -25,6 +31,8 @@ pub(crate) fn conv(layer: ConvLayer, x: Tensor<4>, weight: Tensor<4>, compute: D
 struct Convolution {
     kind: ConvKind,
     geometry: ConvGeometry,
+    /// The activation is `max(x, negative_slope x)`.
+    negative_slope: f32,
     /// Batch, height and width.
     input: [usize; 3],
     /// What products are computed in.
@@ -32,43 +40,44 @@ struct Convolution {
 }
 
 impl Operation<Cube, 2> for Convolution {
-    /// The input as columns, transposed as rows, and the weights as a matrix.
-    type SavedForBackward = [Primitive; 2];
+    /// The input, the weights as a matrix, and the output if it has an activation.
+    type SavedForBackward = (Primitive, Primitive, Option<Primitive>);
     type Extra = ();
 
-    fn forward(&self, [x, weight]: [Primitive; 2]) -> ForwardOutput<Cube, [Primitive; 2], ()> {
-        let Self { geometry, compute, input: [batch, height, width], .. } = *self;
+    fn forward(&self, [x, weight]: [Primitive; 2]) -> ForwardOutput<Cube, Self::SavedForBackward, ()> {
+        let Self { kind, geometry, negative_slope, compute, input: [batch, height, width] } = *self;
         let matrix = Cube::weight_matrix(weight, compute);
-        let (x, output) = match self.kind {
-            ConvKind::Conv2d => {
-                let [high, wide] = [height, width].map(|side| geometry.output_size(side));
-                let columns = Cube::columns(x, geometry, compute);
-                let output =
-                    Cube::small_map(columns.clone(), matrix.clone(), [batch, high, wide], DType::F32);
-                (columns, output)
-            }
+        let output = match kind {
+            ConvKind::Conv2d => Cube::small_map(x.clone(), matrix.clone(), geometry, negative_slope),
             ConvKind::ConvTranspose2d => {
                 let [height, width] = [height, width].map(|side| geometry.transposed_output_size(side));
-                let (rows, extents) = (Cube::rows(x, compute), [batch, height, width]);
-                let output = Cube::large_map(rows.clone(), matrix.clone(), geometry, extents, DType::F32);
-                (rows, output)
+                let extents = [batch, height, width];
+                Cube::large_map(x.clone(), matrix.clone(), geometry, extents, negative_slope)
             }
         };
-        ForwardOutput { output, saved: [x, matrix], extra: () }
+        let activated = (negative_slope != 1.0).then(|| output.clone());
+        ForwardOutput { output, saved: (x, matrix, activated), extra: () }
     }
 
-    fn backward(&self, [x, matrix]: [Primitive; 2], dy: Primitive, grads: &mut GradSink<'_, Cube, 2>) {
-        let Self { geometry, compute, input, .. } = *self;
-        match self.kind {
+    fn backward(
+        &self,
+        (x, matrix, activated): Self::SavedForBackward,
+        dy: Primitive,
+        grads: &mut GradSink<'_, Cube, 2>,
+    ) {
+        let Self { kind, geometry, negative_slope, compute, input } = *self;
+        let dy = match activated {
+            Some(y) => Cube::leaky_relu_backward(y, dy, negative_slope),
+            None => dy,
+        };
+        match kind {
             ConvKind::Conv2d => {
-                let dy = Cube::rows(dy, compute);
-                grads.register(0, || Cube::large_map(dy.clone(), matrix, geometry, input, DType::F32));
-                grads.register(1, || Cube::weight_gradient(x, dy, geometry));
+                grads.register(0, || Cube::large_map(dy.clone(), matrix, geometry, input, 1.0));
+                grads.register(1, || Cube::weight_gradient(x, dy, geometry, compute));
             }
             ConvKind::ConvTranspose2d => {
-                let dy = Cube::columns(dy, geometry, compute);
-                grads.register(0, || Cube::small_map(dy.clone(), matrix, input, DType::F32));
-                grads.register(1, || Cube::weight_gradient(dy, x, geometry));
+                grads.register(0, || Cube::small_map(dy.clone(), matrix, geometry, 1.0));
+                grads.register(1, || Cube::weight_gradient(dy, x, geometry, compute));
             }
         }
     }
@@ -96,19 +105,14 @@ impl InferenceWeights {
         let [batch, _, height, width] = x.dims();
         let [x, bias] = [Cube::primitive(x), Cube::primitive(self.bias.clone())];
         let matrix = Cube::primitive(self.matrix.clone());
-        let y = match kind {
-            ConvKind::Conv2d => {
-                let [high, wide] = [height, width].map(|side| geometry.output_size(side));
-                let columns = Cube::columns(x, geometry, DType::F32);
-                Cube::small_map(columns, matrix, [batch, high, wide], DType::F32)
-            }
+        let slope = activation.negative_slope();
+        Cube::from_primitive(match kind {
+            ConvKind::Conv2d => Cube::small_map_with_bias(x, matrix, bias, geometry, slope),
             ConvKind::ConvTranspose2d => {
                 let [height, width] = [height, width].map(|side| geometry.transposed_output_size(side));
-                let rows = Cube::rows(x, DType::F32);
-                Cube::large_map(rows, matrix, geometry, [batch, height, width], DType::F32)
+                Cube::large_map_with_bias(x, matrix, bias, geometry, [batch, height, width], slope)
             }
-        };
-        Cube::from_primitive(Cube::bias_activation(y, bias, activation.negative_slope()))
+        })
     }
 }
 

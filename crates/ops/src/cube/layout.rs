@@ -12,8 +12,9 @@ use cubecl::{prelude::*, tensor_vector_size_parallel};
 /// Values that a unit reads at once, at most.
 const WIDEST_VECTOR: usize = 4;
 
-/// Values that a unit that adds up asks for before it waits for the first.
-pub(super) const AT_ONCE: usize = 4;
+/// Values that a unit that adds up asks for before it waits for the first: they are read without a condition
+/// (the last again, where there are fewer), which would make each wait for the one before.
+pub(super) const AT_ONCE: usize = 8;
 
 /// A contiguous tensor, not yet written, on the device of another.
 ///

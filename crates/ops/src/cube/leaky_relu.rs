@@ -1,4 +1,4 @@
-//! Leaky ReLU where no batch norm precedes it, its gradient, and bias and activation in one for inference.
+//! Leaky ReLU where neither batch norm nor a convolution computes it, and its gradient.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn_cubecl::tensor::CubeTensor;
@@ -19,21 +19,6 @@ fn leaky_relu_kernel<F: Numeric, N: Size>(
     }
     let value = Vector::<f32, N>::cast_from(x[ABSOLUTE_POS]);
     y[ABSOLUTE_POS] = Vector::cast_from(max(value, value * Vector::new(negative_slope)));
-}
-
-/// `max(x + bias, negative_slope (x + bias))`, where `x` is.
-#[cube(launch)]
-fn bias_activation_kernel<F: Numeric, N: Size>(
-    x: &mut Tensor<Vector<F, N>>,
-    bias: &Tensor<Vector<f32, N>>,
-    negative_slope: f32,
-    #[define(F)] _dtype: ElemType,
-) {
-    if ABSOLUTE_POS >= x.len() {
-        terminate!();
-    }
-    let value = Vector::<f32, N>::cast_from(x[ABSOLUTE_POS]) + bias[ABSOLUTE_POS % bias.len()];
-    x[ABSOLUTE_POS] = Vector::cast_from(max(value, value * Vector::new(negative_slope)));
 }
 
 /// The gradient passes where the result is positive, and is multiplied by the negative slope elsewhere.
@@ -72,26 +57,6 @@ pub(super) fn forward(x: CubeTensor, negative_slope: f32) -> CubeTensor {
         dtype,
     );
     y
-}
-
-/// For pixels `[rows, channels]` and a bias `[channels]`, in place where nobody else holds the pixels.
-pub(super) fn bias_activation(x: CubeTensor, bias: CubeTensor, negative_slope: f32) -> CubeTensor {
-    let [rows, channels] = dims(&x);
-    let x = if x.can_mut() { x } else { x.copy() };
-    let vector_size = vector_size(&[&x, &bias]);
-    let (cube_count, cube_dim) = one_unit_each(&x, rows * channels / vector_size);
-    let dtype = dtype_to_storage_type(x.dtype);
-    bias_activation_kernel::launch(
-        &x.client.clone(),
-        cube_count,
-        cube_dim,
-        vector_size,
-        x.clone().into_tensor_arg(),
-        bias.into_tensor_arg(),
-        negative_slope,
-        dtype,
-    );
-    x
 }
 
 /// The gradient of the input from result and gradient, both `[rows, channels]`.

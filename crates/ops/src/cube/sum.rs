@@ -1,42 +1,73 @@
-//! The sum of parts.
+//! The sum of parts of a product, and what follows it.
 
-use burn::{backend::cubecl::dtype_to_storage_type, tensor::DType};
-use burn_cubecl::tensor::CubeTensor;
+use burn::tensor::DType;
+use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::*;
 
-use super::layout::{dims, empty, one_unit_each, vector_size};
+use super::layout::{contiguous, dims, empty, one_unit_each, vector_size};
+
+/// What follows a layer's product: a bias, one number for each column, and `max(x, negative_slope x)`.
+#[derive(Clone, Debug)]
+pub(super) struct Epilogue {
+    pub(super) bias: Option<CubeTensor>,
+    pub(super) negative_slope: f32,
+}
+
+impl Epilogue {
+    pub(super) const NONE: Self = Self { bias: None, negative_slope: 1.0 };
+
+    fn is_none(&self) -> bool {
+        self.bias.is_none() && self.negative_slope == 1.0
+    }
+
+    pub(super) fn new(bias: Option<CubeTensor>, negative_slope: f32) -> Self {
+        Self { bias: bias.map(into_contiguous), negative_slope }
+    }
+}
 
 #[cube(launch)]
-fn sum_kernel<I: Numeric, O: Numeric, N: Size>(
-    parts: &Tensor<Vector<I, N>>,
-    total: &mut Tensor<Vector<O, N>>,
-    #[define(I, O)] _dtypes: [ElemType; 2],
+fn sum_kernel<N: Size>(
+    parts: &Tensor<Vector<f32, N>>,
+    bias: &Tensor<Vector<f32, N>>,
+    total: &mut Tensor<Vector<f32, N>>,
+    columns: usize,
+    negative_slope: f32,
+    #[comptime] has_bias: bool,
 ) {
     if ABSOLUTE_POS >= total.len() {
         terminate!();
     }
     let mut sum = Vector::<f32, N>::cast_from(0u32);
     for part in 0..parts.shape(0) {
-        sum += Vector::cast_from(parts[part * total.len() + ABSOLUTE_POS]);
+        sum += parts[part * total.len() + ABSOLUTE_POS];
     }
-    total[ABSOLUTE_POS] = Vector::cast_from(sum);
+    if has_bias {
+        sum += bias[ABSOLUTE_POS % columns];
+    }
+    total[ABSOLUTE_POS] = max(sum, sum * Vector::new(negative_slope));
 }
 
-/// The sum `[rows, columns]` of matrices `[parts, rows, columns]`.
-pub(super) fn sum(parts: CubeTensor, dtype: DType) -> CubeTensor {
-    let [_, rows, columns] = dims(&parts);
-    let total = empty(&parts, [rows, columns], dtype);
+/// The sum `[rows, columns]` of matrices `[parts, rows, columns]`, and what follows it.
+pub(super) fn sum(parts: CubeTensor, epilogue: &Epilogue) -> CubeTensor {
+    let [count, rows, columns] = dims(&parts);
+    if count == 1 && epilogue.is_none() {
+        return contiguous(parts, [rows, columns].into());
+    }
+    let total = empty(&parts, [rows, columns], DType::F32);
     let vector_size = vector_size(&[&total]);
     let (cube_count, cube_dim) = one_unit_each(&parts, rows * columns / vector_size);
-    let dtypes = [parts.dtype, dtype].map(dtype_to_storage_type);
+    let bias = epilogue.bias.clone().unwrap_or_else(|| parts.clone());
     sum_kernel::launch(
         &parts.client.clone(),
         cube_count,
         cube_dim,
         vector_size,
         parts.into_tensor_arg(),
+        bias.into_tensor_arg(),
         total.clone().into_tensor_arg(),
-        dtypes,
+        columns / vector_size,
+        epilogue.negative_slope,
+        epilogue.bias.is_some(),
     );
     total
 }

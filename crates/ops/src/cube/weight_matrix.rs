@@ -11,8 +11,8 @@ use super::layout::{AT_ONCE, dims, empty, one_unit_each};
 const LANES: usize = 32;
 const LINES: usize = 8;
 
-/// Parts from which on they are shared.
-const MANY_PARTS: usize = 4;
+/// Values that one unit adds up, at most; where a pair of channels has more, units of a cube share the parts.
+const VALUES_OF_UNIT: usize = 64;
 
 /// One unit moves the weights of one pair of channels: they are read side by side, and written side by side
 /// by neighbouring units.
@@ -36,62 +36,82 @@ fn weight_matrix_kernel<I: Numeric, O: Numeric>(
     }
 }
 
-/// For few parts: one unit adds up the gradients of the weights of one pair of channels, which are written
+/// For few values: one unit adds up the gradients of the weights of one pair of channels, which are written
 /// side by side.
 #[cube(launch)]
-fn pair_gradient_kernel<I: Numeric, O: Numeric>(
+fn pair_gradient_kernel<I: Numeric, O: Numeric, N: Size>(
     parts: &Tensor<I>,
-    gradient: &mut Tensor<O>,
+    gradient: &mut Tensor<Vector<O, N>>,
     larges: FastDivmod<usize>,
+    #[comptime] count: usize,
     #[comptime] taps: usize,
     #[define(I, O)] _dtypes: [ElemType; 2],
 ) {
-    let to = ABSOLUTE_POS * taps;
+    let vector_size = gradient.vector_size();
+    let vectors = comptime!(taps / vector_size);
+    let to = ABSOLUTE_POS * vectors;
     if to >= gradient.len() {
         terminate!();
     }
     let (small, large) = larges.div_mod(ABSOLUTE_POS);
+    // The parts may have more channels than the weights.
     let width = parts.shape(2);
     let larges = width / taps;
-    for tap in 0..taps {
-        let from = small * width + tap * larges + large;
-        let mut sum = f32::cast_from(0u32);
-        for part in 0..parts.shape(0) {
-            sum += f32::cast_from(parts[part * gradient.len() + from]);
+    #[unroll]
+    for vector in 0..vectors {
+        let mut sums = Vector::<O, N>::cast_from(0u32);
+        #[unroll]
+        for value in 0..vector_size {
+            let from = small * width + (vector * vector_size + value) * larges + large;
+            let mut sum = f32::cast_from(parts[from]);
+            #[unroll]
+            for part in 1..count {
+                sum += f32::cast_from(parts[part * parts.stride(0) + from]);
+            }
+            sums.insert(value, O::cast_from(sum));
         }
-        gradient[to + tap] = O::cast_from(sum);
+        gradient[to + vector] = sums;
     }
 }
 
-/// For many parts: each line of a cube adds up its share of the parts, side by side as they are read, and the
+/// For many: each line of a cube adds up its share of the parts, side by side as they are read, and the
 /// first line adds up the lines.
 #[cube(launch)]
 fn weight_gradient_kernel<I: Numeric, O: Numeric>(
     parts: &Tensor<I>,
     gradient: &mut Tensor<O>,
     widths: FastDivmod<usize>,
+    // Of the parts, which may be more than those of the weights.
     larges: FastDivmod<usize>,
+    large_channels: usize,
     #[comptime] taps: usize,
     #[define(I, O)] _dtypes: [ElemType; 2],
 ) {
+    let size = parts.stride(0);
     let from = CUBE_POS_X as usize * LANES + UNIT_POS_X as usize;
     let mut shared = Shared::<[f32]>::new_slice(LANES * LINES);
     let mut sum = f32::cast_from(0u32);
-    if from < gradient.len() {
+    if from < size {
         let mut part = UNIT_POS_Y as usize;
-        while part < parts.shape(0) {
+        let count = parts.shape(0);
+        while part < count {
+            let mut values = Array::<I>::new(AT_ONCE);
             #[unroll]
-            for _ in 0..AT_ONCE {
-                if part < parts.shape(0) {
-                    sum += f32::cast_from(parts[part * gradient.len() + from]);
-                }
-                part += LINES;
+            for i in 0..AT_ONCE {
+                values[i] = parts[clamp_max(part + i * LINES, count - 1) * size + from];
             }
+            #[unroll]
+            for i in 0..AT_ONCE {
+                if part + i * LINES < count {
+                    sum += f32::cast_from(values[i]);
+                }
+            }
+            part += AT_ONCE * LINES;
         }
     }
     shared[UNIT_POS_Y as usize * LANES + UNIT_POS_X as usize] = sum;
     sync_cube();
-    if UNIT_POS_Y == 0 && from < gradient.len() {
+    if UNIT_POS_Y == 0 && from < size {
         let mut sum = f32::cast_from(0u32);
         #[unroll]
         for line in 0..LINES {
@@ -99,7 +119,9 @@ fn weight_gradient_kernel<I: Numeric, O: Numeric>(
         }
         let (small, rest) = widths.div_mod(from);
         let (tap, large) = larges.div_mod(rest);
-        gradient[(small * (parts.shape(2) / taps) + large) * taps + tap] = O::cast_from(sum);
+        if large < large_channels {
+            gradient[(small * large_channels + large) * taps + tap] = O::cast_from(sum);
+        }
     }
 }
 
@@ -124,7 +146,7 @@ pub(super) fn weight_matrix(weight: CubeTensor, dtype: DType) -> CubeTensor {
 }
 
 /// The gradient of weights `[small, large, kernel, kernel]` from parts `[parts, small, kernel^2 large]` that
-/// add up to it.
+/// add up to it; the parts' large channels may be more.
 pub(super) fn weight_gradient(parts: CubeTensor, weight_dims: [usize; 4], dtype: DType) -> CubeTensor {
     let [small, large, kernel, _] = weight_dims;
     let gradient = empty(&parts, weight_dims, dtype);
@@ -132,15 +154,18 @@ pub(super) fn weight_gradient(parts: CubeTensor, weight_dims: [usize; 4], dtype:
     let dtypes = [parts.dtype, dtype].map(dtype_to_storage_type);
     let client = parts.client.clone();
     let [count, _, width] = dims(&parts);
-    if count < MANY_PARTS {
+    if count * taps <= VALUES_OF_UNIT {
         let (cube_count, cube_dim) = one_unit_each(&parts, small * large);
+        let vector_size = if taps.is_multiple_of(4) { 4 } else { 1 };
         pair_gradient_kernel::launch(
             &client,
             cube_count,
             cube_dim,
+            vector_size,
             parts.into_tensor_arg(),
             gradient.clone().into_tensor_arg(),
             large,
+            count,
             taps,
             dtypes,
         );
@@ -152,6 +177,7 @@ pub(super) fn weight_gradient(parts: CubeTensor, weight_dims: [usize; 4], dtype:
             parts.into_tensor_arg(),
             gradient.clone().into_tensor_arg(),
             width,
+            width / taps,
             large,
             taps,
             dtypes,
