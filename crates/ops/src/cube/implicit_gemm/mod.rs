@@ -298,7 +298,7 @@ impl Convolution {
             self.large_size[1] as u32,
             epilogue.negative_slope,
         );
-        let dtypes = [dtype_to_storage_type(b.dtype), arithmetic.staged.into()];
+        let dtypes = [dtype_to_storage_type(b.dtype), arithmetic.staged];
         // With 64 bits, what is constant in an index becomes part of an instruction.
         let address_type = if plan.emulated { AddressType::U32 } else { AddressType::U64 };
         // SAFETY: maps, weights and bias are contiguous, their channels multiples of the vectors that are
