@@ -469,6 +469,13 @@ def save_generators(networks):
         for key, value in weights["channel_wise_centre_128"].items()
     }
     torch.save(halves, path("channel_wise_centre_128"))
+    # the same beside a discriminator and an optimizer's state
+    adam = {
+        "state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.zeros(2)}},
+        "param_groups": [{"lr": 2e-4, "params": [0]}],
+    }
+    others = {"netD": {"main.0.weight": torch.ones(2, 3, 4, 4)}, "optimizerG": adam}
+    torch.save({"epoch": 3, "netG": halves, **others}, path("beside_others"))
 
 
 ALEXNET = {"pooling": "max", "local_response_norm": True, "groups": 2, "fill": "mean"}

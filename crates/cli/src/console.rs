@@ -2,9 +2,10 @@
 
 use std::{
     fmt::Display,
-    io::{Write, stderr, stdout},
+    io::{self, Write, stderr, stdout},
     path::Path,
     process::ExitCode,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use context_encoder::{
     files::atomic_write,
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use miette::{IntoDiagnostic, Report, Result, WrapErr};
+use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
 use serde_json::{Value, json};
 
 /// The exit codes, as the help shows them.
@@ -74,9 +75,7 @@ impl Console {
     /// A result as text, unless results are JSON.
     pub fn result(&self, text: impl Display) {
         if !self.json {
-            self.bar.suspend(|| {
-                let _ = writeln!(stdout().lock(), "{text}");
-            });
+            self.bar.suspend(|| remember_failure(writeln!(stdout().lock(), "{text}")));
         }
     }
 
@@ -164,7 +163,28 @@ impl Console {
 /// One line of JSON on standard output, flushed for a program that waits for it.
 pub fn write_record(record: &Value) {
     let mut out = stdout().lock();
-    let _ = writeln!(out, "{record}").and_then(|()| out.flush());
+    remember_failure(writeln!(out, "{record}").and_then(|()| out.flush()));
+}
+
+/// Why a result could not be written to standard output, the first time that happened; a reader that has gone
+/// is no reason.
+static FAILURE: OnceLock<io::Error> = OnceLock::new();
+
+fn remember_failure(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = FAILURE.set(error);
+    }
+}
+
+/// An error if not every result could be written.
+pub fn check_results() -> Result<()> {
+    remember_failure(stdout().lock().flush());
+    match FAILURE.get() {
+        Some(error) => Err(miette!("cannot write to standard output ({error}); results are lost")),
+        None => Ok(()),
+    }
 }
 
 /// An error and its causes on one line; causes that the text contains already are not repeated.

@@ -51,7 +51,8 @@ fn main() -> ExitCode {
     let console = Console::new(program.json, program.quiet, program.verbose);
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     deprecated::remarks(Program::command(), arguments).iter().for_each(|remark| console.note(remark));
-    match panics::catch_panics(|| program.command.run(Program::command(), &console)) {
+    let status = panics::catch_panics(|| program.command.run(Program::command(), &console));
+    match status.and_then(|status| console::check_results().map(|()| status)) {
         Ok(status) => status.into(),
         Err(report) => {
             console.error(&report);

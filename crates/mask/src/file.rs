@@ -162,14 +162,21 @@ pub(crate) fn read(path: &Path) -> Result<(DynamicImage, ImageFormat), MaskError
     let read_error = |source| MaskError::Read { path: path.to_path_buf(), source };
     let decode_error = |source| MaskError::Decode { path: path.to_path_buf(), source };
     let mut file = File::open(path).map_err(read_error)?;
-    let mut head = Vec::with_capacity(ImageFile::HEAD);
-    (&mut file).take(ImageFile::HEAD as u64).read_to_end(&mut head).map_err(read_error)?;
-    file.rewind().map_err(read_error)?;
-    let format = ImageFile::sniff(&head).map_err(|other| {
+    let mut bytes = Vec::with_capacity(ImageFile::HEAD);
+    (&mut file).take(ImageFile::HEAD as u64).read_to_end(&mut bytes).map_err(read_error)?;
+    let format = ImageFile::sniff(&bytes).map_err(|other| {
         let hint = other.map_or(ImageFormatHint::Unknown, ImageFormatHint::Exact);
         decode_error(ImageError::Unsupported(UnsupportedError::from(hint)))
     })?;
-    let mut file = ImageFile::open(BufReader::new(file), format, MAX_MEMORY).map_err(decode_error)?;
+    let mut file = if file.metadata().map_err(read_error)?.is_file() {
+        file.rewind().map_err(read_error)?;
+        ImageFile::open(BufReader::new(file), format, MAX_MEMORY)
+    } else {
+        // A pipe is read once, from its start to its end.
+        file.take(MAX_MEMORY).read_to_end(&mut bytes).map_err(read_error)?;
+        ImageFile::open(Cursor::new(bytes), format, MAX_MEMORY)
+    }
+    .map_err(decode_error)?;
     let (width, height) = file.dimensions();
     if width.max(height) > MAX_SIDE {
         let error = LimitError::from_kind(LimitErrorKind::DimensionError);

@@ -73,12 +73,14 @@ pub(crate) trait Operation<B: KernelBackend, const N: usize>: Debug + Send + 'st
     fn forward(&self, inputs: [FloatTensor<B>; N]) -> ForwardOutput<B, Self::SavedForBackward, Self::Extra>;
 
     /// Gradients of the inputs from that of the output.
+    #[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "nothing is differentiated"))]
     fn backward(&self, saved: Self::SavedForBackward, dy: FloatTensor<B>, grads: &mut GradSink<'_, B, N>);
 }
 
 /// What a forward pass leaves.
 pub(crate) struct ForwardOutput<B: Backend, SavedForBackward, Extra> {
     pub(crate) output: FloatTensor<B>,
+    #[cfg_attr(not(feature = "autodiff"), expect(dead_code, reason = "nothing is differentiated"))]
     pub(crate) saved: SavedForBackward,
     pub(crate) extra: Extra,
 }

@@ -93,6 +93,22 @@ fn a_discriminator_is_no_generator_nor_the_other_way_round() {
 }
 
 #[test]
+fn a_generator_is_found_beside_other_things_and_these_are_named() {
+    let (device, [.., generator]) = (Device::flex(), generators());
+    let folder = tempfile::tempdir().expect("folder");
+    let bytes = |file: &str| {
+        let path = folder.path().join("weights.safetensors");
+        let model = Model::load_pytorch(fixture(file), &generator.config, &device).expect("it fits");
+        model.save(&path).expect("written");
+        std::fs::read(path).expect("there")
+    };
+    assert_eq!(bytes("netg_beside_others.pth"), bytes("netg_channel_wise_centre_128.pth"));
+    let left_out = |file: &str| Model::pytorch_parts_left_out(fixture(file)).expect("read");
+    assert_eq!(left_out("netg_beside_others.pth"), ["netD", "optimizerG"]);
+    assert!(left_out("netg_channel_wise_centre.pth").is_empty());
+}
+
+#[test]
 fn other_files_are_refused_in_words() {
     let device = Device::flex();
     let error = Model::load_pytorch(fixture("feature_alexnet.safetensors"), &small(), &device);
@@ -104,7 +120,7 @@ fn other_files_are_refused_in_words() {
     assert!(error.contains("no PyTorch checkpoint"), "{error}");
     std::fs::remove_file(text).expect("just written");
     let error = Model::load(fixture("netg_dense_centre.pth"), &device).expect_err("PyTorch").to_string();
-    assert!(error.contains("PyTorch files are read by `load_pytorch`"), "{error}");
+    assert!(error.contains("it is a PyTorch file") && error.contains("context-encoder convert"), "{error}");
     let error = Model::load(fixture("feature_alexnet.safetensors"), &device).expect_err("another kind");
     assert!(error.to_string().contains("has no `context-encoder.model`"), "{error}");
     let error = FeatureModel::load(fixture("expected_step.safetensors"), &device).expect_err("no network");

@@ -71,7 +71,7 @@ impl Convert {
             return Err(miette!("files for PyTorch are written in f32; leave --precision away"));
         }
         let device = self.device.open(console)?;
-        let model = self.read(&device)?;
+        let model = self.read(&device, console)?;
         let options = SaveOptions { precision: self.precision, record: self.record()? };
         match self.to {
             Format::ContextEncoder => model.save_with(&options, &self.output).into_diagnostic()?,
@@ -93,13 +93,20 @@ impl Convert {
     }
 
     /// This program's files include their architecture; any other file is read as PyTorch's.
-    fn read(&self, device: &Device) -> Result<Model> {
+    fn read(&self, device: &Device, console: &Console) -> Result<Model> {
         let input = &self.input;
         let is_safetensors = self.is_safetensors();
         match Model::load(input, device) {
             Ok(model) if is_safetensors => Ok(model),
             Err(error) if is_safetensors && self.to == Format::Pytorch => Err(error).into_diagnostic(),
-            _ => Model::load_pytorch(input, &self.config(), device).into_diagnostic(),
+            _ => {
+                let model = Model::load_pytorch(input, &self.config(), device).into_diagnostic()?;
+                let left_out = Model::pytorch_parts_left_out(input).into_diagnostic()?;
+                if !left_out.is_empty() {
+                    console.note(format_args!("{}: left out {}", input.display(), left_out.join(", ")));
+                }
+                Ok(model)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use context_encoder::mask::Mask;
 use image::RgbImage;
 use tempfile::tempdir;
 
-use crate::{fails_with, folder_with_weights, records, run};
+use crate::{fails_with, folder_with_weights, program, records, run};
 
 #[test]
 fn errors_are_one_line_with_file_and_advice() {
@@ -95,4 +95,18 @@ fn deprecated_names_are_remarked_unless_quiet() {
     let remark = "`--least-side` is deprecated and still works; write `--min-side`";
     assert!(run(folder.path(), "check . --least-side 9").2.contains(remark));
     assert_eq!(run(folder.path(), "check . --least-side 9 --quiet"), (0, String::new(), String::new()));
+}
+
+/// A reader that has gone is no error, a disk that is full is one.
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_written_are_an_error() {
+    let folder = folder_with_weights();
+    for arguments in ["info model.safetensors", "info model.safetensors --json"] {
+        let full = fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let output = program(folder.path(), arguments).stdout(full).output().expect("it starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {error}");
+        assert!(error.contains("cannot write to standard output"), "{error}");
+    }
 }

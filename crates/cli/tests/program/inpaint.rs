@@ -3,7 +3,9 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::Write,
     path::Path,
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -198,6 +200,23 @@ fn soft_rim_of_a_brush_is_hidden_without_tolerance() {
         }
         assert_eq!(after.get_pixel(26, 44), before.get_pixel(26, 44), "{name}: far from the brush");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_mask_is_read_from_a_pipe() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    picture().save(folder.join("in.png")).expect("written");
+    let fill = "inpaint in.png --weights model.safetensors --mask";
+    ends_with(0, folder, &format!("{fill} mask.png -o file.png"));
+    let mut child = program(folder, &format!("{fill} /dev/stdin -o pipe.png"));
+    let mut child = child.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mask = fs::read(folder.join("mask.png")).expect("there");
+    child.stdin.take().expect("piped").write_all(&mask).expect("it reads");
+    assert!(child.wait().expect("it ends").success());
+    let result = |name| fs::read(folder.join(name)).expect("written");
+    assert_eq!(result("pipe.png"), result("file.png"));
 }
 
 /// The pixels that a run changes, with `arguments` for its mask.

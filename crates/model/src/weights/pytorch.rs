@@ -17,8 +17,15 @@ use safetensors::{Dtype, tensor::TensorView};
 use super::state_dict::load_state_dict;
 use crate::{BottleneckConfig, Discriminator, InitialFill, Model, ModelConfig, ModelError};
 
-/// Where training scripts put the weights beside other things.
-const NESTED: &str = "state_dict.";
+/// Where training scripts put the weights beside other things: of the network, whatever it is, and of a
+/// generator and a discriminator.
+const STATES: [&str; 5] = ["state_dict", "model_state_dict", "model_state", "model", "net"];
+const GENERATORS: [&str; 6] = ["netG", "net_G", "generator", "G", "netG_state_dict", "generator_state_dict"];
+const DISCRIMINATORS: [&str; 6] =
+    ["netD", "net_D", "discriminator", "D", "netD_state_dict", "discriminator_state_dict"];
+
+/// How files of PyTorch begin: zip archives, and before 1.6 pickles.
+const BEGINNINGS: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
 /// The ports' name for their one sequential module.
 const SEQUENTIAL: &str = "main.";
@@ -28,9 +35,11 @@ const COUNTER: &str = "num_batches_tracked";
 
 impl Model {
     /// Reads weights from a PyTorch `.pt` or `.pth` file, or from a safetensors file, in the layout of the
-    /// public ports (`main.0.weight`, ..., optionally under `state_dict`). Such files do not say what network
-    /// they belong to; `config` does. Ports of the authors' code fit
-    /// [`Preset::Authors`](crate::Preset::Authors).
+    /// public ports (`main.0.weight`, ...), alone or under a name that training scripts use: `state_dict`,
+    /// `model_state_dict`, `model`, `netG`, `generator` and the like. What is beside it, as a discriminator
+    /// or an optimizer's state, is left out; [`pytorch_parts_left_out`](Self::pytorch_parts_left_out)
+    /// names it. Such files do not say what network they belong to; `config` does. Ports of the authors'
+    /// code fit [`Preset::Authors`](crate::Preset::Authors).
     ///
     /// # Errors
     /// [`ModelError::NotWeights`] when the file cannot be understood, [`ModelError::Mismatch`] with every
@@ -41,8 +50,23 @@ impl Model {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let mut model = config.init(device)?;
-        load(&mut model, &generator_layers(config), path.as_ref())?;
+        load(&mut model, &generator_layers(config), &GENERATORS, path.as_ref())?;
         Ok(model)
+    }
+
+    /// The parts of a PyTorch file that [`load_pytorch`](Self::load_pytorch) leaves out, such as `netD` or
+    /// `optimizer_state_dict`.
+    ///
+    /// # Errors
+    /// [`ModelError::NotWeights`] when the file cannot be understood.
+    pub fn pytorch_parts_left_out(path: impl AsRef<Path>) -> Result<Vec<String>, ModelError> {
+        let all = everything(path.as_ref())?;
+        let prefix = nested_under(&all.keys().collect::<Vec<_>>(), &GENERATORS);
+        let first = |name: &String| name.split('.').next().unwrap_or_default().to_owned();
+        let mut parts: Vec<String> =
+            all.keys().filter(|name| !name.starts_with(&prefix)).map(first).collect();
+        parts.dedup();
+        Ok(parts)
     }
 
     /// Writes the weights as a safetensors file under the names of the public PyTorch ports (`main.0.weight`,
@@ -110,7 +134,7 @@ impl Discriminator {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let mut discriminator = Self::new(config, 0, device)?;
-        load(&mut discriminator, &discriminator_layers(config), path.as_ref())?;
+        load(&mut discriminator, &discriminator_layers(config), &DISCRIMINATORS, path.as_ref())?;
         Ok(discriminator)
     }
 }
@@ -156,8 +180,13 @@ fn down_layers(prefix: &str, stages: usize) -> Layers {
     layers
 }
 
-fn load<M: Module>(module: &mut M, layers: &Layers, path: &Path) -> Result<(), ModelError> {
-    let tensors = read(path)?;
+fn load<M: Module>(
+    module: &mut M,
+    layers: &Layers,
+    networks: &[&str],
+    path: &Path,
+) -> Result<(), ModelError> {
+    let tensors = read(path, networks)?;
     let prefix =
         tensors.iter().find_map(|tensor| tensor.name.split_once(SEQUENTIAL)).map_or("", |(prefix, _)| prefix);
     let prefix = prefix.to_owned();
@@ -166,27 +195,48 @@ fn load<M: Module>(module: &mut M, layers: &Layers, path: &Path) -> Result<(), M
         .map_err(|error| error.rename_tensors(|ours| port_name(ours, layers, &prefix)))
 }
 
-/// The checkpoint's tensors: those under `state_dict` where there is one, without counters.
-fn read(path: &Path) -> Result<Vec<NamedTensor>, ModelError> {
-    let unusable = |reason: String| ModelError::NotWeights { path: path.to_owned(), reason };
-    if let Err(source) = std::fs::File::open(path) {
-        return Err(ModelError::Io { action: "read", path: path.to_owned(), source });
-    }
-    let all =
-        named_tensors(path).map_err(|error| unusable(format!("it is no PyTorch checkpoint ({error})")))?;
-    let nested = all.keys().any(|name| name.starts_with(NESTED));
+/// Whether a file begins like PyTorch's.
+pub(super) fn is_pytorch(bytes: &[u8]) -> bool {
+    BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning))
+}
+
+/// The checkpoint's tensors of one of the `networks`, or of its only one, without counters.
+fn read(path: &Path, networks: &[&str]) -> Result<Vec<NamedTensor>, ModelError> {
+    let all = everything(path)?;
+    let prefix = nested_under(&all.keys().collect::<Vec<_>>(), networks);
     let tensors: Vec<NamedTensor> = all
         .into_iter()
         .filter(|(name, _)| !name.ends_with(COUNTER))
         .filter_map(|(name, mut tensor)| {
-            tensor.name = if nested { name.strip_prefix(NESTED)?.to_owned() } else { name };
+            tensor.name = name.strip_prefix(&prefix)?.to_owned();
             Some(tensor)
         })
         .collect();
     if tensors.is_empty() {
-        return Err(unusable("it holds no tensors".to_owned()));
+        let reason = "it holds no tensors".to_owned();
+        return Err(ModelError::NotWeights { path: path.to_owned(), reason });
     }
     Ok(tensors)
+}
+
+fn everything(path: &Path) -> Result<BTreeMap<String, NamedTensor>, ModelError> {
+    if let Err(source) = std::fs::File::open(path) {
+        return Err(ModelError::Io { action: "read", path: path.to_owned(), source });
+    }
+    named_tensors(path).map_err(|error| ModelError::NotWeights {
+        path: path.to_owned(),
+        reason: format!("it is no PyTorch checkpoint ({error})"),
+    })
+}
+
+/// The names, each with a dot behind it, under which a file keeps one of the `networks`: first a network's
+/// own, then that of a state, or either alone; empty if the weights are the file.
+fn nested_under(names: &[&String], networks: &[&str]) -> String {
+    [networks, &STATES].into_iter().fold(String::new(), |prefix, parts| {
+        let longer = parts.iter().map(|part| format!("{prefix}{part}."));
+        let found = longer.into_iter().find(|longer| names.iter().any(|name| name.starts_with(longer)));
+        found.unwrap_or(prefix)
+    })
 }
 
 /// Everything in a file of PyTorch's own format, or in a safetensors file, which the ending tells.
@@ -285,6 +335,21 @@ mod tests {
             assert_ne!(tensors(&model), tensors(&config.init_seeded(4, &device).expect("valid")));
             assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 1);
         }
+    }
+
+    #[test]
+    fn weights_are_found_under_the_names_that_training_scripts_use() {
+        let prefix = |names: &[&str], networks: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            nested_under(&names.iter().collect::<Vec<_>>(), networks)
+        };
+        let both = ["netD.main.0.weight", "netG.main.0.weight", "optimizerG.state.0.exp_avg"];
+        assert_eq!(prefix(&both, &GENERATORS), "netG.");
+        assert_eq!(prefix(&both, &DISCRIMINATORS), "netD.");
+        let lightning = ["generator.state_dict.main.0.weight", "discriminator.state_dict.main.0.weight"];
+        assert_eq!(prefix(&lightning, &GENERATORS), "generator.state_dict.");
+        assert_eq!(prefix(&["epoch", "model_state_dict.main.0.weight"], &GENERATORS), "model_state_dict.");
+        assert_eq!(prefix(&["main.0.weight"], &GENERATORS), "");
     }
 
     #[test]

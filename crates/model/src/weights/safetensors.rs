@@ -201,10 +201,15 @@ impl<'a> WeightsFile<'a> {
         let (_, metadata) = SafeTensors::read_metadata(&self.bytes).map_err(|error| {
             self.unusable(match ForeignContent::of(&self.bytes) {
                 Some(content) if !content.is_image() => content.to_string(),
-                _ if ImageFile::sniff(&self.bytes) != Err(None) => "it is an image; name a file of weights".to_owned(),
-                _ => format!(
-                    "it is damaged, cut short or of another format ({error}); PyTorch files are read by `load_pytorch`, and `context-encoder convert`"
-                ),
+                _ if ImageFile::sniff(&self.bytes) != Err(None) => {
+                    "it is an image; name a file of weights".to_owned()
+                }
+                _ if super::pytorch::is_pytorch(&self.bytes) => {
+                    "it is a PyTorch file, which does not say what network it belongs to: \
+                     `context-encoder convert` or `Model::load_pytorch` reads it"
+                        .to_owned()
+                }
+                _ => format!("it is damaged, cut short or of another format ({error})"),
             })
         })?;
         Ok(metadata.metadata().as_ref().and_then(|entries| entries.get(key).cloned()))

@@ -105,10 +105,32 @@ fn unusable(path: &Path, reason: impl Into<String>) -> TrainError {
 }
 
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> TrainError {
-    let advice = "resume from a copy, or start anew in another folder";
+    let previous = previous(path);
+    let advice = if previous.exists() {
+        let name = path.file_name().unwrap_or_default().display();
+        format!("the one before it is {}: rename that to {name} to resume from there", previous.display())
+    } else {
+        "resume from a copy, or start anew in another folder".to_owned()
+    };
     unusable(path, format!("it is damaged, cut short or of another format ({error}); {advice}"))
 }
 
 fn not_understood(path: &Path, error: &dyn std::fmt::Display) -> TrainError {
     unusable(path, format!("its header cannot be understood ({error}); it may come from another version"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_a_damaged_checkpoint_names_the_one_before() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("checkpoint.bpk");
+        std::fs::write(&path, "cut").expect("written");
+        let error = || Header::open(&path, "any").err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error().contains("resume from a copy"), "{}", error());
+        std::fs::write(folder.path().join("checkpoint.previous.bpk"), "whole").expect("written");
+        assert!(error().contains("checkpoint.previous.bpk: rename that to checkpoint.bpk"), "{}", error());
+    }
 }

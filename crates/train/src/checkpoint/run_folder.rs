@@ -2,11 +2,12 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
 use context_encoder_eval::image_grid;
-use context_encoder_files::atomic_write;
+use context_encoder_files::{atomic_write, is_leftover};
 use image::RgbImage;
 use serde::Serialize;
 
@@ -67,6 +68,9 @@ impl RunFolder {
         let samples = folder.join(SAMPLES);
         fs::create_dir_all(&samples).map_err(TrainError::io("create", &samples))?;
         let lock = lock(folder)?;
+        for folder in [folder, &samples] {
+            remove_leftovers(folder).map_err(TrainError::io("read", folder))?;
+        }
         let path = folder.join(CONFIG);
         let text = overrides::to_toml(config)?;
         atomic_write(&path, text.as_bytes()).map_err(TrainError::io("write", &path))?;
@@ -95,6 +99,32 @@ impl RunFolder {
     }
 }
 
+/// Removes the unfinished files of a run that was killed while it wrote; nobody else writes in a locked
+/// folder.
+fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if is_leftover(&path) || is_leftover_of_burn(&path) {
+            // One that cannot be removed harms nothing.
+            let _ = fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is what a killed program left of a checkpoint or of weights: Burn's writers put
+/// `NAME.PROCESS-NUMBER.tmp` aside.
+fn is_leftover_of_burn(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let Some((name, writer)) = name.strip_suffix(".tmp").and_then(|name| name.rsplit_once('.')) else {
+        return false;
+    };
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_writer =
+        writer.split_once('-').is_some_and(|(process, file)| is_number(process) && is_number(file));
+    is_writer && [".bpk", ".safetensors"].iter().any(|ending| name.ends_with(ending))
+}
+
 /// Keeps other runs out of the folder.
 fn lock(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join(LOCK);
@@ -104,5 +134,36 @@ fn lock(folder: &Path) -> Result<File, TrainError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(TrainError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_half_written_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("folder");
+        let folder = folder.path();
+        let names = [
+            ("checkpoint.next.bpk.4711-0.tmp", false),
+            ("model.safetensors.4711-12.tmp", false),
+            (".config.toml.4711.0.context-encoder.part", false),
+            ("samples/.step_000001.png.4711.3.context-encoder.part", false),
+            ("checkpoint.previous.bpk", true),
+            ("notes.tmp", true),
+            ("notes.1-2.tmp", true),
+            ("model.safetensors.old.tmp", true),
+        ];
+        fs::create_dir(folder.join(SAMPLES)).expect("created");
+        for (name, _) in names {
+            fs::write(folder.join(name), name).expect("written");
+        }
+        RunFolder::open(folder, &std::collections::BTreeMap::from([("steps", 3)]), 0)
+            .map(drop)
+            .expect("opened");
+        for (name, stays) in names {
+            assert_eq!(folder.join(name).exists(), stays, "{name}");
+        }
     }
 }
