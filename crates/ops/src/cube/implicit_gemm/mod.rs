@@ -3,6 +3,10 @@
 //! multiples of what it stages, `columns` are written and multiplied.
 
 mod kernel;
+mod multiply;
+mod plan;
+mod reader;
+mod stage;
 
 use burn::{backend::cubecl::dtype_to_storage_type, tensor::DType};
 use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
@@ -12,7 +16,10 @@ use cubecl::{
     std::FastDivmod,
 };
 
-use self::kernel::{Blocks, ExtentsLaunch, LANES, Pass, Plan};
+use self::{
+    plan::{Blocks, LANES, Pass, Plan},
+    reader::ExtentsLaunch,
+};
 use super::layout::{channels_first, channels_last, contiguous, dims, empty, one_unit_each};
 use super::sum::{Epilogue, sum};
 use crate::ConvGeometry;
