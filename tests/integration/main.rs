@@ -7,6 +7,7 @@ mod conformance;
 mod dependencies;
 mod devices;
 mod features;
+mod fuzz;
 mod layers;
 mod modules;
 mod parity;

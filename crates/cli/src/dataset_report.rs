@@ -3,16 +3,18 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use context_encoder::data::{DataError, Limits, decode};
+use context_encoder::{
+    data::{DataError, Limits, decode},
+    files::walk,
+};
 use image::{ImageFormat, RgbImage, imageops};
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{Result, miette};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use walkdir::{DirEntry, WalkDir};
 
 use crate::{console::Console, device::ThreadsArgs, panics::catch_file_panic};
 
@@ -22,7 +24,11 @@ const MAX_ASPECT: u32 = 5;
 /// All files of a folder, sorted by name, with what each one holds.
 pub struct DatasetReport {
     pub files: Vec<File>,
+    /// Files that cannot be read at all, such as links to nothing.
+    unread: Vec<Unread>,
 }
+
+type Unread = (PathBuf, io::Error);
 
 pub struct File {
     /// Path below the folder, separated by `/`.
@@ -87,23 +93,24 @@ impl DatasetReport {
         if !folder.is_dir() {
             return Err(miette!("there is no folder {}; check the path", folder.display()));
         }
-        let visible =
-            |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
-        let mut paths = Vec::new();
-        for entry in
-            WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible)
-        {
-            let entry = entry.into_diagnostic()?;
-            if entry.file_type().is_file() {
-                paths.push(entry.into_path());
+        let paths: Vec<Result<PathBuf, Unread>> = walk(folder).collect();
+        let bar = console.with_bar(paths.len(), "files");
+        let read = |path: Result<PathBuf, Unread>| {
+            let file = path.and_then(|path| File::read(folder, &path).map_err(|error| (path, error)));
+            bar.advance();
+            file
+        };
+        let all: Vec<Result<File, Unread>> =
+            threads.pool(paths.len())?.install(|| paths.into_par_iter().map(read).collect());
+        bar.clear_bar();
+        let mut report = Self { files: Vec::new(), unread: Vec::new() };
+        for file in all {
+            match file {
+                Ok(file) => report.files.push(file),
+                Err(unread) => report.unread.push(unread),
             }
         }
-        let bar = console.with_bar(paths.len(), "files");
-        let read = |path: &PathBuf| File::read(folder, path).inspect(|_| bar.advance());
-        let files: Result<Vec<File>> =
-            threads.pool(paths.len())?.install(|| paths.par_iter().map(read).collect());
-        bar.clear_bar();
-        Ok(Self { files: files? })
+        Ok(report)
     }
 
     pub fn image_count(&self) -> usize {
@@ -117,8 +124,14 @@ impl DatasetReport {
 
     /// Findings inside the folder: bad, tiny and odd files, then duplicates.
     pub fn findings(&self, min_side: u32) -> Vec<Finding> {
-        let mut findings: Vec<Finding> =
-            self.files.iter().filter_map(|file| file.finding(min_side)).collect();
+        let unread = self.unread.iter().map(|(path, error)| Finding {
+            kind: Kind::Bad,
+            file: path.clone(),
+            other: None,
+            reason: format!("it cannot be read: {error}"),
+        });
+        let found = self.files.iter().filter_map(|file| file.finding(min_side));
+        let mut findings: Vec<Finding> = unread.chain(found).collect();
         let mut by_sha256: BTreeMap<&str, &File> = BTreeMap::new();
         let mut hashes: Vec<(&File, PerceptualHash)> = Vec::new();
         for file in &self.files {
@@ -156,9 +169,8 @@ impl DatasetReport {
 }
 
 impl File {
-    fn read(folder: &Path, path: &Path) -> Result<Self> {
-        let bytes =
-            fs::read(path).into_diagnostic().wrap_err_with(|| format!("cannot read {}", path.display()))?;
+    fn read(folder: &Path, path: &Path) -> io::Result<Self> {
+        let bytes = fs::read(path)?;
         let below = path.strip_prefix(folder).unwrap_or(path);
         let name = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         let sha256 = Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {

@@ -5,8 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use walkdir::WalkDir;
+use context_encoder::files::walk;
+use miette::{Result, WrapErr, miette};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::file_pairs::{FilePair, is_same_file};
 
@@ -27,12 +28,9 @@ impl MaskFolder {
             return Err(miette!("there is no folder {}; name the folder of the masks", root.display()));
         }
         let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
-            let entry = entry.into_diagnostic()?;
-            let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
-            if entry.file_type().is_file() {
-                files.entry(stem(below)).or_default().push(entry.path().to_owned());
-            }
+        for found in walk(root) {
+            let file = found.map_err(|(path, error)| miette!("cannot read {}: {error}", path.display()))?;
+            files.entry(stem(file.strip_prefix(root).unwrap_or(&file))).or_default().push(file);
         }
         let own = |pair: &FilePair| {
             let named = files.get(&stem(&pair.name)).into_iter().flatten();
@@ -91,10 +89,12 @@ impl MaskFolder {
     }
 }
 
-/// A path without its extension, separated by `/`.
+/// A path without its extension, separated by `/`, accents composed: macOS and its archives write `é` as
+/// two characters, others as one.
 fn stem(path: &Path) -> String {
     let path = path.with_extension("");
-    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy().nfc().collect::<String>()).collect();
+    parts.join("/")
 }
 
 #[cfg(test)]
@@ -105,6 +105,7 @@ mod tests {
     fn mask_names_have_no_extension() {
         assert_eq!(stem("a/b.tar.png".as_ref()), "a/b.tar");
         assert_eq!(stem("b".as_ref()), "b");
+        assert_eq!(stem("caf\u{e9}.png".as_ref()), stem("cafe\u{301}.jpg".as_ref()));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn progress(console: &Console) -> Box<dyn Progress> {
 #[derive(Args)]
 pub struct RunArgs {
     /// Folder of pictures, with subfolders, or of tar files in WebDataset's format; built-in facades without
-    /// it
+    /// it. With --resume: where the run's pictures lie now, if they have moved
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Shorter side of the folder's pictures before a square is cropped, pixels; `pretrain` takes 256 unless
@@ -67,12 +67,22 @@ impl RunArgs {
     }
 
     /// Runs a new configuration, or without one resumes the run in the folder, and reports the summary.
-    pub fn run<C: Task>(&self, new: Option<C>, folder: &Path, console: &Console) -> Result<ExitStatus> {
+    /// `excluded` is where the folder of test pictures has moved.
+    pub fn run<C: Task>(
+        &self,
+        new: Option<C>,
+        excluded: Option<&Path>,
+        folder: &Path,
+        console: &Console,
+    ) -> Result<ExitStatus> {
         let devices = self.devices.open(console)?;
         let mut run = match new {
             Some(config) => Run::start(config, folder, devices).into_diagnostic()?,
             None => {
-                let run = Run::<C>::resume(folder, devices).into_diagnostic()?;
+                let mut run = Run::<C>::resume(folder, devices).into_diagnostic()?;
+                if let Some(data) = &self.data {
+                    run = run.with_moved_data(data, excluded).into_diagnostic()?;
+                }
                 let mut settings = self.settings().into_iter();
                 settings.try_fold(run, |run, setting| run.with_override(&setting)).into_diagnostic()?
             }

@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use context_encoder_files::walk;
 use image::RgbImage;
-use walkdir::{DirEntry, WalkDir};
 
 use crate::dataset::Skipped;
 use crate::decode::{Kind, decode, sniff};
@@ -32,7 +32,7 @@ pub struct FolderOptions {
 ///   lists them with a reason. All other files, hidden files and hidden folders are ignored.
 /// - **Order**: by path below the root, its parts joined by `/`, compared byte by byte; the same on every
 ///   system.
-/// - **Links** are followed; a link to a folder that contains it is ignored.
+/// - **Links** are followed, but no folder is [listed twice](walk).
 /// - **Opening** reads only the first bytes of each file. Damage further in shows when the image is decoded.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -184,13 +184,11 @@ impl Folder {
     }
 
     fn list(&mut self, strict: bool) -> Result<(), DataError> {
-        let visible =
-            |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
         let mut skipped = Vec::new();
-        for found in WalkDir::new(&self.root).follow_links(true).into_iter().filter_entry(visible) {
+        for found in walk(&self.root) {
             match found {
-                Ok(entry) if entry.file_type().is_file() => {
-                    let entry = Entry::new(&self.root, entry.into_path());
+                Ok(path) => {
+                    let entry = Entry::new(&self.root, path);
                     let error = match sniff(&entry.path) {
                         Ok(Kind::Picture(_)) => {
                             self.images.push(entry);
@@ -207,12 +205,9 @@ impl Folder {
                     };
                     skipped.push((entry, error));
                 }
-                Ok(_) => {}
-                Err(error) if error.loop_ancestor().is_some() => {}
-                Err(error) => {
-                    let path = error.path().unwrap_or(&self.root).to_owned();
+                Err((path, source)) => {
                     let entry = Entry::new(&self.root, path.clone());
-                    skipped.push((entry, DataError::Io { path, source: error.into() }));
+                    skipped.push((entry, DataError::Io { path, source }));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use context_encoder_inpaint::InpaintError;
+use context_encoder_model::ModelError;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,20 @@ pub enum EvalError {
     /// A picture could not be filled.
     #[error(transparent)]
     Inpaint(#[from] InpaintError),
+    /// Weights that cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Weights of another network than AlexNet's LPIPS.
+    #[error(
+        "{}: {reason}; write the file with Python: torch.save(lpips.LPIPS(net='alex').state_dict(), 'lpips.pth')",
+        path.display()
+    )]
+    Lpips {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A picture of a size whose surroundings the network does not describe.
     #[error(
         "the picture is {width}x{height}, its features are taken at {side}x{side}; resize picture and mask first"

@@ -57,6 +57,7 @@ mod png;
 mod resolution;
 mod tiff;
 mod tiff_writer;
+mod walk;
 mod webp;
 
 pub use atomic_write::{atomic_write, is_leftover, persist};
@@ -66,3 +67,4 @@ pub use foreign_content::ForeignContent;
 pub use image_file::ImageFile;
 pub use loss::Loss;
 pub use photograph::Photograph;
+pub use walk::walk;

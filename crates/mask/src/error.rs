@@ -25,6 +25,14 @@ pub enum MaskError {
         /// Values given.
         actual: usize,
     },
+    /// A noise pattern that cannot be drawn with cells of this width.
+    #[error(
+        "a cell of {cell} pixels: choose 2 to 1000 pixels for the noise pattern, and none beside a folder of silhouettes"
+    )]
+    Cell {
+        /// Pixels.
+        cell: u32,
+    },
     /// A mask without a single pixel.
     #[error("a {width}x{height} mask has no pixels: both sides must be at least 1")]
     NoPixels {

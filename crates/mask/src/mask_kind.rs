@@ -13,7 +13,7 @@ use crate::{Central, FreeForm, MaskError, MaskGenerator, RandomBlock, RandomRegi
 /// |---|---|---|
 /// | `central` | `overlap`: visible pixels along each inner side | [`Central`] |
 /// | `random-block` | none | [`RandomBlock`] with its default parameters |
-/// | `random-region` | `silhouettes`: a folder; left out, the noise pattern | [`Silhouettes`] or [`RandomRegion`] |
+/// | `random-region` | `silhouettes`: a folder; left out, the noise pattern, whose cells are `cell` pixels wide | [`Silhouettes`] or [`RandomRegion`] |
 /// | `free-form` | none | [`FreeForm`] |
 ///
 /// Unknown kinds and fields are refused.
@@ -42,6 +42,9 @@ pub enum MaskKind {
         /// A folder of silhouettes; `None` takes the noise pattern.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         silhouettes: Option<PathBuf>,
+        /// Width of a cell of the noise pattern, pixels; `None` takes the authors' 16.7.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cell: Option<u32>,
     },
     /// Brush strokes, ellipses and random regions, as people paint holes.
     #[serde(deserialize_with = "no_fields")]
@@ -57,8 +60,16 @@ impl MaskKind {
         Ok(match self {
             Self::Central { overlap } => Box::new(Central::new(*overlap)),
             Self::RandomBlock => Box::new(RandomBlock::default()),
-            Self::RandomRegion { silhouettes: None } => Box::new(RandomRegion::default()),
-            Self::RandomRegion { silhouettes: Some(folder) } => Box::new(Silhouettes::from_folder(folder)?),
+            Self::RandomRegion { silhouettes: Some(folder), cell: None } => {
+                Box::new(Silhouettes::from_folder(folder)?)
+            }
+            &Self::RandomRegion { silhouettes: None, cell: None } => Box::new(RandomRegion::default()),
+            &Self::RandomRegion { silhouettes: None, cell: Some(cell) }
+                if RandomRegion::CELL.contains(&cell) =>
+            {
+                Box::new(RandomRegion::default().with_cell(cell))
+            }
+            &Self::RandomRegion { cell: Some(cell), .. } => return Err(MaskError::Cell { cell }),
             Self::FreeForm => Box::new(FreeForm::default()),
         })
     }
@@ -69,8 +80,13 @@ impl fmt::Display for MaskKind {
         match self {
             Self::Central { overlap } => write!(f, "central, overlap {overlap} px"),
             Self::RandomBlock => write!(f, "random blocks"),
-            Self::RandomRegion { silhouettes: None } => write!(f, "random regions, noise pattern"),
-            Self::RandomRegion { silhouettes: Some(folder) } => {
+            Self::RandomRegion { silhouettes: None, cell: None } => {
+                write!(f, "random regions, noise pattern")
+            }
+            Self::RandomRegion { silhouettes: None, cell: Some(cell) } => {
+                write!(f, "random regions, noise pattern of {cell} px cells")
+            }
+            Self::RandomRegion { silhouettes: Some(folder), .. } => {
                 write!(f, "random regions, silhouettes in {}", folder.display())
             }
             Self::FreeForm => write!(f, "free-form"),
@@ -99,15 +115,20 @@ mod tests {
 
     #[test]
     fn names_in_a_file_and_descriptions_are_fixed() {
-        let shapes = MaskKind::RandomRegion { silhouettes: Some("shapes".into()) };
+        let shapes = MaskKind::RandomRegion { silhouettes: Some("shapes".into()), cell: None };
         for (kind, json, text) in [
             (MaskKind::Central { overlap: 4 }, r#"{"kind":"central","overlap":4}"#, "central, overlap 4 px"),
             (MaskKind::RandomBlock, r#"{"kind":"random-block"}"#, "random blocks"),
             (MaskKind::FreeForm, r#"{"kind":"free-form"}"#, "free-form"),
             (
-                MaskKind::RandomRegion { silhouettes: None },
+                MaskKind::RandomRegion { silhouettes: None, cell: None },
                 r#"{"kind":"random-region"}"#,
                 "random regions, noise pattern",
+            ),
+            (
+                MaskKind::RandomRegion { silhouettes: None, cell: Some(33) },
+                r#"{"kind":"random-region","cell":33}"#,
+                "random regions, noise pattern of 33 px cells",
             ),
             (
                 shapes,
@@ -144,7 +165,16 @@ mod tests {
         let built = |kind: MaskKind| draw(&kind.build().expect("no files are needed"));
         assert_eq!(built(MaskKind::Central { overlap: 4 }).hidden_count(), 24 * 24);
         assert_eq!(built(MaskKind::RandomBlock), draw(&RandomBlock::default()));
-        assert_eq!(built(MaskKind::RandomRegion { silhouettes: None }), draw(&RandomRegion::default()));
+        assert_eq!(
+            built(MaskKind::RandomRegion { silhouettes: None, cell: None }),
+            draw(&RandomRegion::default())
+        );
         assert_eq!(built(MaskKind::FreeForm), draw(&FreeForm::default()));
+        let cell = |silhouettes, cell| MaskKind::RandomRegion { silhouettes, cell: Some(cell) };
+        assert_eq!(built(cell(None, 33)), draw(&RandomRegion::default().with_cell(33)));
+        for unusable in [cell(None, 1), cell(None, 1001), cell(Some("shapes".into()), 33)] {
+            let error = unusable.build().err().expect("refused").to_string();
+            assert!(error.contains("2 to 1000 pixels"), "{error}");
+        }
     }
 }

@@ -53,6 +53,8 @@ const TRIES: u32 = 32;
 #[derive(Clone)]
 pub struct RandomRegion {
     seed: u64,
+    /// Pixels along a side of the pattern: what the grid is enlarged to.
+    side: u32,
     /// `PADDED * PADDED` values, row by row.
     grid: Vec<f32>,
 }
@@ -60,6 +62,9 @@ pub struct RandomRegion {
 impl RandomRegion {
     /// The fraction of the image that is hidden; both ends excluded.
     pub const HIDDEN: RangeInclusive<f64> = 0.2..=0.3;
+
+    /// Widths that a cell may have, pixels.
+    pub const CELL: RangeInclusive<u32> = 2..=1000;
 
     /// The seed of the default pattern, so that one pattern serves every run: the day the paper was put on
     /// arXiv.
@@ -73,17 +78,39 @@ impl RandomRegion {
             row[1..=CELLS].fill_with(|| rng.random());
         }
         extrapolate(&mut grid);
-        Self { seed, grid }
+        Self { seed, side: SIDE, grid }
+    }
+
+    /// The same noise enlarged until a cell is so many pixels wide, in place of the authors' 16.7: larger
+    /// blobs.
+    ///
+    /// # Panics
+    /// When a cell is less than 2 or more than 1000 pixels wide.
+    ///
+    /// ```
+    /// use context_encoder_mask::{MaskGenerator, RandomRegion};
+    /// use rand::SeedableRng;
+    /// use rand_chacha::ChaCha8Rng;
+    ///
+    /// let pattern = RandomRegion::default().with_cell(50);
+    /// let mask = pattern.generate(128, 128, &mut ChaCha8Rng::seed_from_u64(2));
+    /// assert!(RandomRegion::HIDDEN.contains(&mask.hidden_fraction()));
+    /// ```
+    #[must_use]
+    pub fn with_cell(self, pixels: u32) -> Self {
+        assert!(Self::CELL.contains(&pixels), "a cell of {pixels} pixels");
+        Self { side: CELLS as u32 * pixels, ..self }
     }
 
     /// The interpolated noise in a window of the pattern, row by row: about 0 to 1, with some overshoot.
     fn window(&self, left: u32, top: u32, width: u32, height: u32) -> Vec<f32> {
-        let columns: Vec<_> = (left..left + width).map(Taps::at).collect();
+        let at = |pixel| Taps::at(pixel, self.side);
+        let columns: Vec<_> = (left..left + width).map(at).collect();
         let first = columns[0].first;
         let last = columns[columns.len() - 1].first + 4;
         let mut values = Vec::with_capacity(width as usize * height as usize);
         let mut blended = vec![0.0; last - first];
-        for taps in (top..top + height).map(Taps::at) {
+        for taps in (top..top + height).map(at) {
             // Four rows of the grid become one ...
             for (cell, value) in blended.iter_mut().enumerate() {
                 *value = taps.blend(|tap| self.grid[(taps.first + tap) * PADDED + first + cell]);
@@ -98,15 +125,16 @@ impl RandomRegion {
 impl MaskGenerator for RandomRegion {
     fn generate(&self, width: u32, height: u32, rng: &mut dyn Rng) -> Mask {
         assert_size(width, height);
+        let side = self.side;
         assert!(
-            width <= SIDE && height <= SIDE,
-            "the pattern has {SIDE}x{SIDE} pixels, got a picture of {width}x{height}"
+            width <= side && height <= side,
+            "the pattern has {side}x{side} pixels, got a picture of {width}x{height}"
         );
         let accepted = accepted_counts(width as usize * height as usize);
         let mut values = Vec::new();
         for _ in 0..TRIES {
-            let left = rng.random_range(0..=SIDE - width);
-            let top = rng.random_range(0..=SIDE - height);
+            let left = rng.random_range(0..=side - width);
+            let top = rng.random_range(0..=side - height);
             values = self.window(left, top, width, height);
             let hidden = values.iter().filter(|&&value| value < THRESHOLD).count();
             if accepted.contains(&hidden) {
@@ -127,7 +155,10 @@ impl Default for RandomRegion {
 /// The pattern's seed, not its grid.
 impl fmt::Debug for RandomRegion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RandomRegion").field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("RandomRegion")
+            .field("seed", &self.seed)
+            .field("side", &self.side)
+            .finish_non_exhaustive()
     }
 }
 
@@ -138,10 +169,10 @@ struct Taps {
 }
 
 impl Taps {
-    /// The taps of a pixel of the pattern, 0 to `SIDE - 1`: the first pixel lies on the first grid point, the
+    /// The taps of a pixel of a pattern, 0 to `side - 1`: the first pixel lies on the first grid point, the
     /// last on the last.
-    fn at(pixel: u32) -> Self {
-        let (spans, pixels) = (CELLS - 1, SIDE as usize - 1);
+    fn at(pixel: u32, side: u32) -> Self {
+        let (spans, pixels) = (CELLS - 1, side as usize - 1);
         let position = pixel as usize * spans;
         // The last pixel lies at the end of the last span, not at the start of one more.
         let first = (position / pixels).min(spans - 1);
@@ -228,7 +259,7 @@ mod tests {
         // 5000 * 599 = 299 * 9999 + 5299: the pixel lies 5299/9999 of the way from grid point 299 to the
         // next. The padded grid has one point before the first, so point 298, the first of the four, is the
         // 299th there.
-        let taps = Taps::at(5000);
+        let taps = Taps::at(5000, SIDE);
         assert_eq!(taps.first, 299);
         let x = 5299.0 / 9999.0;
         // The textbook form of the same kernel, by the distance from the pixel to each point, a = -1/2.
@@ -240,8 +271,8 @@ mod tests {
         for (weight, expected) in taps.weights.iter().zip(expected) {
             assert!((f64::from(*weight) - expected).abs() < 1e-6, "{weight} {expected}");
         }
-        assert_eq!(Taps::at(0).weights, [0.0, 1.0, 0.0, 0.0]);
-        assert_eq!(Taps::at(SIDE - 1).weights, [0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(Taps::at(0, SIDE).weights, [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(Taps::at(SIDE - 1, SIDE).weights, [0.0, 0.0, 1.0, 0.0]);
     }
 
     #[test]
@@ -265,6 +296,17 @@ mod tests {
                 assert!((f64::from(value) - expected).abs() < 2e-3, "({x}, {y}): {value} {expected}");
             }
         }
+    }
+
+    #[test]
+    fn a_wider_cell_is_the_same_noise_enlarged() {
+        let (fine, coarse) = (RandomRegion::new(4), RandomRegion::new(4).with_cell(50));
+        let last = coarse.side - 1;
+        assert_eq!(coarse.side, 30_000);
+        assert_eq!(coarse.window(last, last, 1, 1), [cell(&fine, 599, 599)]);
+        // 599 grid spans are 29 999 pixels wide: grid point 300 lies at pixel 15 025, all but a fiftieth.
+        let near = coarse.window(15_025, 15_025, 1, 1)[0];
+        assert!((near - cell(&fine, 300, 300)).abs() < 0.05, "{near}");
     }
 
     #[test]

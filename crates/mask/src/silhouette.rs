@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use context_encoder_files::walk;
 use rand::{Rng, RngExt};
-use walkdir::WalkDir;
 
 use crate::class_map::read_shapes;
 use crate::generator::{assert_size, pixel_counts};
@@ -78,19 +78,13 @@ impl Silhouettes {
         let (mut shapes, mut skipped) = (Vec::new(), Vec::new());
         let mut files = 0;
         std::fs::read_dir(folder).map_err(|source| MaskError::Read { path: folder.to_path_buf(), source })?;
-        for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
-            let (path, read) = match entry {
-                Ok(entry) if entry.file_type().is_dir() => continue,
-                Ok(entry) => {
-                    let path = entry.into_path();
+        for found in walk(folder) {
+            let (path, read) = match found {
+                Ok(path) => {
                     let read = read_shapes(&path);
                     (path, read)
                 }
-                Err(error) => {
-                    let path = error.path().unwrap_or(folder).to_path_buf();
-                    let source = error.into();
-                    (path.clone(), Err(MaskError::Read { path, source }))
-                }
+                Err((path, source)) => (path.clone(), Err(MaskError::Read { path, source })),
             };
             files += 1;
             match read {

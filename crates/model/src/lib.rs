@@ -45,4 +45,4 @@ pub use interpolate::interpolate;
 pub use model::Model;
 pub use parameter_count::parameter_count;
 pub use predictor::Predictor;
-pub use weights::{Precision, SaveOptions, TrainingRecord};
+pub use weights::{Precision, SaveOptions, TrainingRecord, read_tensors};

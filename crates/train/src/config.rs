@@ -298,7 +298,7 @@ mod tests {
         let text = "objective.kind = \"reconstruction\"\n[masks]\nkind = \"random-region\"\n[data]\nkind = \"folder\"\npath = \"p\"\nresize = 200";
         let config = TrainConfig::from_toml(text).expect("readable");
         assert_eq!(config.objective, Objective::Reconstruction);
-        assert_eq!(config.masks, MaskKind::RandomRegion { silhouettes: None });
+        assert_eq!(config.masks, MaskKind::RandomRegion { silhouettes: None, cell: None });
         let data = DataConfig::folder("p").in_folder("p", Some(200), false).expect("no shards");
         assert_eq!(config.run.data, data);
     }

@@ -215,6 +215,26 @@ impl DataConfig {
         }
     }
 
+    /// Where the same pictures lie now, and those that are excluded where they have moved too.
+    pub(crate) fn moved_to(&mut self, place: &Path, excluded: Option<&Path>) -> Result<(), TrainError> {
+        match self {
+            Self::Facades { .. } => {
+                return Err(TrainError::config(
+                    "the run draws its pictures and has no folder of them; go on without naming one",
+                ));
+            }
+            Self::Shards { path, .. } => place.clone_into(path),
+            Self::Folder { path, exclude, .. } => {
+                place.clone_into(path);
+                if let Some(excluded) = excluded {
+                    *exclude = Some(excluded.to_owned());
+                }
+            }
+        }
+        self.make_paths_absolute();
+        Ok(())
+    }
+
     /// In words, for the weights file.
     pub(crate) fn describe(&self) -> String {
         let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -252,6 +272,8 @@ pub(crate) struct Dataset {
     pub(crate) cache_mib: u64,
     /// Files that were skipped when the folder was opened.
     pub(crate) skipped: Vec<Skipped>,
+    /// What else is not used, in sentences.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Dataset {
@@ -274,6 +296,7 @@ impl Dataset {
             strict: true,
             cache_mib: 0,
             skipped: Vec::new(),
+            remarks: Vec::new(),
         };
         match data {
             // No cache: each epoch draws new ones.
@@ -313,10 +336,11 @@ impl Dataset {
             }
             // No cache: shards are for sets of which no memory holds a part worth keeping.
             &DataConfig::Shards { ref path, strict, .. } => {
-                let (training, validation) = Shards::open(path, Limits::default())?.split();
+                let shards = Shards::open(path, Limits::default())?;
+                let (training, validation) = shards.split();
                 let dataset = dataset(Arc::new(training), Arc::new(validation));
                 dataset.require_both_splits(path)?;
-                Ok(Self { strict, ..dataset })
+                Ok(Self { strict, remarks: shards.remarks(), ..dataset })
             }
         }
     }

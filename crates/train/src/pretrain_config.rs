@@ -69,7 +69,7 @@ impl Default for PretrainConfig {
             schedule: Schedule::Constant,
             model: FeatureModelConfig::alexnet(),
             pretext: Pretext::Context,
-            masks: MaskKind::RandomRegion { silhouettes: None },
+            masks: MaskKind::RandomRegion { silhouettes: None, cell: None },
         }
     }
 }
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn each_pretext_hides_what_it_says() {
-        let region = MaskKind::RandomRegion { silhouettes: None };
+        let region = MaskKind::RandomRegion { silhouettes: None, cell: None };
         let hidden = |pretext: Pretext, masks: &MaskKind| {
             let generator = pretext.mask_generator(masks).expect("no files are needed");
             generator.generate(128, 128, &mut rng_for(2, Purpose::Mask, 0, 0)).hidden_fraction()

@@ -145,6 +145,16 @@ impl<C: Task> Run<C> {
         Ok(self)
     }
 
+    /// Reads the pictures where they lie now, and those that are excluded; which pictures they are is checked
+    /// when training begins.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] when the run draws its pictures.
+    pub fn with_moved_data(mut self, folder: &Path, excluded: Option<&Path>) -> Result<Self, TrainError> {
+        self.config.run_mut().data.moved_to(folder, excluded)?;
+        Ok(self)
+    }
+
     /// Sets the steps at which the run is complete, to train longer than was planned.
     pub fn with_steps(mut self, steps: u64) -> Self {
         self.config.run_mut().steps = steps;
@@ -195,7 +205,8 @@ impl<C: Task> Run<C> {
         let pictures = dataset.training.fingerprint();
         if self.pictures.is_some_and(|before| before != pictures) {
             return Err(TrainError::config(
-                "the data folder holds other pictures than when the run began; bring them back, or start a new run",
+                "the data folder holds other pictures than when the run began; bring them back, name the folder where \
+                 they are now with --data, or start a new run",
             ));
         }
         let (validation_set, unreadable) = ValidationSet::open(&dataset, &batch_spec, validation_pictures)?;
@@ -206,7 +217,7 @@ impl<C: Task> Run<C> {
         });
         let folder = RunFolder::open(&self.folder, config, done)?;
         progress.begin(&self.plan(&loader, &dataset, &batch_spec));
-        for remark in &config.run().remarks.0 {
+        for remark in config.run().remarks.0.iter().chain(&dataset.remarks) {
             progress.remark(remark);
         }
         let mut session = Session {

@@ -7,8 +7,8 @@ use context_encoder::{
     Device, Inpainter,
     data::{Purpose, rng_for},
     eval::{
-        Blend, BorderMean, EvalError, Fill, Harmonic, Interval, NearestNeighbour, Protocol, Scores, TABLE_1,
-        Table, Telea, evaluate, evaluate_hidden, image_grid,
+        Blend, BorderMean, EvalError, Fill, Harmonic, Interval, Lpips, NearestNeighbour, Protocol, Scores,
+        TABLE_1, Table, Telea, evaluate, evaluate_hidden, image_grid,
         retrieval::{EncoderFeatures, Hog},
     },
     inpaint::{Refine, WithPatches},
@@ -58,6 +58,10 @@ pub struct Evaluate {
     /// Add rows for completion by patches of the picture: started by the network, and by a smooth fill
     #[arg(long)]
     refine: bool,
+    /// Weights of the perceptual distance LPIPS with AlexNet: adds a table of it, over whole pictures.
+    /// Python writes them: torch.save(lpips.LPIPS(net='alex').state_dict(), 'lpips.pth')
+    #[arg(long, value_name = "FILE")]
+    lpips: Option<PathBuf>,
     /// PNG file for an image grid of the first eight pictures
     #[arg(long, alias = "sheet", value_name = "FILE")]
     image_grid: Option<PathBuf>,
@@ -86,6 +90,8 @@ impl Evaluate {
         let unblended = network().with_blend(Blend::None);
         let blended = network().named("context encoder, blended");
         let side = unblended.side();
+        let lpips =
+            self.lpips.as_ref().map(|path| Lpips::load(path, &device)).transpose().into_diagnostic()?;
         let folder = ResizedFolder::open(&self.folder, side, console)?;
         let (_, pictures) = folder.read_all(&ThreadsArgs::default(), console)?;
         let mut failed = folder.skipped() + folder.len() - pictures.len();
@@ -120,7 +126,7 @@ impl Evaluate {
         }
 
         if let Some(kind) = self.masks {
-            self.evaluate_masks(kind, &fills, &pictures, console)?;
+            self.evaluate_masks(kind, &fills, &pictures, lpips.as_ref(), console)?;
             return Ok(ExitStatus::from_failures(failed));
         }
         let protocols = self.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
@@ -131,7 +137,12 @@ impl Evaluate {
             bar.advance();
         }
         bar.clear_bar();
-        tables.iter().for_each(|table| print(table, console));
+        for table in &tables {
+            print(table, console);
+            let masks: Vec<Mask> =
+                pictures.iter().map(|picture| table.protocol.mask(picture.width())).collect();
+            print_lpips(lpips.as_ref(), &fills, &pictures, &masks, console)?;
+        }
         self.write(&tables, &fills, &pictures, console)?;
         Ok(ExitStatus::from_failures(failed))
     }
@@ -142,6 +153,7 @@ impl Evaluate {
         kind: MaskKindName,
         fills: &[&dyn Fill],
         pictures: &[RgbImage],
+        lpips: Option<&Lpips>,
         console: &Console,
     ) -> Result<()> {
         let kind = kind.with(0, None);
@@ -173,6 +185,7 @@ impl Evaluate {
                 "each": scores.iter().map(scores_json).collect::<Vec<_>>(),
             }));
         }
+        print_lpips(lpips, fills, pictures, &masks, console)?;
         self.write_grid(fills, pictures, &masks, console)
     }
 
@@ -290,4 +303,29 @@ fn print(table: &Table, console: &Console) {
             "each": entry.pictures.iter().map(scores_json).collect::<Vec<_>>(),
         }));
     }
+}
+
+/// Prints the perceptual distance of each fill's pictures from the truth, where its network is there.
+fn print_lpips(
+    lpips: Option<&Lpips>,
+    fills: &[&dyn Fill],
+    pictures: &[RgbImage],
+    masks: &[Mask],
+    console: &Console,
+) -> Result<()> {
+    let Some(lpips) = lpips else { return Ok(()) };
+    console.result("| fill | LPIPS (whole pictures; lower is better) |\n|---|---|");
+    for fill in fills {
+        let filled = fill.fill_all(pictures, masks).map_err(EvalError::from).into_diagnostic()?;
+        let distances = lpips.distances(&filled, pictures);
+        let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
+        let interval = Interval::of_mean(&distances);
+        let bounds = interval.as_ref().map(|Interval { low, high }| format!(" ({low:.4} to {high:.4})"));
+        console.result(format_args!("| {} | {mean:.4}{} |", fill.name(), bounds.unwrap_or_default()));
+        console.record(&json!({
+            "event": "lpips", "fill": fill.name(), "mean": mean, "interval": interval_json(interval), "each": distances,
+        }));
+    }
+    console.result("");
+    Ok(())
 }

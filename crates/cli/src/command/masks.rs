@@ -45,7 +45,7 @@ impl MaskKindName {
         match self {
             Self::Central => MaskKind::Central { overlap },
             Self::RandomBlock => MaskKind::RandomBlock,
-            Self::RandomRegion => MaskKind::RandomRegion { silhouettes },
+            Self::RandomRegion => MaskKind::RandomRegion { silhouettes, cell: None },
             Self::FreeForm => MaskKind::FreeForm,
         }
     }

@@ -30,14 +30,14 @@ pub struct Train {
     #[arg(long, default_value = "runs/paris", value_name = "DIR")]
     run: PathBuf,
     /// Continue the run in that folder
-    #[arg(long, conflicts_with_all = ["data", "preset", "config", "smoke"])]
+    #[arg(long, conflicts_with_all = ["resize", "strict", "preset", "config", "smoke"])]
     resume: bool,
 }
 
 impl Train {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let new = if self.resume { None } else { Some(self.configuration()?) };
-        self.args.run(new, &self.run, console)
+        self.args.run(new, self.exclude.as_deref(), &self.run, console)
     }
 
     /// Settings from preset or file, then from arguments.
@@ -82,14 +82,14 @@ pub struct Pretrain {
     #[arg(long, default_value = "runs/features", value_name = "DIR")]
     run: PathBuf,
     /// Continue the run in that folder
-    #[arg(long, conflicts_with_all = ["data", "pretext", "masks", "silhouettes", "paper", "config", "smoke"])]
+    #[arg(long, conflicts_with_all = ["resize", "strict", "pretext", "masks", "silhouettes", "paper", "config", "smoke"])]
     resume: bool,
 }
 
 impl Pretrain {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         let new = if self.resume { None } else { Some(self.configuration()?) };
-        self.args.run(new, &self.run, console)
+        self.args.run(new, None, &self.run, console)
     }
 
     /// Settings from the file, then from arguments.

@@ -29,6 +29,13 @@ fn check_finds_every_kind() {
     Facades::new(4).with_size(960, 160).image(0).save(train.join("long.png")).expect("written");
     fs::write(train.join("broken.jpg"), "no picture").expect("written");
     fs::write(train.join("readme.txt"), "about these pictures").expect("written");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&train, train.join("circle")).expect("linked");
+        std::os::unix::fs::symlink("nothing", train.join("gone.png")).expect("linked");
+    }
+    #[cfg(not(unix))]
+    fs::write(train.join("gone.png"), "no picture").expect("written");
     fs::copy(train.join("2.png"), test.join("a.png")).expect("copied");
     DynamicImage::ImageRgb8(facades.image(3)).save(test.join("b.jpg")).expect("written");
     facades.image(50).save(test.join("c.png")).expect("written");
@@ -48,6 +55,7 @@ fn check_finds_every_kind() {
         found,
         [
             "bad broken.jpg",
+            "bad gone.png",
             "duplicate copy.png",
             "leak 2.png",
             "near-duplicate scaled.jpg",
@@ -59,7 +67,7 @@ fn check_finds_every_kind() {
             "tiny tiny.png",
         ]
     );
-    assert_eq!(records.last().expect("a last record")["found"], 10);
+    assert_eq!(records.last().expect("a last record")["found"], 11);
     let list = fs::read_to_string(folder.join("list")).expect("a manifest");
     assert_eq!(list.lines().count(), 14);
     assert!(

@@ -4,6 +4,7 @@ mod data;
 mod documents;
 mod errors;
 mod inpaint;
+mod kills;
 mod training;
 mod transfer;
 

@@ -39,6 +39,25 @@ fn a_signal_ends_a_run_with_a_checkpoint() {
 }
 
 #[test]
+fn a_run_goes_on_where_its_pictures_have_moved() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    ends_with(0, folder, "sample -o pictures --count 24 --size 64x64 --quiet");
+    ends_with(0, folder, "sample -o others --count 23 --size 64x64 --quiet");
+    ends_with(0, folder, "train --smoke --data pictures --resize 64 --quiet");
+    fs::rename(folder.join("pictures"), folder.join("elsewhere")).expect("moved");
+    let error = fails_with(1, folder, "train --resume --steps 3");
+    assert!(error.contains("pictures"), "{error}");
+    let error = fails_with(1, folder, "train --resume --steps 3 --data others");
+    assert!(error.contains("other pictures") && error.contains("--data"), "{error}");
+    ends_with(0, folder, "train --resume --steps 3 --data elsewhere --quiet");
+    // The new place is kept.
+    ends_with(0, folder, "train --resume --steps 4 --quiet");
+    let error = fails_with(2, folder, "train --resume --steps 5 --data elsewhere --resize 64");
+    assert!(error.contains("--resize"), "{error}");
+}
+
+#[test]
 fn training_run_continues_and_info_shows_its_files() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
@@ -55,6 +74,9 @@ fn training_run_continues_and_info_shows_its_files() {
     let (code, out, error) = run(folder, "train --resume --steps 4 --quiet");
     assert_eq!((code, error.as_str()), (0, ""));
     assert!(out.contains("4 steps"), "{out}");
+
+    let error = fails_with(1, folder, "train --resume --steps 5 --data runs");
+    assert!(error.contains("draws its pictures"), "{error}");
 
     let text = ends_with(0, folder, "info runs/paris/model.safetensors");
     for fact in [
@@ -120,6 +142,9 @@ fn weights_are_converted_interpolated_and_evaluated() {
     assert_eq!((&compared[2]["fill"], compared.len()), (&"half".into(), 6));
     let error = fails_with(2, folder, "evaluate own/samples --compare half.safetensors");
     assert!(error.contains("write NAME=FILE"), "{error}");
+    let line = "evaluate own/samples --weights back.safetensors --lpips back.safetensors";
+    let error = fails_with(1, folder, line);
+    assert!(error.contains("no tensor net.slice1.0.weight") && error.contains("torch.save"), "{error}");
     let line = "evaluate own/samples --weights back.safetensors --masks free-form";
     let [table, again] = [(); 2].map(|()| ends_with(0, folder, line));
     assert!(table.contains("Masks: free-form") && table.contains("\n| harmonic |"), "{table}");

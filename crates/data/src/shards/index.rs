@@ -68,6 +68,11 @@ impl Index {
         Ok(Self(index))
     }
 
+    /// The names of all shards.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
     /// The counts of a shard. That a shard is empty is not believed, since then it would never be opened.
     pub(super) fn get(&self, name: &str) -> Option<Counts> {
         self.0.get(name).copied().filter(|counts| counts.nsamples > 0)

@@ -1,6 +1,7 @@
 //! Images in tar files, as WebDataset packs them.
 
 mod index;
+mod left_out;
 mod tar_file;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::{
     sampler::SHARDS_MIXED,
 };
 use index::Index;
+use left_out::LeftOut;
 use tar_file::{Listing, PackedSample};
 
 pub(crate) use tar_file::is_named_as_tar;
@@ -62,6 +64,8 @@ pub struct Shards {
 struct Opened {
     shards: Vec<Shard>,
     limits: Limits,
+    /// Of the shards that were listed when they were opened.
+    left_out: LeftOut,
     /// The listings of shards that were read lately, or why there is none, by the shard's number.
     listings: Mutex<LruCache<usize, Arc<Result<Listing, String>>>>,
 }
@@ -119,7 +123,15 @@ impl Shards {
         files.sort_unstable();
         let index = if path.is_dir() { Index::read(&path.join(index::FILE))? } else { Index::default() };
         let open = |(name, path): (String, PathBuf)| Shard::open(name, path, &index);
-        let mut shards = files.into_par_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let opened = files.into_par_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let (mut shards, mut left_out) = (Vec::with_capacity(opened.len()), LeftOut::default());
+        for (shard, of_shard) in opened {
+            left_out.append(of_shard, &shard.name);
+            shards.push(shard);
+        }
+        for name in index.names().filter(|&name| shards.iter().all(|shard| shard.name != *name)) {
+            left_out.missing_shards.add(|| name.clone());
+        }
         let mut start = 0;
         for shard in &mut shards {
             shard.start = start;
@@ -132,7 +144,15 @@ impl Shards {
             return Err(DataError::NoPictures { path: path.to_owned(), skipped: 0, reasons });
         }
         let listings = Mutex::new(LruCache::new(LISTINGS));
-        Ok(Self::part(Arc::new(Opened { shards, limits, listings }), Split::Whole))
+        Ok(Self::part(Arc::new(Opened { shards, limits, left_out, listings }), Split::Whole))
+    }
+
+    /// What lies in the folder and is in no sample, a sentence for each kind: sparse files and links, images
+    /// beside the image of their sample, files of an archive that was appended to a shard, shards that the
+    /// index names and that are not there. Shards whose samples the index counts are not looked into.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        self.opened.left_out.remarks()
     }
 
     /// Whether a folder is one of shards: whether it holds tar files, and neither pictures nor folders beside
@@ -184,9 +204,9 @@ impl Opened {
         }
         let shard = &self.shards[number];
         let listing = match tar_file::list(&shard.path) {
-            Ok(listing) if listing.len() != shard.samples => Err(format!(
+            Ok(listing) if listing.samples.len() != shard.samples => Err(format!(
                 "it holds {} samples where {} were expected; if there is an {}, make it anew or remove it",
-                listing.len(),
+                listing.samples.len(),
                 shard.samples,
                 index::FILE
             )),
@@ -211,7 +231,7 @@ impl ImageDataset for Shards {
         let listing = self.opened.listing(number)?;
         let shard = &self.opened.shards[number];
         let listing = listing.as_ref().as_ref().map_err(|reason| shard.damaged(reason.clone()))?;
-        let sample = &listing[position];
+        let sample = &listing.samples[position];
         let name = PathBuf::from(format!("{}/{}", shard.path.display(), sample.name()));
         match sample {
             PackedSample::Image(member) => {
@@ -230,7 +250,7 @@ impl ImageDataset for Shards {
         let (number, position) = self.locate(index);
         let shard = &self.opened.shards[number].name;
         match self.opened.listing(number).as_deref() {
-            Ok(Ok(listing)) => format!("{shard}/{}", listing[position].name()),
+            Ok(Ok(listing)) => format!("{shard}/{}", listing.samples[position].name()),
             Ok(Err(_)) | Err(_) => format!("{shard}/sample {position}"),
         }
     }
@@ -248,7 +268,7 @@ impl ImageDataset for Shards {
 }
 
 impl Shard {
-    fn open(name: String, path: PathBuf, index: &Index) -> Result<Self, DataError> {
+    fn open(name: String, path: PathBuf, index: &Index) -> Result<(Self, LeftOut), DataError> {
         let bytes = fs::metadata(&path).map_err(|source| DataError::Io { path: path.clone(), source })?.len();
         let counted = index.get(&name);
         let shard = Self { name, path, bytes, samples: 0, start: 0 };
@@ -256,11 +276,16 @@ impl Shard {
             let reason = "it is compressed, and shards are read from the middle; unpack it to a plain .tar";
             return Err(shard.damaged(reason.to_owned()));
         }
-        let samples = match counted {
-            None => tar_file::list(&shard.path)?.len(),
-            Some(counts) => counts.samples(bytes).map_err(|reason| shard.damaged(reason))?,
+        let (samples, left_out) = match counted {
+            None => {
+                let Listing { samples, left_out } = tar_file::list(&shard.path)?;
+                (samples.len(), left_out)
+            }
+            Some(counts) => {
+                (counts.samples(bytes).map_err(|reason| shard.damaged(reason))?, LeftOut::default())
+            }
         };
-        Ok(Self { samples, ..shard })
+        Ok((Self { samples, ..shard }, left_out))
     }
 
     fn damaged(&self, reason: String) -> DataError {

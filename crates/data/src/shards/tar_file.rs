@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::left_out::LeftOut;
 use crate::{
     DataError, Limits,
     decode::{self, HEAD},
@@ -52,8 +53,13 @@ fn lowercase_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
-/// A shard's samples, in the order in which they lie in it.
-pub(super) type Listing = Vec<PackedSample>;
+/// What a shard holds.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// In the order in which they lie in it.
+    pub(super) samples: Vec<PackedSample>,
+    pub(super) left_out: LeftOut,
+}
 
 /// Members with the same key.
 #[derive(Debug, PartialEq, Eq)]
@@ -132,16 +138,19 @@ fn list_members(file: impl Read + Seek, bytes: u64) -> io::Result<Listing> {
         return Err(cut_off("before its beginning"));
     }
     let mut archive = tar::Archive::new(BufReader::with_capacity(HEADER_AND_HEAD, file));
-    let mut samples = Listing::new();
+    let Listing { mut samples, mut left_out } = Listing::default();
     let mut end = 0;
     // Of the last sample: its key, and whether its image has a single extension.
     let (mut last, mut settled) = (None, false);
     for entry in archive.entries_with_seek()? {
         let mut entry = entry?;
-        if !entry.header().entry_type().is_file() {
+        let (kind, name) = (entry.header().entry_type(), text(&entry.path_bytes()));
+        if !kind.is_file() {
+            if !kind.is_dir() {
+                left_out.special.add(|| without_controls(&name));
+            }
             continue;
         }
-        let name = text(&entry.path_bytes());
         let (offset, size) = (entry.raw_file_position(), entry.size());
         end = offset.saturating_add(size);
         if end > bytes {
@@ -149,9 +158,6 @@ fn list_members(file: impl Read + Seek, bytes: u64) -> io::Result<Listing> {
         }
         let Some((key, extension)) = split(&name) else { continue };
         let continued = last.as_deref() == Some(key);
-        if continued && settled {
-            continue;
-        }
         let mut head = Vec::with_capacity(HEAD);
         (&mut entry).take(HEAD as u64).read_to_end(&mut head)?;
         let image = decode::readable(&head).is_ok();
@@ -161,19 +167,52 @@ fn list_members(file: impl Read + Seek, bytes: u64) -> io::Result<Listing> {
             settled = false;
             samples.push(PackedSample::NoImage { key: without_controls(key).into() });
         }
-        if let Some(sample) = samples.last_mut()
-            && image
-            && (single || matches!(sample, PackedSample::NoImage { .. }))
-        {
+        let Some(sample) = samples.last_mut().filter(|_| image) else { continue };
+        let is_first = matches!(sample, PackedSample::NoImage { .. });
+        if is_first || (single && !settled) {
+            if !is_first {
+                left_out.further_images.add(|| sample.name().to_owned());
+            }
             *sample = PackedSample::Image(Member { name: without_controls(&name).into(), offset, size });
             settled = single;
+        } else {
+            left_out.further_images.add(|| without_controls(&name));
         }
     }
     // A tar file ends in blocks of zeros; without one, more was to come.
     if end.next_multiple_of(BLOCK) + BLOCK > bytes {
         return Err(cut_off("between two members"));
     }
-    Ok(samples)
+    list_behind_the_end(archive.into_inner(), end.next_multiple_of(BLOCK), &mut left_out)?;
+    Ok(Listing { samples, left_out })
+}
+
+/// Blocks of zeros behind an archive's end that are looked through for another archive: twenty are usual.
+const PADDING: u64 = 2048;
+
+/// Counts the files of archives that were appended to the one that ends at an offset. Readers stop at its
+/// end, so they belong to no sample.
+fn list_behind_the_end(mut file: impl Read + Seek, end: u64, left_out: &mut LeftOut) -> io::Result<()> {
+    file.seek(SeekFrom::Start(end))?;
+    let mut block = [0; BLOCK as usize];
+    for _ in 0..PADDING {
+        match file.read_exact(&mut block) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        }
+        if block.iter().any(|&byte| byte != 0) {
+            file.seek(SeekFrom::Current(-(BLOCK as i64)))?;
+            let mut archive = tar::Archive::new(file);
+            archive.set_ignore_zeros(true);
+            // What is no archive is as little used, and no error where the first one is whole. Without
+            // seeking, which counts from the file's beginning.
+            for entry in archive.entries()?.map_while(Result::ok) {
+                left_out.behind_the_end.add(|| without_controls(&text(&entry.path_bytes())));
+            }
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// A member's name; bytes that are not UTF-8 are escaped, so that different names stay different.

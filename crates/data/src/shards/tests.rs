@@ -269,3 +269,41 @@ fn fingerprint_changes_with_the_shards() {
     pack(&folder, "a.tar", &[("0.png", png(0)), ("1.png", vec![9; 2000]), ("2.png", png(2))]);
     assert_ne!(before, fingerprint());
 }
+
+#[test]
+fn what_is_in_no_sample_is_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    pack_pictures(&folder, "b.tar", 0, 3);
+    assert_eq!(open(&folder).expect("shards").remarks(), [""; 0]);
+    let members = ["1.preview.png", "1.png", "1.depth.png", "1.json"].map(|name| (name, png(1)));
+    pack(&folder, "a.tar", &members);
+    let path = folder.path().join("a.tar");
+    let mut bytes = fs::read(&path).expect("a file");
+    // A sparse member and a link, then the end, zeros, and another archive.
+    let mut glued = tar::Builder::new(Vec::new());
+    for (kind, name) in [(tar::EntryType::GNUSparse, "2.png"), (tar::EntryType::Symlink, "3.png")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.as_gnu_mut().expect("GNU's").set_real_size(0);
+        header.set_size(0);
+        glued.append_data(&mut header, name, [].as_slice()).expect("a member");
+    }
+    let mut special = glued.into_inner().expect("an end");
+    special.truncate(2 * 512);
+    special.append(&mut bytes);
+    special.resize(special.len() + 10_240, 0);
+    special.extend(fs::read(folder.path().join("b.tar")).expect("a file"));
+    fs::write(path, special).expect("written");
+    let index = r#"{ "shardlist": [{ "url": "x/gone.tar", "nsamples": 4 }] }"#;
+    fs::write(folder.path().join("index.json"), index).expect("written");
+    let shards = open(&folder).expect("shards");
+    assert_eq!((shards.len(), shards.name(0)), (4, "a.tar/1.png".to_owned()));
+    let remarks = shards.remarks();
+    let begin = |files: &str| format!("{files} files are left out, such as ");
+    let expected =
+        ["2", "3", "3", "1"].map(begin).into_iter().zip(["2.png", "1.preview.png", "000.png", "gone.tar"]);
+    assert_eq!(remarks.len(), 4, "{remarks:?}");
+    for (remark, (begin, name)) in remarks.iter().zip(expected) {
+        assert!(remark.starts_with(&begin) && remark.contains(name), "{remark}");
+    }
+}

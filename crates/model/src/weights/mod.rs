@@ -6,4 +6,5 @@ mod safetensors;
 mod save_options;
 mod state_dict;
 
+pub use pytorch::read_tensors;
 pub use save_options::{Precision, SaveOptions, TrainingRecord};

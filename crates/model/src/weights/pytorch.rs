@@ -9,7 +9,7 @@ use burn::{
         BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, PytorchStore, SafetensorsStore,
         burn_pack::Tensor as NamedTensor,
     },
-    tensor::Device,
+    tensor::{Device, TensorData},
 };
 use context_encoder_files::atomic_write;
 use safetensors::{Dtype, tensor::TensorView};
@@ -30,15 +30,19 @@ const BEGINNINGS: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 /// The ports' name for their one sequential module.
 const SEQUENTIAL: &str = "main.";
 
+/// Sequentials of ports that keep encoder and decoder apart, each counted from 0.
+const HALVES: [&str; 2] = ["main_encode.", "main_decode."];
+
 /// A counter of PyTorch's batch norm that nothing here needs.
 const COUNTER: &str = "num_batches_tracked";
 
 impl Model {
     /// Reads weights from a PyTorch `.pt` or `.pth` file, or from a safetensors file, in the layout of the
-    /// public ports (`main.0.weight`, ...), alone or under a name that training scripts use: `state_dict`,
-    /// `model_state_dict`, `model`, `netG`, `generator` and the like. What is beside it, as a discriminator
-    /// or an optimizer's state, is left out; [`pytorch_parts_left_out`](Self::pytorch_parts_left_out)
-    /// names it. Such files do not say what network they belong to; `config` does. Ports of the authors'
+    /// public ports (`main.0.weight`, ..., or `main_encode.0.weight` and `main_decode.0.weight`), alone or
+    /// under a name that training scripts use: `state_dict`, `model_state_dict`, `model`, `netG`,
+    /// `generator` and the like. What is beside it, as a discriminator or an optimizer's state, is left
+    /// out; [`pytorch_parts_left_out`](Self::pytorch_parts_left_out) names it. Such files do not say what
+    /// network they belong to; `config` does. Ports of the authors'
     /// code fit [`Preset::Authors`](crate::Preset::Authors).
     ///
     /// # Errors
@@ -186,7 +190,8 @@ fn load<M: Module>(
     networks: &[&str],
     path: &Path,
 ) -> Result<(), ModelError> {
-    let tensors = read(path, networks)?;
+    let mut tensors = read(path, networks)?;
+    join_halves(&mut tensors);
     let prefix =
         tensors.iter().find_map(|tensor| tensor.name.split_once(SEQUENTIAL)).map_or("", |(prefix, _)| prefix);
     let prefix = prefix.to_owned();
@@ -219,6 +224,32 @@ fn read(path: &Path, networks: &[&str]) -> Result<Vec<NamedTensor>, ModelError> 
     Ok(tensors)
 }
 
+/// Every tensor of a PyTorch file (`.pt`, `.pth`) or a safetensors file, by its name there, whatever network
+/// it belongs to.
+///
+/// # Errors
+/// [`ModelError::Io`] when the file cannot be read, [`ModelError::NotWeights`] when it cannot be understood.
+///
+/// ```
+/// use context_encoder_model::{ModelConfig, read_tensors};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("model.safetensors");
+/// ModelConfig::default().with_size(64).with_width(2).init(&burn::tensor::Device::flex())?.save(&path)?;
+/// assert_eq!(read_tensors(&path)?["encoder.stages.0.conv.weight"].shape().to_vec(), [2, 3, 4, 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, TensorData>, ModelError> {
+    let path = path.as_ref();
+    let unreadable = |error: String| ModelError::NotWeights { path: path.to_owned(), reason: error };
+    let data = |(name, tensor): (String, NamedTensor)| {
+        let (_, dtype, shape, _, bytes) =
+            tensor.into_parts().map_err(|error| unreadable(error.to_string()))?;
+        Ok((name, TensorData::from_bytes(bytes, shape, dtype)))
+    };
+    everything(path)?.into_iter().map(data).collect()
+}
+
 fn everything(path: &Path) -> Result<BTreeMap<String, NamedTensor>, ModelError> {
     if let Err(source) = std::fs::File::open(path) {
         return Err(ModelError::Io { action: "read", path: path.to_owned(), source });
@@ -248,6 +279,33 @@ fn named_tensors(path: &Path) -> Result<BTreeMap<String, NamedTensor>, String> {
     // By default gaps in the numbering are closed, but activations are gaps here, and they count.
     let mut store = PytorchStore::from_file(path).map_indices_contiguous(false);
     store.get_all_tensors().cloned().map_err(|error| error.to_string())
+}
+
+/// Counts the layers of encoder and decoder on, as one sequential does. Batch norm and activation of the
+/// bottleneck end the encoder in some ports, and begin the decoder in others.
+fn join_halves(tensors: &mut [NamedTensor]) {
+    let [encode, decode] = HALVES;
+    let at = |tensor: &NamedTensor, half: &str| -> Option<(String, usize, String)> {
+        let (prefix, rest) = tensor.name.split_once(half)?;
+        let (index, parameter) = rest.split_once('.')?;
+        Some((prefix.to_owned(), index.parse().ok()?, parameter.to_owned()))
+    };
+    let layers = tensors.iter().filter_map(|tensor| at(tensor, encode));
+    let Some(last) = layers.map(|(_, index, _)| index).max() else { return };
+    let begins_with_norm = tensors
+        .iter()
+        .filter_map(|tensor| at(tensor, decode))
+        .any(|(_, index, parameter)| index == 0 && parameter == "running_mean");
+    // The encoder's last layer with weights, and the activation behind its batch norm.
+    let first = last + if begins_with_norm { 1 } else { 2 };
+    for tensor in tensors {
+        let counted = at(tensor, encode).or_else(|| {
+            at(tensor, decode).map(|(prefix, index, parameter)| (prefix, first + index, parameter))
+        });
+        if let Some((prefix, index, parameter)) = counted {
+            tensor.name = format!("{prefix}{SEQUENTIAL}{index}.{parameter}");
+        }
+    }
 }
 
 /// From the port's name to ours; a tensor outside the sequential keeps its name and is reported as unused
@@ -334,6 +392,42 @@ mod tests {
             assert_eq!(tensors(&model), tensors(&back));
             assert_ne!(tensors(&model), tensors(&config.init_seeded(4, &device).expect("valid")));
             assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 1);
+        }
+    }
+
+    #[test]
+    fn encoder_and_decoder_in_sequentials_of_their_own_are_the_same_network() {
+        let (folder, device) = (tempfile::tempdir().expect("folder"), Device::flex());
+        let config =
+            ModelConfig::default().with_size(64).with_width(2).with_bottleneck(BottleneckConfig::Dense(5));
+        let whole = folder.path().join("whole.safetensors");
+        config.init_seeded(3, &device).expect("valid").save_pytorch(&whole).expect("written");
+        let bytes = std::fs::read(&whole).expect("there");
+        let whole = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+        // The bottleneck's convolution is layer 11, its batch norm 12; one port ends the encoder with the
+        // activation behind them, another with the convolution.
+        for first in [14, 12] {
+            let halved = |name: String| {
+                let (index, parameter) =
+                    name.strip_prefix("main.").and_then(|rest| rest.split_once('.')).expect("a port's name");
+                match index.parse::<usize>().expect("a number") {
+                    index if index < first => format!("module.main_encode.{index}.{parameter}"),
+                    index => format!("module.main_decode.{}.{parameter}", index - first),
+                }
+            };
+            let tensors: Vec<_> =
+                whole.tensors().into_iter().map(|(name, view)| (halved(name), view)).collect();
+            let path = folder.path().join("halves.safetensors");
+            std::fs::write(&path, safetensors::serialize(tensors, None).expect("serialized"))
+                .expect("written");
+            let back = Model::load_pytorch(&path, &config, &device).expect("read");
+            let again = folder.path().join("again.safetensors");
+            back.save_pytorch(&again).expect("written");
+            let again = std::fs::read(again).expect("there");
+            let again = safetensors::SafeTensors::deserialize(&again).expect("safetensors");
+            for (name, view) in whole.tensors() {
+                assert_eq!(again.tensor(&name).expect("kept").data(), view.data(), "{name}");
+            }
         }
     }
 

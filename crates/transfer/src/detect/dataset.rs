@@ -79,6 +79,22 @@ impl DetectionSample {
         proposals::read(path)
     }
 
+    /// The fraction of the samples' objects, difficult ones aside, that a proposal overlaps with an
+    /// intersection over union of at least `iou`: no detector finds more. NaN without objects.
+    #[must_use]
+    pub fn recall(samples: &[Self], iou: f32) -> f64 {
+        let found = |sample: &Self, object: &Object| {
+            sample.proposals.iter().any(|proposal| object.rect.iou(proposal) >= iou)
+        };
+        let objects = samples.iter().flat_map(|sample| {
+            let counted = sample.objects.iter().filter(|object| !object.difficult);
+            counted.map(move |object| found(sample, object))
+        });
+        let (all, found) =
+            objects.fold((0, 0), |(all, found), is_found| (all + 1, found + u32::from(is_found)));
+        f64::from(found) / f64::from(all)
+    }
+
     fn map_boxes(self, map: impl Fn(Rect) -> Rect) -> Self {
         let object = |object: Object| Object { rect: map(object.rect), ..object };
         Self {
@@ -186,6 +202,25 @@ mod tests {
     use context_encoder_data::{Purpose, rng_for};
 
     use super::*;
+
+    #[test]
+    fn recall_counts_objects_and_not_difficult_ones() {
+        let object = |left: f32, difficult| Object {
+            class: 0,
+            rect: Rect::new(left, 0.0, left + 10.0, 10.0),
+            difficult,
+        };
+        let sample =
+            |objects, proposals| DetectionSample { image: RgbImage::new(60, 20), objects, proposals };
+        let samples = [
+            // Overlaps of 10 x 8 in 10 x 12: 2/3; and of nothing.
+            sample(vec![object(0.0, false), object(40.0, true)], vec![Rect::new(0.0, 2.0, 10.0, 12.0)]),
+            sample(vec![object(20.0, false)], vec![]),
+        ];
+        assert_eq!(DetectionSample::recall(&samples, 0.5), 0.5);
+        assert_eq!(DetectionSample::recall(&samples, 0.7), 0.0);
+        assert!(DetectionSample::recall(&samples[..0], 0.5).is_nan());
+    }
 
     #[test]
     fn quarter_of_the_regions_are_objects_at_most() {

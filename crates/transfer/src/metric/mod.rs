@@ -7,10 +7,13 @@ mod parity;
 
 pub(crate) use average_precision::{Interpolation, average_precision, detection_average_precision};
 
+use serde::{Deserialize, Serialize};
+
 use crate::voc::{IGNORED, Label};
 
 /// How well a network does on a test set.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Metrics {
     /// The fraction of images whose most probable class is right, 0 to 1.
     Accuracy(f64),

@@ -69,16 +69,19 @@ impl Voc {
     }
 
     /// Opens a year below a development kit: `folder` itself if it holds the layout, else `folder/VOC2007`
-    /// and the like, else `folder/VOCdevkit/VOC2007`.
+    /// and the like, else `folder/VOCdevkit/VOC2007`. Where that year is missing and one other is there, that
+    /// one serves instead.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn of_year(folder: impl AsRef<Path>, year: u16) -> Result<Self, TransferError> {
         let folder = folder.as_ref();
         let name = format!("VOC{year}");
-        let candidates = [folder.to_owned(), folder.join(&name), folder.join("VOCdevkit").join(&name)];
-        let found = candidates.iter().find(|candidate| candidate.join("ImageSets").is_dir());
-        Self::open(found.unwrap_or(&candidates[1]))
+        let kit = folder.join("VOCdevkit");
+        let candidates = [folder.to_owned(), folder.join(&name), kit.join(&name)];
+        let found = candidates.iter().find(|candidate| is_year(candidate)).cloned();
+        let found = found.or_else(|| only_year(folder)).or_else(|| only_year(&kit));
+        Self::open(found.as_ref().unwrap_or(&candidates[1]))
     }
 
     /// Draws a small synthetic data set in VOC's layout into a folder: `count` images of discs, squares and
@@ -139,6 +142,17 @@ impl Voc {
     }
 }
 
+fn is_year(folder: &Path) -> bool {
+    folder.join("ImageSets").is_dir()
+}
+
+/// The year below a development kit that has one alone.
+fn only_year(kit: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(kit).ok()?.flatten().map(|entry| entry.path());
+    let mut years = entries.filter(|path| is_year(path));
+    years.next().filter(|_| years.next().is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -156,6 +170,9 @@ mod tests {
         let root = folder.path().join("VOCdevkit/VOC2012");
         Voc::draw_shapes(&root, 4, 0).expect("drawn");
         let voc = Voc::of_year(folder.path(), 2012).expect("two folders down");
+        Voc::of_year(folder.path(), 2007).expect("the one year there is");
+        Voc::draw_shapes(folder.path().join("VOCdevkit/VOC2010"), 4, 0).expect("drawn");
+        Voc::of_year(folder.path(), 2007).expect_err("which of the two?");
         let error = voc.names("holdout").expect_err("no such set").to_string();
         assert!(error.contains("ImageSets/Main/holdout.txt") && error.contains("trainval"), "{error}");
         fs::remove_file(root.join("Annotations/000000.xml")).expect("removed");

@@ -52,7 +52,8 @@ pub struct ExperimentArgs {
 /// Classification and detection on VOC 2007, segmentation on VOC 2012.
 #[derive(Args)]
 pub struct Table2 {
-    /// The development kit: a folder with VOC2007 and VOC2012
+    /// The development kit: a folder with VOC2007 and VOC2012, or with one year in VOC's layout, which
+    /// serves all three tasks
     #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
     voc: Option<PathBuf>,
     #[command(flatten)]
@@ -107,7 +108,7 @@ impl Table2 {
         };
         // Everything is looked for before anything is computed.
         let segment = SegmentTask::load(root, ["train", "val"], Stride::S32, kernel_size)?;
-        let detect = DetectTask::load(root, ["trainval", "test"], proposals)?;
+        let detect = DetectTask::load(root, ["trainval", "test"], proposals, console)?;
         let mut classify = ClassifyTask::new(DatasetArgs::of_voc(root, ["trainval", "test"]));
         classify.0.load(baselines.size()?)?;
         let images = Voc::of_year(root, 2012).into_diagnostic()?.images();

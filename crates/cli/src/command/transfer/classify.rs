@@ -16,7 +16,7 @@ use super::{
 use crate::console::{Console, ExitStatus};
 
 /// Labelled pictures.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Debug)]
 pub struct DatasetArgs {
     /// Folder with train/CLASS/*.jpg and test/CLASS/*.jpg
     #[arg(value_name = "DIR", required_unless_present_any = ["voc", "smoke"])]
@@ -134,13 +134,17 @@ impl Task for ClassifyTask {
 
     fn run(&mut self, attempt: &Attempt<'_>) -> Result<Vec<f64>> {
         let encoder = attempt.load()?;
-        let classification = self.0.args.classification();
+        let args = self.0.args.clone();
         let [train, test] = self.0.load(encoder.config().size)?;
-        let encoder = attempt.encoder.init_from(encoder, train.samples.iter().map(|sample| &sample.image));
-        let classifier = Classifier::new(encoder, train.classes.len(), classification, attempt.encoder.seed);
+        let head = || {
+            let images = train.samples.iter().map(|sample| &sample.image);
+            let encoder = attempt.encoder.init_from(encoder, images);
+            let classes = train.classes.len();
+            Ok(Classifier::new(encoder, classes, args.classification(), attempt.encoder.seed))
+        };
         let default = Fit { lr: 2e-4, ..Fit::default() };
-        let fitted = attempt.train("classify", &default, classifier, [&train.samples, &test.samples])?;
-        Ok(vec![fitted.metrics.score()])
+        let metrics = attempt.train("classify", &args, &default, head, [&train.samples, &test.samples])?;
+        Ok(vec![metrics.score()])
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Detect {
 }
 
 /// The size of the pictures and their proposals.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Debug)]
 pub struct ProposalArgs {
     /// Shorter side of the pictures, pixels
     #[arg(long, default_value_t = 600, value_name = "PIXELS")]
@@ -56,10 +56,10 @@ impl ProposalArgs {
 impl Detect {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
         self.comparison.run(&self.training, console, |smoke: Option<&SmokeFolder>| match smoke {
-            Some(smoke) => DetectTask::load(smoke.path(), ["trainval"; 2], &ProposalArgs::tiny()),
+            Some(smoke) => DetectTask::load(smoke.path(), ["trainval"; 2], &ProposalArgs::tiny(), console),
             None => {
                 let voc = self.voc.clone().unwrap_or_default();
-                DetectTask::load(&voc, two_sets(&self.sets)?, &self.proposals)
+                DetectTask::load(&voc, two_sets(&self.sets)?, &self.proposals, console)
             }
         })
     }
@@ -67,18 +67,28 @@ impl Detect {
 
 /// Fine-tunes a detector.
 pub struct DetectTask {
+    /// Folder, sets and proposals, in words.
+    data: String,
     sets: [Vec<DetectionSample>; 2],
     classes: usize,
 }
 
 impl DetectTask {
-    pub fn load(root: &Path, sets: [&str; 2], args: &ProposalArgs) -> Result<Self> {
+    pub fn load(root: &Path, sets: [&str; 2], args: &ProposalArgs, console: &Console) -> Result<Self> {
         let voc = Voc::of_year(root, 2007).into_diagnostic()?;
         let given = args.proposals.as_deref().map(DetectionSample::read_proposals);
         let given = given.transpose().into_diagnostic()?;
         let [train, test] =
             sets.map(|set| DetectionSample::from_voc(&voc, set, args.side, given.as_ref(), args.count));
-        Ok(Self { sets: [train.into_diagnostic()?, test.into_diagnostic()?], classes: voc.classes().len() })
+        let data = format!("{} {sets:?} {args:?}", voc.images().display());
+        let sets = [train.into_diagnostic()?, test.into_diagnostic()?];
+        let [at_half, at_seven_tenths] = [0.5, 0.7].map(|iou| 100.0 * DetectionSample::recall(&sets[1], iou));
+        let proposals: usize = sets[1].iter().map(|sample| sample.proposals.len()).sum();
+        console.note(format_args!(
+            "proposals: {} a picture cover {at_half:.1} % of the objects to detect at an overlap of 0.5, {at_seven_tenths:.1} % at 0.7",
+            proposals / sets[1].len().max(1)
+        ));
+        Ok(Self { data, sets, classes: voc.classes().len() })
     }
 }
 
@@ -89,11 +99,13 @@ impl Task for DetectTask {
 
     fn run(&mut self, attempt: &Attempt<'_>) -> Result<Vec<f64>> {
         let [train, test] = &self.sets;
-        let encoder = attempt.encoder.init_from(attempt.load()?, train.iter().map(|sample| &sample.image));
-        let detector = Detector::new(encoder, self.classes, attempt.encoder.seed);
+        let head = || {
+            let images = train.iter().map(|sample| &sample.image);
+            let encoder = attempt.encoder.init_from(attempt.load()?, images);
+            Ok(Detector::new(encoder, self.classes, attempt.encoder.seed))
+        };
         let default = Fit { batch_size: 2, lr: 2e-4, ..Fit::default() };
-        let fitted = attempt.train("detect", &default, detector, [train, test])?;
-        match fitted.metrics {
+        match attempt.train("detect", &self.data, &default, head, [train, test])? {
             Metrics::MeanAveragePrecision { eleven_point, all_point } => Ok(vec![eleven_point, all_point]),
             metrics => unreachable!("a detector has mean average precision, not {metrics:?}"),
         }

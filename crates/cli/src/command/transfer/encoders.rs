@@ -1,6 +1,6 @@
 //! Which encoders are compared.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use clap::Args;
 use context_encoder::{
@@ -9,7 +9,8 @@ use context_encoder::{
     transfer::data_dependent_init,
 };
 use image::RgbImage;
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
+use sha2::{Digest, Sha256};
 
 /// The encoders and seeds of a comparison.
 #[derive(Args, Clone)]
@@ -30,8 +31,8 @@ pub struct EncoderArgs {
     /// A random encoder without local response normalisation and groups
     #[arg(long)]
     modern: bool,
-    /// The files hold the encoder's tensors without this program's header: --width, --size and --modern
-    /// describe them
+    /// Files may hold the encoder's tensors without this program's header: --width, --size and --modern
+    /// describe those
     #[arg(long)]
     headerless: bool,
     /// Shift and scale every convolution so that its outputs have mean 0 and standard deviation 1 on
@@ -65,9 +66,29 @@ impl NamedEncoder {
                 config.init_seeded(self.seed, device).map(FeatureModel::into_encoder)
             }
             EncoderSource::File(path) => FeatureEncoder::load(path, device),
-            EncoderSource::Headerless(path, config) => config.load_encoder(path, device),
+            EncoderSource::Headerless(path, config) => {
+                FeatureEncoder::load(path, device).or_else(|_| config.load_encoder(path, device))
+            }
         };
         encoder.into_diagnostic()
+    }
+
+    /// Tells this encoder's weights from any other's.
+    pub fn fingerprint(&self) -> Result<String> {
+        let hash = |path: &PathBuf| {
+            let bytes = fs::read(path)
+                .into_diagnostic()
+                .wrap_err_with(|| format!("cannot read {}", path.display()))?;
+            let digest = Sha256::digest(bytes);
+            Ok::<_, Report>(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        };
+        let weights = match &self.source {
+            EncoderSource::Random(config) => format!("{config:?}"),
+            EncoderSource::File(path) => hash(path)?,
+            EncoderSource::Headerless(path, config) => format!("{} as {config:?}", hash(path)?),
+        };
+        let init = if self.data_dependent_init { ", initialised on the data" } else { "" };
+        Ok(format!("{weights}{init}"))
     }
 
     /// The encoder after data-dependent initialisation, where that was asked for.

@@ -64,6 +64,8 @@ impl Segment {
 
 /// Fine-tunes a segmenter.
 pub struct SegmentTask {
+    /// Folder and sets, in words.
+    data: String,
     sets: [Vec<SegmentationSample>; 2],
     config: SegmenterConfig,
 }
@@ -73,7 +75,8 @@ impl SegmentTask {
         let voc = Voc::of_year(root, 2012).into_diagnostic()?;
         let [train, test] = sets.map(|set| SegmentationSample::from_voc(&voc, set));
         let config = SegmenterConfig { stride, kernel_size, ..SegmenterConfig::new(voc.classes().len() + 1) };
-        Ok(Self { sets: [train.into_diagnostic()?, test.into_diagnostic()?], config })
+        let data = format!("{} {sets:?} {config:?}", voc.images().display());
+        Ok(Self { data, sets: [train.into_diagnostic()?, test.into_diagnostic()?], config })
     }
 }
 
@@ -84,10 +87,13 @@ impl Task for SegmentTask {
 
     fn run(&mut self, attempt: &Attempt<'_>) -> Result<Vec<f64>> {
         let [train, test] = &self.sets;
-        let encoder = attempt.encoder.init_from(attempt.load()?, train.iter().map(|sample| &sample.image));
-        let segmenter = Segmenter::new(encoder, self.config, attempt.encoder.seed);
+        let head = || {
+            let images = train.iter().map(|sample| &sample.image);
+            let encoder = attempt.encoder.init_from(attempt.load()?, images);
+            Ok(Segmenter::new(encoder, self.config, attempt.encoder.seed))
+        };
         let default = Fit { batch_size: 8, lr: 2e-4, ..Fit::default() };
-        let fitted = attempt.train("segment", &default, segmenter, [train, test])?;
-        Ok(vec![fitted.metrics.score()])
+        let metrics = attempt.train("segment", &self.data, &default, head, [train, test])?;
+        Ok(vec![metrics.score()])
     }
 }

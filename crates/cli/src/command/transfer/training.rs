@@ -1,6 +1,7 @@
-//! Trains heads.
+//! Trains heads, each once: with `--run`, a head that is there is not trained again.
 
 use std::{
+    fmt::Debug,
     fs,
     path::{Path, PathBuf},
 };
@@ -11,11 +12,13 @@ use clap::{
 };
 use context_encoder::{
     Device,
+    files::atomic_write,
     model::FeatureEncoder,
     train::Schedule,
-    transfer::{CurvePoint, Fit, Fitted, Head, Optimizer},
+    transfer::{CurvePoint, Fit, Fitted, Head, Metrics, Optimizer},
 };
 use miette::{IntoDiagnostic, Result, WrapErr};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::NamedEncoder;
@@ -45,7 +48,8 @@ pub struct TrainingArgs {
     /// Evaluate at every N points of the curve, not only at the end
     #[arg(long, value_name = "N", default_value_t = 0)]
     scored: u64,
-    /// Folder for each head's weights and curve: NAME-SEED-TASK.safetensors and .csv
+    /// Folder for each head's weights, curve and metrics: NAME-SEED-TASK.safetensors, .csv and .json. A head
+    /// whose metrics are there with the same settings is not trained again
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
 }
@@ -97,16 +101,27 @@ impl Attempt<'_> {
     }
 
     /// Trains a head, with the task's `default` where nothing else was chosen, shows progress, and writes
-    /// weights and curve where they were asked for.
+    /// weights, curve and metrics where they were asked for; or reads the metrics of an equal head that is
+    /// there. `data` describes what it is trained and tested on.
     pub fn train<H: Head>(
         &self,
         task: &str,
+        data: &dyn Debug,
         default: &Fit,
-        head: H,
+        head: impl FnOnce() -> Result<H>,
         [train, test]: [&[H::Sample]; 2],
-    ) -> Result<Fitted<H>> {
+    ) -> Result<Metrics> {
         let (name, seed) = (&self.encoder.name, self.encoder.seed);
         let fit = self.training.fit(default, seed);
+        let files = self.training.run.as_deref().map(|folder| self.head_files(task, folder));
+        let settings = match &files {
+            Some(_) => format!("{fit:?} of {} on {data:?}", self.encoder.fingerprint()?),
+            None => String::new(),
+        };
+        if let Some(metrics) = files.as_ref().and_then(|files| files.metrics_of(&settings)) {
+            self.console.note(format_args!("{name} {seed} {task}: found complete"));
+            return Ok(metrics);
+        }
         let bar = self.console.with_bar(fit.steps as usize, "steps");
         let mut on_point = |&CurvePoint { step, loss, score }: &CurvePoint| {
             bar.set_progress(step as usize);
@@ -115,26 +130,61 @@ impl Attempt<'_> {
             let score = score.map(|score| format!(", score {score:.3}")).unwrap_or_default();
             bar.detail(format_args!("{name} {seed} {task}: step {step}, loss {loss:.4}{score}"));
         };
-        let fitted = fit.run(head, train, test, &mut on_point);
+        let fitted = fit.run(head()?, train, test, &mut on_point);
         bar.clear_bar();
         let fitted = fitted.into_diagnostic()?;
-        if let Some(folder) = &self.training.run {
-            self.save(&fitted, task, folder)?;
+        if let Some(files) = files {
+            files.write(&fitted, settings)?;
+            self.console.note(format_args!("wrote {}", files.weights.display()));
         }
-        Ok(fitted)
+        Ok(fitted.metrics)
     }
 
-    fn save<H: Head>(&self, fitted: &Fitted<H>, task: &str, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder)
-            .into_diagnostic()
-            .wrap_err_with(|| format!("cannot create {}", folder.display()))?;
+    fn head_files(&self, task: &str, folder: &Path) -> HeadFiles {
         // Names are free text and may hold a path.
         let is_plain = |c: char| c.is_alphanumeric() || c == '-';
         let name: String = self.encoder.name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
         let file = |extension| folder.join(format!("{name}-{}-{task}.{extension}", self.encoder.seed));
-        fitted.head.save(&file("safetensors")).into_diagnostic()?;
-        fitted.write_curve(&file("csv")).into_diagnostic()?;
-        self.console.note(format_args!("wrote {}", file("safetensors").display()));
-        Ok(())
+        HeadFiles { weights: file("safetensors"), curve: file("csv"), metrics: file("json") }
+    }
+}
+
+/// What is kept of a trained head.
+struct HeadFiles {
+    weights: PathBuf,
+    curve: PathBuf,
+    metrics: PathBuf,
+}
+
+/// The file of a head's metrics.
+#[derive(Serialize, Deserialize)]
+struct HeadRecord {
+    /// All that the metrics follow from.
+    settings: String,
+    metrics: Metrics,
+}
+
+impl HeadFiles {
+    /// The metrics of a head that was trained with these settings.
+    fn metrics_of(&self, settings: &str) -> Option<Metrics> {
+        let text = fs::read_to_string(&self.metrics).ok()?;
+        let record: HeadRecord = serde_json::from_str(&text).ok()?;
+        (record.settings == settings).then_some(record.metrics)
+    }
+
+    /// The metrics last: where they are, the head is complete.
+    fn write<H: Head>(&self, fitted: &Fitted<H>, settings: String) -> Result<()> {
+        if let Some(folder) = self.weights.parent() {
+            fs::create_dir_all(folder)
+                .into_diagnostic()
+                .wrap_err_with(|| format!("cannot create {}", folder.display()))?;
+        }
+        fitted.head.save(&self.weights).into_diagnostic()?;
+        fitted.write_curve(&self.curve).into_diagnostic()?;
+        let record = HeadRecord { settings, metrics: fitted.metrics };
+        let text = serde_json::to_string_pretty(&record).into_diagnostic()?;
+        atomic_write(&self.metrics, text.as_bytes())
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot write {}", self.metrics.display()))
     }
 }
