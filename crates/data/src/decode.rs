@@ -63,8 +63,8 @@ pub fn decode(path: &Path, limits: &Limits) -> Result<RgbImage, DataError> {
 pub(crate) fn decode_bytes(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<RgbImage, DataError> {
     let no_image = |reason| DataError::NotAPicture { path: path.to_owned(), reason };
     let format = readable(&bytes).map_err(no_image)?;
-    if ImageFile::is_cut_off(&bytes, format) {
-        return Err(no_image("the JPEG was cut off before its end; copy or download it again".to_owned()));
+    if let Some(reason) = ImageFile::refusal(&bytes, format) {
+        return Err(no_image(reason));
     }
     let fail = |source: ImageError| DataError::Decode { path: path.to_owned(), source };
     let mut file = ImageFile::open(Cursor::new(bytes), format, limits.max_bytes).map_err(fail)?;

@@ -327,3 +327,18 @@ fn small_folders_are_split_too() {
     let (training, validation) = open(root.path()).expect("opens").split();
     assert_eq!((names(&training), names(&validation)), (vec!["b.png".to_owned()], vec!["a.png".to_owned()]));
 }
+
+#[test]
+fn raw_files_are_not_taken_for_their_previews() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("camera.tif");
+    RgbImage::new(20, 16).save(&path).expect("written");
+    let mut file = fs::read(&path).expect("read");
+    // The tag of the color space, in one short number: RGB, which becomes a sensor's color filter array.
+    let tag = [0x06, 0x01, 3, 0, 1, 0, 0, 0, 2, 0, 0, 0];
+    let at = file.windows(tag.len()).position(|bytes| bytes == tag).expect("the tag");
+    file[at + 8..at + 10].copy_from_slice(&32_803_u16.to_le_bytes());
+    fs::write(&path, file).expect("written");
+    let error = decode(&path, &Limits::default()).expect_err("refused").to_string();
+    assert!(error.contains("camera.tif") && error.contains("raw file; develop it"), "{error}");
+}

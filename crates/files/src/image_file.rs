@@ -8,7 +8,7 @@ use image::codecs::tiff::TiffDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits, RgbImage};
 
-use crate::jpeg;
+use crate::{jpeg, tiff};
 
 /// The formats that are read and written.
 pub(crate) const FORMATS: [ImageFormat; 5] =
@@ -71,13 +71,18 @@ impl<'a> ImageFile<'a> {
         Ok(Ok(bytes))
     }
 
-    /// Whether a JPEG ends in the middle of its pixels.
+    /// Why a file must not be decoded although its decoder might: what it is, and what to do.
     ///
-    /// Its decoder reports no error and paints what is missing gray, which would teach a network that the
-    /// lower half of a broken download is gray. A file that is damaged before its pixels is left to the
-    /// decoder, whose error says better what is wrong.
-    pub fn is_cut_off(bytes: &[u8], format: ImageFormat) -> bool {
-        format == ImageFormat::Jpeg && !jpeg::header(bytes).complete
+    /// A camera's raw file is a TIFF file that may begin with a small preview. A JPEG that ends in the middle
+    /// of its pixels is decoded without an error, what is missing painted gray, which would teach a
+    /// network that the lower half of a broken download is gray. A file that is damaged before its pixels
+    /// is left to the decoder, whose error says better what is wrong.
+    pub fn refusal(bytes: &[u8], format: ImageFormat) -> Option<String> {
+        match format {
+            ImageFormat::Tiff => tiff::refusal(bytes),
+            ImageFormat::Jpeg => jpeg::header(bytes).refusal().map(str::to_owned),
+            _ => None,
+        }
     }
 
     /// Reads the header of a file in this format. Its decoder may allocate `max_memory` bytes.

@@ -37,6 +37,15 @@ pub(crate) struct Header {
     pub(crate) complete: bool,
 }
 
+impl Header {
+    /// Why the file is not decoded although its decoder might.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        self.unsupported.or((!self.complete).then_some(CUT_OFF))
+    }
+}
+
+const CUT_OFF: &str = "the JPEG was cut off before its end; copy or download it again";
+
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
 const TABLES: u8 = 0xdb;

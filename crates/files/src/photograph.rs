@@ -77,8 +77,11 @@ impl Photograph {
             None => unusable(path, "its content is no picture; give a JPEG, PNG, TIFF, WebP or BMP"),
         })?;
         let header = (format == ImageFormat::Jpeg).then(|| jpeg::header(bytes));
-        if let Some(reason) = refusal(bytes, format, header.as_ref()) {
+        if let Some(reason) = ImageFile::refusal(bytes, format) {
             return Err(unusable(path, reason));
+        }
+        if header.as_ref().is_some_and(|jpeg| jpeg.components == 4) {
+            return Err(unusable(path, INKS));
         }
         let failed = |source| match source {
             ImageError::Unsupported(reason) => unusable(path, unsupported(&reason)),
@@ -284,18 +287,6 @@ fn metadata(bytes: &[u8], format: ImageFormat) -> Metadata {
         ImageFormat::Bmp => bmp::metadata(bytes),
         _ => Metadata::default(),
     }
-}
-
-/// Why a file of a format that is read is not used, as far as its header says.
-fn refusal(bytes: &[u8], format: ImageFormat, jpeg: Option<&jpeg::Header>) -> Option<String> {
-    if format == ImageFormat::Tiff {
-        return tiff::refusal(bytes);
-    }
-    let jpeg = jpeg?;
-    let cut_off = "the JPEG was cut off before its end; copy or download it again";
-    let is_cmyk = jpeg.components == 4;
-    let reason = jpeg.unsupported.or(is_cmyk.then_some(INKS)).or((!jpeg.complete).then_some(cut_off))?;
-    Some(reason.to_owned())
 }
 
 /// What a decoder does not know, which is no damage.

@@ -35,6 +35,12 @@ pub(crate) const LAYOUT: [u16; 42] = [
     288, 289, 296, 297, 317, 320, 322, 323, 324, 325, 338, 339, 340, 341, 347, 512, 513, 529, 530, 531, 532,
 ];
 
+/// What only raw files have: directories below the first, and all that DNG defines. Some programs leave it in
+/// the EXIF data of a picture that they developed, where it makes a raw file of a TIFF file.
+pub(crate) fn is_of_raw_files(tag: u16) -> bool {
+    tag == SUB_DIRECTORIES || (DNG_VERSION..=52_547).contains(&tag)
+}
+
 /// The color profile, which the decoder reads.
 pub(crate) const PROFILE: u16 = 34_675;
 

@@ -16,7 +16,7 @@ use crate::directory::Field;
 use crate::exif::Tree;
 use crate::metadata::{AlphaKind, TiffStyle};
 use crate::resolution::{Ratio, Unit};
-use crate::tiff::{LAYOUT, PROFILE, exif_resolution};
+use crate::tiff::{LAYOUT, PROFILE, exif_resolution, is_of_raw_files};
 
 /// A TIFF file of 8 or 16 bits a channel, compressed as its source when that was a TIFF file too, with
 /// profile, EXIF data and resolution.
@@ -44,7 +44,8 @@ where
     let (compression, predictor) = compression(style);
     let mut file = Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut file)?.with_compression(compression).with_predictor(predictor);
-    let exif = photo.exif().and_then(|exif| Tree::read(exif, |tag| !LAYOUT.contains(&tag) && tag != PROFILE));
+    let is_kept = |tag| !LAYOUT.contains(&tag) && tag != PROFILE && !is_of_raw_files(tag);
+    let exif = photo.exif().and_then(|exif| Tree::read(exif, is_kept));
     let directories = exif.iter().flat_map(|tree| &tree.directories);
     let directories: Vec<_> = directories
         .map(|(tag, tree)| Ok((*tag, write_directory(&mut encoder, tree)?)))

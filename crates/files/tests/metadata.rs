@@ -466,6 +466,21 @@ fn frames_and_compression_of_webp_are_said() {
 }
 
 #[test]
+fn a_developed_picture_is_no_raw_file_for_what_its_exif_data_remember() {
+    // The one field is DNG's version. (Found by damaging files at random.)
+    let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\xc6\x01\0\x04\0\0\0\x01\x04\0\0\0\0\0\0";
+    let mut jpeg = Cursor::new(Vec::new());
+    scene().write_to(&mut jpeg, ImageFormat::Jpeg).expect("encoded");
+    let mut jpeg = jpeg.into_inner();
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    drop(jpeg.splice(2..2, [0xff, 0xe1, length[0], length[1]].into_iter().chain(exif.iter().copied())));
+    let photo = Photograph::from_bytes(&jpeg).expect("a photograph");
+    assert!(photo.exif().is_some());
+    let tiff = photo.to_bytes(ImageFormat::Tiff).expect("written");
+    Photograph::from_bytes(&tiff).expect("a photograph again");
+}
+
+#[test]
 fn raw_files_are_not_taken_for_their_previews() {
     let refused = |bytes: &[u8]| Photograph::from_bytes(bytes).expect_err("refused").to_string();
     let dng = tiff_with(|directory| {
