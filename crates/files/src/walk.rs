@@ -26,7 +26,7 @@ use walkdir::{DirEntry, WalkDir};
 pub fn walk(root: impl AsRef<Path>) -> impl Iterator<Item = Result<PathBuf, (PathBuf, io::Error)>> {
     let root = root.as_ref().to_owned();
     let top = root.canonicalize().unwrap_or_else(|_| root.clone());
-    let mut linked = BTreeSet::new();
+    let (from, mut linked) = (root.clone(), BTreeSet::new());
     let is_listed = move |entry: &DirEntry| {
         if entry.depth() == 0 {
             return true;
@@ -34,11 +34,15 @@ pub fn walk(root: impl AsRef<Path>) -> impl Iterator<Item = Result<PathBuf, (Pat
         if entry.file_name().to_string_lossy().starts_with('.') {
             return false;
         }
-        if !entry.path_is_symlink() || !entry.file_type().is_dir() {
+        if !entry.file_type().is_dir() {
             return true;
         }
-        let target = entry.path().canonicalize();
-        target.map_or(true, |target| !target.starts_with(&top) && linked.insert(target))
+        // Behind a link every folder is somewhere else than its path says.
+        let place = entry.path().strip_prefix(&from).map(|below| top.join(below));
+        match (entry.path().canonicalize(), place) {
+            (Ok(target), Ok(place)) if target != place => !target.starts_with(&top) && linked.insert(target),
+            _ => true,
+        }
     };
     let entries = WalkDir::new(&root).follow_links(true).sort_by_file_name();
     entries.into_iter().filter_entry(is_listed).filter_map(move |found| match found {
