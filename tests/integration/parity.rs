@@ -5,6 +5,7 @@
 
 mod forward;
 mod loading;
+mod onnx;
 mod scores;
 mod step;
 

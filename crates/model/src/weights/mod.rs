@@ -6,4 +6,5 @@ mod safetensors;
 mod save_options;
 mod state_dict;
 
+pub(crate) use safetensors::{FEATURE_MODEL_KEY, MODEL_KEY};
 pub use save_options::{Precision, SaveOptions, TrainingRecord};
