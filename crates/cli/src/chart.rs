@@ -13,10 +13,18 @@ const COLORS: [RGBColor; 4] =
 /// Longer curves are drawn by means of so many intervals.
 const MOST_POINTS: usize = 400;
 
-/// From this ratio of the largest to the smallest value on, the axis of values is logarithmic.
+/// From this ratio of the largest to the smallest value on, an axis that may be logarithmic is.
 const LOGARITHMIC_FROM: f64 = 20.0;
 
-/// A curve with its name in the legend.
+/// The axis of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    Linear,
+    /// For values above zero that fall through orders of magnitude.
+    LogarithmicIfWide,
+}
+
+/// A curve with its name.
 pub struct Curve {
     pub name: String,
     /// Step and value, in order.
@@ -37,8 +45,9 @@ impl Curve {
     }
 }
 
-/// The curves over the steps as an SVG element. Without any point there is nothing to draw, an error.
-pub fn chart(values: &str, curves: &[Curve]) -> Result<String> {
+/// The curves over the steps as an SVG element, below their names in their colors where there are several.
+/// Without any point there is nothing to draw, an error.
+pub fn chart(values: &str, scale: Scale, curves: &[Curve]) -> Result<String> {
     let curves: Vec<Curve> = curves
         .iter()
         .map(|curve| Curve { name: curve.name.clone(), points: curve.thinned() })
@@ -50,12 +59,28 @@ pub fn chart(values: &str, curves: &[Curve]) -> Result<String> {
     }
     let extremes = all().fold((f64::MAX, f64::MIN), |(low, high), (_, y)| (low.min(*y), high.max(*y)));
     let steps = all().fold((u64::MAX, 0), |(low, high), (step, _)| (low.min(*step), high.max(*step)));
-    let logarithmic = extremes.0 > 0.0 && extremes.1 / extremes.0 > LOGARITHMIC_FROM;
+    let wide = extremes.0 > 0.0 && extremes.1 / extremes.0 > LOGARITHMIC_FROM;
+    let logarithmic = wide && scale == Scale::LogarithmicIfWide;
     let mut svg = String::new();
     draw(&mut svg, values, &curves, steps, extremes, logarithmic)
         .map_err(|error| miette!("the curve cannot be drawn: {error}"))?;
     // Black is the page's color of text; the backend writes its colors so.
-    Ok(svg.replace("#000000", "currentColor"))
+    Ok(legend(&curves) + &svg.replace("#000000", "currentColor"))
+}
+
+/// Above the chart, where it hides nothing.
+fn legend(curves: &[Curve]) -> String {
+    let entry = |(curve, color): (&Curve, &RGBColor)| {
+        let RGBColor(red, green, blue) = color;
+        format!("<span style=\"color:rgb({red},{green},{blue})\">&#9632;</span> {} &emsp; ", curve.name)
+    };
+    match curves {
+        [_] => String::new(),
+        _ => format!(
+            "<small>{}</small>",
+            curves.iter().zip(COLORS.iter().cycle()).map(entry).collect::<String>()
+        ),
+    }
 }
 
 fn draw(
@@ -83,27 +108,23 @@ fn draw(
         .bold_line_style(BLACK.mix(0.15))
         .light_line_style(TRANSPARENT)
         .axis_style(BLACK.mix(0.4))
-        .y_label_formatter(&|&place| short(if logarithmic { 10_f64.powf(place) } else { place }))
+        .y_label_formatter(&|&place| if logarithmic { two_digits(10_f64.powf(place)) } else { short(place) })
         .draw()?;
     for (curve, color) in curves.iter().zip(COLORS.iter().cycle()) {
         let points = curve.points.iter().map(|&(step, value)| (step, place(value)));
-        chart
-            .draw_series(LineSeries::new(points, color.stroke_width(2)))?
-            .label(&curve.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-    }
-    if curves.len() > 1 {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
     }
     area.present()?;
     Ok(())
 }
 
-/// A number of an axis in few digits.
+/// A number of a logarithmic axis.
+fn two_digits(value: f64) -> String {
+    let digits = (1.0 - value.log10().floor()).max(0.0) as usize;
+    format!("{value:.digits$}")
+}
+
+/// A number of a linear axis in few digits.
 fn short(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 10.0 || size == 0.0 => 1,
@@ -136,10 +157,14 @@ mod tests {
     #[test]
     fn a_chart_has_the_pages_color_and_every_curves_name() {
         let two = [curve(vec![(1, 2.0), (2, 1.0)]), Curve { name: "other".into(), points: vec![(1, 900.0)] }];
-        let svg = chart("loss", &two).expect("drawn");
-        assert!(svg.starts_with("<svg") && svg.contains("currentColor") && !svg.contains("#000000"));
-        assert!(svg.contains("other"), "{svg}");
-        assert!(chart("loss", &[curve(vec![(1, f64::NAN)])]).is_err());
-        assert!(chart("loss", &[curve(vec![(0, 1.0)])]).is_ok());
+        let draw = |scale, curves: &[Curve]| chart("loss", scale, curves);
+        let [wide, linear] =
+            [Scale::LogarithmicIfWide, Scale::Linear].map(|scale| draw(scale, &two).expect("drawn"));
+        assert!(wide.contains("<svg") && wide.contains("currentColor") && !wide.contains("#000000"));
+        assert!(wide.contains("</span> loss ") && wide.contains("</span> other "), "{wide}");
+        assert!(wide.contains("\n320") && !linear.contains("\n320"), "{wide}");
+        assert!(draw(Scale::Linear, &[curve(vec![(1, f64::NAN)])]).is_err());
+        assert!(draw(Scale::Linear, &[curve(vec![(0, 1.0)])]).expect("drawn").starts_with("<svg"));
+        assert_eq!([0.0316, 3.16, 316.0].map(two_digits), ["0.032", "3.2", "316"]);
     }
 }

@@ -7,7 +7,7 @@ use context_encoder::eval::{Entry, Interval, Scores, TABLE_1, Table};
 use image::{ImageFormat, RgbImage};
 use miette::{IntoDiagnostic, Result};
 
-use crate::chart::{Curve, chart};
+use crate::chart::{Curve, Scale, chart};
 
 const STYLE: &str = ":root{color-scheme:light dark;--text:#1f2328;--soft:#656d76;--line:#d8dee4;--page:#fff;--box:#f6f8fa}\
     @media(prefers-color-scheme:dark){:root{--text:#e6edf3;--soft:#9198a1;--line:#30363d;--page:#0d1117;--box:#161b22}}\
@@ -88,8 +88,8 @@ impl Page {
     }
 
     /// A chart of curves over a run's steps.
-    pub fn chart(&mut self, title: &str, values: &str, curves: &[Curve]) -> Result<()> {
-        let svg = chart(values, curves)?;
+    pub fn chart(&mut self, title: &str, values: &str, scale: Scale, curves: &[Curve]) -> Result<()> {
+        let svg = chart(values, scale, curves)?;
         let _ = write!(self.body, "<h2>{}</h2><figure>{svg}</figure>", escaped(title));
         Ok(())
     }

@@ -241,8 +241,7 @@ mod tests {
     use super::*;
     use crate::{Run, TrainConfig};
 
-    /// The bytes that TensorFlow writes first, as TensorBoard's `RecordWriter` makes them for a file version
-    /// at time 0 (`tests/parity/read_events.py`).
+    /// Length, its checksum and the message, byte for byte.
     #[test]
     fn records_are_framed_as_tensorflows() {
         let what = Some(What::FileVersion("brain.Event:2".to_owned()));

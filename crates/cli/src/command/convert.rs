@@ -18,9 +18,10 @@ use crate::{
     device::DeviceArgs,
 };
 
-/// Convert weights. A `.pt` or `.pth` file, or a safetensors file of a public PyTorch port, becomes a file of
-/// this program; with `--to pytorch`, a file of this program becomes a safetensors file for a port's
-/// `load_state_dict`, and with `--to onnx` a network for other runtimes.
+/// Convert weights. A `.pt` or `.pth` file, a safetensors file of a public PyTorch port, a `.t7` file of the
+/// authors' code or an AlexNet in a `.caffemodel` becomes a file of this program; with `--to pytorch`, a file
+/// of this program becomes a safetensors file for a port's `load_state_dict`, and with `--to onnx` a network
+/// for other runtimes.
 #[derive(Args)]
 pub struct Convert {
     /// Weights to read
@@ -53,6 +54,10 @@ pub struct Convert {
     /// It predicts whole pictures, not the central square
     #[arg(long)]
     whole: bool,
+    /// Of a `.caffemodel`: what was subtracted from its pictures, red, green, blue, 0 to 255 [default:
+    /// 123,117,104]
+    #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 3)]
+    mean: Option<Vec<f32>>,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -116,8 +121,10 @@ impl Convert {
     }
 
     fn write_encoder(&self, encoder: &FeatureEncoder, console: &Console) -> Result<()> {
-        console
-            .note(format_args!("{}: a feature network; its encoder alone is written", self.input.display()));
+        if self.is_safetensors() {
+            let input = self.input.display();
+            console.note(format_args!("{input}: a feature network; its encoder alone is written"));
+        }
         match self.to {
             Format::ContextEncoder => encoder.save_with(&self.options()?, &self.output).into_diagnostic(),
             Format::Onnx if !self.filled_input => encoder.save_onnx(&self.output).into_diagnostic(),
@@ -144,9 +151,25 @@ impl Convert {
         has_ending(&self.input, "safetensors")
     }
 
-    /// This program's files include their architecture; any other file is read as PyTorch's.
+    /// This program's files include their architecture, and so do Torch 7's and Caffe's, which their endings
+    /// tell; any other file is read as PyTorch's.
     fn read(&self, device: &Device, console: &Console) -> Result<Network> {
         let input = &self.input;
+        let is_caffe = has_ending(input, "caffemodel");
+        if self.mean.is_some() && !is_caffe {
+            return Err(miette!("--mean belongs to pictures of a .caffemodel; leave it away"));
+        }
+        if has_ending(input, "t7") {
+            return Ok(Network::Inpainting(Box::new(Model::load_torch7(input, device).into_diagnostic()?)));
+        }
+        if is_caffe {
+            let mean = self.mean.as_ref().and_then(|mean| <[f32; 3]>::try_from(&mean[..]).ok());
+            let (encoder, left_out) = FeatureEncoder::load_caffe(input, mean, device).into_diagnostic()?;
+            if !left_out.is_empty() {
+                console.note(format_args!("{}: left out {}", input.display(), left_out.join(", ")));
+            }
+            return Ok(Network::Features(Box::new(encoder)));
+        }
         let is_safetensors = self.is_safetensors();
         match Model::load(input, device) {
             Ok(model) if is_safetensors => return Ok(Network::Inpainting(Box::new(model))),

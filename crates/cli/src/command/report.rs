@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::info;
 use crate::{
-    chart::Curve,
+    chart::{Curve, Scale},
     console::{Console, ExitStatus},
     device::DeviceArgs,
     machine::Machine,
@@ -64,10 +64,10 @@ impl Report {
 }
 
 /// Curves of the log that belong into one chart, by their columns.
-const CHARTS: [(&str, &str, &[&str]); 3] = [
-    ("Generator's loss", "loss", &["generator", "reconstruction", "adversarial"]),
-    ("Discriminator's loss", "loss", &["discriminator", "real", "fake"]),
-    ("Data wait", "% of the time", &["data_wait"]),
+const CHARTS: [(&str, &str, Scale, &[&str]); 3] = [
+    ("Generator's loss", "loss", Scale::LogarithmicIfWide, &["generator", "reconstruction", "adversarial"]),
+    ("Discriminator's loss", "loss", Scale::LogarithmicIfWide, &["discriminator", "real", "fake"]),
+    ("Data wait", "% of the time", Scale::Linear, &["data_wait"]),
 ];
 
 fn add_curves(page: &mut Page, log: &Columns, validation: &Columns) -> Result<()> {
@@ -75,15 +75,15 @@ fn add_curves(page: &mut Page, log: &Columns, validation: &Columns) -> Result<()
     let curves: Vec<Curve> =
         psnr.iter().filter_map(|(column, name)| validation.curve(column, name)).collect();
     if !curves.is_empty() {
-        page.chart("PSNR on the validation pictures", "PSNR, dB", &curves)?;
+        page.chart("PSNR on the validation pictures", "PSNR, dB", Scale::Linear, &curves)?;
     }
-    for (title, unit, columns) in CHARTS {
+    for (title, unit, scale, columns) in CHARTS {
         let curves: Vec<Curve> = columns.iter().filter_map(|column| log.curve(column, column)).collect();
         // A loss of one term is that term.
         let equal = curves.len() == 2 && curves[0].points == curves[1].points;
         let curves = if equal { &curves[..1] } else { &curves[..] };
         if !curves.is_empty() {
-            page.chart(title, unit, curves)?;
+            page.chart(title, unit, scale, curves)?;
         }
     }
     Ok(())
@@ -99,7 +99,10 @@ fn add_scores(page: &mut Page, validation: &Columns) {
         let scores = scores.iter().map(|&(name, digits)| validation.text(row, name, digits));
         std::iter::once(title.to_owned()).chain(scores).collect::<Vec<_>>()
     };
-    let mut rows = vec![network("network, last", last), network("network, best PSNR", best)];
+    let mut rows = vec![network("network, last", last)];
+    if best != last {
+        rows.push(network("network, best PSNR", best));
+    }
     for (name, column) in [("harmonic fill", "harmonic_psnr"), ("border mean", "border_mean_psnr")] {
         if validation.value(last, column).is_some() {
             let mut row = vec![String::new(); rows[0].len()];
@@ -198,5 +201,5 @@ pub fn add_validation_curve(page: &mut Page, title: &str, run: &Path) -> Result<
     let network = validation.curve("psnr", "network");
     let network = network.ok_or_else(|| miette!("{} holds no validation yet", run.display()))?;
     let harmonic = validation.curve("harmonic_psnr", "harmonic fill");
-    page.chart(title, "PSNR, dB", &[network].into_iter().chain(harmonic).collect::<Vec<_>>())
+    page.chart(title, "PSNR, dB", Scale::Linear, &[network].into_iter().chain(harmonic).collect::<Vec<_>>())
 }
