@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 /// Which crates of the workspace a crate may use. Anything else is a step in the wrong direction.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("ops", &[]),
     ("files", &[]),
     ("mask", &["files"]),
@@ -13,7 +13,8 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("loss", &[]),
     ("data", &["files", "mask"]),
     ("refine", &[]),
-    ("inpaint", &["mask", "model", "data", "refine"]),
+    ("weights", &[]),
+    ("inpaint", &["mask", "model", "data", "refine", "weights"]),
     ("eval", &["files", "mask", "model", "data", "inpaint"]),
     ("train", &["ops", "files", "mask", "model", "loss", "data", "inpaint", "eval"]),
     ("transfer", &["ops", "files", "model", "data", "train"]),
@@ -42,7 +43,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that know nothing of Burn.
-const WITHOUT_BURN: [&str; 4] = ["mask", "files", "refine", "cli"];
+const WITHOUT_BURN: [&str; 5] = ["mask", "files", "refine", "weights", "cli"];
 
 const PREFIX: &str = "context-encoder";
 

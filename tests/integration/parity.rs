@@ -3,8 +3,10 @@
 //! `tests/parity/make_fixtures.py` writes the fixtures; its head says how. Inputs are not stored: the
 //! formulas of [`pictures`] and [`masks`] are repeated here.
 
+mod foreign;
 mod forward;
 mod loading;
+mod onnx;
 mod scores;
 mod step;
 

@@ -7,7 +7,7 @@ Rust code.
     pip install numpy scikit-learn torch torchvision
     python tests/parity/make_metrics.py
 
-It overwrites `fixtures/metrics.json` beside it; a second run writes the same bytes.
+It overwrites `crates/transfer/src/metric/parity.json`, in the package that reads it; a second run writes the same bytes.
 """
 
 import json
@@ -18,7 +18,7 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_curve
 from torchvision.ops import box_iou, nms
 
-FIXTURE = Path(__file__).parent / "fixtures" / "metrics.json"
+FIXTURE = Path(__file__).parents[2] / "crates/transfer/src/metric/parity.json"
 rng = np.random.default_rng(7)
 
 

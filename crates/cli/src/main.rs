@@ -1,5 +1,6 @@
 //! The `context-encoder` program: arguments and wiring; what it does is in the library.
 
+mod chart;
 mod command;
 mod console;
 mod dataset_report;
@@ -10,6 +11,7 @@ mod file_pairs;
 mod interrupt;
 #[cfg(feature = "cards")]
 mod kernel_store;
+mod machine;
 mod mask_folder;
 mod mask_input;
 mod panics;

@@ -1,28 +1,35 @@
 //! A report as one HTML file: tables, images and curves are inside it.
 
-use std::{fmt::Write as _, io::Cursor, path::Path};
+use std::{fmt::Write as _, io::Cursor};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use context_encoder::eval::{Entry, Interval, Scores, TABLE_1, Table};
 use image::{ImageFormat, RgbImage};
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use plotters::prelude::*;
-use serde::Deserialize;
+use miette::{IntoDiagnostic, Result};
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}\
-    table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid #ddd}\
-    td:first-child,th:first-child{text-align:left}tr.published{color:#888}\
+use crate::chart::{Curve, Scale, chart};
+
+const STYLE: &str = ":root{color-scheme:light dark;--text:#1f2328;--soft:#656d76;--line:#d8dee4;--page:#fff;--box:#f6f8fa}\
+    @media(prefers-color-scheme:dark){:root{--text:#e6edf3;--soft:#9198a1;--line:#30363d;--page:#0d1117;--box:#161b22}}\
+    body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:var(--text);background:var(--page)}\
+    h1{margin:0}h1+p{margin-top:0;color:var(--soft)}h2{margin:1.8em 0 .4em;font-size:1.2em}p{margin:.4em 0}\
+    table{border-collapse:collapse;margin:.8em 0}td,th{padding:.25em .9em .25em 0;text-align:right;border-bottom:1px solid var(--line)}\
+    th{font-weight:600}td:first-child,th:first-child,table.words td,table.words th{text-align:left}\
+    tr.published,small,figcaption{color:var(--soft)}\
     .pictures img{image-rendering:auto;width:128px;display:block}.pictures td{border:0;padding:2px;text-align:center}\
-    figure{margin:1em 0}small{color:#666}";
+    figure{margin:.6em 0}figure img,figure svg{max-width:100%;height:auto;display:block}\
+    pre{background:var(--box);border:1px solid var(--line);border-radius:6px;padding:1em;overflow:auto;font-size:13px}";
 
 /// The page under construction.
 pub struct Page {
+    title: String,
     body: String,
 }
 
 impl Page {
     pub fn new(title: &str, about: &str) -> Self {
-        Self { body: format!("<h1>{}</h1><p>{}</p>", escaped(title), escaped(about)) }
+        let title = escaped(title);
+        Self { body: format!("<h1>{title}</h1><p>{}</p>", escaped(about)), title }
     }
 
     /// The scores of a protocol, above those of the paper's Table 1.
@@ -80,18 +87,60 @@ impl Page {
         Ok(())
     }
 
-    /// A training run's validation curve.
-    pub fn curve(&mut self, title: &str, run: &Path) -> Result<()> {
-        let svg = validation_curve(run)?;
+    /// A chart of curves over a run's steps.
+    pub fn chart(&mut self, title: &str, values: &str, scale: Scale, curves: &[Curve]) -> Result<()> {
+        let svg = chart(values, scale, curves)?;
         let _ = write!(self.body, "<h2>{}</h2><figure>{svg}</figure>", escaped(title));
         Ok(())
+    }
+
+    /// A PNG file as it is.
+    pub fn png(&mut self, title: &str, caption: &str, bytes: &[u8]) {
+        let (title, caption, data) = (escaped(title), escaped(caption), STANDARD.encode(bytes));
+        let _ = write!(
+            self.body,
+            "<h2>{title}</h2><figure><img alt=\"{title}\" src=\"data:image/png;base64,{data}\"><figcaption>{caption}\
+             </figcaption></figure>"
+        );
+    }
+
+    /// A table of text.
+    pub fn rows(&mut self, title: &str, about: &str, headings: &[&str], rows: &[Vec<String>]) {
+        let is_number = |cell: &String| cell.is_empty() || cell == "–" || cell.parse::<f64>().is_ok();
+        let numbers = rows.iter().all(|row| row.iter().skip(1).all(is_number));
+        let class = if numbers { "" } else { " class=words" };
+        let _ = write!(self.body, "<h2>{}</h2>", escaped(title));
+        if !about.is_empty() {
+            let _ = write!(self.body, "<p><small>{}</small></p>", escaped(about));
+        }
+        let headings: String =
+            headings.iter().map(|heading| format!("<th>{}</th>", escaped(heading))).collect();
+        let _ = write!(self.body, "<table{class}><tr>{headings}</tr>");
+        for row in rows {
+            self.row("", row.iter().map(|cell| escaped(cell)));
+        }
+        self.body.push_str("</table>");
+    }
+
+    /// Names and what they are, in their order.
+    pub fn facts(&mut self, title: &str, facts: &[(String, String)]) {
+        let _ = write!(self.body, "<h2>{}</h2><table class=words>", escaped(title));
+        for (name, value) in facts {
+            self.row("", [escaped(name), escaped(value)]);
+        }
+        self.body.push_str("</table>");
+    }
+
+    /// Text as it is.
+    pub fn preformatted(&mut self, title: &str, text: &str) {
+        let _ = write!(self.body, "<h2>{}</h2><pre>{}</pre>", escaped(title), escaped(text.trim_end()));
     }
 
     pub fn html(&self) -> String {
         format!(
             "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-             <title>context-encoder</title><style>{STYLE}</style>{}</html>\n",
-            self.body
+             <title>{} - context-encoder</title><style>{STYLE}</style>{}</html>\n",
+            self.title, self.body
         )
     }
 }
@@ -108,73 +157,6 @@ fn with_interval(entry: &Entry, score: fn(&Scores) -> f64, digits: usize) -> Str
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// Size of the curve, pixels.
-const CURVE_SIZE: (u32, u32) = (900, 340);
-
-/// The columns of `validation.csv` that are drawn.
-#[derive(Deserialize)]
-struct Validation {
-    step: u64,
-    psnr: f64,
-    harmonic_psnr: Option<f64>,
-}
-
-/// PSNR on the validation pictures over the steps as SVG, with the harmonic fill's as a flat line where it
-/// was measured.
-fn validation_curve(run: &Path) -> Result<String> {
-    let path = run.join("validation.csv");
-    let mut reader = csv::Reader::from_path(&path)
-        .into_diagnostic()
-        .wrap_err_with(|| format!("{} is not the folder of a training run", run.display()))?;
-    let rows: Vec<Validation> = reader.deserialize().collect::<Result<_, _>>().into_diagnostic()?;
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-        return Err(miette!("{} holds no validation yet", path.display()));
-    };
-    let level = first.harmonic_psnr;
-    let values = || rows.iter().map(|row| row.psnr).chain(level).filter(|value| value.is_finite());
-    let (low, high) = (values().fold(f64::MAX, f64::min) - 0.2, values().fold(f64::MIN, f64::max) + 0.2);
-    let mut svg = String::new();
-    draw(&mut svg, &rows, level, last.step.max(1), low, high)
-        .map_err(|error| miette!("the curve cannot be drawn: {error}"))?;
-    Ok(svg)
-}
-
-fn draw(
-    svg: &mut String,
-    rows: &[Validation],
-    level: Option<f64>,
-    steps: u64,
-    low: f64,
-    high: f64,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::with_string(svg, CURVE_SIZE).into_drawing_area();
-    let mut chart = ChartBuilder::on(&area)
-        .margin(8)
-        .x_label_area_size(36)
-        .y_label_area_size(48)
-        .build_cartesian_2d(0..steps, low..high)?;
-    chart.configure_mesh().x_desc("steps").y_desc("PSNR, dB").light_line_style(WHITE).draw()?;
-    let network = rows.iter().map(|row| (row.step, row.psnr));
-    chart
-        .draw_series(LineSeries::new(network, &BLUE))?
-        .label("network")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLUE));
-    if let Some(level) = level {
-        let flat = [(0, level), (steps, level)];
-        chart
-            .draw_series(LineSeries::new(flat, &RED))?
-            .label("harmonic fill")
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], RED));
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
-    area.present()?;
-    Ok(())
 }
 
 #[cfg(test)]

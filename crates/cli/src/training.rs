@@ -1,12 +1,17 @@
 //! Training runs of `train` and `pretrain`: progress and summary.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
 use context_encoder::{
     data::Skipped,
-    train::{Plan, Progress, Run, StepRecord, Summary, Task, TextProgress, Throughput, Validation},
+    train::{
+        Plan, Progress, Run, StepRecord, Summary, Task, TensorBoard, TextProgress, Throughput, Validation,
+    },
 };
 use miette::{IntoDiagnostic, Result};
 use serde_json::json;
@@ -14,18 +19,20 @@ use serde_json::json;
 use crate::{
     console::{Console, ExitStatus, scores_json, write_record},
     device::DevicesArgs,
-    interrupt::stop_on_signals,
+    interrupt::StopOnSignals,
+    machine::Machine,
 };
 
 /// The progress of a run: the terminal's display, lines of text, lines of JSON, or nothing. Signals stop it.
 pub fn progress(console: &Console) -> Box<dyn Progress> {
-    stop_on_signals(if console.is_json() {
+    let progress = if console.is_json() {
         Box::new(JsonProgress)
     } else if console.is_quiet() {
         Box::new(())
     } else {
-        TextProgress::or_tui(std::io::stderr())
-    })
+        TextProgress::or_tui(io::stderr())
+    };
+    Box::new((progress, StopOnSignals::new()))
 }
 
 /// The arguments that `train` and `pretrain` share.
@@ -54,6 +61,9 @@ pub struct RunArgs {
     steps: Option<u64>,
     #[command(flatten)]
     devices: DevicesArgs,
+    /// Write event files for TensorBoard too, in the folder `tensorboard` of the run
+    #[arg(long)]
+    tensorboard: bool,
     /// A few steps of a tiny network, to test that everything works
     #[arg(long)]
     pub smoke: bool,
@@ -91,7 +101,12 @@ impl RunArgs {
             run = run.with_steps(steps);
         }
         let steps = run.config().run().steps;
-        let summary = run.train(&mut *progress(console)).into_diagnostic()?;
+        let mut records = Records {
+            tensorboard: self.tensorboard.then(|| TensorBoard::new(folder.join("tensorboard"))),
+            machine_error: None,
+        };
+        let summary = run.train(&mut (progress(console), &mut records)).into_diagnostic()?;
+        records.note_failures(console);
         report(&summary, console);
         if summary.step < steps {
             console.note(format_args!(
@@ -101,6 +116,51 @@ impl RunArgs {
             return Ok(ExitStatus::Partial);
         }
         Ok(ExitStatus::Complete)
+    }
+}
+
+/// What the program keeps of a run beside the library's files.
+struct Records {
+    tensorboard: Option<TensorBoard>,
+    /// Why `machine.jsonl` was not written.
+    machine_error: Option<io::Error>,
+}
+
+impl Records {
+    fn note_failures(&self, console: &Console) {
+        if let Some(error) = self.tensorboard.as_ref().and_then(TensorBoard::error) {
+            console.note(format_args!("the event files for TensorBoard are incomplete: {error}"));
+        }
+        if let Some(error) = &self.machine_error {
+            console.note(format_args!("machine.jsonl was not written: {error}"));
+        }
+    }
+}
+
+impl Progress for &mut Records {
+    fn begin(&mut self, plan: &Plan) {
+        self.machine_error = Machine::of(plan).append(&plan.folder).err();
+        if let Some(board) = &mut self.tensorboard {
+            board.begin(plan);
+        }
+    }
+
+    fn steps(&mut self, records: &[StepRecord], throughput: &Throughput) {
+        if let Some(board) = &mut self.tensorboard {
+            board.steps(records, throughput);
+        }
+    }
+
+    fn validated(&mut self, validation: &Validation) {
+        if let Some(board) = &mut self.tensorboard {
+            board.validated(validation);
+        }
+    }
+
+    fn written(&mut self, file: &Path) {
+        if let Some(board) = &mut self.tensorboard {
+            board.written(file);
+        }
     }
 }
 

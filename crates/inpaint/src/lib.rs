@@ -7,6 +7,9 @@
 //!
 //! Masks have 1 = hidden; visible pixels come back bit for bit.
 
+// docs.rs marks what belongs to a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod blend;
 mod channel;
 mod components;

@@ -2,14 +2,12 @@
 
 use burn::tensor::Device;
 use context_encoder_model::Model;
+use context_encoder_weights::PHOTO_128;
 
 use crate::{InpaintError, Inpainter};
 
-/// Trained by this project; `weights/README.md` says on what, and how well it does.
-const WEIGHTS: &[u8] = include_bytes!("../../../weights/photo-128.safetensors");
-
-/// The network that comes with the library (feature `pretrained`): compact, for the centre of 128x128 pixels,
-/// trained on real building fronts, between reconstruction and the joint loss.
+/// The network that comes with the library (feature `pretrained`): `photo-128`, for any photograph and holes
+/// of any shape. The README of `context-encoder-weights` says what it was trained on and how well it does.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -22,12 +20,12 @@ const WEIGHTS: &[u8] = include_bytes!("../../../weights/photo-128.safetensors");
 /// # Errors
 /// None that a user can cause: the weights are part of the program.
 pub fn pretrained(device: &Device) -> Result<Model, InpaintError> {
-    Ok(Model::from_bytes(WEIGHTS.to_vec(), "the weights of the library", device)?)
+    Ok(Model::from_bytes(PHOTO_128.to_vec(), "the weights of the library", device)?)
 }
 
 /// The bytes of its weights file.
 pub fn pretrained_weights() -> &'static [u8] {
-    WEIGHTS
+    PHOTO_128
 }
 
 impl Inpainter {

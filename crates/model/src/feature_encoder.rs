@@ -19,15 +19,15 @@ use crate::{
 };
 
 /// AlexNet's local response normalization.
-const RESPONSE_NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, k: 1.0 };
+pub(crate) const RESPONSE_NORM: LocalResponseNorm = LocalResponseNorm { size: 5, alpha: 1e-4, k: 1.0 };
 
 /// Geometries of conv1, conv2, and conv3 to conv5.
-const CONV1: ConvGeometry = ConvGeometry::new(11, 4, 0);
-const CONV2: ConvGeometry = ConvGeometry::new(5, 1, 2);
-const CONV3: ConvGeometry = ConvGeometry::new(3, 1, 1);
+pub(crate) const CONV1: ConvGeometry = ConvGeometry::new(11, 4, 0);
+pub(crate) const CONV2: ConvGeometry = ConvGeometry::new(5, 1, 2);
+pub(crate) const CONV3: ConvGeometry = ConvGeometry::new(3, 1, 1);
 
 /// Geometry of pooling, and of the convolution in its place.
-const POOL: ConvGeometry = ConvGeometry::new(3, 2, 0);
+pub(crate) const POOL: ConvGeometry = ConvGeometry::new(3, 2, 0);
 
 /// The smallest side that leaves pool5 a position, pixels.
 const SMALLEST: usize = 67;

@@ -12,7 +12,7 @@ const IMAGENET_MEAN: [f32; 3] = [123.0, 117.0, 104.0];
 const AUTHORS_MEAN: [f32; 3] = [117.0, 104.0, 123.0];
 
 /// Largest correction of a smooth fill, in the network's range: from the darkest value to the lightest.
-const MAX_CORRECTION: f32 = 2.0;
+pub(crate) const MAX_CORRECTION: f32 = 2.0;
 
 /// What replaces hidden pixels before the network sees a picture, and what its output is added to.
 ///

@@ -2,7 +2,7 @@
 //!
 //! - [`Model`]: the inpainting network, built from a [`ModelConfig`]: encoder, bottleneck (dense or
 //!   [`ChannelWise`]), decoder.
-//! - [`Predictor`]: a model for inference.
+//! - [`Predictor`]: a model for inference; [`Model::save_onnx`] writes one for other runtimes.
 //! - [`interpolate`]: the weights between two networks.
 //! - [`Discriminator`]: for the adversarial loss, in logits.
 //! - [`FeatureModel`]: the AlexNet-style network for feature learning; [`FeatureEncoder`]: the part of it
@@ -28,6 +28,7 @@ mod initial_fill;
 mod interpolate;
 mod layer;
 mod model;
+mod onnx;
 mod parameter_count;
 mod predictor;
 mod skips;
@@ -43,6 +44,7 @@ pub use feature_model::FeatureModel;
 pub use initial_fill::InitialFill;
 pub use interpolate::interpolate;
 pub use model::Model;
+pub use onnx::OnnxInput;
 pub use parameter_count::parameter_count;
 pub use predictor::Predictor;
 pub use weights::{Precision, SaveOptions, TrainingRecord, read_tensors};

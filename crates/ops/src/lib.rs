@@ -65,7 +65,7 @@ pub use recording::{
     ReadyToRecord, Recorded, Recording, Replayer, WARM_UP, blend, copy, in_place, overwrite,
 };
 pub use resize::resize;
-pub use smooth_fill::smooth_fill;
+pub use smooth_fill::{RELAXATION_WEIGHTS, smooth_fill};
 
 /// Numbers for tests, and how far results are apart.
 #[cfg(test)]

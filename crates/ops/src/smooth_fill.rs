@@ -7,7 +7,7 @@ use crate::{dispatch::Implementation, pointwise::assert_mask_shape};
 /// Steps of relaxation on every level of the pyramid, each with its weight: Chebyshev's for Jacobi's
 /// iteration on errors between 0.02 and 2 times its step, `1 / (1.01 - 0.99 cos((2 k + 1) pi / 8))`. On a
 /// square hole of half the side they come within 0.1 dB of the exact solution.
-const RELAXATION_WEIGHTS: [f32; 4] = [10.486_658, 1.584_426, 0.720_017, 0.519_577];
+pub const RELAXATION_WEIGHTS: [f32; 4] = [10.486_658, 1.584_426, 0.720_017, 0.519_577];
 
 /// The visible pixels as they are, and through the hidden ones a surface with few bends: an approximate
 /// solution of Laplace's equation with the visible pixels as its boundary and no gradient across the image's

@@ -35,6 +35,7 @@ mod schedule;
 mod session;
 mod settings;
 mod task;
+mod tensorboard;
 mod training_loop;
 mod validation;
 
@@ -54,5 +55,6 @@ pub use schedule::Schedule;
 pub use session::Summary;
 pub use settings::RunSettings;
 pub use task::Task;
+pub use tensorboard::TensorBoard;
 pub use training_loop::{DataWait, Hooks, TrainStep, training_loop};
 pub use validation::Validation;

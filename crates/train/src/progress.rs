@@ -78,6 +78,82 @@ impl Progress for () {
     fn steps(&mut self, _records: &[StepRecord], _throughput: &Throughput) {}
 }
 
+impl<P: Progress + ?Sized> Progress for Box<P> {
+    fn begin(&mut self, plan: &Plan) {
+        (**self).begin(plan);
+    }
+
+    fn steps(&mut self, records: &[StepRecord], throughput: &Throughput) {
+        (**self).steps(records, throughput);
+    }
+
+    fn validated(&mut self, validation: &Validation) {
+        (**self).validated(validation);
+    }
+
+    fn written(&mut self, file: &Path) {
+        (**self).written(file);
+    }
+
+    fn remark(&mut self, remark: &str) {
+        (**self).remark(remark);
+    }
+
+    fn skipped(&mut self, picture: &Skipped) {
+        (**self).skipped(picture);
+    }
+
+    fn end(&mut self) {
+        (**self).end();
+    }
+
+    fn should_stop(&self) -> bool {
+        (**self).should_stop()
+    }
+}
+
+/// Reports to both; either may stop the run.
+impl<A: Progress, B: Progress> Progress for (A, B) {
+    fn begin(&mut self, plan: &Plan) {
+        self.0.begin(plan);
+        self.1.begin(plan);
+    }
+
+    fn steps(&mut self, records: &[StepRecord], throughput: &Throughput) {
+        self.0.steps(records, throughput);
+        self.1.steps(records, throughput);
+    }
+
+    fn validated(&mut self, validation: &Validation) {
+        self.0.validated(validation);
+        self.1.validated(validation);
+    }
+
+    fn written(&mut self, file: &Path) {
+        self.0.written(file);
+        self.1.written(file);
+    }
+
+    fn remark(&mut self, remark: &str) {
+        self.0.remark(remark);
+        self.1.remark(remark);
+    }
+
+    fn skipped(&mut self, picture: &Skipped) {
+        self.0.skipped(picture);
+        self.1.skipped(picture);
+    }
+
+    fn end(&mut self) {
+        self.0.end();
+        self.1.end();
+    }
+
+    fn should_stop(&self) -> bool {
+        self.0.should_stop() || self.1.should_stop()
+    }
+}
+
 /// Throughput of a run and the time it has left, validation and writing included.
 #[derive(Clone, Debug)]
 pub struct Throughput {

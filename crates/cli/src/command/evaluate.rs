@@ -19,7 +19,7 @@ use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
 
 use crate::{
-    command::masks::MaskKindName,
+    command::{masks::MaskKindName, report::add_validation_curve},
     console::{Console, ExitStatus, interval_json, scores_json},
     device::{DeviceArgs, ThreadsArgs},
     file_pairs::is_same_file,
@@ -231,7 +231,7 @@ impl Evaluate {
             );
             tables.iter().for_each(|table| page.table(table));
             if let Some(run) = &self.run {
-                page.curve("Training", run)?;
+                add_validation_curve(&mut page, "Training", run)?;
             }
             let headings = ["hole"].into_iter().chain(fills.iter().map(|fill| fill.name())).chain(["truth"]);
             let headings: Vec<String> = headings.map(str::to_owned).collect();

@@ -122,19 +122,32 @@ fn inpainting_network(model: &Model) -> Value {
     })
 }
 
-/// One line for each known fact, the kind of file first.
+/// What a file of weights holds, as names and values.
+pub fn facts_of_weights(file: &Path, device: &Device) -> Result<Vec<(String, String)>> {
+    Ok(named(&of_weights(file, device)?))
+}
+
+/// One line for each known fact.
 fn to_text(facts: &Value) -> String {
-    const KEYS: &str = "kind preset size width bottleneck predicts pooling normalised groups pretext fill parameters \
-                        steps steps_in_all epochs batch pictures_seen masks data";
-    KEYS.split_whitespace().fold(String::new(), |mut text, key| {
-        let value = match &facts[key] {
-            Value::Null => return text,
-            Value::String(value) => value.clone(),
-            value => value.to_string(),
-        };
-        let name = if key == "size" { "size, px".to_owned() } else { key.replace('_', " ") };
+    named(facts).into_iter().fold(String::new(), |mut text, (name, value)| {
         // Writing to a String never fails.
         let _ = writeln!(text, "{name:<14}{value}");
         text
     })
+}
+
+/// Every known fact with its name, the kind of file first.
+fn named(facts: &Value) -> Vec<(String, String)> {
+    const KEYS: &str = "kind preset size width bottleneck predicts pooling normalised groups pretext fill parameters \
+                        steps steps_in_all epochs batch pictures_seen masks data";
+    let fact = |key: &str| {
+        let value = match &facts[key] {
+            Value::Null => return None,
+            Value::String(value) => value.clone(),
+            value => value.to_string(),
+        };
+        let name = if key == "size" { "size, px".to_owned() } else { key.replace('_', " ") };
+        Some((name, value))
+    };
+    KEYS.split_whitespace().filter_map(fact).collect()
 }

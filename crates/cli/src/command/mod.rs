@@ -11,6 +11,7 @@ mod info;
 mod inpaint;
 mod interpolate;
 pub mod masks;
+mod report;
 mod reproduce;
 mod retrieve;
 mod sample;
@@ -44,11 +45,13 @@ pub enum Command {
     Masks(masks::Masks),
     /// Check a folder of pictures: bad, duplicate, tiny and odd files, and leaks into another folder
     Check(check::Check),
-    /// Convert weights between this program's format and that of public PyTorch ports
+    /// Convert weights between this program's format and others
     Convert(convert::Convert),
     /// Interpolate between the weights of two networks of one architecture
     #[command(alias = "mix")]
     Interpolate(interpolate::Interpolate),
+    /// Write one HTML file about a training run: curves, samples, scores, settings, machine and commit
+    Report(report::Report),
     /// Show what a file of weights or a checkpoint holds
     Info(info::Info),
     /// Write built-in facade pictures as sample data
@@ -90,6 +93,7 @@ impl Command {
             Self::Check(command) => command.run(console),
             Self::Convert(command) => command.run(console),
             Self::Interpolate(command) => command.run(console),
+            Self::Report(command) => command.run(console),
             Self::Info(command) => command.run(console),
             Self::Sample(command) => command.run(console),
             Self::Transfer(command) => command.run(console),

@@ -37,6 +37,9 @@ fn errors_are_one_line_with_file_and_advice() {
         ("info absent.bpk".to_owned(), "absent.bpk"),
         ("check absent".to_owned(), "no folder absent"),
         ("convert model.safetensors out.pth".to_owned(), ".safetensors"),
+        ("convert model.safetensors out.safetensors --to onnx".to_owned(), "end in .onnx"),
+        ("convert model.safetensors out.onnx --to onnx --precision f16".to_owned(), "leave --precision away"),
+        ("convert model.safetensors out.safetensors --filled-input".to_owned(), "add --to onnx"),
         ("evaluate absent --weights model.safetensors".to_owned(), "no folder absent"),
         ("conformance --only no-such-part".to_owned(), "| tanh |"),
     ] {

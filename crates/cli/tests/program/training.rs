@@ -122,6 +122,11 @@ fn weights_are_converted_interpolated_and_evaluated() {
     let half = ends_with(0, folder, "info half.safetensors");
     assert!(half.contains("steps         2"), "the training record is kept: {half}");
 
+    // For other runtimes: tests/integration/parity/onnx.rs says whether they compute the same.
+    ends_with(0, folder, "convert own/model.safetensors model.onnx --to onnx");
+    ends_with(0, folder, "convert own/model.safetensors filled.onnx --to onnx --filled-input");
+    assert!(size("filled.onnx") < size("model.onnx"));
+
     ends_with(0, folder, "train --smoke --quiet --run other --set seed=5");
     let interpolate = "interpolate other/model.safetensors own/model.safetensors -o between.safetensors";
     ends_with(0, folder, &format!("{interpolate} --alpha 1"));
@@ -269,4 +274,44 @@ fn run_on_two_devices_continues_on_one_and_in_16_bits() {
     let bench = "bench --size 64 --task run --batch 4 --seconds 0.01 --devices flex,flex --json";
     let measured = records(&ends_with(0, folder, bench));
     assert!(measured[0]["pictures_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{measured:?}");
+}
+
+#[test]
+fn a_run_leaves_event_files_and_a_report_that_needs_nothing_else() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    ends_with(0, folder, "train --smoke --quiet --tensorboard --run own");
+    let events = fs::read_dir(folder.join("own/tensorboard")).expect("event files");
+    let names: Vec<String> =
+        events.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    assert!(names.len() == 1 && names[0].contains("tfevents"), "{names:?}");
+
+    ends_with(0, folder, "train --quiet --resume --steps 3 --run own");
+    ends_with(0, folder, "report own");
+    let html = fs::read_to_string(folder.join("own/report.html")).expect("a report");
+    for part in [
+        "<title>own - context-encoder</title>",
+        "3 steps so far",
+        "<td>network, last</td><td>3</td>",
+        "<td>harmonic fill</td>",
+        "PSNR on the validation pictures",
+        "data:image/png;base64,",
+        "<td>channel-wise fully connected</td>",
+        "<td>from step 2</td>",
+        "batch_size = 4",
+    ] {
+        assert!(html.contains(part), "{part} is not in the report");
+    }
+    for elsewhere in ["src=\"http", "href=", "<script", "url("] {
+        assert!(!html.contains(elsewhere), "{elsewhere}");
+    }
+    ends_with(
+        0,
+        folder,
+        "evaluate own/samples --weights own/model.safetensors --report page.html --run own -q",
+    );
+    assert!(
+        fs::read_to_string(folder.join("page.html")).expect("a page").contains("<h2>Training</h2><figure>")
+    );
+    assert!(fails_with(1, folder, "report .").contains("not the folder of a training run"));
 }

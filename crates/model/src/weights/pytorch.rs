@@ -144,9 +144,9 @@ impl Discriminator {
 }
 
 /// Our module path of each layer of a port's sequential, in order; `None` for activations.
-type Layers = Vec<Option<String>>;
+pub(super) type Layers = Vec<Option<String>>;
 
-fn generator_layers(config: &ModelConfig) -> Layers {
+pub(super) fn generator_layers(config: &ModelConfig) -> Layers {
     let mut layers = down_layers("encoder.stages", config.encoder_stages());
     let bottleneck = |names: &[Option<&str>]| -> Layers {
         names.iter().map(|name| name.map(|name| format!("bottleneck.{name}"))).collect()
@@ -192,6 +192,16 @@ fn load<M: Module>(
 ) -> Result<(), ModelError> {
     let mut tensors = read(path, networks)?;
     join_halves(&mut tensors);
+    load_tensors(module, layers, tensors, path)
+}
+
+/// Fills a module from tensors with the ports' names.
+pub(super) fn load_tensors<M: Module>(
+    module: &mut M,
+    layers: &Layers,
+    tensors: Vec<NamedTensor>,
+    path: &Path,
+) -> Result<(), ModelError> {
     let prefix =
         tensors.iter().find_map(|tensor| tensor.name.split_once(SEQUENTIAL)).map_or("", |(prefix, _)| prefix);
     let prefix = prefix.to_owned();

@@ -21,10 +21,10 @@ use super::{
 use crate::{Discriminator, Model, ModelConfig, ModelError};
 
 /// Header key of a [`ModelConfig`].
-pub(super) const MODEL_KEY: &str = "context-encoder.model";
+pub(crate) const MODEL_KEY: &str = "context-encoder.model";
 
 /// Header key of a [`FeatureModelConfig`](crate::FeatureModelConfig).
-pub(super) const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
+pub(crate) const FEATURE_MODEL_KEY: &str = "context-encoder.feature-model";
 
 /// Header key of a [`TrainingRecord`].
 const TRAINING_KEY: &str = "context-encoder.training";

@@ -13,7 +13,7 @@ use crate::{
 const TOLERANCE: f64 = 1e-9;
 
 fn expected() -> Value {
-    let text = include_str!("../../../../tests/parity/fixtures/metrics.json");
+    let text = include_str!("parity.json");
     serde_json::from_str(text).expect("JSON")
 }
 
