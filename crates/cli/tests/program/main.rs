@@ -6,6 +6,8 @@ mod errors;
 mod inpaint;
 mod training;
 mod transfer;
+#[cfg(feature = "web")]
+mod web;
 
 use std::{
     path::Path,
