@@ -8,6 +8,8 @@ mod deprecated;
 mod descriptor;
 mod device;
 mod file_pairs;
+#[cfg(feature = "web")]
+mod form;
 mod interrupt;
 #[cfg(feature = "cards")]
 mod kernel_store;

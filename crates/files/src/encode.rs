@@ -8,7 +8,7 @@ use std::path::Path;
 use image::codecs::bmp::BmpEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::webp::WebPEncoder;
-use image::{DynamicImage, ImageEncoder, ImageFormat};
+use image::{DynamicImage, ImageEncoder, ImageFormat, RgbaImage};
 use jpeg_encoder::{
     ChromaSubsamplingMethod, ColorType, Encoder, EncodingError, PixelDensity, PixelDensityUnit,
     QuantizationTableType, SamplingFactor,
@@ -89,6 +89,26 @@ impl Photograph {
             }
         }
         Ok(bytes.into_inner())
+    }
+
+    /// What a screen shows of it: 8 bits a channel, colors that are not multiplied by alpha, opaque where the
+    /// file has no alpha channel.
+    ///
+    /// ```
+    /// use context_encoder_files::Photograph;
+    /// # let mut png = std::io::Cursor::new(Vec::new());
+    /// # image::GrayImage::from_pixel(2, 1, image::Luma([7])).write_to(&mut png, image::ImageFormat::Png)?;
+    /// # let png = png.into_inner();
+    ///
+    /// let photo = Photograph::from_bytes(&png)?; // two gray pixels
+    /// assert_eq!(photo.to_rgba8()?.into_raw(), [7, 7, 7, 255, 7, 7, 7, 255]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PhotoError::Encode`] when the pixels were exchanged for others of another size or depth.
+    pub fn to_rgba8(&self) -> Result<RgbaImage, PhotoError> {
+        eight(self, false).map(DynamicImage::into_rgba8)
     }
 }
 

@@ -52,7 +52,7 @@ impl Photograph {
             return Err(unusable(path, "it is a folder; name a picture's file"));
         }
         match ImageFile::read(path, MAX_BYTES) {
-            Ok(Ok(bytes)) => Self::decode(&bytes, path),
+            Ok(Ok(bytes)) => Self::from_named_bytes(&bytes, path),
             Ok(Err(length)) => Err(unusable(
                 path,
                 format!("it has {length} bytes, at most {MAX_BYTES} are read; scale it down"),
@@ -66,11 +66,22 @@ impl Photograph {
     /// # Errors
     /// As for [`open`](Self::open); the path in messages is `the picture in memory`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PhotoError> {
-        Self::decode(bytes, Path::new("the picture in memory"))
+        Self::from_named_bytes(bytes, "the picture in memory")
     }
 
-    /// Takes an image apart; `path` is for messages.
-    fn decode(bytes: &[u8], path: &Path) -> Result<Self, PhotoError> {
+    /// As [`from_bytes`](Self::from_bytes), with a name for messages.
+    ///
+    /// ```
+    /// use context_encoder_files::Photograph;
+    ///
+    /// let error = Photograph::from_named_bytes(b"once upon a time", "story.jpg").expect_err("no picture");
+    /// assert!(error.to_string().contains("story.jpg"));
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn from_named_bytes(bytes: &[u8], name: impl AsRef<Path>) -> Result<Self, PhotoError> {
+        let path = name.as_ref();
         let format = ImageFile::sniff(bytes).map_err(|_| match ForeignContent::of(bytes) {
             Some(content) => unusable(path, content.to_string()),
             None if bytes.is_empty() => unusable(path, "it is empty; copy or download it again"),

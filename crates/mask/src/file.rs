@@ -7,7 +7,7 @@ use std::path::Path;
 use context_encoder_files::{ImageFile, atomic_write};
 use image::error::{ImageFormatHint, LimitError, LimitErrorKind, UnsupportedError};
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageError, ImageFormat};
+use image::{DynamicImage, GrayImage, ImageError, ImageFormat, ImageResult};
 
 use crate::{Mask, MaskError};
 
@@ -62,7 +62,39 @@ impl Mask {
     /// [`MaskError::Empty`] when nothing is hidden and [`MaskError::Full`] when everything is.
     pub fn load(path: impl AsRef<Path>, expected: Option<(u32, u32)>) -> Result<Self, MaskError> {
         let path = path.as_ref();
-        let mask = Self::from_image(&read_sized(path, expected)?);
+        Self::checked(&sized(read(path)?.0, path, expected)?, path)
+    }
+
+    /// The mask in the bytes of an image file, as [`load`](Self::load) reads it; `name` is for messages.
+    ///
+    /// ```
+    /// use context_encoder_mask::Mask;
+    /// use image::{GrayImage, ImageFormat};
+    ///
+    /// let mut png = std::io::Cursor::new(Vec::new());
+    /// let gray = GrayImage::from_raw(3, 1, vec![0, 127, 128]).expect("three pixels");
+    /// gray.write_to(&mut png, ImageFormat::Png)?;
+    /// let mask = Mask::from_bytes(png.get_ref(), "hole.png", Some((3, 1)))?;
+    /// assert_eq!(mask.hidden(), [false, false, true]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn from_bytes(
+        bytes: &[u8],
+        name: impl AsRef<Path>,
+        expected: Option<(u32, u32)>,
+    ) -> Result<Self, MaskError> {
+        let path = name.as_ref();
+        let format = sniff(bytes, path)?;
+        let file = ImageFile::open(Cursor::new(bytes), format, MAX_MEMORY);
+        Self::checked(&sized(decode(file, path)?, path, expected)?, path)
+    }
+
+    /// The mask that an image paints, if it hides some pixels and not all.
+    fn checked(image: &DynamicImage, path: &Path) -> Result<Self, MaskError> {
+        let mask = Self::from_image(image);
         let path = path.to_path_buf();
         if mask.is_empty() {
             return Err(MaskError::Empty { path });
@@ -96,7 +128,7 @@ impl Mask {
         expected: Option<(u32, u32)>,
     ) -> Result<GrayImage, MaskError> {
         let path = path.as_ref();
-        let coverage = coverage(&read_sized(path, expected)?);
+        let coverage = coverage(&sized(read(path)?.0, path, expected)?);
         let path = path.to_path_buf();
         if coverage.iter().all(|&value| value == 0) {
             return Err(MaskError::Empty { path });
@@ -146,8 +178,8 @@ fn coverage(image: &DynamicImage) -> GrayImage {
     image.to_luma8()
 }
 
-fn read_sized(path: &Path, expected: Option<(u32, u32)>) -> Result<DynamicImage, MaskError> {
-    let (image, _) = read(path)?;
+/// The image, if it has the expected size.
+fn sized(image: DynamicImage, path: &Path, expected: Option<(u32, u32)>) -> Result<DynamicImage, MaskError> {
     let actual = (image.width(), image.height());
     match expected {
         Some(expected) if expected != actual => {
@@ -160,23 +192,36 @@ fn read_sized(path: &Path, expected: Option<(u32, u32)>) -> Result<DynamicImage,
 /// The image in a file, upright, and the format that its content announces.
 pub(crate) fn read(path: &Path) -> Result<(DynamicImage, ImageFormat), MaskError> {
     let read_error = |source| MaskError::Read { path: path.to_path_buf(), source };
-    let decode_error = |source| MaskError::Decode { path: path.to_path_buf(), source };
     let mut file = File::open(path).map_err(read_error)?;
     let mut bytes = Vec::with_capacity(ImageFile::HEAD);
     (&mut file).take(ImageFile::HEAD as u64).read_to_end(&mut bytes).map_err(read_error)?;
-    let format = ImageFile::sniff(&bytes).map_err(|other| {
-        let hint = other.map_or(ImageFormatHint::Unknown, ImageFormatHint::Exact);
-        decode_error(ImageError::Unsupported(UnsupportedError::from(hint)))
-    })?;
-    let mut file = if file.metadata().map_err(read_error)?.is_file() {
+    let format = sniff(&bytes, path)?;
+    let file = if file.metadata().map_err(read_error)?.is_file() {
         file.rewind().map_err(read_error)?;
         ImageFile::open(BufReader::new(file), format, MAX_MEMORY)
     } else {
         // A pipe is read once, from its start to its end.
         file.take(MAX_MEMORY).read_to_end(&mut bytes).map_err(read_error)?;
         ImageFile::open(Cursor::new(bytes), format, MAX_MEMORY)
-    }
-    .map_err(decode_error)?;
+    };
+    Ok((decode(file, path)?, format))
+}
+
+/// The format that a file's first bytes announce.
+fn sniff(head: &[u8], path: &Path) -> Result<ImageFormat, MaskError> {
+    ImageFile::sniff(head).map_err(|other| {
+        let hint = other.map_or(ImageFormatHint::Unknown, ImageFormatHint::Exact);
+        MaskError::Decode {
+            path: path.to_path_buf(),
+            source: ImageError::Unsupported(UnsupportedError::from(hint)),
+        }
+    })
+}
+
+/// The image of a file whose header was read, upright.
+fn decode(file: ImageResult<ImageFile<'_>>, path: &Path) -> Result<DynamicImage, MaskError> {
+    let decode_error = |source| MaskError::Decode { path: path.to_path_buf(), source };
+    let mut file = file.map_err(decode_error)?;
     let (width, height) = file.dimensions();
     if width.max(height) > MAX_SIDE {
         let error = LimitError::from_kind(LimitErrorKind::DimensionError);
@@ -184,8 +229,7 @@ pub(crate) fn read(path: &Path) -> Result<(DynamicImage, ImageFormat), MaskError
     }
     // An image whose orientation cannot be read is upright, as every viewer shows it.
     let orientation = file.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = file.decode(orientation).map_err(decode_error)?;
-    Ok((image, format))
+    file.decode(orientation).map_err(decode_error)
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ fn note_losses(file: &Path, losses: &[Loss], console: &Console) {
 }
 
 /// Fills what the mask hides; every other pixel stays bit for bit.
-fn fill(inpainter: &Inpainter, photo: &mut Photograph, mask: &MaskInput) -> Result<()> {
+pub fn fill(inpainter: &Inpainter, photo: &mut Photograph, mask: &MaskInput) -> Result<()> {
     match photo.pixels_mut() {
         Pixels::Eight(pixels) => *pixels = filled(inpainter, pixels, mask)?,
         Pixels::Sixteen(pixels) => *pixels = filled(inpainter, pixels, mask)?,

@@ -20,6 +20,8 @@ mod serve;
 mod train;
 mod transfer;
 mod warm;
+#[cfg(feature = "web")]
+mod web;
 
 use clap::Subcommand;
 use miette::Result;
@@ -30,6 +32,9 @@ use crate::console::{Console, ExitStatus};
 pub enum Command {
     /// Fill holes in photographs, at their own size and in their own format
     Inpaint(inpaint::Inpaint),
+    /// Fill photographs on a page in the browser, or over HTTP, on this machine only
+    #[cfg(feature = "web")]
+    Web(web::Web),
     /// Train a network; without arguments, a compact one on built-in facades in a few minutes
     Train(train::Train),
     /// Train a feature network, by inpainting or, for comparison, as an autoencoder
@@ -83,6 +88,8 @@ impl Command {
     pub fn run(self, program: clap::Command, console: &Console) -> Result<ExitStatus> {
         match self {
             Self::Inpaint(command) => command.run(console),
+            #[cfg(feature = "web")]
+            Self::Web(command) => command.run(console),
             Self::Warm(command) => command.run(console),
             Self::Train(command) => command.run(console),
             Self::Pretrain(command) => command.run(console),

@@ -7,6 +7,8 @@ mod inpaint;
 mod kills;
 mod training;
 mod transfer;
+#[cfg(feature = "web")]
+mod web;
 
 use std::{
     path::Path,

@@ -84,7 +84,8 @@ impl VectorWriter {
             let provenance =
                 format!("{format:?}, {dtype:?}, {about}, of {source}").replace(['\n', '\r'], " ");
             // A header with numbers as long as they may become, to refuse a long description now.
-            let mut header = Header { rows: 1 << 32, length: MAX_LENGTH, dtype, about: Some(about) };
+            let mut header =
+                Header { rows: u32::MAX as usize, length: MAX_LENGTH, dtype, about: Some(about) };
             header.to_bytes(format)?;
             header.length = 0;
             let partial = partial_of(path);

@@ -1,0 +1,61 @@
+// What fills on the page that the program serves: the program, through its one endpoint.
+
+export class Engine {
+  #file = null;
+  #size = null;
+  #stopping = new AbortController();
+
+  /** Resolves with a sentence about where it computes. */
+  async ready() {
+    return "Fills on this computer, in the program that serves this page. Nothing is sent anywhere else.";
+  }
+
+  /** Opens a photograph: its size, media type, and an image to draw. */
+  async open(file) {
+    const image = await createImageBitmap(file).catch(() => {
+      throw new Error(`${file.name} is no picture that this browser shows; give a JPEG, PNG, WebP or BMP.`);
+    });
+    this.#file = file;
+    this.#size = [image.width, image.height];
+    return { width: image.width, height: image.height, type: file.type, image };
+  }
+
+  /** Fills what the mask hides (a byte a pixel) in the open photograph as these fills left it. */
+  async fill(fills, mask) {
+    const source = { photo: fills.at(-1)?.blob ?? this.#file, mask: await this.#png(mask) };
+    const blob = await this.#post(source, "png");
+    return { x: 0, y: 0, image: await createImageBitmap(blob), blob, source };
+  }
+
+  /** The photograph's file with these fills. */
+  async save(fills, type) {
+    const last = fills.at(-1);
+    return type === "image/png" ? last.blob : this.#post(last.source, "jpeg");
+  }
+
+  /** Stops waiting; the promise of what is computed is rejected with an AbortError. */
+  cancel() {
+    this.#stopping.abort();
+    this.#stopping = new AbortController();
+  }
+
+  async #post({ photo, mask }, format) {
+    const form = new FormData();
+    form.append("photo", photo);
+    form.append("mask", mask);
+    form.append("format", format);
+    const response = await fetch("fill", { method: "POST", body: form, signal: this.#stopping.signal });
+    if (!response.ok) throw new Error(await response.text());
+    return response.blob();
+  }
+
+  /** A mask as a file: white where it hides. */
+  async #png(mask) {
+    const [width, height] = this.#size;
+    const image = new ImageData(width, height);
+    new Uint32Array(image.data.buffer).set(Uint32Array.from(mask, (hidden) => (hidden ? 0xffffffff : 0xff000000)));
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return canvas.convertToBlob({ type: "image/png" });
+  }
+}

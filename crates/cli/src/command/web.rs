@@ -1,0 +1,243 @@
+//! `web`: a page to fill photographs on, and the HTTP endpoint behind it.
+
+use std::{
+    io::{Cursor, Read},
+    net::{Ipv4Addr, TcpListener},
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use clap::Args;
+use context_encoder::{Inpainter, files::Photograph, mask::Mask};
+use image::ImageFormat;
+use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
+use serde_json::json;
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use super::inpaint::fill;
+use crate::{
+    console::{Console, ExitStatus, error_chain},
+    device::DeviceArgs,
+    form::{Field, read_form},
+    mask_input::MaskInput,
+    panics::catch_file_panic,
+    weights::WeightsArgs,
+};
+
+/// The longest request that is read, bytes: a photograph of 100 megapixels and its mask, hardly compressed.
+const MAX_REQUEST: u64 = 512 << 20;
+
+/// Requests that are read and answered at a time. Photographs are filled one after the other, each by all
+/// threads.
+const WORKERS: usize = 4;
+
+/// The page's files: path, media type, content.
+const FILES: [(&str, &str, &[u8]); 6] = [
+    ("/", "text/html; charset=utf-8", include_bytes!("../../page/index.html")),
+    ("/style.css", "text/css; charset=utf-8", include_bytes!("../../page/style.css")),
+    ("/page.js", "text/javascript; charset=utf-8", include_bytes!("../../page/page.js")),
+    ("/engine.js", "text/javascript; charset=utf-8", include_bytes!("../../page/engine.js")),
+    ("/icon.svg", "image/svg+xml", include_bytes!("../../page/icon.svg")),
+    ("/example.jpg", "image/jpeg", include_bytes!("../../page/example.jpg")),
+];
+
+/// Fill photographs on a page in the browser, or over HTTP, on this machine only, until Ctrl+C.
+///
+/// `POST /fill` takes a form (multipart/form-data) with the files `photo` and `mask`, white where it is to be
+/// filled, and answers with the filled photograph as PNG, or as the field `format` says: png or jpeg.
+#[derive(Args)]
+pub struct Web {
+    /// Port to listen at; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 8128)]
+    port: u16,
+    /// Open the page in the browser
+    #[arg(long)]
+    open: bool,
+    #[command(flatten)]
+    weights: WeightsArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl Web {
+    pub fn run(&self, console: &Console) -> Result<ExitStatus> {
+        let inpainter = Mutex::new(self.weights.inpainter(&self.device.open(console)?)?);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot listen at port {}; name another with --port", self.port))?;
+        let host = listener.local_addr().into_diagnostic()?.to_string();
+        let server =
+            Server::from_listener(listener, None).map_err(|error| miette!("cannot serve: {error}"))?;
+        let address = format!("http://{host}/");
+        console.result(&address);
+        console.record(&json!({ "event": "listening", "address": address }));
+        console.note("fills photographs there until Ctrl+C");
+        if self.open
+            && let Err(error) = open::that_detached(&address)
+        {
+            console.note(format_args!("no browser could be opened ({error}); open {address} yourself"));
+        }
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    for request in server.incoming_requests() {
+                        answer(request, &host, &inpainter, console);
+                    }
+                });
+            }
+        });
+        Ok(ExitStatus::Complete)
+    }
+}
+
+/// Why a request is not answered: an HTTP status, and the reason in words.
+struct Refusal(u16, Report);
+
+impl From<Report> for Refusal {
+    fn from(report: Report) -> Self {
+        Self(400, report)
+    }
+}
+
+/// What a request is answered with: a media type and the content.
+type Answer<'a> = Result<(&'a str, Vec<u8>), Refusal>;
+
+fn answer(mut request: Request, host: &str, inpainter: &Mutex<Inpainter>, console: &Console) {
+    let answer = respond(&mut request, host, inpainter);
+    console.detail(format_args!(
+        "{} {} {}",
+        answer.as_ref().map_or_else(|refusal| refusal.0, |_| 200),
+        request.method(),
+        request.url()
+    ));
+    let (status, media_type, content) = match answer {
+        Ok((media_type, content)) => (200, media_type, content),
+        Err(Refusal(status, report)) => {
+            let help = report.help().map(|help| format!("; {help}")).unwrap_or_default();
+            (status, "text/plain; charset=utf-8", format!("{}{help}\n", error_chain(&report)).into_bytes())
+        }
+    };
+    let headers =
+        [("Content-Type", media_type), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")];
+    let headers = headers.iter().filter_map(|(name, value)| Header::from_bytes(*name, *value).ok()).collect();
+    let length = content.len();
+    let response = Response::new(status.into(), headers, Cursor::new(content), Some(length), None);
+    // Who asked may have gone.
+    let _ = request.respond(response);
+}
+
+fn respond<'a>(request: &mut Request, host: &str, inpainter: &Mutex<Inpainter>) -> Answer<'a> {
+    if !is_from_here(request, host) {
+        return Err(Refusal(403, miette!("only pages of this program may use it; open http://{host}/")));
+    }
+    let path = request.url().split('?').next().unwrap_or_default().to_owned();
+    match (request.method(), path.as_str()) {
+        (Method::Post, "/fill") => fill_form(request, inpainter),
+        (_, "/fill") => Err(Refusal(405, miette!("send a photograph and its mask with POST"))),
+        (Method::Get | Method::Head, _) => {
+            let file = FILES.iter().find(|(name, ..)| *name == path);
+            let &(_, media_type, content) = file.ok_or_else(|| {
+                Refusal(404, miette!("there is no {path}; the page is at / and the endpoint at /fill"))
+            })?;
+            Ok((media_type, content.to_vec()))
+        }
+        _ => Err(Refusal(405, miette!("{path} is only read, with GET"))),
+    }
+}
+
+/// Whether a request is meant for this server and not sent by another site's page: browsers name the page in
+/// `Origin` and the address they were told in `Host`.
+fn is_from_here(request: &Request, host: &str) -> bool {
+    let port = host.rsplit(':').next().unwrap_or_default();
+    let is_here = |name: &str| name == host || name.strip_prefix("localhost:") == Some(port);
+    header(request, "Host").is_none_or(is_here)
+        && header(request, "Origin").is_none_or(|origin| origin.strip_prefix("http://").is_some_and(is_here))
+}
+
+fn header<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
+    request.headers().iter().find(|header| header.field.equiv(name)).map(|header| header.value.as_str())
+}
+
+/// The answer to a form with a photograph and a mask.
+fn fill_form<'a>(request: &mut Request, inpainter: &Mutex<Inpainter>) -> Answer<'a> {
+    let too_large =
+        || Refusal(413, miette!("the request is longer than {MAX_REQUEST} bytes; scale the photograph down"));
+    if request.body_length().is_some_and(|length| length as u64 > MAX_REQUEST) {
+        return Err(too_large());
+    }
+    let content_type = header(request, "Content-Type").unwrap_or_default().to_owned();
+    let mut body = Vec::new();
+    let reader = request.as_reader();
+    reader
+        .take(MAX_REQUEST + 1)
+        .read_to_end(&mut body)
+        .into_diagnostic()
+        .wrap_err("the request broke off")?;
+    if body.len() as u64 > MAX_REQUEST {
+        return Err(too_large());
+    }
+    let form = Form::read(&content_type, &body)?;
+    let format = form.format()?;
+    let bytes = catch_file_panic(|| {
+        let mut photo = form.photo()?;
+        let mask = form.mask(&photo)?;
+        fill(&inpainter.lock().unwrap_or_else(PoisonError::into_inner), &mut photo, &mask)?;
+        photo.to_bytes(format).into_diagnostic()
+    })?;
+    Ok((format.to_mime_type(), bytes))
+}
+
+/// What is sent to be filled: the fields of a form.
+#[derive(Default)]
+struct Form<'a> {
+    photo: Option<Field<'a>>,
+    mask: Option<Field<'a>>,
+    format: Option<String>,
+}
+
+impl<'a> Form<'a> {
+    fn read(content_type: &str, body: &'a [u8]) -> Result<Self> {
+        let mut form = Self::default();
+        for field in read_form(content_type, body)? {
+            match field.name.as_str() {
+                "photo" => form.photo = Some(field),
+                "mask" => form.mask = Some(field),
+                "format" => form.format = Some(String::from_utf8_lossy(field.content).trim().to_lowercase()),
+                other => {
+                    return Err(miette!(
+                        "there is no field `{other}`; send `photo`, `mask` and, if it is not to be a PNG, `format`"
+                    ));
+                }
+            }
+        }
+        Ok(form)
+    }
+
+    fn format(&self) -> Result<ImageFormat> {
+        match self.format.as_deref() {
+            None | Some("png") => Ok(ImageFormat::Png),
+            Some("jpeg" | "jpg") => Ok(ImageFormat::Jpeg),
+            Some(other) => Err(miette!("the format `{other}` is not written here; choose png or jpeg")),
+        }
+    }
+
+    fn photo(&self) -> Result<Photograph> {
+        let photo = self.photo.as_ref().ok_or_else(|| missing("photo"))?;
+        Photograph::from_named_bytes(photo.content, file_name(photo)).into_diagnostic()
+    }
+
+    fn mask(&self, photo: &Photograph) -> Result<MaskInput> {
+        let mask = self.mask.as_ref().ok_or_else(|| missing("mask"))?;
+        let mask = Mask::from_bytes(mask.content, file_name(mask), Some(photo.dimensions()));
+        mask.map(MaskInput::Binary).into_diagnostic()
+    }
+}
+
+/// The name of a field's file for messages.
+fn file_name<'a>(field: &'a Field<'_>) -> &'a str {
+    field.file_name.as_deref().unwrap_or(&field.name)
+}
+
+fn missing(field: &str) -> Report {
+    miette!("the form has no file `{field}`; send the photograph as `photo` and its mask as `mask`")
+}

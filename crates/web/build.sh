@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Builds the library for browsers, into the target folder: `web/package`, which npm can publish, and `web/site`, the page,
+# which any server of files can serve. Needs npm and the target's standard library: `rustup target add wasm32-unknown-unknown`.
+set -euo pipefail
+cd "$(dirname "$0")"
+target=$(realpath -m "${CARGO_TARGET_DIR:-../../target}")
+export CARGO_TARGET_DIR=$target
+out=$target/web
+
+# The crate and the program that writes its JavaScript have one version, which Cargo.toml pins.
+version=$(sed -n 's/^wasm-bindgen = "=\(.*\)"$/\1/p' Cargo.toml)
+bindgen=$out/tools/bin/wasm-bindgen
+if [[ "$("$bindgen" --version 2>/dev/null)" != "wasm-bindgen $version" ]]; then
+  cargo install --root "$out/tools" wasm-bindgen-cli --version "=$version"
+fi
+[[ -x node_modules/.bin/wasm-opt ]] || npm install --no-package-lock --no-audit --no-fund --loglevel=error
+
+cp ../../Cargo.lock . # the same versions as the program; what is not needed is dropped
+RUSTFLAGS='-C target-feature=+simd128' cargo build --release --target wasm32-unknown-unknown
+
+rm -rf "$out/package" "$out/site"
+mkdir -p "$out/package" "$out/site"
+"$bindgen" --target web --out-dir "$out/package" --out-name context_encoder \
+  "$target/wasm32-unknown-unknown/release/context_encoder_web.wasm"
+module=$out/package/context_encoder_bg.wasm
+node_modules/.bin/wasm-opt -O3 --enable-simd "$module" -o "$module.optimized"
+mv "$module.optimized" "$module"
+cp npm/* ../../LICENSE-* ../../weights/photo-128.safetensors "$out/package"
+
+# The program's page, with an engine of its own.
+cp ../cli/page/* "$out/site"
+cp page/* "$out/site" # its engine takes the place of the program's
+cp -r "$out/package" "$out/site/context-encoder"
+rm "$out/site/context-encoder/"{package.json,*.md,*.d.ts}

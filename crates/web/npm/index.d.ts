@@ -1,0 +1,30 @@
+import type { Inpainter } from "./context_encoder.js";
+
+export { Bounds, Inpainter, Photograph, panicMessage } from "./context_encoder.js";
+
+/** Pixels row by row, four bytes each: red, green, blue, alpha. `ImageData` is one. */
+export interface Pixels {
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where the module and the weights come from; beside this file by default, fetched. Outside of browsers give bytes. */
+export interface LoadOptions {
+  wasm?: URL | string | Response | BufferSource | WebAssembly.Module;
+  /** The bytes of a file that the program's `train` wrote, or of `photo-128.safetensors`. */
+  weights?: ArrayBuffer | Uint8Array;
+}
+
+/** Loads module and weights; once: every later call gives the same network. */
+export function load(options?: LoadOptions): Promise<Inpainter>;
+
+/**
+ * Fills what the mask hides and returns all pixels; visible ones and alpha are the image's.
+ *
+ * The mask has the image's size: one byte a pixel, hidden from 128 on, or pixels, white where they hide.
+ * It computes on the calling thread, seconds for large holes: call it in a worker.
+ *
+ * Throws when the mask has another size or hides everything.
+ */
+export function fill(image: Pixels, mask: Uint8Array | Uint8ClampedArray | Pixels): Promise<Pixels>;

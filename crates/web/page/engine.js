@@ -1,0 +1,75 @@
+// What fills on the page: the library as WebAssembly, in a worker. Nothing leaves the browser.
+
+export class Engine {
+  #worker;
+  #file = null;
+  #calls = new Map();
+  #count = 0;
+
+  constructor() {
+    this.#start();
+  }
+
+  /** Resolves with a sentence about where it computes, once the network is there. */
+  ready() {
+    return this.#call("ready");
+  }
+
+  /** Opens a photograph: its size, media type, and an image to draw. */
+  async open(file) {
+    const opened = await this.#call("open", file);
+    this.#file = file;
+    return { ...opened, image: await createImageBitmap(opened.image) };
+  }
+
+  /** Fills what the mask hides (a byte a pixel) in the open photograph as these fills left it. */
+  async fill(fills, mask) {
+    const patch = await this.#call("fill", fills.map(({ patch }) => patch), mask);
+    return { x: patch.x, y: patch.y, image: await createImageBitmap(patch.image), patch };
+  }
+
+  /** The photograph's file with these fills. */
+  save(fills, type) {
+    return this.#call("save", fills.map(({ patch }) => patch), type);
+  }
+
+  /** Ends whatever is computed, with its worker; its promise is rejected with an AbortError. */
+  cancel() {
+    this.#stop(new DOMException("cancelled", "AbortError"));
+  }
+
+  #call(method, ...values) {
+    return new Promise((resolve, reject) => {
+      const id = this.#count++;
+      this.#calls.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, method, values });
+    });
+  }
+
+  #start() {
+    this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.#worker.onerror = () => this.#reject(new Error("The page could not be loaded completely; reload it."));
+    this.#worker.onmessage = ({ data: { id, result, error, dead } }) => {
+      const call = this.#calls.get(id);
+      if (!call) return;
+      this.#calls.delete(id);
+      if (error) call.reject(new Error(error));
+      else call.resolve(result);
+      // After a panic or when memory was out, the module's memory cannot be trusted.
+      if (dead) this.#stop(new Error("filling had to be started again; try once more"));
+    };
+  }
+
+  #stop(reason) {
+    this.#worker.terminate();
+    this.#reject(reason);
+    this.#start();
+    // A failure would show itself again when the photograph is next filled.
+    if (this.#file) this.#call("open", this.#file).catch(() => {});
+  }
+
+  #reject(reason) {
+    for (const { reject } of this.#calls.values()) reject(reason);
+    this.#calls.clear();
+  }
+}
