@@ -76,7 +76,7 @@ async function open(file) {
   photo.image.close?.();
   [brush.x, brush.y] = [width / 2, height / 2];
   element("welcome").hidden = true;
-  scroller.hidden = element("tools").hidden = false;
+  scroller.hidden = element("tools").hidden = buttons.open.hidden = false;
   element("format").value = photo.type === "image/jpeg" ? "image/jpeg" : "image/png";
   compare(false);
   redraw();
@@ -97,8 +97,10 @@ async function openExample() {
 
 /** Strokes over the example's two inner masts: points of each, as fractions of the picture. */
 const EXAMPLE = [
-  [[0.311, 0.27], [0.303, 0.55], [0.275, 0.9]],
-  [[0.699, 0.27], [0.711, 0.55], [0.735, 0.93]],
+  [[0.311, 0.27], [0.303, 0.5], [0.275, 0.9]],
+  [[0.303, 0.5], [0.308, 0.9]],
+  [[0.699, 0.27], [0.705, 0.5], [0.737, 0.92]],
+  [[0.705, 0.5], [0.698, 0.92]],
 ];
 
 // ---- drawing
@@ -135,12 +137,16 @@ function redraw() {
 function draw({ erase, size, points }, from) {
   const paint = context(mask);
   paint.globalCompositeOperation = erase ? "destination-out" : "source-over";
-  paint.strokeStyle = `rgb(${PAINT})`;
+  paint.strokeStyle = paint.fillStyle = `rgb(${PAINT})`;
   paint.lineWidth = size;
   paint.lineCap = paint.lineJoin = "round";
   paint.beginPath();
+  if (points.length === 1) {
+    paint.arc(...points[0], size / 2, 0, 2 * Math.PI);
+    return void paint.fill();
+  }
   paint.moveTo(...points[from]);
-  for (const point of points.slice(from)) paint.lineTo(...point);
+  for (const point of points.slice(from + 1)) paint.lineTo(...point);
   paint.stroke();
 }
 
@@ -149,12 +155,11 @@ function maskBytes() {
   const { width, height, scale } = photo;
   const shown = context(mask).getImageData(0, 0, mask.width, mask.height).data;
   const bytes = new Uint8Array(width * height);
+  const nearest = (place, side) => Math.min(side - 1, Math.floor((place + 0.5) * scale));
+  const columns = Uint32Array.from({ length: width }, (_, x) => 4 * nearest(x, mask.width) + 3);
   for (let y = 0, at = 0; y < height; y++) {
-    const row = Math.min(mask.height - 1, Math.floor((y + 0.5) * scale)) * mask.width;
-    for (let x = 0; x < width; x++, at++) {
-      const column = Math.min(mask.width - 1, Math.floor((x + 0.5) * scale));
-      bytes[at] = shown[4 * (row + column) + 3] >= 128 ? 255 : 0;
-    }
+    const row = 4 * nearest(y, mask.height) * mask.width;
+    for (let x = 0; x < width; x++, at++) bytes[at] = shown[row + columns[x]] >= 128 ? 255 : 0;
   }
   return bytes;
 }
@@ -236,10 +241,12 @@ async function loadMask(file) {
   paint.drawImage(image, 0, 0, mask.width, mask.height);
   const pixels = paint.getImageData(0, 0, mask.width, mask.height);
   const { data } = pixels;
-  const isLayer = data.some((value, at) => at % 4 === 3 && value < 255);
+  let isLayer = false;
+  for (let at = 3; at < data.length && !isLayer; at += 4) isLayer = data[at] < 255;
   for (let at = 0; at < data.length; at += 4) {
     const luminance = 0.2126 * data[at] + 0.7152 * data[at + 1] + 0.0722 * data[at + 2];
-    data.set([...PAINT, (isLayer ? data[at + 3] : luminance) >= 128 ? 255 : 0], at);
+    data[at + 3] = (isLayer ? data[at + 3] : luminance) >= 127.5 ? 255 : 0;
+    [data[at], data[at + 1], data[at + 2]] = PAINT;
   }
   paint.putImageData(pixels, 0, 0);
   perform({ mask: canvas });
@@ -261,9 +268,12 @@ function refresh() {
 
 function step(by) {
   if (filling) return;
+  const position = done;
   done = Math.min(actions.length, Math.max(0, done + by));
+  if (done === position) return;
   compare(false);
   redraw();
+  say(by < 0 ? "Undone." : "Redone.");
 }
 
 // ---- size on the screen

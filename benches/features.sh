@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The paper's Table 2 at the scale of one core and one night: a context encoder, an autoencoder, a denoising autoencoder and
+# random weights, three seeds of each, on pictures with boxes and class masks and on pictures of many classes.
+#
+#     benches/features.sh VOC CLASSES PICTURES
+#
+# VOC is a folder in PASCAL VOC's layout (one year or the development kit), CLASSES holds train/CLASS and test/CLASS, PICTURES
+# is what to pretrain on, without labels. What is done stays in runs/features (or $RUN), so that the same command goes on where
+# it was stopped. SIZE, WIDTH, STEPS, SEEDS and MASKS choose other settings; with a graphics card, DEVICE=cuda SIZE=227
+# WIDTH=64 is the paper's network.
+set -euo pipefail
+[[ $# -eq 3 ]] || { sed -n '2,11p' "$0" >&2; exit 2; }
+voc=$(realpath "$1") classes=$(realpath "$2") pictures=$(realpath "$3")
+cd "$(dirname "$0")/.."
+size=${SIZE:-131} width=${WIDTH:-16} steps=${STEPS:-36000} run=${RUN:-runs/features} device=${DEVICE:-cpu}
+[[ $device != cpu ]] || export RAYON_NUM_THREADS=${RAYON_NUM_THREADS:-1}
+cargo build --release --quiet -p context-encoder-cli
+common=(--pictures "$pictures" --masks "${MASKS:-random-block}" --size "$size" --width "$width" --seeds "${SEEDS:-0,1,2}"
+  --data-dependent-init --pretrained "$run/pretrained" --device "$device" --lr 5e-4
+  --pretrain steps="$steps" --pretrain batch_size=16 --pretrain lr=1e-3 --pretrain schedule=cosine --pretrain workers=0
+  --pretrain augmentation.color=20)
+program() { nice -n 19 "${CARGO_TARGET_DIR:-target}/release/context-encoder" reproduce "$@" "${common[@]}"; }
+mkdir -p "$run"
+program table2 --voc "$voc" --side 224 --count 300 --steps "${HEAD_STEPS:-1000}" --run "$run/voc" | tee "$run/table2.md"
+program classes "$classes" --steps "${HEAD_STEPS:-1000}" --run "$run/classes" | tee "$run/classes.md"
