@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use context_encoder::files::walk;
+use context_encoder::files::walk_every_name;
 use miette::{Result, WrapErr, miette};
 use unicode_normalization::UnicodeNormalization;
 
@@ -28,7 +28,7 @@ impl MaskFolder {
             return Err(miette!("there is no folder {}; name the folder of the masks", root.display()));
         }
         let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        for found in walk(root) {
+        for found in walk_every_name(root) {
             let file = found.map_err(|(path, error)| miette!("cannot read {}: {error}", path.display()))?;
             files.entry(stem(file.strip_prefix(root).unwrap_or(&file))).or_default().push(file);
         }

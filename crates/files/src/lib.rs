@@ -67,4 +67,4 @@ pub use foreign_content::ForeignContent;
 pub use image_file::ImageFile;
 pub use loss::Loss;
 pub use photograph::Photograph;
-pub use walk::walk;
+pub use walk::{Found, walk, walk_every_name};

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     io,
     path::{Path, PathBuf},
 };
@@ -11,8 +12,8 @@ use walkdir::{DirEntry, WalkDir};
 /// The files in a folder and its subfolders, in the order of their names, without hidden files and
 /// folders. What cannot be read is given as its path and the error.
 ///
-/// Links are followed, but no folder is listed twice: a link to a folder that holds it, to one below
-/// `root`, or to one where an earlier link led is passed over.
+/// Links are followed, but no folder is listed twice: a link to a folder that holds it, to one that is listed
+/// anyway, or to one where an earlier link led is passed over.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -23,26 +24,38 @@ use walkdir::{DirEntry, WalkDir};
 /// assert_eq!(files, ["a/c.png", "b.png"].map(|name| folder.path().join(name)));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn walk(root: impl AsRef<Path>) -> impl Iterator<Item = Result<PathBuf, (PathBuf, io::Error)>> {
-    let root = root.as_ref().to_owned();
-    let top = root.canonicalize().unwrap_or_else(|_| root.clone());
-    let (from, mut linked) = (root.clone(), BTreeSet::new());
-    let is_listed = move |entry: &DirEntry| {
-        if entry.depth() == 0 {
-            return true;
-        }
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            return false;
-        }
-        if !entry.file_type().is_dir() {
-            return true;
-        }
+pub fn walk(root: impl AsRef<Path>) -> impl Iterator<Item = Found> {
+    let from = root.as_ref().to_owned();
+    let top = from.canonicalize().unwrap_or_else(|_| from.clone());
+    let mut linked = BTreeSet::new();
+    files(root.as_ref().to_owned(), move |folder| {
         // Behind a link every folder is somewhere else than its path says.
-        let place = entry.path().strip_prefix(&from).map(|below| top.join(below));
-        match (entry.path().canonicalize(), place) {
-            (Ok(target), Ok(place)) if target != place => !target.starts_with(&top) && linked.insert(target),
+        let place = folder.strip_prefix(&from).map(|below| top.join(below));
+        match (folder.canonicalize(), place) {
+            (Ok(target), Ok(place)) if target != place => {
+                let below = target.strip_prefix(&top).ok();
+                let is_listed_there = below.is_some_and(|below| !below.iter().any(is_hidden));
+                !is_listed_there && linked.insert(target)
+            }
             _ => true,
         }
+    })
+}
+
+/// As [`walk`], but a folder to which several links lead is listed under each of their names: for files that
+/// are found by their names.
+pub fn walk_every_name(root: impl AsRef<Path>) -> impl Iterator<Item = Found> {
+    files(root.as_ref().to_owned(), |_| true)
+}
+
+/// A file, or what cannot be read and why.
+pub type Found = Result<PathBuf, (PathBuf, io::Error)>;
+
+/// Files in those folders below `root` that are wanted; no link is followed round in a circle.
+fn files(root: PathBuf, mut is_wanted: impl FnMut(&Path) -> bool) -> impl Iterator<Item = Found> {
+    let is_listed = move |entry: &DirEntry| {
+        entry.depth() == 0
+            || (!is_hidden(entry.file_name()) && (!entry.file_type().is_dir() || is_wanted(entry.path())))
     };
     let entries = WalkDir::new(&root).follow_links(true).sort_by_file_name();
     entries.into_iter().filter_entry(is_listed).filter_map(move |found| match found {
@@ -53,6 +66,10 @@ pub fn walk(root: impl AsRef<Path>) -> impl Iterator<Item = Result<PathBuf, (Pat
             Some(Err((path, error.into())))
         }
     })
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with('.')
 }
 
 #[cfg(all(test, unix))]
@@ -75,12 +92,19 @@ mod tests {
         symlink(elsewhere.path(), root.join("b")).expect("link");
         symlink(elsewhere.path(), root.join("c")).expect("link");
         symlink(folder.path(), root.join("above")).expect("link");
+        fs::create_dir_all(root.join(".store/photos")).expect("made");
+        fs::write(root.join(".store/photos/4"), []).expect("written");
+        symlink(root.join(".store/photos"), root.join("photos")).expect("link");
         symlink(root.join("2"), root.join("d")).expect("link");
         symlink(root.join("gone"), root.join("e")).expect("link");
         let (found, failed): (Vec<_>, Vec<_>) = walk(&root).partition(Result::is_ok);
         let found: Vec<PathBuf> = found.into_iter().flatten().collect();
-        assert_eq!(found, ["2", "a/1", "b/3", "d"].map(|name| root.join(name)));
+        assert_eq!(found, ["2", "a/1", "b/3", "d", "photos/4"].map(|name| root.join(name)));
         let failed: Vec<PathBuf> = failed.into_iter().filter_map(Result::err).map(|(path, _)| path).collect();
         assert_eq!(failed, [root.join("e")]);
+        let by_name: Vec<PathBuf> = walk_every_name(&root).flatten().collect();
+        for name in ["a/1", "again/1", "b/3", "c/3"] {
+            assert!(by_name.contains(&root.join(name)), "{name}: {by_name:?}");
+        }
     }
 }

@@ -42,13 +42,19 @@ fn kill_again_and_again(
     assert!(killed * 2 > kills(), "only {killed} of {} runs were killed before they ended", kills());
 }
 
+/// The contents of all files below a folder, by their paths there.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry"));
-    entries
-        .map(|entry| {
-            (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap_or_default())
-        })
-        .collect()
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            all.extend(files(&path).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)));
+        } else {
+            all.insert(name, fs::read(&path).expect("a file"));
+        }
+    }
+    all
 }
 
 #[test]

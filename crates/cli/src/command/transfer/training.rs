@@ -115,7 +115,10 @@ impl Attempt<'_> {
         let fit = self.training.fit(default, seed);
         let files = self.training.run.as_deref().map(|folder| self.head_files(task, folder));
         let settings = match &files {
-            Some(_) => format!("{fit:?} of {} on {data:?}", self.encoder.fingerprint()?),
+            Some(_) => {
+                let (encoder, counts) = (self.encoder.fingerprint()?, [train.len(), test.len()]);
+                format!("{fit:?} of {encoder} on {counts:?} of {data:?}")
+            }
             None => String::new(),
         };
         if let Some(metrics) = files.as_ref().and_then(|files| files.metrics_of(&settings)) {
@@ -159,7 +162,7 @@ struct HeadFiles {
 /// The file of a head's metrics.
 #[derive(Serialize, Deserialize)]
 struct HeadRecord {
-    /// All that the metrics follow from.
+    /// Training, encoder, and where and how many the samples are; not what is in their files.
     settings: String,
     metrics: Metrics,
 }
