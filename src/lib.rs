@@ -1,3 +1,19 @@
+// Where the front page's links lead, with and without a feature.
+#![cfg_attr(feature = "train", doc = "[train]: mod@crate::train\n[transfer]: mod@crate::transfer")]
+#![cfg_attr(
+    not(feature = "train"),
+    doc = "[train]: https://docs.rs/context-encoder\n[transfer]: https://docs.rs/context-encoder"
+)]
+#![cfg_attr(
+    feature = "diagnostics",
+    doc = "[conformance]: mod@crate::conformance\n[bench]: mod@crate::bench"
+)]
+#![cfg_attr(
+    not(feature = "diagnostics"),
+    doc = "[conformance]: https://docs.rs/context-encoder\n[bench]: https://docs.rs/context-encoder"
+)]
+#![cfg_attr(feature = "remote", doc = "[serve]: fn@crate::serve")]
+#![cfg_attr(not(feature = "remote"), doc = "[serve]: https://docs.rs/context-encoder")]
 //! Context encoders in pure Rust: a network sees a picture with a hole and predicts what was there (Pathak et
 //! al., ["Context Encoders: Feature Learning by Inpainting"](https://arxiv.org/abs/1604.07379), CVPR 2016). Built on
 //! [Burn](https://burn.dev), so the same code runs on processors and graphics cards.
@@ -112,18 +128,6 @@
 //!
 //! A program that only fills pictures takes `default-features = false, features = ["flex"]` and builds no
 //! training code.
-#![cfg_attr(feature = "train", doc = "\n[train]: crate::train\n[transfer]: crate::transfer")]
-#![cfg_attr(
-    not(feature = "train"),
-    doc = "\n[train]: https://docs.rs/context-encoder\n[transfer]: https://docs.rs/context-encoder"
-)]
-#![cfg_attr(feature = "diagnostics", doc = "\n[conformance]: crate::conformance\n[bench]: crate::bench")]
-#![cfg_attr(
-    not(feature = "diagnostics"),
-    doc = "\n[conformance]: https://docs.rs/context-encoder\n[bench]: https://docs.rs/context-encoder"
-)]
-#![cfg_attr(feature = "remote", doc = "\n[serve]: crate::serve")]
-#![cfg_attr(not(feature = "remote"), doc = "\n[serve]: https://docs.rs/context-encoder")]
 // docs.rs marks what belongs to a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
