@@ -22,15 +22,20 @@ export class Engine {
 
   /** Fills what the mask hides (a byte a pixel) in the open photograph as these fills left it. */
   async fill(fills, mask) {
+    const { signal } = this.#stopping;
     const source = { photo: fills.at(-1)?.blob ?? this.#file, mask: await this.#png(mask) };
-    const blob = await this.#post(source, "png");
-    return { x: 0, y: 0, image: await createImageBitmap(blob), blob, source };
+    signal.throwIfAborted();
+    const blob = await this.#post(source, "png", signal);
+    const image = await createImageBitmap(blob);
+    signal.throwIfAborted();
+    return { x: 0, y: 0, image, blob, source };
   }
 
   /** The photograph's file with these fills. */
   async save(fills, type) {
+    const { signal } = this.#stopping;
     const last = fills.at(-1);
-    return type === "image/png" ? last.blob : this.#post(last.source, "jpeg");
+    return type === "image/png" ? last.blob : this.#post(last.source, "jpeg", signal);
   }
 
   /** Stops waiting; the promise of what is computed is rejected with an AbortError. */
@@ -39,12 +44,12 @@ export class Engine {
     this.#stopping = new AbortController();
   }
 
-  async #post({ photo, mask }, format) {
+  async #post({ photo, mask }, format, signal) {
     const form = new FormData();
     form.append("photo", photo);
     form.append("mask", mask);
     form.append("format", format);
-    const response = await fetch("fill", { method: "POST", body: form, signal: this.#stopping.signal });
+    const response = await fetch("fill", { method: "POST", body: form, signal });
     if (!response.ok) throw new Error(await response.text());
     return response.blob();
   }

@@ -182,6 +182,7 @@ async function fill() {
   const clock = setInterval(() => (element("elapsed").textContent = `${elapsed()} s`), 1000);
   try {
     const filled = await engine.fill(fills(), maskBytes());
+    if (photo !== opened) return;
     perform({ fill: filled });
     redraw();
     say(`Filled in ${((performance.now() - start) / 1000).toFixed(1)} s. Brush again, compare, or save.`);
@@ -216,11 +217,12 @@ function wipe() {
 
 async function save() {
   say("Saving…");
+  const { name } = photo;
   const type = element("format").value;
   const blob = await engine.save(fills(), type);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = `${photo.name.replace(/\.[^.]*$/, "")}-filled.${type === "image/jpeg" ? "jpg" : "png"}`;
+  link.download = `${name.replace(/\.[^.]*$/, "")}-filled.${type === "image/jpeg" ? "jpg" : "png"}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   say(`Saved ${link.download}.`);
@@ -372,7 +374,10 @@ for (const type of ["pointerup", "pointercancel"]) {
 }
 mask.addEventListener("pointerleave", () => showCursor(false));
 mask.addEventListener("focus", () => showCursor(mask.matches(":focus-visible")));
-mask.addEventListener("blur", () => showCursor(false));
+mask.addEventListener("blur", () => {
+  showCursor(false);
+  end(); // a held space is released elsewhere
+});
 
 scroller.addEventListener("wheel", (event) => {
   if (!event.ctrlKey && !event.metaKey) return;
@@ -416,14 +421,21 @@ function resize(by) {
   showCursor();
 }
 
+const letters = {
+  "[": () => resize(-0.05), "]": () => resize(0.05), b: () => choose(false), e: () => choose(true),
+  "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), "0": () => zoomBy(1 / zoom),
+};
+
+/** Whether letters are the page's there: not at a control, where they are the control's or speech input's. */
+const takesLetters = (target) => target === document.body || (stage.contains(target) && !target.matches("input"));
+
 document.addEventListener("keydown", (event) => {
   if (!photo || event.altKey || event.target.matches("select")) return;
   const key = event.key.toLowerCase();
   const shortcuts = event.ctrlKey || event.metaKey
     ? { z: () => step(event.shiftKey ? 1 : -1), y: () => step(1) }
     : {
-        "[": () => resize(-0.05), "]": () => resize(0.05), b: () => choose(false), e: () => choose(true),
-        "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), "0": () => zoomBy(1 / zoom), escape: cancel,
+        ...(takesLetters(event.target) ? letters : {}), escape: cancel,
         enter: event.target.matches("button, summary") ? null : () => attempt(fill),
       };
   if (!shortcuts[key]) return;

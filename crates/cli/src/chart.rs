@@ -64,8 +64,9 @@ pub fn chart(values: &str, scale: Scale, curves: &[Curve]) -> Result<String> {
     let mut svg = String::new();
     draw(&mut svg, values, &curves, steps, extremes, logarithmic)
         .map_err(|error| miette!("the curve cannot be drawn: {error}"))?;
+    let label = format!("<svg role=\"img\" aria-label=\"{values} over steps {} to {}\"", steps.0, steps.1);
     // Black is the page's color of text; the backend writes its colors so.
-    Ok(legend(&curves) + &svg.replace("#000000", "currentColor"))
+    Ok(legend(&curves) + &svg.replacen("<svg", &label, 1).replace("#000000", "currentColor"))
 }
 
 /// Above the chart, where it hides nothing.
@@ -160,7 +161,8 @@ mod tests {
         let draw = |scale, curves: &[Curve]| chart("loss", scale, curves);
         let [wide, linear] =
             [Scale::LogarithmicIfWide, Scale::Linear].map(|scale| draw(scale, &two).expect("drawn"));
-        assert!(wide.contains("<svg") && wide.contains("currentColor") && !wide.contains("#000000"));
+        assert!(wide.contains("<svg role=\"img\" aria-label=\"loss over steps 1 to 2\" "), "{wide}");
+        assert!(wide.contains("currentColor") && !wide.contains("#000000"));
         assert!(wide.contains("</span> loss ") && wide.contains("</span> other "), "{wide}");
         assert_ne!(wide, linear);
         assert!(draw(Scale::Linear, &[curve(vec![(1, f64::NAN)])]).is_err());

@@ -10,6 +10,8 @@ mod device;
 mod file_pairs;
 #[cfg(feature = "web")]
 mod form;
+#[cfg(feature = "web")]
+mod http;
 mod interrupt;
 #[cfg(feature = "cards")]
 mod kernel_store;

@@ -51,7 +51,7 @@ function image(photo, { x, y, width, height }) {
   return new ImageData(photo.rgba(x, y, width, height), width, height);
 }
 
-onmessage = async ({ data: { id, method, values } }) => {
+async function answer({ id, method, values }) {
   try {
     postMessage({ id, result: await methods[method](...values) });
   } catch (error) {
@@ -59,4 +59,10 @@ onmessage = async ({ data: { id, method, values } }) => {
     const panic = dead && (panicMessage() || "the browser’s memory is full");
     postMessage({ id, error: dead ? `This could not be done: ${panic}. Try a smaller photograph or fewer strokes.` : error.message, dead });
   }
+}
+
+// One after the other, in their order: what is opened last stays open.
+let answered = Promise.resolve();
+onmessage = ({ data }) => {
+  answered = answered.then(() => answer(data));
 };

@@ -132,6 +132,20 @@ await test("the keyboard alone paints, erases and fills", async () => {
   await status(/^Filled in/);
 });
 
+await test("a stroke by keys ends where the focus leaves, and letters belong to the photograph", async () => {
+  await drop("photo.png", "image/png", photo);
+  await status(/640 × 427/);
+  await page.focus("#mask");
+  await page.keyboard.down(" ");
+  await page.keyboard.press("ArrowLeft");
+  assert(await page.isDisabled("#undo"));
+  await page.focus("#size");
+  assert(await page.isEnabled("#undo"));
+  await page.keyboard.up(" ");
+  await page.keyboard.press("e");
+  assert(await page.isChecked('input[value="brush"]'));
+});
+
 await test("a mask is loaded, one of another size is refused in words", async () => {
   await drop("photo.png", "image/png", photo);
   await status(/640 × 427/);
@@ -181,6 +195,18 @@ await test("12 megapixels are filled, and a fill can be cancelled", async () => 
     return [image.width, image.height];
   }, saved.bytes.toString("base64"));
   assert.deepEqual(size, [4000, 3000]);
+});
+
+await test("a photograph that is opened during a fill is not filled", async () => {
+  const other = await photograph(page, 320, 200, "image/png");
+  await brush([0.6, 0.3], [0.7, 0.32]);
+  await page.click("#fill");
+  await page.waitForFunction(() => document.getElementById("fill").textContent === "Cancel");
+  await drop("other.png", "image/png", other);
+  await status(/^other\.png, 320 × 200/);
+  await page.waitForFunction(() => document.getElementById("fill").textContent === "Fill");
+  assert(await page.isDisabled("#undo"));
+  assert.match(await text("status"), /^other\.png, 320 × 200/);
 });
 
 await browser.close();

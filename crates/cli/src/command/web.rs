@@ -1,24 +1,24 @@
 //! `web`: a page to fill photographs on, and the HTTP endpoint behind it.
 
 use std::{
-    io::{Cursor, Read},
     net::{Ipv4Addr, TcpListener},
-    sync::{Mutex, PoisonError},
+    sync::mpsc::{Sender, channel},
     thread,
+    time::Duration,
 };
 
 use clap::Args;
-use context_encoder::{Inpainter, files::Photograph, mask::Mask};
+use context_encoder::{files::Photograph, mask::Mask};
 use image::ImageFormat;
 use miette::{IntoDiagnostic, Report, Result, WrapErr, miette};
 use serde_json::json;
-use tiny_http::{Header, Method, Request, Response, Server};
 
 use super::inpaint::fill;
 use crate::{
     console::{Console, ExitStatus, error_chain},
     device::DeviceArgs,
     form::{Field, read_form},
+    http::{Refusal, Request},
     mask_input::MaskInput,
     panics::catch_file_panic,
     weights::WeightsArgs,
@@ -29,7 +29,7 @@ const MAX_REQUEST: u64 = 512 << 20;
 
 /// Requests that are read and answered at a time. Photographs are filled one after the other, each by all
 /// threads.
-const WORKERS: usize = 4;
+const CONNECTIONS: usize = 64;
 
 /// The page's files: path, media type, content.
 const FILES: [(&str, &str, &[u8]); 6] = [
@@ -61,13 +61,11 @@ pub struct Web {
 
 impl Web {
     pub fn run(&self, console: &Console) -> Result<ExitStatus> {
-        let inpainter = Mutex::new(self.weights.inpainter(&self.device.open(console)?)?);
+        let inpainter = self.weights.inpainter(&self.device.open(console)?)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot listen at port {}; name another with --port", self.port))?;
         let host = listener.local_addr().into_diagnostic()?.to_string();
-        let server =
-            Server::from_listener(listener, None).map_err(|error| miette!("cannot serve: {error}"))?;
         let address = format!("http://{host}/");
         console.result(&address);
         console.record(&json!({ "event": "listening", "address": address }));
@@ -77,22 +75,40 @@ impl Web {
         {
             console.note(format_args!("no browser could be opened ({error}); open {address} yourself"));
         }
+        let (tasks, waiting) = channel();
         thread::scope(|scope| {
-            for _ in 0..WORKERS {
+            for _ in 0..CONNECTIONS {
                 scope.spawn(|| {
-                    for request in server.incoming_requests() {
-                        answer(request, &host, &inpainter, console);
+                    loop {
+                        match listener.accept().and_then(|(stream, _)| Request::read(stream)) {
+                            Ok(request) => answer(request, &host, &tasks, console),
+                            // Too many files may be open.
+                            Err(_) => thread::sleep(Duration::from_millis(20)),
+                        }
                     }
                 });
+            }
+            // On one thread, since devices keep memory for each.
+            for Task { mut photo, mask, filled } in waiting {
+                // Who waited may have gone.
+                let _ = filled.send(catch_file_panic(|| {
+                    fill(&inpainter, &mut photo, &mask)?;
+                    Ok(photo)
+                }));
             }
         });
         Ok(ExitStatus::Complete)
     }
 }
 
-/// Why a request is not answered: an HTTP status, and the reason in words.
-struct Refusal(u16, Report);
+/// A photograph that is to be filled, and where it goes then.
+struct Task {
+    photo: Photograph,
+    mask: MaskInput,
+    filled: Sender<Result<Photograph>>,
+}
 
+/// A wrong form, photograph or mask.
 impl From<Report> for Refusal {
     fn from(report: Report) -> Self {
         Self(400, report)
@@ -102,13 +118,13 @@ impl From<Report> for Refusal {
 /// What a request is answered with: a media type and the content.
 type Answer<'a> = Result<(&'a str, Vec<u8>), Refusal>;
 
-fn answer(mut request: Request, host: &str, inpainter: &Mutex<Inpainter>, console: &Console) {
-    let answer = respond(&mut request, host, inpainter);
+fn answer(mut request: Request, host: &str, tasks: &Sender<Task>, console: &Console) {
+    let answer = respond(&mut request, host, tasks);
     console.detail(format_args!(
         "{} {} {}",
         answer.as_ref().map_or_else(|refusal| refusal.0, |_| 200),
-        request.method(),
-        request.url()
+        request.method,
+        request.path
     ));
     let (status, media_type, content) = match answer {
         Ok((media_type, content)) => (200, media_type, content),
@@ -117,24 +133,19 @@ fn answer(mut request: Request, host: &str, inpainter: &Mutex<Inpainter>, consol
             (status, "text/plain; charset=utf-8", format!("{}{help}\n", error_chain(&report)).into_bytes())
         }
     };
-    let headers =
-        [("Content-Type", media_type), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")];
-    let headers = headers.iter().filter_map(|(name, value)| Header::from_bytes(*name, *value).ok()).collect();
-    let length = content.len();
-    let response = Response::new(status.into(), headers, Cursor::new(content), Some(length), None);
     // Who asked may have gone.
-    let _ = request.respond(response);
+    let _ = request.respond(status, media_type, &content);
 }
 
-fn respond<'a>(request: &mut Request, host: &str, inpainter: &Mutex<Inpainter>) -> Answer<'a> {
+fn respond<'a>(request: &mut Request, host: &str, tasks: &Sender<Task>) -> Answer<'a> {
     if !is_from_here(request, host) {
         return Err(Refusal(403, miette!("only pages of this program may use it; open http://{host}/")));
     }
-    let path = request.url().split('?').next().unwrap_or_default().to_owned();
-    match (request.method(), path.as_str()) {
-        (Method::Post, "/fill") => fill_form(request, inpainter),
+    let path = request.path.split('?').next().unwrap_or_default().to_owned();
+    match (request.method.as_str(), path.as_str()) {
+        ("POST", "/fill") => fill_form(request, tasks),
         (_, "/fill") => Err(Refusal(405, miette!("send a photograph and its mask with POST"))),
-        (Method::Get | Method::Head, _) => {
+        ("GET" | "HEAD", _) => {
             let file = FILES.iter().find(|(name, ..)| *name == path);
             let &(_, media_type, content) = file.ok_or_else(|| {
                 Refusal(404, miette!("there is no {path}; the page is at / and the endpoint at /fill"))
@@ -148,42 +159,36 @@ fn respond<'a>(request: &mut Request, host: &str, inpainter: &Mutex<Inpainter>) 
 /// Whether a request is meant for this server and not sent by another site's page: browsers name the page in
 /// `Origin` and the address they were told in `Host`.
 fn is_from_here(request: &Request, host: &str) -> bool {
-    let port = host.rsplit(':').next().unwrap_or_default();
-    let is_here = |name: &str| name == host || name.strip_prefix("localhost:") == Some(port);
-    header(request, "Host").is_none_or(is_here)
-        && header(request, "Origin").is_none_or(|origin| origin.strip_prefix("http://").is_some_and(is_here))
+    request.header("Host").is_none_or(|name| is_here(name, host))
+        && request
+            .header("Origin")
+            .is_none_or(|origin| origin.strip_prefix("http://").is_some_and(|name| is_here(name, host)))
 }
 
-fn header<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
-    request.headers().iter().find(|header| header.field.equiv(name)).map(|header| header.value.as_str())
+/// Whether a name with its port, which browsers leave out where it is HTTP's own, is `host`'s.
+fn is_here(name: &str, host: &str) -> bool {
+    let with_port = |name| str::split_once(name, ':').unwrap_or((name, "80"));
+    let ((name, port), (address, here)) = (with_port(name), with_port(host));
+    port == here && (name == address || name == "localhost")
 }
 
 /// The answer to a form with a photograph and a mask.
-fn fill_form<'a>(request: &mut Request, inpainter: &Mutex<Inpainter>) -> Answer<'a> {
-    let too_large =
-        || Refusal(413, miette!("the request is longer than {MAX_REQUEST} bytes; scale the photograph down"));
-    if request.body_length().is_some_and(|length| length as u64 > MAX_REQUEST) {
-        return Err(too_large());
-    }
-    let content_type = header(request, "Content-Type").unwrap_or_default().to_owned();
-    let mut body = Vec::new();
-    let reader = request.as_reader();
-    reader
-        .take(MAX_REQUEST + 1)
-        .read_to_end(&mut body)
-        .into_diagnostic()
-        .wrap_err("the request broke off")?;
-    if body.len() as u64 > MAX_REQUEST {
-        return Err(too_large());
-    }
-    let form = Form::read(&content_type, &body)?;
+fn fill_form<'a>(request: &mut Request, tasks: &Sender<Task>) -> Answer<'a> {
+    let body = request.body(MAX_REQUEST)?;
+    let form = Form::read(request.header("Content-Type").unwrap_or_default(), &body)?;
     let format = form.format()?;
-    let bytes = catch_file_panic(|| {
-        let mut photo = form.photo()?;
+    let (photo, mask) = catch_file_panic(|| {
+        let photo = form.photo()?;
         let mask = form.mask(&photo)?;
-        fill(&inpainter.lock().unwrap_or_else(PoisonError::into_inner), &mut photo, &mask)?;
-        photo.to_bytes(format).into_diagnostic()
+        Ok((photo, mask))
     })?;
+    let bytes = catch_file_panic(|| {
+        let (filled, answer) = channel();
+        // If nobody takes it, nothing comes back.
+        let _ = tasks.send(Task { photo, mask, filled });
+        answer.recv().into_diagnostic()??.to_bytes(format).into_diagnostic()
+    })
+    .map_err(|report| Refusal(500, report))?;
     Ok((format.to_mime_type(), bytes))
 }
 
@@ -240,4 +245,18 @@ fn file_name<'a>(field: &'a Field<'_>) -> &'a str {
 
 fn missing(field: &str) -> Report {
     miette!("the form has no file `{field}`; send the photograph as `photo` and its mask as `mask`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_of_http_may_be_left_out() {
+        for name in ["127.0.0.1", "127.0.0.1:80", "localhost", "localhost:80"] {
+            assert!(is_here(name, "127.0.0.1:80"), "{name}");
+            assert!(!is_here(name, "127.0.0.1:8128"), "{name}");
+        }
+        assert!(!is_here("example.org", "127.0.0.1:80") && is_here("localhost:8128", "127.0.0.1:8128"));
+    }
 }

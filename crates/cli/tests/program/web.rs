@@ -123,8 +123,43 @@ fn errors_are_in_words_and_name_the_file() {
     assert!(status == 400 && String::from_utf8_lossy(&body).contains("curl -F"), "{status}");
     let (status, ..) = server.send("POST /fill", "Content-Length: 9999999999\r\n", b"");
     assert_eq!(status, 413);
+    // It allocates no more than is sent, and goes on.
+    for (headers, expected) in [
+        (format!("Content-Length: {}\r\n", 1_u64 << 62), 413),
+        (format!("Content-Length: {}\r\nOrigin: null\r\n", 1_u64 << 62), 403),
+        (format!("Content-Length: {}0\r\n", u64::MAX), 411),
+        ("Transfer-Encoding: chunked\r\n".to_owned(), 411),
+    ] {
+        assert_eq!(server.send("POST /fill", &headers, b"").0, expected, "{headers}");
+        assert_eq!(server.get("/").0, 200);
+    }
     assert_eq!(server.get("/fill").0, 405);
     assert_eq!(server.get("/secret").0, 404);
+}
+
+#[test]
+fn who_sends_nothing_stops_nobody() {
+    let folder = folder_with_weights();
+    let server = Server::start(folder.path());
+    let stalled: Vec<_> = (0..20)
+        .map(|at| {
+            let mut stream = TcpStream::connect(&server.host).expect("a connection");
+            let head =
+                ["", "GET / HTTP/1.1\r\n", "POST /fill HTTP/1.1\r\nContent-Length: 99999\r\n\r\n"][at % 3];
+            stream.write_all(head.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    assert_eq!(server.get("/").0, 200);
+    assert_eq!(server.send("GET /", "Connection: upgrade\r\nUpgrade: a\r\n", b"").0, 200);
+    // It says when it is ready to read, as curl asks for long forms.
+    let mut stream = TcpStream::connect(&server.host).expect("a connection");
+    let head = "POST /fill HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).expect("a line");
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    drop(stalled);
 }
 
 #[test]
