@@ -51,7 +51,13 @@ function image(photo, { x, y, width, height }) {
   return new ImageData(photo.rgba(x, y, width, height), width, height);
 }
 
-onmessage = async ({ data: { id, method, values } }) => {
+/** Calls are answered one after the other: a fill that follows an opening needs the photograph. */
+let last = Promise.resolve();
+onmessage = ({ data }) => {
+  last = last.then(() => answer(data));
+};
+
+async function answer({ id, method, values }) {
   try {
     postMessage({ id, result: await methods[method](...values) });
   } catch (error) {
@@ -59,4 +65,4 @@ onmessage = async ({ data: { id, method, values } }) => {
     const panic = dead && (panicMessage() || "the browser’s memory is full");
     postMessage({ id, error: dead ? `This could not be done: ${panic}. Try a smaller photograph or fewer strokes.` : error.message, dead });
   }
-};
+}
