@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the library for browsers, into the target folder: `web/package`, which npm can publish, and `web/site`, the page,
-# which any server of files can serve. Needs npm and the target's standard library: `rustup target add wasm32-unknown-unknown`.
+# which any server of files can serve. Needs the target's standard library: `rustup target add wasm32-unknown-unknown`.
 set -euo pipefail
 cd "$(dirname "$0")"
 target=$(realpath -m "${CARGO_TARGET_DIR:-../../target}")
@@ -13,7 +13,6 @@ bindgen=$out/tools/bin/wasm-bindgen
 if [[ "$("$bindgen" --version 2>/dev/null)" != "wasm-bindgen $version" ]]; then
   cargo install --root "$out/tools" wasm-bindgen-cli --version "=$version"
 fi
-[[ -x node_modules/.bin/wasm-opt ]] || npm install --no-package-lock --no-audit --no-fund --loglevel=error
 
 cp ../../Cargo.lock . # the same versions as the program; what is not needed is dropped
 RUSTFLAGS='-C target-feature=+simd128' cargo build --release --target wasm32-unknown-unknown
@@ -22,9 +21,6 @@ rm -rf "$out/package" "$out/site"
 mkdir -p "$out/package" "$out/site"
 "$bindgen" --target web --out-dir "$out/package" --out-name context_encoder \
   "$target/wasm32-unknown-unknown/release/context_encoder_web.wasm"
-module=$out/package/context_encoder_bg.wasm
-node_modules/.bin/wasm-opt -O3 --enable-simd "$module" -o "$module.optimized"
-mv "$module.optimized" "$module"
 cp npm/* ../../LICENSE-* ../../weights/photo-128.safetensors "$out/package"
 
 # The program's page, with an engine of its own.
