@@ -16,7 +16,7 @@ use context_encoder::{
     Device, Mask, Model, ModelConfig,
     data::{ImageDataset, Limits, Shards},
     files::Photograph,
-    model::FeatureModelConfig,
+    model::{FeatureEncoder, FeatureModelConfig},
     train::{PretrainConfig, TrainConfig},
 };
 use image::{DynamicImage, ImageFormat, RgbaImage};
@@ -277,6 +277,26 @@ fn weights_of_pytorch() {
 }
 
 #[test]
+fn weights_of_torch7() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let path = folder.path().join("weights.t7");
+    fuzz("t7", &["authors_centre.t7", "authors_whole_old.t7"].map(fixture), |bytes| {
+        fs::write(&path, bytes).expect("written");
+        drop(Model::load_torch7(&path, &device).err());
+    });
+}
+
+#[test]
+fn weights_of_caffe() {
+    let (folder, device) = (tempdir().expect("folder"), Device::flex());
+    let path = folder.path().join("weights.caffemodel");
+    fuzz("caffemodel", &["alexnet.caffemodel", "alexnet_old.caffemodel"].map(fixture), |bytes| {
+        fs::write(&path, bytes).expect("written");
+        drop(FeatureEncoder::load_caffe(&path, None, &device).err());
+    });
+}
+
+#[test]
 fn weights_of_this_library() {
     let (folder, device) = (tempdir().expect("folder"), Device::flex());
     let path = folder.path().join("weights.safetensors");
@@ -289,7 +309,7 @@ fn weights_of_this_library() {
     fuzz("safetensors", &files, |bytes| {
         fs::write(&path, bytes).expect("written");
         drop(Model::load(&path, &device).err());
-        drop(context_encoder::model::FeatureEncoder::load(&path, &device).err());
+        drop(FeatureEncoder::load(&path, &device).err());
     });
 }
 

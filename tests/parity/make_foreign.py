@@ -239,6 +239,7 @@ def write_caffe(name, width, groups, normalized, old, expected):
         "conv4": (c3, c3 // groups, 3, 3),
         "conv5": (c5, c3 // groups, 3, 3),
     }
+    geometries = {"conv1": (4, 0), "conv2": (1, 2), "conv3": (1, 1), "conv4": (1, 1), "conv5": (1, 1)}  # stride, padding
     weights, biases = {}, {}
     for seed, (layer, shape) in enumerate(shapes.items()):
         # conv1 sees values up to 150, the others what ReLU leaves.
@@ -256,17 +257,22 @@ def write_caffe(name, width, groups, normalized, old, expected):
 
     def conv(name):
         group = groups if name in ("conv2", "conv4", "conv5") else 1
-        parameters = field(10 if old else 106, field(1, shapes[name][0]) + field(5, group))
+        stride, padding = geometries[name]
+        parameters = field(1, shapes[name][0]) + field(3, padding) + field(5, group) + field(6, stride)
+        parameters = field(10 if old else 106, parameters)
         return layer(name, "Convolution", parameters, (weights[name], biases[name])) + layer(f"relu{name[4:]}", "ReLU")
 
     def norm(name):
         parameters = field(18 if old else 118, field(1, 5) + field(2, 1e-4) + field(3, 0.75))
         return layer(name, "LRN", parameters) if normalized else b""
 
+    def pool(name):
+        return layer(name, "Pooling", field(19 if old else 121, field(1, 0) + field(2, 3) + field(3, 2)))
+
     file = field(1, "AlexNet") + layer("data", "Data")
-    file += conv("conv1") + norm("norm1") + layer("pool1", "Pooling")
-    file += conv("conv2") + norm("norm2") + layer("pool2", "Pooling")
-    file += conv("conv3") + conv("conv4") + conv("conv5") + layer("pool5", "Pooling")
+    file += conv("conv1") + norm("norm1") + pool("pool1")
+    file += conv("conv2") + norm("norm2") + pool("pool2")
+    file += conv("conv3") + conv("conv4") + conv("conv5") + pool("pool5")
     file += layer("fc6", "InnerProduct", b"", (uneven((3, 2), 1.0, 0.0, 1), uneven((3,), 1.0, 0.0, 2)))
     (FIXTURES / f"{name}.caffemodel").write_bytes(file)
 
@@ -274,9 +280,8 @@ def write_caffe(name, width, groups, normalized, old, expected):
     bytes_rgb = (pictures(1, 227) + 1) * 127.5
     x = (bytes_rgb - torch.tensor(MEAN, dtype=torch.float64).view(1, 3, 1, 1)).flip(1)
     # After each: normalization and pooling, nothing (None), or pooling alone (False).
-    for conv_name, stride, padding, tail in [
-        ("conv1", 4, 0, True), ("conv2", 1, 2, True), ("conv3", 1, 1, None), ("conv4", 1, 1, None), ("conv5", 1, 1, False),
-    ]:
+    for conv_name, tail in [("conv1", True), ("conv2", True), ("conv3", None), ("conv4", None), ("conv5", False)]:
+        stride, padding = geometries[conv_name]
         group = groups if conv_name in ("conv2", "conv4", "conv5") else 1
         x = F.relu(F.conv2d(x, weights[conv_name].double(), biases[conv_name].double(), stride, padding, groups=group))
         if tail and normalized:

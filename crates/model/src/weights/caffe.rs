@@ -6,12 +6,13 @@ use burn::{
     store::burn_pack::Tensor as NamedTensor,
     tensor::{Bytes, DType, Device},
 };
+use context_encoder_ops::ConvGeometry;
 use prost::Message;
 
 use super::state_dict::load_state_dict;
 use crate::{
     FeatureEncoder, FeatureModelConfig, ModelError,
-    feature_encoder::{CONV1, RESPONSE_NORM},
+    feature_encoder::{CONV1, CONV2, CONV3, POOL, RESPONSE_NORM},
 };
 
 /// What Caffe's networks subtract from pictures, red, green, blue in 8-bit units: ImageNet's mean, rounded.
@@ -23,8 +24,31 @@ const HALF_RANGE: f32 = 127.5;
 /// Channels of conv1 are 3/2 of the width.
 const CONV1_CHANNELS_OF_TWO_WIDTHS: usize = 3;
 
-/// Layers between a picture and pool5 that have no weights and are computed here too, or change nothing.
-const WITHOUT_WEIGHTS: [&str; 6] = ["Data", "Input", "DummyData", "ReLU", "Split", "MemoryData"];
+/// Layers between a picture and pool5 that compute nothing.
+const WITHOUT_EFFECT: [&str; 5] = ["Data", "Input", "DummyData", "Split", "MemoryData"];
+
+/// The convolutions.
+const CONVS: [(&str, ConvGeometry); 5] =
+    [("conv1", CONV1), ("conv2", CONV2), ("conv3", CONV3), ("conv4", CONV3), ("conv5", CONV3)];
+
+/// Kinds of the layers that compute something, in order; normalization is there twice or not at all.
+const KINDS: [&str; 15] = [
+    "Convolution",
+    "ReLU",
+    "LRN",
+    "Pooling",
+    "Convolution",
+    "ReLU",
+    "LRN",
+    "Pooling",
+    "Convolution",
+    "ReLU",
+    "Convolution",
+    "ReLU",
+    "Convolution",
+    "ReLU",
+    "Pooling",
+];
 
 /// The layer after which nothing is read.
 const LAST: &str = "pool5";
@@ -91,16 +115,19 @@ impl Network {
         })?;
         let left_out = layers[end + 1..].iter().map(|layer| layer.name.clone()).collect();
         let (mut convs, mut normalized, mut pooled, mut groups) = (BTreeMap::new(), 0, 0, 1);
+        let mut kinds = Vec::new();
         for layer in layers.into_iter().take(end + 1) {
             let (name, kind) = (layer.name.clone(), layer.kind.clone());
             match kind.as_str() {
                 "Convolution" => {
-                    groups = groups.max(layer.convolution.as_ref().and_then(|conv| conv.group).unwrap_or(1));
+                    let convolution = layer.convolution.unwrap_or_default();
+                    groups = groups.max(convolution.group.unwrap_or(1));
                     let [weight, bias] = <[Blob; 2]>::try_from(layer.blobs).map_err(|blobs| {
                         format!("`{name}` has {} tensors; a weight and a bias are expected", blobs.len())
                     })?;
                     let values = [weight.values(&name)?, bias.values(&name)?];
-                    convs.insert(name, values);
+                    convolution.check(&name)?;
+                    convs.insert(name.clone(), values);
                 }
                 "LRN" => {
                     normalized += 1;
@@ -111,14 +138,32 @@ impl Network {
                     }
                     layer.normalization.unwrap_or_default().check(&name)?;
                 }
-                "Pooling" => pooled += 1,
-                _ if WITHOUT_WEIGHTS.contains(&kind.as_str()) => {}
+                "Pooling" => {
+                    pooled += 1;
+                    layer.pooling.unwrap_or_default().check(&name)?;
+                }
+                "ReLU" => match layer.relu.and_then(|relu| relu.negative_slope).unwrap_or(0.0) {
+                    0.0 => {}
+                    slope => return Err(format!("`{name}` has a negative slope of {slope}; AlexNet's is 0")),
+                },
+                _ if WITHOUT_EFFECT.contains(&kind.as_str()) => continue,
                 _ => {
                     return Err(format!(
                         "`{name}` is a layer of the kind {kind}, which AlexNet has not before pool5"
                     ));
                 }
             }
+            kinds.push((name, kind));
+        }
+        let mut expected = KINDS.into_iter().filter(|kind| normalized > 0 || *kind != "LRN");
+        for (name, kind) in kinds {
+            let expected = expected.next().unwrap_or("nothing");
+            if kind != expected {
+                return Err(format!("`{name}` is a layer of the kind {kind}, where AlexNet has {expected}"));
+            }
+        }
+        if let Some(kind) = expected.next() {
+            return Err(format!("`{LAST}` is its end, where AlexNet has {kind}"));
         }
         let first = convs.get("conv1").ok_or("it has no convolution `conv1`")?[0].shape.first().copied();
         let mut config =
@@ -180,6 +225,10 @@ struct Layer {
     convolution: Option<Convolution>,
     #[prost(message, optional, tag = "118")]
     normalization: Option<Normalization>,
+    #[prost(message, optional, tag = "121")]
+    pooling: Option<Pool>,
+    #[prost(message, optional, tag = "123")]
+    relu: Option<Relu>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -194,6 +243,10 @@ struct OldLayer {
     convolution: Option<Convolution>,
     #[prost(message, optional, tag = "18")]
     normalization: Option<Normalization>,
+    #[prost(message, optional, tag = "19")]
+    pooling: Option<Pool>,
+    #[prost(message, optional, tag = "30")]
+    relu: Option<Relu>,
 }
 
 impl From<OldLayer> for Layer {
@@ -207,15 +260,105 @@ impl From<OldLayer> for Layer {
             22 => "Split".to_owned(),
             other => format!("number {other}"),
         };
-        let OldLayer { name, blobs, convolution, normalization, .. } = old;
-        Self { name, kind, blobs, convolution, normalization }
+        let OldLayer { name, blobs, convolution, normalization, pooling, relu, .. } = old;
+        Self { name, kind, blobs, convolution, normalization, pooling, relu }
     }
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct Convolution {
+    #[prost(uint32, repeated, tag = "3")]
+    pad: Vec<u32>,
     #[prost(uint32, optional, tag = "5")]
     group: Option<u32>,
+    #[prost(uint32, repeated, tag = "6")]
+    stride: Vec<u32>,
+    #[prost(uint32, optional, tag = "9")]
+    pad_h: Option<u32>,
+    #[prost(uint32, optional, tag = "10")]
+    pad_w: Option<u32>,
+    #[prost(uint32, optional, tag = "13")]
+    stride_h: Option<u32>,
+    #[prost(uint32, optional, tag = "14")]
+    stride_w: Option<u32>,
+    #[prost(uint32, repeated, tag = "18")]
+    dilation: Vec<u32>,
+}
+
+impl Convolution {
+    /// Whether it moves as AlexNet's of this name; its kernel is its weight's.
+    fn check(&self, name: &str) -> Result<(), String> {
+        let ours = CONVS.iter().find(|(ours, _)| *ours == name);
+        let (_, ours) = ours.ok_or_else(|| format!("`{name}` is a convolution that AlexNet has not"))?;
+        let stride = sides(&self.stride, [self.stride_h, self.stride_w], 1);
+        let pad = sides(&self.pad, [self.pad_h, self.pad_w], 0);
+        let dilation = sides(&self.dilation, [None; 2], 1);
+        if (stride, pad, dilation) != ([ours.stride as u32; 2], [ours.padding as u32; 2], [1; 2]) {
+            return Err(format!(
+                "`{name}` has stride {stride:?}, pad {pad:?} and dilation {dilation:?}, not AlexNet's {}, {} and 1",
+                ours.stride, ours.padding
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A number for height and width: one for both, one for each, or each under a name of its own.
+fn sides(listed: &[u32], own: [Option<u32>; 2], default: u32) -> [u32; 2] {
+    let of = |side: usize| own[side].or(listed.get(side).or(listed.first()).copied()).unwrap_or(default);
+    [of(0), of(1)]
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Pool {
+    /// 0 is of maxima.
+    #[prost(int32, optional, tag = "1")]
+    method: Option<i32>,
+    #[prost(uint32, optional, tag = "2")]
+    kernel_size: Option<u32>,
+    #[prost(uint32, optional, tag = "3")]
+    stride: Option<u32>,
+    #[prost(uint32, optional, tag = "4")]
+    pad: Option<u32>,
+    #[prost(uint32, optional, tag = "5")]
+    kernel_h: Option<u32>,
+    #[prost(uint32, optional, tag = "6")]
+    kernel_w: Option<u32>,
+    #[prost(uint32, optional, tag = "7")]
+    stride_h: Option<u32>,
+    #[prost(uint32, optional, tag = "8")]
+    stride_w: Option<u32>,
+    #[prost(uint32, optional, tag = "9")]
+    pad_h: Option<u32>,
+    #[prost(uint32, optional, tag = "10")]
+    pad_w: Option<u32>,
+    #[prost(bool, optional, tag = "12")]
+    global_pooling: Option<bool>,
+}
+
+impl Pool {
+    /// Whether it is AlexNet's.
+    fn check(&self, name: &str) -> Result<(), String> {
+        if self.method.unwrap_or(0) != 0 || self.global_pooling.unwrap_or(false) {
+            return Err(format!("`{name}` does not pool maxima of neighbors, as AlexNet does"));
+        }
+        let kernel = sides(self.kernel_size.as_slice(), [self.kernel_h, self.kernel_w], 0);
+        let stride = sides(self.stride.as_slice(), [self.stride_h, self.stride_w], 1);
+        let pad = sides(self.pad.as_slice(), [self.pad_h, self.pad_w], 0);
+        let ours = [POOL.kernel, POOL.stride, POOL.padding];
+        if [kernel, stride, pad] != ours.map(|number| [number as u32; 2]) {
+            return Err(format!(
+                "`{name}` pools with (kernel, stride, pad) = ({kernel:?}, {stride:?}, {pad:?}), not AlexNet's {ours:?}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Relu {
+    #[prost(float, optional, tag = "1")]
+    negative_slope: Option<f32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -311,7 +454,76 @@ mod tests {
             ..Blob::default()
         };
         let blobs = vec![blob(vec![6, 3, 11, 11], numbers), blob(vec![6], 6)];
-        Layer { blobs, ..layer("conv1", "Convolution") }
+        let convolution = Some(Convolution { stride: vec![4], ..Convolution::default() });
+        Layer { blobs, convolution, ..layer("conv1", "Convolution") }
+    }
+
+    fn pool(name: &str) -> Layer {
+        let pooling = Some(Pool { kernel_size: Some(3), stride: Some(2), ..Pool::default() });
+        Layer { pooling, ..layer(name, "Pooling") }
+    }
+
+    /// An AlexNet without normalization and, but for conv1, almost without weights.
+    fn alexnet() -> Vec<Layer> {
+        let conv = |name: &str, pad: u32| {
+            let blob = || Blob { shape: Some(BlobShape { dims: vec![0] }), ..Blob::default() };
+            let convolution = Some(Convolution { pad: vec![pad], ..Convolution::default() });
+            Layer { blobs: vec![blob(), blob()], convolution, ..layer(name, "Convolution") }
+        };
+        let relu = |name| layer(name, "ReLU");
+        let mut layers = vec![layer("data", "Data"), conv1(6 * 3 * 121), relu("relu1"), pool("pool1")];
+        layers.extend([conv("conv2", 2), relu("relu2"), pool("pool2"), conv("conv3", 1), relu("relu3")]);
+        layers.extend([conv("conv4", 1), relu("relu4"), conv("conv5", 1), relu("relu5"), pool("pool5")]);
+        layers
+    }
+
+    #[test]
+    fn layers_that_compute_something_else_are_named() {
+        /// What is said of an AlexNet with a change to the layer at a place.
+        fn changed(at: usize, change: impl Fn(&mut Layer)) -> String {
+            let mut layers = alexnet();
+            change(&mut layers[at]);
+            error(layers)
+        }
+        let convolution = |change: fn(&mut Convolution)| {
+            changed(4, |layer| change(layer.convolution.as_mut().expect("a convolution")))
+        };
+        for text in [
+            convolution(|conv| conv.stride = vec![1, 2]),
+            convolution(|conv| conv.pad = Vec::new()),
+            convolution(|conv| conv.pad_w = Some(1)),
+            convolution(|conv| conv.dilation = vec![2]),
+        ] {
+            assert!(
+                text.contains("`conv2` has stride [1, ") && text.contains("AlexNet's 1, 2 and 1"),
+                "{text}"
+            );
+        }
+        let pooling =
+            |change: fn(&mut Pool)| changed(3, |layer| change(layer.pooling.as_mut().expect("a pooling")));
+        assert!(pooling(|pool| pool.method = Some(1)).contains("`pool1` does not pool maxima"));
+        assert!(pooling(|pool| pool.global_pooling = Some(true)).contains("`pool1` does not pool maxima"));
+        assert!(
+            pooling(|pool| pool.kernel_size = Some(2)).contains("`pool1` pools with (kernel, stride, pad)")
+        );
+        assert!(pooling(|pool| pool.stride_h = Some(3)).contains("([3, 3], [3, 2], [0, 0])"));
+        let leaky = changed(2, |layer| layer.relu = Some(Relu { negative_slope: Some(0.1) }));
+        assert!(leaky.contains("`relu1` has a negative slope of 0.1"), "{leaky}");
+        let text = changed(4, |layer| layer.name = "conv2a".to_owned());
+        assert!(text.contains("`conv2a` is a convolution that AlexNet has not"), "{text}");
+
+        let without = |name: &str| error(alexnet().into_iter().filter(|layer| layer.name != name).collect());
+        assert!(
+            without("relu3").contains("`conv4` is a layer of the kind Convolution, where AlexNet has ReLU")
+        );
+        assert!(
+            without("pool2")
+                .contains("`conv3` is a layer of the kind Convolution, where AlexNet has Pooling")
+        );
+        let mut once = alexnet();
+        let normalization = Some(Normalization { alpha: Some(1e-4), ..Normalization::default() });
+        once.insert(3, Layer { normalization, ..layer("norm1", "LRN") });
+        assert!(error(once).contains("`pool2` is a layer of the kind Pooling, where AlexNet has LRN"));
     }
 
     #[test]
@@ -329,20 +541,17 @@ mod tests {
                 .contains("`conv1` has 0 tensors")
         );
         assert!(error(vec![conv1(7), layer("pool5", "Pooling")]).contains("`conv1` has 7 numbers"));
-        let caffenet =
-            vec![conv1(whole), layer("pool1", "Pooling"), layer("norm1", "LRN"), layer("pool5", "Pooling")];
+        let caffenet = vec![conv1(whole), pool("pool1"), layer("norm1", "LRN"), pool("pool5")];
         assert!(error(caffenet).contains("`norm1` normalizes what is pooled already"));
-        let other =
-            vec![conv1(whole), layer("norm1", "LRN"), layer("pool1", "Pooling"), layer("pool5", "Pooling")];
+        let other = vec![conv1(whole), layer("norm1", "LRN"), pool("pool1"), pool("pool5")];
         assert!(error(other).contains("alpha"), "Caffe's default is not AlexNet's");
     }
 
     #[test]
     fn order_range_and_mean_become_a_part_of_conv1() {
-        let net = Net {
-            layers: vec![conv1(6 * 3 * 121), layer("pool5", "Pooling"), layer("fc6", "x")],
-            ..Net::default()
-        };
+        let mut layers = alexnet();
+        layers.push(layer("fc6", "x"));
+        let net = Net { layers, ..Net::default() };
         let mut network = Network::of(net).expect("an AlexNet");
         assert_eq!((network.config.width, network.config.local_response_norm), (4, false));
         assert_eq!(network.left_out, ["fc6"]);

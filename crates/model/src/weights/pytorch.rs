@@ -33,6 +33,9 @@ const SEQUENTIAL: &str = "main.";
 /// Sequentials of ports that keep encoder and decoder apart, each counted from 0.
 const HALVES: [&str; 2] = ["main_encode.", "main_decode."];
 
+/// Larger numbers of layers are no port's.
+const MOST_LAYERS: usize = 1000;
+
 /// A counter of PyTorch's batch norm that nothing here needs.
 const COUNTER: &str = "num_batches_tracked";
 
@@ -298,7 +301,8 @@ fn join_halves(tensors: &mut [NamedTensor]) {
     let at = |tensor: &NamedTensor, half: &str| -> Option<(String, usize, String)> {
         let (prefix, rest) = tensor.name.split_once(half)?;
         let (index, parameter) = rest.split_once('.')?;
-        Some((prefix.to_owned(), index.parse().ok()?, parameter.to_owned()))
+        let index = index.parse().ok().filter(|&index| index <= MOST_LAYERS)?;
+        Some((prefix.to_owned(), index, parameter.to_owned()))
     };
     let layers = tensors.iter().filter_map(|tensor| at(tensor, encode));
     let Some(last) = layers.map(|(_, index, _)| index).max() else { return };

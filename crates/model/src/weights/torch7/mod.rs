@@ -10,9 +10,10 @@ use burn::{
 };
 
 use self::reader::{File, Value};
-use super::pytorch::{generator_layers, load_tensors};
+use super::pytorch::{Layers, generator_layers, load_tensors};
 use crate::{
-    BottleneckConfig, InitialFill, Model, ModelConfig, ModelError, Prediction, config::BOTTLENECK_SIDE,
+    BottleneckConfig, InitialFill, Model, ModelConfig, ModelError, Prediction,
+    config::{BOTTLENECK_SIDE, channels},
 };
 
 /// Batch norm's epsilon, Torch's default and this library's.
@@ -24,6 +25,9 @@ const NEGATIVE_SLOPE: f64 = 0.2;
 /// The authors' code sets biases of convolutions to zero before every step and saves after one: what is left
 /// is that step's update, a few times the learning rate. Larger ones were trained.
 const NEGLIGIBLE_BIAS: f32 = 0.01;
+
+/// Most layers of a file, `nn.Sequential`s too. Networks here have up to 40.
+const MOST_LAYERS: usize = 200;
 
 impl Model {
     /// Reads a generator of the authors' code from a binary file of Torch 7 (`torch.save`). Its architecture
@@ -47,6 +51,7 @@ impl Model {
         let file = File::parse(bytes).map_err(not_weights)?;
         let layers = flatten(&file).map_err(not_weights)?;
         let config = configuration(&layers).map_err(not_weights)?;
+        check(&layers, &config).map_err(not_weights)?;
         let tensors = tensors(&layers).map_err(not_weights)?;
         let mut model = config.init(device)?;
         load_tensors(&mut model, &generator_layers(&config), tensors, path)?;
@@ -58,8 +63,25 @@ impl Model {
 #[derive(Debug)]
 enum Layer {
     Conv(Conv),
-    BatchNorm { weight: Vec<f32>, bias: Vec<f32>, mean: Vec<f32>, variance: Vec<f32> },
-    Activation,
+    BatchNorm {
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        mean: Vec<f32>,
+        variance: Vec<f32>,
+    },
+    /// Its kind, as Torch calls it.
+    Activation(&'static str),
+}
+
+impl Layer {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv(Conv { transposed: false, .. }) => "SpatialConvolution",
+            Self::Conv(Conv { transposed: true, .. }) => "SpatialFullConvolution",
+            Self::BatchNorm { .. } => "SpatialBatchNormalization",
+            Self::Activation(kind) => kind,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -83,13 +105,24 @@ fn flatten(file: &File) -> Result<Vec<Layer>, String> {
             "it holds {kind}{inside}, and an `nn.Sequential` is read; save the generator alone"
         ));
     }
-    append(file, &file.root, &mut layers, 0)?;
+    append(file, &file.root, &mut layers, 0, &mut 0)?;
     Ok(layers)
 }
 
-fn append(file: &File, module: &Value, layers: &mut Vec<Layer>, depth: usize) -> Result<(), String> {
+/// `visits` counts what was looked at: a module may be listed many times.
+fn append(
+    file: &File,
+    module: &Value,
+    layers: &mut Vec<Layer>,
+    depth: usize,
+    visits: &mut usize,
+) -> Result<(), String> {
     let class = file.kind(module);
     let unexpected = |what: &str| format!("main.{}, `{class}`: {what}", layers.len());
+    *visits += 1;
+    if *visits > MOST_LAYERS {
+        return Err(unexpected(&format!("more than {MOST_LAYERS} layers")));
+    }
     let kind = class.strip_prefix("nn.").or_else(|| class.strip_prefix("cudnn.")).unwrap_or(class);
     let layer = match kind {
         "Sequential" => {
@@ -97,7 +130,9 @@ fn append(file: &File, module: &Value, layers: &mut Vec<Layer>, depth: usize) ->
                 return Err(unexpected("too many `nn.Sequential` within each other"));
             }
             let modules = file.list(file.field(module, "modules"));
-            return modules.into_iter().try_for_each(|module| append(file, module, layers, depth + 1));
+            return modules
+                .into_iter()
+                .try_for_each(|module| append(file, module, layers, depth + 1, visits));
         }
         "SpatialConvolution" | "SpatialConvolutionMM" => {
             conv(file, module, false).map_err(|e| unexpected(&e))?
@@ -105,12 +140,13 @@ fn append(file: &File, module: &Value, layers: &mut Vec<Layer>, depth: usize) ->
         "SpatialFullConvolution" => conv(file, module, true).map_err(|e| unexpected(&e))?,
         "SpatialBatchNormalization" => batch_norm(file, module).map_err(|e| unexpected(&e))?,
         "LeakyReLU" => match file.field(module, "negval") {
-            Value::Number(slope) if *slope == NEGATIVE_SLOPE => Layer::Activation,
+            Value::Number(slope) if *slope == NEGATIVE_SLOPE => Layer::Activation("LeakyReLU"),
             other => {
                 return Err(unexpected(&format!("its negative slope is {other:?}, not {NEGATIVE_SLOPE}")));
             }
         },
-        "ReLU" | "Tanh" => Layer::Activation,
+        "ReLU" => Layer::Activation("ReLU"),
+        "Tanh" => Layer::Activation("Tanh"),
         _ => return Err(unexpected("not a layer of the authors' generator")),
     };
     layers.push(layer);
@@ -127,6 +163,9 @@ fn number(file: &File, module: &Value, name: &str) -> Result<usize, String> {
 fn conv(file: &File, module: &Value, transposed: bool) -> Result<Layer, String> {
     let of = |name: &str| number(file, module, name);
     let (inputs, outputs) = (of("nInputPlane")?, of("nOutputPlane")?);
+    if inputs == 0 || outputs == 0 {
+        return Err(format!("it is from {inputs} to {outputs} channels"));
+    }
     let geometry = [of("kW")?, of("kH")?, of("dW")?, of("dH")?, of("padW")?, of("padH")?];
     let stride = match geometry {
         [4, 4, 2, 2, 1, 1] => 2,
@@ -199,7 +238,7 @@ fn configuration(layers: &[Layer]) -> Result<ModelConfig, String> {
     let (size, predicted) = (side(count(false, 2)), side(count(true, 2)));
     let prediction = match predicted {
         _ if predicted == size => Prediction::Whole,
-        _ if 2 * predicted == size => Prediction::Centre,
+        _ if predicted == size / 2 => Prediction::Centre,
         _ => {
             return Err(format!(
                 "it predicts {predicted} pixels a side of {size}; half or all of them are read"
@@ -216,6 +255,54 @@ fn configuration(layers: &[Layer]) -> Result<ModelConfig, String> {
     Ok(config)
 }
 
+/// Whether each layer is the generator's in its place, of as many channels; only then is it as large as its
+/// file.
+fn check(layers: &[Layer], config: &ModelConfig) -> Result<(), String> {
+    let names = generator_layers(config);
+    for index in 0..names.len().max(layers.len()) {
+        let kind = layers.get(index).map_or("nothing", Layer::kind);
+        let expected = if index < names.len() { kind_at(&names, index) } else { "nothing" };
+        if kind != expected {
+            return Err(format!(
+                "main.{index} is `{kind}`, and the authors' generator has `{expected}` there"
+            ));
+        }
+    }
+    let mut outward = channels(config.decoder_stages(), config.width);
+    outward.reverse();
+    let mut expected = channels(config.encoder_stages(), config.width);
+    if let BottleneckConfig::Dense(code) = config.bottleneck {
+        expected.push(code);
+    }
+    expected.extend(outward.into_iter().chain([3]));
+    let (mut before, mut expected) = (3, expected.into_iter());
+    for (index, layer) in layers.iter().enumerate() {
+        if let Layer::Conv(Conv { inputs, outputs, .. }) = layer {
+            let after = expected.next().unwrap_or(0);
+            if (*inputs, *outputs) != (before, after) {
+                return Err(format!(
+                    "main.{index} is from {inputs} to {outputs} channels, and the authors' generator has {before} to {after} there"
+                ));
+            }
+            before = after;
+        }
+    }
+    Ok(())
+}
+
+/// Torch's kind of one of the generator's layers.
+fn kind_at(names: &Layers, index: usize) -> &'static str {
+    let is_outward = |name: &str| name.starts_with("bottleneck.up") || name.starts_with("decoder");
+    match &names[index] {
+        Some(name) if name.ends_with("norm") => "SpatialBatchNormalization",
+        Some(name) if is_outward(name) => "SpatialFullConvolution",
+        Some(_) => "SpatialConvolution",
+        None if index + 1 == names.len() => "Tanh",
+        None if names[..index].iter().flatten().any(|name| is_outward(name)) => "ReLU",
+        None => "LeakyReLU",
+    }
+}
+
 /// The tensors under the names of the public PyTorch ports, whose order of layers is this one.
 fn tensors(layers: &[Layer]) -> Result<Vec<NamedTensor>, String> {
     let mut tensors = Vec::new();
@@ -226,7 +313,7 @@ fn tensors(layers: &[Layer]) -> Result<Vec<NamedTensor>, String> {
     for (index, layer) in layers.iter().enumerate() {
         let name = |parameter: &str| format!("main.{index}.{parameter}");
         match layer {
-            Layer::Activation => {}
+            Layer::Activation(_) => {}
             Layer::Conv(Conv { transposed, inputs, outputs, weight, bias, .. }) => {
                 let channels = if *transposed { [*inputs, *outputs] } else { [*outputs, *inputs] };
                 add(name("weight"), [&channels[..], &[4, 4]].concat(), weight);
@@ -318,6 +405,104 @@ mod tests {
         assert!(conv.contains("`nInputPlane` is Number(3.5), and a whole number"), "{conv}");
         assert!(Bytes::default().ints(&[8, 1]).error().contains("a Lua function"));
         assert!(Bytes::default().object(1, "tds.Hash").ints(&[0]).error().contains("it holds tds.Hash, and"));
+    }
+
+    /// The layers of a network of 64 pixels and width 1 that predicts the whole picture, without weights.
+    fn layers() -> (Vec<Layer>, ModelConfig) {
+        let config = ModelConfig::preset(crate::Preset::Authors)
+            .with_size(64)
+            .with_width(1)
+            .with_bottleneck(BottleneckConfig::Dense(5))
+            .with_prediction(Prediction::Whole);
+        let names = generator_layers(&config);
+        let mut channels = [3, 1, 2, 4, 8, 5, 8, 4, 2, 1, 3].windows(2);
+        let layer = |index| match kind_at(&names, index) {
+            "SpatialBatchNormalization" => {
+                Layer::BatchNorm { weight: vec![], bias: vec![], mean: vec![], variance: vec![] }
+            }
+            kind @ ("LeakyReLU" | "ReLU" | "Tanh") => Layer::Activation(kind),
+            kind => {
+                let stride =
+                    if names[index].as_ref().is_some_and(|name| name.starts_with("b")) { 1 } else { 2 };
+                let transposed = kind == "SpatialFullConvolution";
+                let channels = channels.next().expect("a pair");
+                let (inputs, outputs) = (channels[0], channels[1]);
+                Layer::Conv(Conv { transposed, stride, inputs, outputs, weight: vec![], bias: vec![] })
+            }
+        };
+        ((0..names.len()).map(layer).collect(), config)
+    }
+
+    #[test]
+    fn kinds_and_channels_are_compared_in_their_places() {
+        let (mut layers, config) = layers();
+        assert_eq!(configuration(&layers).expect("a generator"), config);
+        check(&layers, &config).expect("the generator");
+        let last = layers.len() - 1;
+        for (index, wrong, expected) in [
+            (1, "ReLU", "has `LeakyReLU` there"),
+            (13, "Tanh", "has `LeakyReLU` there"),
+            (16, "LeakyReLU", "has `ReLU` there"),
+            (last, "ReLU", "has `Tanh` there"),
+        ] {
+            let right = std::mem::replace(&mut layers[index], Layer::Activation(wrong));
+            let error = check(&layers, &config).expect_err("another network");
+            assert!(
+                error.contains(&format!("main.{index} is `{wrong}`")) && error.contains(expected),
+                "{error}"
+            );
+            layers[index] = right;
+        }
+        layers.push(Layer::Activation("Tanh"));
+        assert!(check(&layers, &config).expect_err("too long").contains("has `nothing` there"));
+        layers.pop();
+        if let Layer::Conv(conv) = &mut layers[11] {
+            conv.inputs = 1;
+        }
+        let error = check(&layers, &config).expect_err("other channels");
+        assert!(
+            error.contains("main.11 is from 1 to 5 channels, and the authors' generator has 8 to 5"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn endless_doublings_are_refused() {
+        let (mut layers, _) = layers();
+        for _ in 0..58 {
+            let (weight, bias) = (vec![], vec![]);
+            layers.push(Layer::Conv(Conv {
+                transposed: true,
+                stride: 2,
+                inputs: 1,
+                outputs: 1,
+                weight,
+                bias,
+            }));
+        }
+        assert!(configuration(&layers).expect_err("too large").contains("pixels a side of 64"));
+    }
+
+    #[test]
+    fn modules_that_are_listed_many_times_end() {
+        // Each `nn.Sequential` holds the next one eight times.
+        let mut bytes = Bytes::default();
+        let nested = |bytes: Bytes, number: i32| {
+            let bytes = bytes.object(number, "nn.Sequential").ints(&[3, number + 1, 1, 2]).text("modules");
+            bytes.ints(&[3, number + 2, 8]).number(1.0)
+        };
+        for level in 0..8 {
+            bytes = nested(bytes, 1 + 3 * level);
+        }
+        bytes = bytes.object(30, "nn.Sequential").ints(&[3, 31, 0]);
+        for level in (0..8).rev() {
+            let inner = if level == 7 { 30 } else { 4 + 3 * level };
+            for index in 2..=8 {
+                bytes = bytes.number(f64::from(index)).ints(&[4, inner]);
+            }
+        }
+        let error = bytes.error();
+        assert!(error.contains("more than 200 layers"), "{error}");
     }
 
     #[test]

@@ -147,11 +147,15 @@ impl File {
 
     /// The entries 1, 2, 3, ... of a table.
     pub(super) fn list(&self, value: &Value) -> Vec<&Value> {
-        let number = |index: usize| {
-            let wanted = Value::Number(index as f64);
-            self.entries(value).iter().find(|(key, _)| *key == wanted).map(|(_, value)| value)
-        };
-        (1..).map_while(number).collect()
+        let mut values = HashMap::new();
+        for (key, value) in self.entries(value) {
+            if let Value::Number(number) = key
+                && number.fract() == 0.0
+            {
+                values.entry(*number as usize).or_insert(value);
+            }
+        }
+        (1..).map_while(|index: usize| values.get(&index).copied()).collect()
     }
 
     /// Sizes and values of a tensor of floats, row by row.
@@ -172,8 +176,8 @@ impl File {
             }
         };
         let count = sizes.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
-        let count =
-            count.filter(|&count| count <= self.bytes.len()).ok_or("a tensor larger than its file")?;
+        let most = bytes.len() / element.size();
+        let count = count.filter(|&count| count <= most).ok_or("a tensor larger than its storage")?;
         let mut values = Vec::with_capacity(count);
         let mut place = vec![0_usize; sizes.len()];
         for _ in 0..count {
