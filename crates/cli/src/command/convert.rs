@@ -56,7 +56,7 @@ pub struct Convert {
     whole: bool,
     /// Of a `.caffemodel`: what was subtracted from its pictures, red, green, blue, 0 to 255 [default:
     /// 123,117,104]
-    #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 3)]
+    #[arg(long, value_name = "R,G,B", value_delimiter = ',')]
     mean: Option<Vec<f32>>,
     #[command(flatten)]
     device: DeviceArgs,
@@ -163,8 +163,8 @@ impl Convert {
             return Ok(Network::Inpainting(Box::new(Model::load_torch7(input, device).into_diagnostic()?)));
         }
         if is_caffe {
-            let mean = self.mean.as_ref().and_then(|mean| <[f32; 3]>::try_from(&mean[..]).ok());
-            let (encoder, left_out) = FeatureEncoder::load_caffe(input, mean, device).into_diagnostic()?;
+            let (encoder, left_out) =
+                FeatureEncoder::load_caffe(input, self.mean()?, device).into_diagnostic()?;
             if !left_out.is_empty() {
                 console.note(format_args!("{}: left out {}", input.display(), left_out.join(", ")));
             }
@@ -189,6 +189,14 @@ impl Convert {
             console.note(format_args!("{}: left out {}", input.display(), left_out.join(", ")));
         }
         Ok(Network::Inpainting(Box::new(model)))
+    }
+
+    fn mean(&self) -> Result<Option<[f32; 3]>> {
+        let Some(mean) = &self.mean else { return Ok(None) };
+        match <[f32; 3]>::try_from(&mean[..]) {
+            Ok(mean) if mean.iter().all(|value| (0.0..=255.0).contains(value)) => Ok(Some(mean)),
+            _ => Err(miette!("--mean takes three numbers from 0 to 255, as 123,117,104")),
+        }
     }
 
     fn config(&self) -> ModelConfig {

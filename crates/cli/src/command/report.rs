@@ -92,15 +92,16 @@ fn add_curves(page: &mut Page, log: &Columns, validation: &Columns) -> Result<()
 /// The last validation, the best one, and the fills without a network.
 fn add_scores(page: &mut Page, validation: &Columns) {
     let Some(last) = validation.rows.last() else { return };
-    let psnr = |row: &Row| validation.value(row, "psnr").unwrap_or(f64::MIN);
-    let best = validation.rows.iter().max_by(|a, b| psnr(a).total_cmp(&psnr(b))).unwrap_or(last);
+    let psnr = |row: &Row| validation.value(row, "psnr").filter(|psnr| psnr.is_finite());
+    let scored = validation.rows.iter().filter_map(|row| Some((row, psnr(row)?)));
+    let best = scored.max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(last, |(best, _)| best);
     let network = |title: &str, row: &Row| {
         let scores = [("step", 0), ("psnr", 2), ("ssim", 3), ("l1", 2), ("l2", 2), ("sharpness", 2)];
         let scores = scores.iter().map(|&(name, digits)| validation.text(row, name, digits));
         std::iter::once(title.to_owned()).chain(scores).collect::<Vec<_>>()
     };
     let mut rows = vec![network("network, last", last)];
-    if best != last {
+    if !std::ptr::eq(best, last) {
         rows.push(network("network, best PSNR", best));
     }
     for (name, column) in [("harmonic fill", "harmonic_psnr"), ("border mean", "border_mean_psnr")] {
@@ -167,7 +168,10 @@ struct Columns {
 impl Columns {
     fn read(path: &Path) -> Result<Self> {
         let failed = || format!("cannot read {}", path.display());
-        let mut reader = csv::Reader::from_path(path).into_diagnostic().wrap_err_with(failed)?;
+        let text = fs::read_to_string(path).into_diagnostic().wrap_err_with(failed)?;
+        // A run that was killed while it wrote leaves a last row without its end.
+        let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let mut reader = csv::Reader::from_reader(complete.as_bytes());
         let names = reader.headers().into_diagnostic().wrap_err_with(failed)?;
         // As older versions called it.
         let names = names.iter().map(|name| name.replace("waiting", "data_wait")).collect();
@@ -186,10 +190,11 @@ impl Columns {
         self.value(row, column).map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
     }
 
-    /// A column over the first one, the steps; none where it is empty.
+    /// A column over the first one, the steps; none where it has no finite values.
     fn curve(&self, column: &str, name: &str) -> Option<Curve> {
         let point = |row: &Row| Some((row.first().copied().flatten()? as u64, self.value(row, column)?));
-        let points: Vec<(u64, f64)> = self.rows.iter().filter_map(point).collect();
+        let points = self.rows.iter().filter_map(point).filter(|(_, value)| value.is_finite());
+        let points: Vec<(u64, f64)> = points.collect();
         (!points.is_empty()).then(|| Curve { name: name.to_owned(), points })
     }
 }

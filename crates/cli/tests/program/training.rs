@@ -277,6 +277,29 @@ fn run_on_two_devices_continues_on_one_and_in_16_bits() {
 }
 
 #[test]
+fn caffes_mean_is_three_numbers() {
+    let folder = tempdir().expect("folder");
+    let folder = folder.path();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/parity/fixtures");
+    fs::copy(format!("{fixtures}/alexnet.caffemodel"), folder.join("alexnet.caffemodel")).expect("copied");
+    let convert = |out: &str, mean: &str| format!("convert alexnet.caffemodel {out} {mean}");
+    ends_with(0, folder, &convert("default.safetensors", ""));
+    ends_with(0, folder, &convert("same.safetensors", "--mean 123,117,104"));
+    ends_with(0, folder, &convert("other.safetensors", "--mean 120.5,117,104"));
+    // Behind the header.
+    let [default, same, other] = ["default", "same", "other"].map(|name| {
+        let bytes = fs::read(folder.join(format!("{name}.safetensors"))).expect("written");
+        let header = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
+        bytes[8 + header..].to_vec()
+    });
+    assert!(default == same && default != other);
+    for mean in ["123,117", "123,117,104,0", "123,117,NaN", "1,2,256"] {
+        let error = fails_with(1, folder, &convert("no.safetensors", &format!("--mean {mean}")));
+        assert!(error.contains("--mean takes three numbers from 0 to 255"), "{mean}: {error}");
+    }
+}
+
+#[test]
 fn a_run_leaves_event_files_and_a_report_that_needs_nothing_else() {
     let folder = tempdir().expect("folder");
     let folder = folder.path();
@@ -314,4 +337,18 @@ fn a_run_leaves_event_files_and_a_report_that_needs_nothing_else() {
         fs::read_to_string(folder.join("page.html")).expect("a page").contains("<h2>Training</h2><figure>")
     );
     assert!(fails_with(1, folder, "report .").contains("not the folder of a training run"));
+
+    // A run that diverged, killed while it wrote a row.
+    let rows = "step,psnr,harmonic_psnr\n1,11,NaN\n2,12.25,NaN\n3,NaN,NaN\n";
+    fs::write(folder.join("own/validation.csv"), rows).expect("written");
+    fs::write(folder.join("own/log.csv"), "step,generator,data_wait\n1,NaN,0.5\n2,inf,0.5\n3,0.")
+        .expect("written");
+    ends_with(0, folder, "report own");
+    let html = fs::read_to_string(folder.join("own/report.html")).expect("a report");
+    for part in
+        ["2 steps so far", "<td>network, best PSNR</td><td>2</td><td>12.25</td>", "<h2>Data wait</h2>"]
+    {
+        assert!(html.contains(part), "{part} is not in the report");
+    }
+    assert!(!html.contains("<h2>Generator"), "there is nothing to draw");
 }
