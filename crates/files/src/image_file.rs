@@ -74,9 +74,9 @@ impl<'a> ImageFile<'a> {
     /// Why a file must not be decoded although its decoder might: what it is, and what to do.
     ///
     /// A camera's raw file is a TIFF file that may begin with a small preview. A JPEG that ends in the middle
-    /// of its pixels is decoded without an error, what is missing painted gray, which would teach a
-    /// network that the lower half of a broken download is gray. A file that is damaged before its pixels
-    /// is left to the decoder, whose error says better what is wrong.
+    /// of its pixels is decoded without an error, what is missing painted gray: a
+    /// network would learn that the lower half of a broken download is gray. A file that is damaged before
+    /// its pixels is left to the decoder, whose error says better what is wrong.
     pub fn refusal(bytes: &[u8], format: ImageFormat) -> Option<String> {
         match format {
             ImageFormat::Tiff => tiff::refusal(bytes),
