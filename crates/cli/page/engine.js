@@ -5,6 +5,9 @@ export class Engine {
   #size = null;
   #stopping = new AbortController();
 
+  /** Would be told how much of a fill is done; the program does not say. */
+  onprogress = () => {};
+
   /** Resolves with a sentence about where it computes. */
   async ready() {
     return "Fills on this computer, in the program that serves this page. Nothing is sent anywhere else.";

@@ -177,21 +177,30 @@ async function fill() {
   compare(false);
   refresh();
   const [start, opened] = [performance.now(), photo];
-  const elapsed = () => Math.floor((performance.now() - start) / 1000);
+  const elapsed = () => (performance.now() - start) / 1000;
+  let fraction = 0;
+  engine.onprogress = (value) => {
+    fraction = value;
+    element("progress").value = value;
+  };
   say("Filling…");
-  const clock = setInterval(() => (element("elapsed").textContent = `${elapsed()} s`), 1000);
+  const clock = setInterval(() => {
+    const left = fraction > 0.1 ? `, about ${Math.ceil((elapsed() * (1 - fraction)) / fraction)} s left` : "";
+    element("elapsed").textContent = `${Math.floor(elapsed())} s${left}`;
+  }, 1000);
   try {
     const filled = await engine.fill(fills(), maskBytes());
     if (photo !== opened) return;
     perform({ fill: filled });
     redraw();
-    say(`Filled in ${((performance.now() - start) / 1000).toFixed(1)} s. Brush again, compare, or save.`);
+    say(`Filled in ${elapsed().toFixed(1)} s. Brush again, compare, or save.`);
   } catch (error) {
     if (photo === opened) say(error.name === "AbortError" ? "Cancelled; the strokes are still there." : "Nothing was changed.");
     throw error;
   } finally {
     clearInterval(clock);
     element("elapsed").textContent = "";
+    element("progress").removeAttribute("value"); // moves to and fro until something is known
     filling = false;
     refresh();
   }

@@ -130,15 +130,35 @@ impl Console {
     /// A progress bar over `length` things, drawn on terminals only.
     #[must_use]
     pub fn with_bar(&self, length: usize, what: &'static str) -> Self {
+        let console = self.with_template(
+            length,
+            "{wide_bar} {pos}/{len} {prefix}  {per_sec}  {elapsed} elapsed, {eta} left",
+        );
+        console.bar.set_prefix(what);
+        console
+    }
+
+    /// A progress bar over one thing, drawn on terminals only; [`fraction_listener`](Self::fraction_listener)
+    /// moves it.
+    #[must_use]
+    pub fn with_fraction_bar(&self) -> Self {
+        self.with_template(FINE, "{wide_bar} {percent} %  {elapsed} elapsed, {eta} left")
+    }
+
+    fn with_template(&self, length: usize, template: &str) -> Self {
         let bar =
             if self.quiet || self.json { ProgressBar::hidden() } else { ProgressBar::new(length as u64) };
-        let template = "{wide_bar} {pos}/{len} {prefix}  {per_sec}  {elapsed} elapsed, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_prefix(what);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, ..*self }
+    }
+
+    /// Takes the fraction that is done, on any thread.
+    pub fn fraction_listener(&self) -> impl Fn(f32) + Send + Sync + 'static {
+        let bar = self.bar.clone();
+        move |fraction| bar.set_position((fraction * FINE as f32) as u64)
     }
 
     pub fn advance(&self) {
@@ -159,6 +179,9 @@ impl Console {
         });
     }
 }
+
+/// Steps of a bar over one thing.
+const FINE: usize = 1000;
 
 /// One line of JSON on standard output, flushed for a program that waits for it.
 pub fn write_record(record: &Value) {

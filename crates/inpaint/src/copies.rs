@@ -13,17 +13,15 @@ pub(crate) type Offset = [i32; 2];
 /// detail up to `1 / sqrt(0.01)` = 10 pixels is the patches', what is broader the prediction's.
 pub(crate) const SCREENING: f32 = 0.01;
 
-/// How copies are searched for: [`shift_map`](context_encoder_refine::shift_map) or the like.
-pub(crate) type ShiftMap = fn(Window<'_>) -> Vec<(usize, usize)>;
-
 /// For the pixels of a window that are flagged as `inside`, in the order of rows: where the copy comes from.
-/// Nothing where the window has no visible patch. Pixels of the mask hold the prediction.
+/// Nothing where the window has no visible patch. Pixels of the mask hold the prediction; `shift_map`
+/// searches ([`shift_map`](context_encoder_refine::shift_map) or the like).
 pub(crate) fn find_copies<S: Channel>(
     picture: &Image<S>,
     mask: &Mask,
     window: Rect,
     inside: &[bool],
-    shift_map: ShiftMap,
+    shift_map: impl FnOnce(Window<'_>) -> Vec<(usize, usize)>,
 ) -> impl Iterator<Item = ((u32, u32), Offset)> {
     let pixels: Vec<[u8; 3]> = positions(window)
         .map(|(x, y)| S::normalized(picture.get_pixel(x, y)).map(u8::from_normalized))

@@ -12,8 +12,9 @@ use crate::{
     hole::{Hole, Parts, Thin},
     model_input::ModelInput,
     patch::{Patch, PatchAggregator},
-    refine::{Refine, with_patches},
-    thin::ThinPrediction,
+    progress::{CROP, Progress, Report},
+    refine::{self, Refine, with_patches},
+    thin::{self, ThinPrediction},
 };
 
 /// Crops that go through the network at once.
@@ -120,8 +121,21 @@ impl<'a, S: Channel> Job<'a, S> {
         of_holes.max(usize::from(!self.thin.crops.is_empty()))
     }
 
+    /// About how much is to be done, in patches searched for.
+    fn work(&self, refine: Refine) -> u64 {
+        let crops: usize = (0..self.rounds()).map(|round| self.crops(round).count()).sum();
+        let refining = match refine {
+            Refine::None => 0,
+            Refine::Patches => {
+                let holes = self.holes.iter().map(|hole| refine::work(&hole.hole)).sum::<u64>();
+                holes + thin::work(self.thin.pixels())
+            }
+        };
+        crops as u64 * CROP + refining
+    }
+
     /// The picture with its holes filled.
-    pub(crate) fn finish(self, blend: Blend, refine: Refine) -> Image<S> {
+    pub(crate) fn finish(self, blend: Blend, refine: Refine, progress: &Progress<'_>) -> Image<S> {
         let mut filled = self.picture.clone();
         let mut holes = Vec::new();
         for HoleJob { hole, mut predicted, .. } in self.holes {
@@ -142,7 +156,7 @@ impl<'a, S: Channel> Job<'a, S> {
         }
         let thin = self.thin.fill(&mut filled);
         if refine == Refine::Patches {
-            with_patches(&mut filled, self.mask, &holes, &thin);
+            with_patches(&mut filled, self.mask, &holes, &thin, progress);
         }
         filled
     }
@@ -164,12 +178,23 @@ fn fits(mask: &Mask, spec: &InputSpec) -> bool {
     !spec.predicts_centre() || mask.bounds().is_some_and(inside)
 }
 
+/// Progress over all pictures, if somebody wants to know.
+pub(crate) fn progress<'a, S: Channel>(
+    jobs: &[Job<'_, S>],
+    refine: Refine,
+    report: Option<&'a Report>,
+) -> Progress<'a> {
+    let total = report.map_or(0, |_| jobs.iter().map(|job| job.work(refine)).sum());
+    Progress::new(report, total)
+}
+
 /// Sends the crops of all pictures through the network, round after round.
 pub(crate) fn predict<S: Channel>(
     jobs: &mut [Job<'_, S>],
     spec: &InputSpec,
     predictor: &Predictor,
     device: &Device,
+    progress: &Progress<'_>,
 ) {
     let rounds = jobs.iter().map(Job::rounds).max().unwrap_or(0);
     for round in 0..rounds {
@@ -190,6 +215,7 @@ pub(crate) fn predict<S: Channel>(
                     Part::Thin => jobs[picture].thin.add(crop, patch),
                 }
             }
+            progress.add(batch.len() as u64 * CROP);
         }
         for hole in jobs.iter_mut().flat_map(|job| &mut job.holes) {
             hole.predicted.end_round(round == 0);

@@ -27,6 +27,7 @@ mod patch;
 mod pixel_set;
 #[cfg(feature = "pretrained")]
 mod pretrained;
+mod progress;
 mod refine;
 mod sparse_poisson;
 mod thin;

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use context_encoder_mask::Mask;
-use context_encoder_refine::shift_map;
+use context_encoder_refine::{COARSEST_DEPTH, SEARCHES, Window, shift_map};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -14,6 +14,7 @@ use crate::{
     hole::{Hole, Parts},
     multigrid::Multigrid,
     pixel_set::PixelSet,
+    progress::Progress,
     thin,
 };
 
@@ -118,7 +119,7 @@ impl<F: Fill> Fill for WithPatches<F> {
 /// Completes whatever a mask hides.
 fn complete_all<S: Channel>(predicted: &mut Image<S>, mask: &Mask) {
     let Parts { holes, thin } = Parts::find(mask, NEARBY);
-    with_patches(predicted, mask, &holes, &thin.pixels);
+    with_patches(predicted, mask, &holes, &thin.pixels, &Progress::silent());
 }
 
 /// Components of a mask that lie in a square of so many pixels are completed together.
@@ -137,20 +138,35 @@ pub(crate) fn with_patches<S: Channel>(
     mask: &Mask,
     holes: &[Hole],
     thin: &PixelSet,
+    progress: &Progress<'_>,
 ) {
     let (small, large): (Vec<&Hole>, Vec<&Hole>) = holes.iter().partition(|hole| hole.side() <= SMALL);
     let picture = &*predicted;
-    let mut completed: Vec<_> = small.into_par_iter().map(|hole| complete(picture, mask, hole)).collect();
-    completed.extend(large.into_iter().map(|hole| complete(picture, mask, hole)));
-    completed.push(thin::complete(picture, mask, thin));
+    let mut completed: Vec<_> =
+        small.into_par_iter().map(|hole| complete(picture, mask, hole, progress)).collect();
+    completed.extend(large.into_iter().map(|hole| complete(picture, mask, hole, progress)));
+    completed.push(thin::complete(picture, mask, thin, progress));
     for (x, y, pixel) in completed.into_iter().flatten() {
         predicted.put_pixel(x, y, pixel);
     }
 }
 
+/// About how many patches are searched for to complete a hole.
+pub(crate) fn work(hole: &Hole) -> u64 {
+    let halvings =
+        (hole.thickness() / (2 * u32::from(COARSEST_DEPTH))).checked_ilog2().map_or(0, |log| log + 1);
+    let pixels = hole.inside.iter().filter(|&&inside| inside).count();
+    u64::from(1 + halvings) * SEARCHES as u64 + pixels as u64
+}
+
 /// The pixels of one hole: column, row and value.
-fn complete<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<(u32, u32, S::Pixel)> {
-    let offsets = offsets(picture, mask, hole);
+fn complete<S: Channel>(
+    picture: &Image<S>,
+    mask: &Mask,
+    hole: &Hole,
+    progress: &Progress<'_>,
+) -> Vec<(u32, u32, S::Pixel)> {
+    let offsets = offsets(picture, mask, hole, progress);
     if offsets.iter().all(|&offset| offset == [0, 0]) {
         return Vec::new();
     }
@@ -160,13 +176,14 @@ fn complete<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<(u3
 }
 
 /// For each pixel of the hole's frame where its copy comes from; itself where there is none.
-fn offsets<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole) -> Vec<Offset> {
+fn offsets<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole, progress: &Progress<'_>) -> Vec<Offset> {
     let [least, most] = MARGIN;
     let window = grown(hole.bounds, (2 * hole.side()).clamp(least, most), picture.dimensions());
     let in_hole = |(x, y)| hole.frame.contains(x, y) && hole.inside[hole.index(x, y)];
     let inside: Vec<bool> = positions(window).map(in_hole).collect();
     let mut offsets = vec![[0, 0]; hole.inside.len()];
-    for ((x, y), offset) in find_copies(picture, mask, window, &inside, shift_map) {
+    let search = |window: Window<'_>| shift_map(window, progress.part(work(hole)));
+    for ((x, y), offset) in find_copies(picture, mask, window, &inside, search) {
         offsets[hole.index(x, y)] = offset;
     }
     offsets

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use context_encoder_mask::{Mask, Rect};
-use context_encoder_refine::shift_map_of_scratch;
+use context_encoder_refine::{SEARCHES, Window, shift_map_of_scratch};
 use rayon::prelude::*;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     hole::Thin,
     patch::Patch,
     pixel_set::PixelSet,
+    progress::Progress,
     sparse_poisson::SparsePoisson,
 };
 
@@ -44,6 +45,10 @@ impl ThinPrediction {
     pub(crate) fn new(thin: Thin, spec: &InputSpec, size: (u32, u32)) -> Self {
         let sources = vec![[0.0; 3]; thin.pixels.len()];
         Self { crops: spec.tiles(&thin.wide), pixels: thin.pixels, size, sources }
+    }
+
+    pub(crate) fn pixels(&self) -> &PixelSet {
+        &self.pixels
     }
 
     /// Takes the prediction for a crop: its central half, and a pixel more on each side as their neighbours.
@@ -97,8 +102,9 @@ pub(crate) fn complete<S: Channel>(
     picture: &Image<S>,
     mask: &Mask,
     thin: &PixelSet,
+    progress: &Progress<'_>,
 ) -> Vec<(u32, u32, S::Pixel)> {
-    let offsets = offsets(picture, mask, thin);
+    let offsets = offsets(picture, mask, thin, progress);
     if offsets.iter().all(|&offset| offset == [0, 0]) {
         return Vec::new();
     }
@@ -141,15 +147,28 @@ fn pixels<'a, S: Channel>(
 }
 
 /// For each pixel of the set where its copy comes from; itself where there is none.
-fn offsets<S: Channel>(picture: &Image<S>, mask: &Mask, thin: &PixelSet) -> Vec<Offset> {
-    let tiles = tiles(thin);
-    let found: Vec<Vec<(usize, Offset)>> =
-        tiles.par_iter().map(|tile| tile.offsets(picture, mask, thin)).collect();
+fn offsets<S: Channel>(
+    picture: &Image<S>,
+    mask: &Mask,
+    thin: &PixelSet,
+    progress: &Progress<'_>,
+) -> Vec<Offset> {
+    let search = |tile: &Tile| {
+        let found = tile.offsets(picture, mask, thin);
+        progress.add(tile.work());
+        found
+    };
+    let found: Vec<Vec<(usize, Offset)>> = tiles(thin).par_iter().map(search).collect();
     let mut offsets = vec![[0, 0]; thin.len()];
     for (at, offset) in found.into_iter().flatten() {
         offsets[at] = offset;
     }
     offsets
+}
+
+/// About how many patches are searched for to complete a set.
+pub(crate) fn work(thin: &PixelSet) -> u64 {
+    tiles(thin).iter().map(Tile::work).sum()
 }
 
 /// What of a set lies in one tile of the picture.
@@ -182,6 +201,12 @@ impl Tile {
         Self { bounds: Rect { x, y, width: right - x, height: bottom - y }, runs }
     }
 
+    fn work(&self) -> u64 {
+        let pixels: u64 = self.runs.iter().map(|(run, _)| u64::from(run.end - run.start)).sum();
+        // Some nine patches for each pixel of a line, in eight rounds.
+        (72 * pixels).min(SEARCHES as u64)
+    }
+
     /// The number of each pixel for which a copy was found, and where it comes from.
     fn offsets<S: Channel>(&self, picture: &Image<S>, mask: &Mask, thin: &PixelSet) -> Vec<(usize, Offset)> {
         let window = grown(self.bounds, MARGIN, picture.dimensions());
@@ -192,7 +217,8 @@ impl Tile {
             let start = index(run.start, run.y);
             inside[start..start + (run.end - run.start) as usize].fill(true);
         }
-        let copies: Vec<_> = find_copies(picture, mask, window, &inside, shift_map_of_scratch).collect();
+        let search = |window: Window<'_>| shift_map_of_scratch(window, |_| ());
+        let copies: Vec<_> = find_copies(picture, mask, window, &inside, search).collect();
         let copy = |x: u32, y: u32| {
             let found = copies.binary_search_by_key(&(y, x), |&((x, y), _)| (y, x)).ok()?;
             Some(copies[found].1)
@@ -230,7 +256,7 @@ mod tests {
         let thin = Parts::find(mask, 32).thin.pixels;
         let mut filled = picture.clone();
         fill(&mut filled, &thin, |_, _| 0.0);
-        for (x, y, pixel) in complete(&filled, mask, &thin) {
+        for (x, y, pixel) in complete(&filled, mask, &thin, &Progress::silent()) {
             filled.put_pixel(x, y, pixel);
         }
         filled
@@ -306,7 +332,7 @@ mod tests {
         let mask = Mask::from_fn(60, 60, |x, y| x % 6 == 0 || y % 6 == 0);
         let picture = RgbImage::from_fn(60, 60, |x, y| Rgb([(2 * x) as u8, (3 * y) as u8, 9]));
         let thin = Parts::find(&mask, 32).thin.pixels;
-        assert!(complete(&picture, &mask, &thin).is_empty());
-        assert!(complete(&picture, &mask, &PixelSet::default()).is_empty());
+        assert!(complete(&picture, &mask, &thin, &Progress::silent()).is_empty());
+        assert!(complete(&picture, &mask, &PixelSet::default(), &Progress::silent()).is_empty());
     }
 }

@@ -1,9 +1,12 @@
 //! Data-dependent initialization: weights scaled to the pictures they will see.
 
-use burn::{module::Param, nn::conv::Conv2d, tensor::Tensor};
+use burn::{nn::conv::Conv2d, tensor::Tensor};
 use context_encoder_ops::{Activation, ConvGeometry};
 
-use crate::{feature_encoder::FeatureEncoder, layer::ConvBlock};
+use crate::{
+    feature_encoder::FeatureEncoder,
+    layer::{ConvBlock, replace},
+};
 
 /// A channel whose deviation is less than this part of its layer's largest is scaled as if it had that much,
 /// so that an almost constant channel does not become noise.
@@ -42,10 +45,11 @@ impl FeatureEncoder {
     /// # Ok::<(), context_encoder_model::ModelError>(())
     /// ```
     #[must_use]
-    pub fn data_dependent_init(mut self, pictures: Tensor<4>) -> Self {
+    pub fn data_dependent_init(self, pictures: Tensor<4>) -> Self {
         Self::expect_pictures(&pictures);
-        self.visit_convolutions(pictures, normalize_outputs);
-        self
+        let mut encoder = self.without_batch_norm();
+        encoder.visit_convolutions(pictures, normalize_outputs);
+        encoder
     }
 }
 
@@ -63,17 +67,11 @@ fn normalize_outputs(convolution: &mut Conv2d, geometry: ConvGeometry, x: Tensor
     }
     let deviation = deviation.clamp_min(largest * MIN_RELATIVE_DEVIATION);
     let weight = convolution.weight.val() / deviation.clone().reshape([channels, 1, 1, 1]);
-    set(&mut convolution.weight, weight);
+    replace(&mut convolution.weight, weight);
     if let Some(bias) = &mut convolution.bias {
         let shifted = (bias.val() - mean.squeeze_dim(1)) / deviation.squeeze_dim(1);
-        set(bias, shifted);
+        replace(bias, shifted);
     }
-}
-
-/// As if loaded from a file: keeps the parameter's identity and that it is trained.
-fn set<const D: usize>(param: &mut Param<Tensor<D>>, value: Tensor<D>) {
-    let id = param.id;
-    *param = param.clone().transform_for_load(value.detach(), id);
 }
 
 #[cfg(test)]
@@ -171,7 +169,7 @@ mod tests {
             vec![Tensor::zeros([1, inputs, height, width], &device), weight.narrow(0, 1, channels - 1)],
             0,
         );
-        set(&mut convolution.weight, zero);
+        replace(&mut convolution.weight, zero);
         let mut encoder = encoder.data_dependent_init(pictures(&device));
         let map = encoder.forward(pictures(&device));
         assert!(values(map.clone()).iter().all(|value| value.is_finite()));

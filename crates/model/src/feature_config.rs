@@ -41,6 +41,7 @@ pub enum Pooling {
 /// | `pooling` | max pooling, or convolutions in its place | max | |
 /// | `local_response_norm` | AlexNet's normalization after conv1 and conv2 | on | |
 /// | `groups` | convolution groups of conv2, conv4 and conv5 | 2 | 1, 2 |
+/// | `batch_norm` | batch norm after every convolution but the last, in training; an encoder that transfers has it folded into its convolutions | off | |
 /// | `fill` | color that replaces hidden pixels | mean | |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +57,10 @@ pub struct FeatureModelConfig {
     pub local_response_norm: bool,
     /// Convolution groups of conv2, conv4 and conv5: 2 in AlexNet.
     pub groups: usize,
+    /// Batch norm after every convolution but the last. It makes pretraining learn several times as fast;
+    /// AlexNet and the paper's feature network have none.
+    #[serde(default)]
+    pub batch_norm: bool,
     /// Color that replaces hidden pixels.
     pub fill: InitialFill,
 }
@@ -75,6 +80,7 @@ impl FeatureModelConfig {
             pooling: Pooling::Max,
             local_response_norm: true,
             groups: 2,
+            batch_norm: false,
             fill: InitialFill::Mean,
         }
     }

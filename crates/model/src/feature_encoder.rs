@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use burn::{
     module::Module,
     nn::{
+        BatchNorm,
         conv::Conv2d,
         pool::{MaxPool2d, MaxPool2dConfig},
     },
@@ -15,7 +16,7 @@ use context_encoder_ops::{Activation, ConvGeometry, LocalResponseNorm, max_pool}
 use crate::{
     error::ModelError,
     feature_config::{FeatureModelConfig, Pooling},
-    layer::{ConvBlock, conv_config},
+    layer::{ConvBlock, batch_norm, conv_config, fold_batch_norm},
 };
 
 /// AlexNet's local response normalization.
@@ -95,6 +96,10 @@ impl FromStr for FeatureLayer {
 /// AlexNet's convolutions: conv1 11x11 stride 4, conv2 5x5, conv3 to conv5 3x3, each with bias and ReLU;
 /// normalization and pooling after conv1 and conv2, pooling after conv5 (paper, section 3.1 "Encoder").
 ///
+/// Where [`FeatureModelConfig::batch_norm`] asks for it, batch norm stands before each of the five ReLUs, in
+/// training; an encoder that is taken out of its network or read from a file has it folded into its
+/// convolutions ([`without_batch_norm`](Self::without_batch_norm)).
+///
 /// Local response normalization is `x / (1 + 1e-4/5 sum x^2)^0.75` over five channels.
 ///
 /// Pretraining is for this part. It stands alone: from a pretrained model or a file ([`load`](Self::load),
@@ -124,13 +129,17 @@ pub struct FeatureEncoder {
     conv4: Conv2d,
     conv5: Conv2d,
     pool5: Pool,
+    /// Of conv1 to conv5; none without batch norm.
+    norms: Vec<BatchNorm>,
     #[module(skip)]
     config: FeatureModelConfig,
 }
 
 impl FeatureEncoder {
     pub(crate) fn new(config: &FeatureModelConfig, device: &Device) -> Self {
-        let [c1, c2, c3, c4, c5] = config.encoder_channels();
+        let channels = config.encoder_channels();
+        let [c1, c2, c3, c4, c5] = channels;
+        let normalized = if config.batch_norm { &channels[..] } else { &[] };
         let groups = config.groups;
         let conv =
             |channels, geometry, groups| conv_config(channels, geometry).with_groups(groups).init(device);
@@ -144,6 +153,7 @@ impl FeatureEncoder {
             conv4: conv([c3, c4], CONV3, groups),
             conv5: conv([c4, c5], CONV3, groups),
             pool5: pool(c5),
+            norms: normalized.iter().map(|&channels| batch_norm(channels, device)).collect(),
             config: config.clone(),
         }
     }
@@ -184,6 +194,19 @@ impl FeatureEncoder {
         })
     }
 
+    /// The encoder with batch norm, by its running statistics, folded into the convolutions: it computes the
+    /// same, and what is trained from here on is AlexNet's weights alone.
+    #[must_use]
+    pub fn without_batch_norm(mut self) -> Self {
+        let convolutions =
+            [&mut self.conv1, &mut self.conv2, &mut self.conv3, &mut self.conv4, &mut self.conv5];
+        for (conv, norm) in convolutions.into_iter().zip(self.norms.drain(..)) {
+            fold_batch_norm(conv, &norm);
+        }
+        self.config.batch_norm = false;
+        self
+    }
+
     /// From the map before a layer to the layer's own.
     fn layer(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
         self.pooled(layer, self.convolved(layer, x))
@@ -191,14 +214,15 @@ impl FeatureEncoder {
 
     /// A layer's convolution with what follows it, up to its pooling (shapes at width 64 and 227 pixels).
     fn convolved(&self, layer: FeatureLayer, x: Tensor<4>) -> Tensor<4> {
-        let conv =
-            |conv, geometry, x| ConvBlock::<Conv2d>::new(conv, None, geometry, Activation::Relu).forward(x);
+        let conv = |conv, norm, geometry, x| {
+            ConvBlock::<Conv2d>::new(conv, self.norms.get(norm), geometry, Activation::Relu).forward(x)
+        };
         match layer {
-            FeatureLayer::Pool1 => self.normalize(conv(&self.conv1, CONV1, x)), // [batch, 96, 55, 55]
-            FeatureLayer::Pool2 => self.normalize(conv(&self.conv2, CONV2, x)), // [batch, 256, 27, 27]
-            FeatureLayer::Conv3 => conv(&self.conv3, CONV3, x),                 // [batch, 384, 13, 13]
-            FeatureLayer::Conv4 => conv(&self.conv4, CONV3, x),                 // [batch, 384, 13, 13]
-            FeatureLayer::Conv5 => conv(&self.conv5, CONV3, x),                 // [batch, 256, 13, 13]
+            FeatureLayer::Pool1 => self.normalize(conv(&self.conv1, 0, CONV1, x)), // [batch, 96, 55, 55]
+            FeatureLayer::Pool2 => self.normalize(conv(&self.conv2, 1, CONV2, x)), // [batch, 256, 27, 27]
+            FeatureLayer::Conv3 => conv(&self.conv3, 2, CONV3, x),                 // [batch, 384, 13, 13]
+            FeatureLayer::Conv4 => conv(&self.conv4, 3, CONV3, x),                 // [batch, 384, 13, 13]
+            FeatureLayer::Conv5 => conv(&self.conv5, 4, CONV3, x),                 // [batch, 256, 13, 13]
             FeatureLayer::Pool5 => x,
         }
     }
@@ -225,7 +249,8 @@ impl FeatureEncoder {
         }
     }
 
-    /// Calls `visit` with every convolution, first to last, and with its input for pictures `x`. What `visit`
+    /// Calls `visit` with every convolution of an encoder [without batch norm](Self::without_batch_norm),
+    /// first to last, and with its input for pictures `x`. What `visit`
     /// changes takes effect on the inputs of those that follow.
     pub(crate) fn visit_convolutions(
         &mut self,
@@ -327,6 +352,35 @@ mod tests {
                 assert_eq!(map.dims(), [1, channels, side, side], "{layer} of {size}");
                 assert_eq!(values(map), values(encoder.map_at(picture.clone(), layer)), "{layer} of {size}");
             }
+        }
+    }
+
+    #[test]
+    fn batch_norm_folds_into_the_convolutions() {
+        let device = Device::flex();
+        let config = FeatureModelConfig { batch_norm: true, ..FeatureModelConfig::alexnet() };
+        let model = config.with_width(4).with_size(99).init(&device.clone().autodiff()).expect("valid");
+        let pixels: Vec<f32> =
+            (0..4 * 3 * 99 * 99_u64).map(|i| (i * i % 1013) as f32 / 506.0 - 1.0).collect();
+        let pictures =
+            |device: &Device| Tensor::<4>::from_data(TensorData::new(pixels.clone(), [4, 3, 99, 99]), device);
+        // Running statistics that are not those of a fresh network.
+        for _ in 0..3 {
+            let _ = model.encoder().forward(pictures(&device.clone().autodiff()));
+        }
+        let encoder = model.valid().encoder().clone();
+        let expected = encoder.maps(pictures(&device)).map(values);
+        let folded = encoder.without_batch_norm();
+        assert!(!folded.config().batch_norm && folded.norms.is_empty());
+        for (layer, (folded, expected)) in FeatureLayer::ALL
+            .into_iter()
+            .zip(folded.maps(pictures(&device)).map(values).iter().zip(&expected))
+        {
+            let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+            assert!(
+                largest > 0.0 && folded.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5 * largest),
+                "{layer}"
+            );
         }
     }
 

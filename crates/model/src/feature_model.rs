@@ -3,7 +3,7 @@
 use burn::{
     module::Module,
     nn::{
-        Dropout, DropoutConfig,
+        BatchNorm, Dropout, DropoutConfig,
         conv::{Conv2d, ConvTranspose2d},
     },
     tensor::{Device, Tensor},
@@ -16,7 +16,7 @@ use crate::{
     feature_config::FeatureModelConfig,
     feature_encoder::FeatureEncoder,
     init::init_he,
-    layer::{ConvBlock, POINT, conv_config, up_conv_config},
+    layer::{ConvBlock, POINT, batch_norm, conv_config, up_conv_config},
 };
 
 /// Probability that dropout zeroes a value of the channel-wise layer's output, in training.
@@ -44,6 +44,7 @@ pub struct FeatureModel {
     channel_wise: ChannelWise,
     dropout: Dropout,
     mix: Conv2d,
+    mix_norm: Option<BatchNorm>,
     decoder: FeatureDecoder,
 }
 
@@ -70,6 +71,7 @@ impl FeatureModelConfig {
             channel_wise: ChannelWise::new(channels, self.map_side(), device),
             dropout: DropoutConfig::new(DROPOUT).init(),
             mix: conv_config([channels, channels], POINT).init(device),
+            mix_norm: self.batch_norm.then(|| batch_norm(channels, device)),
             decoder: FeatureDecoder::new(self, device),
         };
         Ok(init_he(model, seed))
@@ -87,9 +89,10 @@ impl FeatureModel {
         &self.encoder
     }
 
-    /// The part that transfers to other tasks, without the rest.
+    /// The part that transfers to other tasks, without the rest, and [without batch
+    /// norm](FeatureEncoder::without_batch_norm).
     pub fn into_encoder(self) -> FeatureEncoder {
-        self.encoder
+        self.encoder.without_batch_norm()
     }
 
     /// Replaces hidden pixels by the fill and predicts the whole picture.
@@ -126,7 +129,7 @@ impl FeatureModel {
     fn predict_through(&self, masked: Tensor<4>, dropout: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
         let map = self.features(masked); // [batch, 256, 6, 6]
         let map = dropout(self.channel_wise.forward(map)); // [batch, 256, 6, 6]
-        let map = ConvBlock::new(&self.mix, None, POINT, Activation::Relu).forward(map); // [batch, 256, 6, 6]
+        let map = ConvBlock::new(&self.mix, self.mix_norm.as_ref(), POINT, Activation::Relu).forward(map); // [batch, 256, 6, 6]
         self.decoder.forward(map) // [batch, 3, 227, 227]
     }
 
@@ -159,6 +162,8 @@ const DOUBLING: ConvGeometry = ConvGeometry::new(5, 2, 2);
 #[derive(Module, Debug)]
 struct FeatureDecoder {
     layers: Vec<ConvTranspose2d>,
+    /// After all but the last; none without batch norm.
+    norms: Vec<BatchNorm>,
     /// The pictures' side.
     #[module(skip)]
     size: usize,
@@ -173,7 +178,9 @@ impl FeatureDecoder {
             .zip(outputs)
             .map(|(input, output)| up_conv_config([input, output], DOUBLING).init(device))
             .collect();
-        Self { layers, size: config.size }
+        let normalized = if config.batch_norm { &outputs[..outputs.len() - 1] } else { &[] };
+        let norms = normalized.iter().map(|&channels| batch_norm(channels, device)).collect();
+        Self { layers, norms, size: config.size }
     }
 
     /// # Shapes (at width 64 and size 227)
@@ -183,7 +190,7 @@ impl FeatureDecoder {
         let last = self.layers.len() - 1;
         let picture = self.layers.iter().enumerate().fold(map, |x, (index, layer)| {
             let activation = if index == last { Activation::Identity } else { Activation::Relu };
-            ConvBlock::new(layer, None, DOUBLING, activation).forward(x)
+            ConvBlock::new(layer, self.norms.get(index), DOUBLING, activation).forward(x)
         }); // [batch, 3, 161, 161]
         resize(picture, self.size) // [batch, 3, 227, 227]
     }

@@ -60,6 +60,23 @@ pub(crate) fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels).init(device)
 }
 
+/// Makes a convolution compute what it and batch norm by its running statistics compute.
+pub(crate) fn fold_batch_norm(conv: &mut Conv2d, norm: &BatchNorm) {
+    let Some((scale, shift)) = affine(Some(norm), conv.bias.as_ref().map(Param::val)) else { return };
+    let weight = conv.weight.val() * scale.reshape([-1, 1, 1, 1]);
+    replace(&mut conv.weight, weight);
+    match &mut conv.bias {
+        Some(bias) => replace(bias, shift),
+        None => conv.bias = Some(Param::from_tensor(shift)),
+    }
+}
+
+/// As if loaded from a file: keeps the parameter's identity and that it is trained.
+pub(crate) fn replace<const D: usize>(param: &mut Param<Tensor<D>>, value: Tensor<D>) {
+    let id = param.id;
+    *param = param.clone().transform_for_load(value.detach(), id);
+}
+
 /// How batch norm divides a tensor that holds several batches, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GhostBatches {

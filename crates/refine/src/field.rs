@@ -30,6 +30,8 @@ pub(crate) struct Field {
     pub(crate) matches: Vec<u32>,
     /// How far the two are apart.
     pub(crate) distances: Vec<u32>,
+    /// Which matches the last iteration has found.
+    is_new: Vec<bool>,
 }
 
 impl Field {
@@ -72,8 +74,8 @@ impl Field {
             let first = first(target).filter(|&source| level.is_source[source]);
             matches[target] = first.map_or_else(drawn, |source| source as u32);
         }
-        let distances = vec![0; matches.len()];
-        Some(Self { targets, matches, distances })
+        let (distances, is_new) = (vec![0; matches.len()], vec![true; matches.len()]);
+        Some(Self { targets, matches, distances, is_new })
     }
 
     /// Looks for nearer patches, `iterations` times over: those that follow from the neighbours' matches
@@ -92,6 +94,7 @@ impl Field {
             let best = |targets| ARCH.dispatch(Chunk { search: &search, targets });
             let found: Vec<Vec<(u32, u32)>> = self.targets.par_chunks(CHUNK).map(best).collect();
             for (&target, (source, distance)) in self.targets.iter().zip(found.into_iter().flatten()) {
+                self.is_new[target] = self.matches[target] != source;
                 self.matches[target] = source;
                 self.distances[target] = distance;
             }
@@ -149,24 +152,34 @@ impl Search<'_> {
         let distance =
             if known { field.distances[target] } else { distance(level, guide, target, source, u32::MAX) };
         let mut best = Best { source, distance };
-        for step in [1, self.jump, level.width, self.jump * level.width] {
-            for neighbour in [target.wrapping_sub(step), target + step] {
-                // A row's end is no neighbour of the next row's start, but its match is as good as any.
-                let Some(&source) = field.matches.get(neighbour) else { continue };
-                if source != NONE {
-                    let source = (source as usize + target).wrapping_sub(neighbour);
-                    self.consider(target, source, &mut best);
+        let distances = if self.jump == 1 { &[1][..] } else { &[1, self.jump] };
+        for unit in [1, level.width] {
+            for &away in distances {
+                for neighbour in [target.wrapping_sub(away * unit), target + away * unit] {
+                    // A row's end is no neighbour of the next row's start, but its match is as good as any.
+                    let Some(&source) = field.matches.get(neighbour) else { continue };
+                    // What a direct neighbour had before has been tried.
+                    if source != NONE && (away > 1 || !known || field.is_new[neighbour]) {
+                        let source = (source as usize + target).wrapping_sub(neighbour);
+                        self.consider(target, source, &mut best);
+                    }
                 }
             }
         }
         let mut radius = level.width.max(level.height);
         let mut draw = mixed(self.seed ^ ((target as u64) << 32));
+        let place = |source: usize| (source as u32 % level.width as u32, source as u32 / level.width as u32);
+        let (mut centre, (mut x, mut y)) = (best.source, place(best.source));
         while radius > 0 {
             draw = mixed(draw);
             let side = 2 * radius as u64 + 1;
             let drawn = |bits: u64| (((bits & 0xffff_ffff) * side) >> 32) as usize;
-            let x = (best.source % level.width + drawn(draw)).wrapping_sub(radius);
-            let y = (best.source / level.width + drawn(draw >> 32)).wrapping_sub(radius);
+            if centre != best.source {
+                centre = best.source;
+                (x, y) = place(centre);
+            }
+            let x = (x as usize + drawn(draw)).wrapping_sub(radius);
+            let y = (y as usize + drawn(draw >> 32)).wrapping_sub(radius);
             if x < level.width && y < level.height {
                 self.consider(target, y * level.width + x, &mut best);
             }

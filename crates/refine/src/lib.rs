@@ -41,7 +41,7 @@ pub struct Window<'a> {
 }
 
 /// The coarsest level is the first on which no pixel of the hole lies deeper.
-const COARSEST_DEPTH: u16 = 8;
+pub const COARSEST_DEPTH: u16 = 8;
 
 /// Searches and votes on one level: many where patches are few and everything is decided, one where a hole of
 /// hundreds of thousands of pixels only takes over what was found for it at half the size.
@@ -55,7 +55,7 @@ const ROUNDS_NEAR_RIM: RangeInclusive<usize> = 1..=8;
 /// On 20 photographs with holes of some 10 000 pixels, going from 160 000 to 300 000 (three iterations a
 /// round) brought the result 0.5 % nearer to the truth in the features of an ImageNet network; four rounds
 /// instead of eight on the finest level left it 2 % further.
-const SEARCHES: usize = 200_000;
+pub const SEARCHES: usize = 200_000;
 
 /// Iterations of PatchMatch in a round.
 const ITERATIONS: usize = 2;
@@ -65,7 +65,7 @@ const ITERATIONS: usize = 2;
 const GUIDE_WEIGHT: u32 = 16;
 
 /// From where each pixel of the hole is to be copied: pairs of indices, the pixel's and that of a visible
-/// one, in the order of rows.
+/// one, in the order of rows. `progress` is told the fraction of the search that is done, up to 1.
 ///
 /// Empty when the window has no visible patch of 9x9 pixels, or no hole.
 ///
@@ -77,15 +77,15 @@ const GUIDE_WEIGHT: u32 = 16;
 /// let stripe = |at: usize| if at % 8 < 4 { [200, 40, 40] } else { [230; 3] };
 /// let pixels: Vec<[u8; 3]> = (0..64 * 64).map(|at| if hole[at] { [215, 135, 135] } else { stripe(at) }).collect();
 /// let window = Window { width: 64, pixels: &pixels, hole: &hole, hidden: &hole };
-/// for (pixel, source) in shift_map(window) {
+/// for (pixel, source) in shift_map(window, |_| ()) {
 ///     assert_eq!(pixels[source], stripe(pixel));
 /// }
 /// ```
 ///
 /// # Panics
 /// When the three slices are not of one length, whole rows.
-pub fn shift_map(window: Window<'_>) -> Vec<(usize, usize)> {
-    search(window, ROUNDS)
+pub fn shift_map(window: Window<'_>, progress: impl FnMut(f32)) -> Vec<(usize, usize)> {
+    search(window, ROUNDS, progress)
 }
 
 /// The same for a hole that is thin everywhere, a scratch or a wire: in a third of the time, because the
@@ -99,19 +99,23 @@ pub fn shift_map(window: Window<'_>) -> Vec<(usize, usize)> {
 /// let stripe = |at: usize| if at % 8 < 4 { [200, 40, 40] } else { [230; 3] };
 /// let pixels: Vec<[u8; 3]> = (0..64 * 64).map(|at| if hole[at] { [215, 135, 135] } else { stripe(at) }).collect();
 /// let window = Window { width: 64, pixels: &pixels, hole: &hole, hidden: &hole };
-/// for (pixel, source) in shift_map_of_scratch(window) {
+/// for (pixel, source) in shift_map_of_scratch(window, |_| ()) {
 ///     assert_eq!(pixels[source], stripe(pixel));
 /// }
 /// ```
 ///
 /// # Panics
 /// As [`shift_map`].
-pub fn shift_map_of_scratch(window: Window<'_>) -> Vec<(usize, usize)> {
-    search(window, ROUNDS_NEAR_RIM)
+pub fn shift_map_of_scratch(window: Window<'_>, progress: impl FnMut(f32)) -> Vec<(usize, usize)> {
+    search(window, ROUNDS_NEAR_RIM, progress)
 }
 
 /// With a number of rounds on each level within `bounds`.
-fn search(window: Window<'_>, bounds: RangeInclusive<usize>) -> Vec<(usize, usize)> {
+fn search(
+    window: Window<'_>,
+    bounds: RangeInclusive<usize>,
+    mut progress: impl FnMut(f32),
+) -> Vec<(usize, usize)> {
     let Window { width, pixels, hole, hidden } = window;
     assert!(
         [hole.len(), hidden.len()] == [pixels.len(); 2] && pixels.len().is_multiple_of(width.max(1)),
@@ -130,6 +134,12 @@ fn search(window: Window<'_>, bounds: RangeInclusive<usize>) -> Vec<(usize, usiz
         }
         pyramid.push(next);
     }
+    let rounds_for = |targets: usize| (SEARCHES / targets.max(1)).clamp(*bounds.start(), *bounds.end());
+    let searches = |level: &Level| {
+        let targets = level.targets().len();
+        targets * rounds_for(targets)
+    };
+    let (total, mut done) = (pyramid.iter().map(searches).sum::<usize>(), 0);
     let mut coarser: Option<(Level, Field)> = None;
     while let Some(mut level) = pyramid.pop() {
         let guide = Guide { texels: level.texels.clone(), weight: GUIDE_WEIGHT };
@@ -139,13 +149,15 @@ fn search(window: Window<'_>, bounds: RangeInclusive<usize>) -> Vec<(usize, usiz
         };
         let Some(mut field) = field else { return Vec::new() };
         let is_finest = pyramid.is_empty();
-        let rounds = (SEARCHES / field.targets.len().max(1)).clamp(*bounds.start(), *bounds.end());
+        let rounds = rounds_for(field.targets.len());
         for round in 0..rounds {
             let seed = (pyramid.len() << 8 | round) as u64;
             field.search(&level, &guide, ITERATIONS, seed);
             if !is_finest || round + 1 < rounds {
                 vote::mean(&mut level, &field);
             }
+            done += field.targets.len();
+            progress(done as f32 / total.max(1) as f32);
         }
         coarser = Some((level, field));
     }
@@ -182,7 +194,10 @@ mod tests {
     #[test]
     fn bricks_go_on_through_the_hole() {
         let (truth, guess, hole) = bricks(144, 120);
-        let map = shift_map(Window { width: 144, pixels: &guess, hole: &hole, hidden: &hole });
+        let mut told = Vec::new();
+        let window = Window { width: 144, pixels: &guess, hole: &hole, hidden: &hole };
+        let map = shift_map(window, |fraction| told.push(fraction));
+        assert!(told.len() > 3 && told.is_sorted() && told.last() == Some(&1.0), "{told:?}");
         assert_eq!(map.len(), hole.iter().filter(|&&hole| hole).count());
         assert!(map.iter().all(|&(pixel, source)| hole[pixel] && !hole[source]));
         let wrong = map.iter().filter(|&&(pixel, source)| truth[pixel] != truth[source]).count();
@@ -193,7 +208,7 @@ mod tests {
     fn nothing_is_copied_from_what_is_hidden_beside_the_hole() {
         let (_, guess, hole) = bricks(144, 120);
         let hidden: Vec<bool> = hole.iter().enumerate().map(|(at, &hole)| hole || at % 144 < 50).collect();
-        let map = shift_map(Window { width: 144, pixels: &guess, hole: &hole, hidden: &hidden });
+        let map = shift_map(Window { width: 144, pixels: &guess, hole: &hole, hidden: &hidden }, |_| ());
         assert!(!map.is_empty() && map.iter().all(|&(_, source)| !hidden[source]));
     }
 
@@ -202,9 +217,15 @@ mod tests {
         let pixels = vec![[9; 3]; 30 * 20];
         let all = vec![true; 30 * 20];
         let none = vec![false; 30 * 20];
-        assert!(shift_map(Window { width: 30, pixels: &pixels, hole: &all, hidden: &all }).is_empty());
-        assert!(shift_map(Window { width: 30, pixels: &pixels, hole: &none, hidden: &none }).is_empty());
-        assert!(shift_map(Window { width: 0, pixels: &[], hole: &[], hidden: &[] }).is_empty());
-        assert!(shift_map(Window { width: 1, pixels: &pixels, hole: &none, hidden: &all }).is_empty());
+        assert!(
+            shift_map(Window { width: 30, pixels: &pixels, hole: &all, hidden: &all }, |_| ()).is_empty()
+        );
+        assert!(
+            shift_map(Window { width: 30, pixels: &pixels, hole: &none, hidden: &none }, |_| ()).is_empty()
+        );
+        assert!(shift_map(Window { width: 0, pixels: &[], hole: &[], hidden: &[] }, |_| ()).is_empty());
+        assert!(
+            shift_map(Window { width: 1, pixels: &pixels, hole: &none, hidden: &all }, |_| ()).is_empty()
+        );
     }
 }

@@ -99,7 +99,7 @@ impl FeatureTrainer {
             |_| unreachable!("reconstruction alone asks for no logits"),
         );
         let losses = Losses::detached(&loss, None);
-        let model = self.model.optimizer_step(&loss.total, lr_scale, None, rank);
+        let model = self.model.optimizer_step(&loss.total, lr_scale, None, rank).sync_batch_norm_stats(rank);
         (Self { model, step: self.step + 1, ..self }, losses)
     }
 }

@@ -1,6 +1,6 @@
 import type { Inpainter } from "./context_encoder.js";
 
-export { Bounds, Inpainter, Photograph, panicMessage } from "./context_encoder.js";
+export { Bounds, Inpainter, Photograph, onProgress, panicMessage } from "./context_encoder.js";
 
 /** Pixels row by row, four bytes each: red, green, blue, alpha. `ImageData` is one. */
 export interface Pixels {

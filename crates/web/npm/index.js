@@ -2,7 +2,7 @@
 
 import init, { Inpainter } from "./context_encoder.js";
 
-export { Inpainter, Photograph, panicMessage } from "./context_encoder.js";
+export { Inpainter, Photograph, onProgress, panicMessage } from "./context_encoder.js";
 
 let loaded = null;
 

@@ -6,6 +6,9 @@ export class Engine {
   #calls = new Map();
   #count = 0;
 
+  /** Is told how much of a fill is done, from 0 to 1. */
+  onprogress = () => {};
+
   constructor() {
     this.#start();
   }
@@ -49,7 +52,8 @@ export class Engine {
   #start() {
     this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.#worker.onerror = () => this.#reject(new Error("The page could not be loaded completely; reload it."));
-    this.#worker.onmessage = ({ data: { id, result, error, dead } }) => {
+    this.#worker.onmessage = ({ data: { progress, id, result, error, dead } }) => {
+      if (progress !== undefined) return this.onprogress(progress);
       const call = this.#calls.get(id);
       if (!call) return;
       this.#calls.delete(id);

@@ -1,9 +1,9 @@
 // Calls the library for engine.js, which waits for answers by their number.
 
-import { Photograph, load, panicMessage } from "./context-encoder/index.js";
+import { Photograph, load, onProgress, panicMessage } from "./context-encoder/index.js";
 
 const loaded = load();
-loaded.catch(() => {}); // each call reports it
+loaded.then(() => onProgress((progress) => postMessage({ progress }))).catch(() => {}); // each call reports it
 let photo = null;
 
 const methods = {

@@ -8,6 +8,7 @@ use context_encoder::{
     inpaint::{Channel, Image},
 };
 use image::{GenericImage, GenericImageView, ImageFormat, RgbImage, Rgba, RgbaImage};
+use js_sys::Function;
 use wasm_bindgen::{Clamped, prelude::*};
 
 /// A file of a photograph taken apart, with everything that is kept when it is written again.
@@ -111,7 +112,7 @@ impl WebInpainter {
     pub fn new(weights: Vec<u8>) -> Result<Self, JsError> {
         let device = device("flex").map_err(thrown)?;
         let model = Model::from_bytes(weights, "the weights", &device).map_err(thrown)?;
-        Ok(Self(Inpainter::new(&model, &device)))
+        Ok(Self(Inpainter::new(&model, &device).with_progress(tell)))
     }
 
     /// Fills a photograph where the mask, a byte a pixel, is 128 or more; every other pixel stays. Returns
@@ -181,7 +182,22 @@ pub struct Bounds {
 }
 
 thread_local! {
+    static LISTENER: RefCell<Option<Function>> = const { RefCell::new(None) };
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Sets who is told, while something is filled, how much of it is done, from 0 to 1; nobody when undefined.
+#[wasm_bindgen(js_name = onProgress)]
+pub fn on_progress(listener: Option<Function>) {
+    LISTENER.set(listener);
+}
+
+fn tell(fraction: f32) {
+    let listener = LISTENER.with_borrow(Clone::clone);
+    if let Some(listener) = listener {
+        // What a listener throws is no reason to stop.
+        let _ = listener.call1(&JsValue::NULL, &JsValue::from(fraction));
+    }
 }
 
 #[wasm_bindgen(start)]

@@ -107,7 +107,7 @@ impl Inpaint {
         }
         let done_before = listed - pairs.len();
         let inpainter = self.weights.inpainter(&self.device.open(console)?)?;
-        let inpainter = inpainter
+        let mut inpainter = inpainter
             .with_blend(self.blend)
             .with_refine(self.refine)
             .with_overlap(self.overlap)
@@ -118,7 +118,14 @@ impl Inpaint {
 
         // The error of a single file is the error of the command.
         let (is_single, single_error) = (listed == 1 && skipped.is_empty(), Mutex::new(None));
-        let bar = console.with_bar(pairs.len(), "photographs");
+        let bar = if is_single {
+            console.with_fraction_bar()
+        } else {
+            console.with_bar(pairs.len(), "photographs")
+        };
+        if is_single {
+            inpainter = inpainter.with_progress(bar.fraction_listener());
+        }
         let failures = AtomicUsize::new(skipped.len());
         let pool = self.threads.pool(pairs.len())?;
         let (to_device, requests) = sync_channel::<Request>(pool.current_num_threads());

@@ -1,6 +1,6 @@
 //! A picture and a mask in, a filled picture out.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, sync::Arc};
 
 use burn::{module::Module, tensor::Device};
 use context_encoder_mask::Mask;
@@ -12,7 +12,8 @@ use crate::{
     channel::{Channel, Image},
     crop::InputSpec,
     fill::check_mask,
-    job::{Job, predict},
+    job::{Job, predict, progress},
+    progress::Report,
 };
 
 /// Fills pictures of any size with a trained context encoder.
@@ -32,6 +33,7 @@ use crate::{
 /// | [`with_refine`](Self::with_refine) | whether patches of the picture sharpen the prediction | [`Refine::Patches`] |
 /// | [`with_overlap`](Self::with_overlap) | visible rim of the central square in training, pixels of the network | 0 |
 /// | [`with_mirror`](Self::with_mirror) | mean of two predictions, one of them left to right | off |
+/// | [`with_progress`](Self::with_progress) | who is told how much of a fill is done | nobody |
 /// | [`named`](Self::named) | name in tables | "context encoder" |
 ///
 /// ```
@@ -61,6 +63,7 @@ pub struct Inpainter {
     refine: Refine,
     overlap: u32,
     mirror: bool,
+    progress: Option<Report>,
 }
 
 impl Inpainter {
@@ -105,6 +108,7 @@ impl Inpainter {
             refine: Refine::default(),
             overlap: 0,
             mirror: false,
+            progress: None,
         }
     }
 
@@ -146,6 +150,30 @@ impl Inpainter {
     #[must_use]
     pub fn with_mirror(mut self, mirror: bool) -> Self {
         self.mirror = mirror;
+        self
+    }
+
+    /// Sets who is told how much of a call is done: a fraction that rises to 1 with the time that is likely
+    /// to be left, after every few crops and every search for patches, from whichever thread got there. What
+    /// it takes is time lost for the fill.
+    ///
+    /// ```
+    /// # use burn::tensor::Device;
+    /// # use context_encoder_inpaint::Inpainter;
+    /// # use context_encoder_mask::Mask;
+    /// # use context_encoder_model::ModelConfig;
+    /// # use image::RgbImage;
+    /// # let device = Device::flex();
+    /// # let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
+    /// let inpainter = Inpainter::new(&model, &device)
+    ///     .with_progress(|fraction| eprint!("\r{:3.0} %", 100.0 * fraction));
+    /// # let mask = Mask::from_fn(100, 80, |x, y| (20..40).contains(&x) && (20..40).contains(&y));
+    /// let filled = inpainter.fill(&RgbImage::new(100, 80), &mask)?;
+    /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
+    /// ```
+    #[must_use]
+    pub fn with_progress(mut self, report: impl Fn(f32) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Arc::new(report));
         self
     }
 
@@ -242,8 +270,11 @@ impl Inpainter {
         let spec = self.input_spec();
         let mut jobs: Vec<Job<'_, S>> =
             pictures.iter().zip(masks).map(|(picture, mask)| Job::new(picture, mask, &spec)).collect();
-        predict(&mut jobs, &spec, &self.predictor, &self.device);
-        Ok(jobs.into_iter().map(|job| job.finish(self.blend, self.refine)).collect())
+        let progress = progress(&jobs, self.refine, self.progress.as_ref());
+        predict(&mut jobs, &spec, &self.predictor, &self.device, &progress);
+        let filled = jobs.into_iter().map(|job| job.finish(self.blend, self.refine, &progress)).collect();
+        progress.end();
+        Ok(filled)
     }
 
     fn input_spec(&self) -> InputSpec {

@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use burn::{
     module::{ModuleMapper, Param},
     tensor::Tensor,
@@ -254,4 +256,32 @@ fn filled_values_stay() {
             assert!((mean - expected).abs() < 0.02, "{prediction:?}, {blend}: {mean}, not {expected}");
         }
     }
+}
+
+#[test]
+fn progress_rises_to_one_in_small_steps() {
+    let picture = RgbImage::from_fn(400, 300, |x, y| Rgb([(x * 3) as u8, (y * 4) as u8, (x ^ y) as u8]));
+    let blob = |x: u32, y: u32, at: u32, side: u32| x.abs_diff(at) < side && y.abs_diff(100) < side;
+    let is_hidden = |x, y| blob(x, y, 90, 40) || blob(x, y, 280, 20) || (240..244).contains(&y);
+    let mask = Mask::from_fn(400, 300, is_hidden);
+    for refine in Refine::ALL {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let listener = told.clone();
+        let inpainter = inpainter(Prediction::Whole)
+            .with_refine(refine)
+            .with_progress(move |fraction| listener.lock().expect("no panic").push(fraction));
+        let filled = inpainter.fill(&picture, &mask).expect("usable");
+        let silent = self::inpainter(Prediction::Whole).with_refine(refine);
+        assert_eq!(filled, silent.fill(&picture, &mask).expect("usable"));
+        let told = std::mem::take(&mut *told.lock().expect("no panic"));
+        assert!(told.is_sorted() && told.last() == Some(&1.0), "{refine}: {told:?}");
+        let largest = told.windows(2).map(|pair| pair[1] - pair[0]).fold(told[0], f32::max);
+        assert!(largest < 0.5, "{refine}: {told:?}");
+    }
+    let listener = Arc::new(Mutex::new(Vec::new()));
+    let told = listener.clone();
+    let inpainter = inpainter(Prediction::Whole)
+        .with_progress(move |fraction| told.lock().expect("no panic").push(fraction));
+    inpainter.fill(&picture, &Mask::from_fn(400, 300, |_, _| false)).expect("nothing to do");
+    assert_eq!(*listener.lock().expect("no panic"), [1.0]);
 }

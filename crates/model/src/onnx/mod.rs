@@ -55,8 +55,9 @@ impl FeatureEncoder {
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
     pub fn save_onnx(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let graph = feature_encoder::graph(Graph::new(self), self.config());
-        let configuration = (weights::FEATURE_MODEL_KEY, self.config());
+        let encoder = self.clone().without_batch_norm();
+        let graph = feature_encoder::graph(Graph::new(&encoder), encoder.config());
+        let configuration = (weights::FEATURE_MODEL_KEY, encoder.config());
         write(graph, "context-encoder-features", configuration, path.as_ref())
     }
 }

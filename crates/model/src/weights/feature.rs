@@ -15,7 +15,7 @@ use crate::{FeatureEncoder, FeatureModel, FeatureModelConfig, ModelError};
 const ENCODER: &str = "encoder.";
 
 /// First parts of the names of the encoder's tensors.
-const PARTS: [&str; 8] = ["conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5"];
+const PARTS: [&str; 9] = ["conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5", "norms"];
 
 impl FeatureModel {
     /// Writes weights and configuration to a safetensors file, atomically.
@@ -124,7 +124,7 @@ impl FeatureModelConfig {
     }
 }
 
-/// An encoder with a file's weights, all of them or none.
+/// An encoder with a file's weights, all of them or none; batch norm is folded in.
 fn load_tensors(
     config: &FeatureModelConfig,
     file: WeightsFile<'_>,
@@ -138,10 +138,12 @@ fn load_tensors(
         tensor.name.drain(..prefix.len());
         tensor
     });
-    let mut encoder = FeatureEncoder::new(config, device);
-    load_state_dict(&mut encoder, own.collect(), path)
+    let own: Vec<_> = own.collect();
+    let batch_norm = own.iter().any(|tensor| tensor.name.starts_with("norms."));
+    let mut encoder = FeatureEncoder::new(&FeatureModelConfig { batch_norm, ..config.clone() }, device);
+    load_state_dict(&mut encoder, own, path)
         .map_err(|error| error.rename_tensors(|name| format!("{prefix}{name}")))?;
-    Ok(encoder)
+    Ok(encoder.without_batch_norm())
 }
 
 /// Whether a tensor belongs to the encoder, by its name in the file.
