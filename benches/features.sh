@@ -12,14 +12,14 @@ set -euo pipefail
 [[ $# -eq 3 ]] || { sed -n '2,11p' "$0" >&2; exit 2; }
 voc=$(realpath "$1") classes=$(realpath "$2") pictures=$(realpath "$3")
 cd "$(dirname "$0")/.."
-size=${SIZE:-131} width=${WIDTH:-16} steps=${STEPS:-36000} run=${RUN:-runs/features} device=${DEVICE:-cpu}
+size=${SIZE:-131} width=${WIDTH:-16} steps=${STEPS:-12000} run=${RUN:-runs/features} device=${DEVICE:-cpu}
 [[ $device != cpu ]] || export RAYON_NUM_THREADS=${RAYON_NUM_THREADS:-1}
 cargo build --release --quiet -p context-encoder-cli
 common=(--pictures "$pictures" --masks "${MASKS:-random-block}" --size "$size" --width "$width" --seeds "${SEEDS:-0,1,2}"
   --data-dependent-init --pretrained "$run/pretrained" --device "$device" --lr 5e-4
-  --pretrain steps="$steps" --pretrain batch_size=16 --pretrain lr=1e-3 --pretrain schedule=cosine --pretrain workers=0
-  --pretrain augmentation.color=20)
+  --pretrain steps="$steps" --pretrain batch_size=16 --pretrain lr=2e-3 --pretrain schedule=cosine --pretrain workers=0
+  --pretrain augmentation.color=20 --pretrain model.batch_norm=true)
 program() { nice -n 19 "${CARGO_TARGET_DIR:-target}/release/context-encoder" reproduce "$@" "${common[@]}"; }
 mkdir -p "$run"
-program table2 --voc "$voc" --side 224 --count 300 --steps "${HEAD_STEPS:-1000}" --run "$run/voc" | tee "$run/table2.md"
-program classes "$classes" --steps "${HEAD_STEPS:-1000}" --run "$run/classes" | tee "$run/classes.md"
+program table2 --voc "$voc" --side 224 --count 300 --steps "${HEAD_STEPS:-600}" --run "$run/voc" | tee "$run/table2.md"
+program classes "$classes" --steps "${HEAD_STEPS:-600}" --run "$run/classes" | tee "$run/classes.md"

@@ -26,6 +26,17 @@ pub enum EvalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Weights of another network than FID's Inception v3.
+    #[error(
+        "{}: {reason}; take the file pt_inception-2015-12-05-6726825d.pth of the Python package pytorch-fid",
+        path.display()
+    )]
+    Fid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A picture of a size whose surroundings the network does not describe.
     #[error(
         "the picture is {width}x{height}, its features are taken at {side}x{side}; resize picture and mask first"

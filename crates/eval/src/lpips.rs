@@ -132,7 +132,7 @@ impl Layer {
 }
 
 /// A tensor of this shape in 32 bits, or what is wrong with it.
-fn take(
+pub(crate) fn take(
     tensors: &mut BTreeMap<String, TensorData>,
     name: &str,
     shape: &[usize],

@@ -7,8 +7,8 @@ use context_encoder::{
     Device, Inpainter,
     data::{Purpose, rng_for},
     eval::{
-        Blend, BorderMean, EvalError, Fill, Harmonic, Interval, Lpips, NearestNeighbour, Protocol, Scores,
-        TABLE_1, Table, Telea, evaluate, evaluate_hidden, image_grid,
+        Blend, BorderMean, EvalError, Fid, Fill, Harmonic, Interval, Lpips, NearestNeighbour, Protocol,
+        Scores, TABLE_1, Table, Telea, evaluate, evaluate_hidden, image_grid,
         retrieval::{EncoderFeatures, Hog},
     },
     inpaint::{Refine, WithPatches},
@@ -62,6 +62,10 @@ pub struct Evaluate {
     /// Python writes them: torch.save(lpips.LPIPS(net='alex').state_dict(), 'lpips.pth')
     #[arg(long, value_name = "FILE")]
     lpips: Option<PathBuf>,
+    /// Weights of Inception v3 for the Fréchet inception distance: adds a table of it. They are the file
+    /// pt_inception-2015-12-05-6726825d.pth of the Python package pytorch-fid
+    #[arg(long, value_name = "FILE")]
+    fid: Option<PathBuf>,
     /// PNG file for an image grid of the first eight pictures
     #[arg(long, alias = "sheet", value_name = "FILE")]
     image_grid: Option<PathBuf>,
@@ -90,8 +94,15 @@ impl Evaluate {
         let unblended = network().with_blend(Blend::None);
         let blended = network().named("context encoder, blended");
         let side = unblended.side();
-        let lpips =
-            self.lpips.as_ref().map(|path| Lpips::load(path, &device)).transpose().into_diagnostic()?;
+        let judges = Judges {
+            lpips: self
+                .lpips
+                .as_ref()
+                .map(|path| Lpips::load(path, &device))
+                .transpose()
+                .into_diagnostic()?,
+            fid: self.fid.as_ref().map(|path| Fid::load(path, &device)).transpose().into_diagnostic()?,
+        };
         let folder = ResizedFolder::open(&self.folder, side, console)?;
         let (_, pictures) = folder.read_all(&ThreadsArgs::default(), console)?;
         let mut failed = folder.skipped() + folder.len() - pictures.len();
@@ -126,7 +137,7 @@ impl Evaluate {
         }
 
         if let Some(kind) = self.masks {
-            self.evaluate_masks(kind, &fills, &pictures, lpips.as_ref(), console)?;
+            self.evaluate_masks(kind, &fills, &pictures, &judges, console)?;
             return Ok(ExitStatus::from_failures(failed));
         }
         let protocols = self.protocol.map_or(Protocol::ALL.to_vec(), |protocol| vec![protocol]);
@@ -141,7 +152,7 @@ impl Evaluate {
             print(table, console);
             let masks: Vec<Mask> =
                 pictures.iter().map(|picture| table.protocol.mask(picture.width())).collect();
-            print_lpips(lpips.as_ref(), &fills, &pictures, &masks, console)?;
+            judges.print(&fills, &pictures, &masks, console)?;
         }
         self.write(&tables, &fills, &pictures, console)?;
         Ok(ExitStatus::from_failures(failed))
@@ -153,7 +164,7 @@ impl Evaluate {
         kind: MaskKindName,
         fills: &[&dyn Fill],
         pictures: &[RgbImage],
-        lpips: Option<&Lpips>,
+        judges: &Judges,
         console: &Console,
     ) -> Result<()> {
         let kind = kind.with(0, None);
@@ -185,7 +196,7 @@ impl Evaluate {
                 "each": scores.iter().map(scores_json).collect::<Vec<_>>(),
             }));
         }
-        print_lpips(lpips, fills, pictures, &masks, console)?;
+        judges.print(fills, pictures, &masks, console)?;
         self.write_grid(fills, pictures, &masks, console)
     }
 
@@ -305,27 +316,50 @@ fn print(table: &Table, console: &Console) {
     }
 }
 
-/// Prints the perceptual distance of each fill's pictures from the truth, where its network is there.
-fn print_lpips(
-    lpips: Option<&Lpips>,
-    fills: &[&dyn Fill],
-    pictures: &[RgbImage],
-    masks: &[Mask],
-    console: &Console,
-) -> Result<()> {
-    let Some(lpips) = lpips else { return Ok(()) };
-    console.result("| fill | LPIPS (whole pictures; lower is better) |\n|---|---|");
-    for fill in fills {
-        let filled = fill.fill_all(pictures, masks).map_err(EvalError::from).into_diagnostic()?;
-        let distances = lpips.distances(&filled, pictures);
-        let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
-        let interval = Interval::of_mean(&distances);
-        let bounds = interval.as_ref().map(|Interval { low, high }| format!(" ({low:.4} to {high:.4})"));
-        console.result(format_args!("| {} | {mean:.4}{} |", fill.name(), bounds.unwrap_or_default()));
-        console.record(&json!({
-            "event": "lpips", "fill": fill.name(), "mean": mean, "interval": interval_json(interval), "each": distances,
-        }));
+/// Networks that judge how fills look, where their weights are there.
+struct Judges {
+    lpips: Option<Lpips>,
+    fid: Option<Fid>,
+}
+
+impl Judges {
+    /// Prints how far each fill's pictures look from the truth.
+    fn print(
+        &self,
+        fills: &[&dyn Fill],
+        pictures: &[RgbImage],
+        masks: &[Mask],
+        console: &Console,
+    ) -> Result<()> {
+        let Self { lpips, fid } = self;
+        if lpips.is_none() && fid.is_none() {
+            return Ok(());
+        }
+        let truths = fid.as_ref().map(|fid| (fid, fid.features(pictures)));
+        console.result("whole pictures, lower is better\n\n| fill | LPIPS | FID |\n|---|---|---|");
+        for fill in fills {
+            let filled = fill.fill_all(pictures, masks).map_err(EvalError::from).into_diagnostic()?;
+            let distances = lpips.as_ref().map(|lpips| lpips.distances(&filled, pictures));
+            let lpips = distances.as_deref().map_or("-".to_owned(), |each| {
+                let mean = mean(each);
+                let bounds = Interval::of_mean(each);
+                let bounds = bounds.map(|Interval { low, high }| format!(" ({low:.4} to {high:.4})"));
+                format!("{mean:.4}{}", bounds.unwrap_or_default())
+            });
+            let fid = truths.as_ref().and_then(|(fid, truths)| fid.distance(&fid.features(&filled), truths));
+            let shown = fid.map_or("-".to_owned(), |distance| format!("{distance:.2}"));
+            console.result(format_args!("| {} | {lpips} | {shown} |", fill.name()));
+            console.record(&json!({
+                "event": "perceptual", "fill": fill.name(), "lpips": distances.as_deref().map(mean),
+                "lpips_interval": interval_json(distances.as_deref().and_then(Interval::of_mean)),
+                "lpips_each": distances, "fid": fid,
+            }));
+        }
+        console.result("");
+        Ok(())
     }
-    console.result("");
-    Ok(())
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

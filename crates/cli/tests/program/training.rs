@@ -147,9 +147,14 @@ fn weights_are_converted_interpolated_and_evaluated() {
     assert_eq!((&compared[2]["fill"], compared.len()), (&"half".into(), 6));
     let error = fails_with(2, folder, "evaluate own/samples --compare half.safetensors");
     assert!(error.contains("write NAME=FILE"), "{error}");
-    let line = "evaluate own/samples --weights back.safetensors --lpips back.safetensors";
-    let error = fails_with(1, folder, line);
-    assert!(error.contains("no tensor net.slice1.0.weight") && error.contains("torch.save"), "{error}");
+    for (judge, missing, help) in [
+        ("--lpips", "no tensor net.slice1.0.weight", "torch.save"),
+        ("--fid", "no tensor Conv2d_1a_3x3.conv.weight", "pytorch-fid"),
+    ] {
+        let line = format!("evaluate own/samples --weights back.safetensors {judge} back.safetensors");
+        let error = fails_with(1, folder, &line);
+        assert!(error.contains(missing) && error.contains(help), "{error}");
+    }
     let line = "evaluate own/samples --weights back.safetensors --masks free-form";
     let [table, again] = [(); 2].map(|()| ends_with(0, folder, line));
     assert!(table.contains("Masks: free-form") && table.contains("\n| harmonic |"), "{table}");
