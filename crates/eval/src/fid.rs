@@ -55,16 +55,12 @@ struct Block(Vec<Branch>);
 type Branch = Vec<Step>;
 
 enum Step {
-    Convolution(Convolution),
-    /// Two convolutions of the same map, whose channels are joined.
-    Both(Box<[Convolution; 2]>),
+    /// Convolutions of the same map, whose channels are joined.
+    Convolutions(Vec<Convolution>),
     /// The mean over 3x3, of what is inside the map.
     Mean,
     /// The maximum over 3x3.
-    Max {
-        stride: usize,
-        padding: usize,
-    },
+    Max { stride: usize, padding: usize },
 }
 
 /// A convolution with batch norm folded in, and ReLU.
@@ -275,9 +271,8 @@ impl FidFeatures {
 impl Step {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Convolution(convolution) => convolution.forward(x),
-            Self::Both(both) => {
-                Tensor::cat(both.iter().map(|convolution| convolution.forward(x.clone())).collect(), 1)
+            Self::Convolutions(all) => {
+                Tensor::cat(all.iter().map(|convolution| convolution.forward(x.clone())).collect(), 1)
             }
             Self::Mean => {
                 let options = AvgPoolOptions::new([3, 3]).with_stride([1, 1]).with_padding([1, 1]);
@@ -334,18 +329,18 @@ impl Loader<'_> {
             Same(name, out, kernel) => {
                 let step = convolution(name, out, kernel, 1, same(kernel))?;
                 *channels = out;
-                Step::Convolution(step)
+                Step::Convolutions(vec![step])
             }
             Valid(name, out, stride) => {
                 let step = convolution(name, out, [3, 3], stride, [0, 0])?;
                 *channels = out;
-                Step::Convolution(step)
+                Step::Convolutions(vec![step])
             }
             Both(wide, high) => {
                 let wide = convolution(wide, 384, [1, 3], 1, [0, 1])?;
                 let high = convolution(high, 384, [3, 1], 1, [1, 0])?;
                 *channels = 2 * 384;
-                Step::Both(Box::new([wide, high]))
+                Step::Convolutions(vec![wide, high])
             }
             Mean => Step::Mean,
             Max { stride, padding } => Step::Max { stride, padding },
