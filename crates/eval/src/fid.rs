@@ -219,9 +219,12 @@ impl Fid {
     }
 
     /// The distance of two sets: `|m - m'|^2 + tr(C + C' - 2 (C C')^0.5)` of means and covariances. None when
-    /// a set has fewer than two images.
+    /// a set has fewer than two images, or features that are not finite.
+    ///
+    /// Time grows with the cube of the number of images.
     pub fn distance(&self, one: &FidFeatures, other: &FidFeatures) -> Option<f64> {
-        if one.0.len().min(other.0.len()) < 2 {
+        let is_finite = |set: &FidFeatures| set.0.iter().flatten().all(|value| value.is_finite());
+        if one.0.len().min(other.0.len()) < 2 || !is_finite(one) || !is_finite(other) {
             return None;
         }
         let [(mean, deviations), (other_mean, other_deviations)] = [one, other].map(FidFeatures::centred);

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use context_encoder_mask::Mask;
-use context_encoder_refine::{COARSEST_DEPTH, SEARCHES, Window, shift_map};
+use context_encoder_refine::{Window, expected_searches, shift_map};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -153,10 +153,7 @@ pub(crate) fn with_patches<S: Channel>(
 
 /// About how many patches are searched for to complete a hole.
 pub(crate) fn work(hole: &Hole) -> u64 {
-    let halvings =
-        (hole.thickness() / (2 * u32::from(COARSEST_DEPTH))).checked_ilog2().map_or(0, |log| log + 1);
-    let pixels = hole.inside.iter().filter(|&&inside| inside).count();
-    u64::from(1 + halvings) * SEARCHES as u64 + pixels as u64
+    expected_searches(hole.inside.iter().filter(|&&inside| inside).count(), hole.thickness())
 }
 
 /// The pixels of one hole: column, row and value.
@@ -182,7 +179,7 @@ fn offsets<S: Channel>(picture: &Image<S>, mask: &Mask, hole: &Hole, progress: &
     let in_hole = |(x, y)| hole.frame.contains(x, y) && hole.inside[hole.index(x, y)];
     let inside: Vec<bool> = positions(window).map(in_hole).collect();
     let mut offsets = vec![[0, 0]; hole.inside.len()];
-    let search = |window: Window<'_>| shift_map(window, progress.part(work(hole)));
+    let search = |window: Window<'_>| shift_map(window, progress.part(|| work(hole)));
     for ((x, y), offset) in find_copies(picture, mask, window, &inside, search) {
         offsets[hole.index(x, y)] = offset;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use context_encoder_mask::{Mask, Rect};
-use context_encoder_refine::{SEARCHES, Window, shift_map_of_scratch};
+use context_encoder_refine::{Window, shift_map_of_scratch};
 use rayon::prelude::*;
 
 use crate::{
@@ -203,8 +203,8 @@ impl Tile {
 
     fn work(&self) -> u64 {
         let pixels: u64 = self.runs.iter().map(|(run, _)| u64::from(run.end - run.start)).sum();
-        // Some nine patches for each pixel of a line, in eight rounds.
-        (72 * pixels).min(SEARCHES as u64)
+        // Some nine patches for each pixel of a line, in eight rounds; fewer rounds where there are many.
+        (72 * pixels).min(200_000)
     }
 
     /// The number of each pixel for which a copy was found, and where it comes from.

@@ -41,7 +41,7 @@ pub struct Window<'a> {
 }
 
 /// The coarsest level is the first on which no pixel of the hole lies deeper.
-pub const COARSEST_DEPTH: u16 = 8;
+const COARSEST_DEPTH: u16 = 8;
 
 /// Searches and votes on one level: many where patches are few and everything is decided, one where a hole of
 /// hundreds of thousands of pixels only takes over what was found for it at half the size.
@@ -55,7 +55,7 @@ const ROUNDS_NEAR_RIM: RangeInclusive<usize> = 1..=8;
 /// On 20 photographs with holes of some 10 000 pixels, going from 160 000 to 300 000 (three iterations a
 /// round) brought the result 0.5 % nearer to the truth in the features of an ImageNet network; four rounds
 /// instead of eight on the finest level left it 2 % further.
-pub const SEARCHES: usize = 200_000;
+const SEARCHES: usize = 200_000;
 
 /// Iterations of PatchMatch in a round.
 const ITERATIONS: usize = 2;
@@ -65,7 +65,8 @@ const ITERATIONS: usize = 2;
 const GUIDE_WEIGHT: u32 = 16;
 
 /// From where each pixel of the hole is to be copied: pairs of indices, the pixel's and that of a visible
-/// one, in the order of rows. `progress` is told the fraction of the search that is done, up to 1.
+/// one, in the order of rows. `progress` is told the fraction of the search that is done, up to 1, if there
+/// is anything to search for.
 ///
 /// Empty when the window has no visible patch of 9x9 pixels, or no hole.
 ///
@@ -110,6 +111,31 @@ pub fn shift_map_of_scratch(window: Window<'_>, progress: impl FnMut(f32)) -> Ve
     search(window, ROUNDS_NEAR_RIM, progress)
 }
 
+/// About how many patches [`shift_map`] searches for in a hole of so many pixels that is so thick: what to
+/// expect of its time, before it has begun.
+///
+/// ```
+/// use context_encoder_refine::expected_searches;
+///
+/// assert!(expected_searches(100, 10) < 10_000);
+/// assert!((400_000..800_000).contains(&expected_searches(20_000, 100)));
+/// ```
+pub fn expected_searches(pixels: usize, thickness: u32) -> u64 {
+    let halvings = (thickness / (2 * u32::from(COARSEST_DEPTH))).checked_ilog2().map_or(0, |log| log + 1);
+    let on_level = |halvings: u32| {
+        let side = (pixels as f64 / 4_f64.powi(halvings as i32)).sqrt();
+        // The patches that touch a square of that side.
+        let targets = (side + (patch::SIDE - 1) as f64).powi(2) as usize;
+        (targets * rounds_for(targets, &ROUNDS)) as u64
+    };
+    (0..=halvings).map(on_level).sum()
+}
+
+/// Rounds on a level with so many patches to search for.
+fn rounds_for(targets: usize, bounds: &RangeInclusive<usize>) -> usize {
+    (SEARCHES / targets.max(1)).clamp(*bounds.start(), *bounds.end())
+}
+
 /// With a number of rounds on each level within `bounds`.
 fn search(
     window: Window<'_>,
@@ -134,12 +160,14 @@ fn search(
         }
         pyramid.push(next);
     }
-    let rounds_for = |targets: usize| (SEARCHES / targets.max(1)).clamp(*bounds.start(), *bounds.end());
     let searches = |level: &Level| {
         let targets = level.targets().len();
-        targets * rounds_for(targets)
+        targets * rounds_for(targets, &bounds)
     };
     let (total, mut done) = (pyramid.iter().map(searches).sum::<usize>(), 0);
+    if total == 0 {
+        return Vec::new();
+    }
     let mut coarser: Option<(Level, Field)> = None;
     while let Some(mut level) = pyramid.pop() {
         let guide = Guide { texels: level.texels.clone(), weight: GUIDE_WEIGHT };
@@ -149,7 +177,7 @@ fn search(
         };
         let Some(mut field) = field else { return Vec::new() };
         let is_finest = pyramid.is_empty();
-        let rounds = rounds_for(field.targets.len());
+        let rounds = rounds_for(field.targets.len(), &bounds);
         for round in 0..rounds {
             let seed = (pyramid.len() << 8 | round) as u64;
             field.search(&level, &guide, ITERATIONS, seed);
@@ -157,7 +185,7 @@ fn search(
                 vote::mean(&mut level, &field);
             }
             done += field.targets.len();
-            progress(done as f32 / total.max(1) as f32);
+            progress(done as f32 / total as f32);
         }
         coarser = Some((level, field));
     }

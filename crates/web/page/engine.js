@@ -68,8 +68,11 @@ export class Engine {
     this.#worker.terminate();
     this.#reject(reason);
     this.#start();
-    // A failure would show itself again when the photograph is next filled.
-    if (this.#file) this.#call("open", this.#file).catch(() => {});
+    if (!this.#file) return;
+    // A photograph that ends the worker again as it is opened is not opened a third time.
+    const file = this.#file;
+    this.#file = null;
+    this.#call("open", file).then(() => (this.#file ??= file), () => {});
   }
 
   #reject(reason) {

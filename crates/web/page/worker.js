@@ -2,12 +2,12 @@
 
 import { Photograph, load, onProgress, panicMessage } from "./context-encoder/index.js";
 
-const loaded = load().then((inpainter) => {
-  warmUp(inpainter);
-  onProgress((progress) => postMessage({ progress }));
-  return inpainter;
-});
-loaded.catch(() => {}); // each call reports it
+const loaded = load();
+let asked = false; // for anything about a photograph
+loaded.then((inpainter) => {
+  onProgress((progress) => asked && postMessage({ progress }));
+  setTimeout(() => asked || warmUp(inpainter));
+}).catch(() => {}); // each call reports it
 let photo = null;
 
 const methods = {
@@ -77,5 +77,6 @@ async function answer({ id, method, values }) {
 // One after the other, in their order: what is opened last stays open.
 let answered = Promise.resolve();
 onmessage = ({ data }) => {
+  asked ||= data.method !== "ready";
   answered = answered.then(() => answer(data));
 };

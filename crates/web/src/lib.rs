@@ -186,7 +186,8 @@ thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Sets who is told, while something is filled, how much of it is done, from 0 to 1; nobody when undefined.
+/// Sets who is told, while anything is filled, how much of it is done, from 0 to 1; nobody when undefined. For
+/// after `load`.
 #[wasm_bindgen(js_name = onProgress)]
 pub fn on_progress(listener: Option<Function>) {
     LISTENER.set(listener);

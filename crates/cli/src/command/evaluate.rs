@@ -7,8 +7,8 @@ use context_encoder::{
     Device, Inpainter,
     data::{Purpose, rng_for},
     eval::{
-        Blend, BorderMean, EvalError, Fid, Fill, Harmonic, Interval, Lpips, NearestNeighbour, Protocol,
-        Scores, TABLE_1, Table, Telea, evaluate, evaluate_hidden, image_grid,
+        Blend, BorderMean, EvalError, Fid, FidFeatures, Fill, Harmonic, Interval, Lpips, NearestNeighbour,
+        Protocol, Scores, TABLE_1, Table, Telea, evaluate, evaluate_hidden, image_grid,
         retrieval::{EncoderFeatures, Hog},
     },
     inpaint::{Refine, WithPatches},
@@ -94,18 +94,13 @@ impl Evaluate {
         let unblended = network().with_blend(Blend::None);
         let blended = network().named("context encoder, blended");
         let side = unblended.side();
-        let judges = Judges {
-            lpips: self
-                .lpips
-                .as_ref()
-                .map(|path| Lpips::load(path, &device))
-                .transpose()
-                .into_diagnostic()?,
-            fid: self.fid.as_ref().map(|path| Fid::load(path, &device)).transpose().into_diagnostic()?,
-        };
+        let lpips =
+            self.lpips.as_ref().map(|path| Lpips::load(path, &device)).transpose().into_diagnostic()?;
+        let fid = self.fid.as_ref().map(|path| Fid::load(path, &device)).transpose().into_diagnostic()?;
         let folder = ResizedFolder::open(&self.folder, side, console)?;
         let (_, pictures) = folder.read_all(&ThreadsArgs::default(), console)?;
         let mut failed = folder.skipped() + folder.len() - pictures.len();
+        let judges = Judges { lpips, fid: fid.map(|fid| (fid.features(&pictures), fid)) };
         let neighbours = match &self.gallery {
             Some(folder) => {
                 if is_same_file(folder, &self.folder) {
@@ -319,7 +314,8 @@ fn print(table: &Table, console: &Console) {
 /// Networks that judge how fills look, where their weights are there.
 struct Judges {
     lpips: Option<Lpips>,
-    fid: Option<Fid>,
+    /// With the truth's features.
+    fid: Option<(FidFeatures, Fid)>,
 }
 
 impl Judges {
@@ -331,35 +327,32 @@ impl Judges {
         masks: &[Mask],
         console: &Console,
     ) -> Result<()> {
-        let Self { lpips, fid } = self;
-        if lpips.is_none() && fid.is_none() {
+        if self.lpips.is_none() && self.fid.is_none() {
             return Ok(());
         }
-        let truths = fid.as_ref().map(|fid| (fid, fid.features(pictures)));
         console.result("whole pictures, lower is better\n\n| fill | LPIPS | FID |\n|---|---|---|");
         for fill in fills {
+            let name = fill.name();
             let filled = fill.fill_all(pictures, masks).map_err(EvalError::from).into_diagnostic()?;
-            let distances = lpips.as_ref().map(|lpips| lpips.distances(&filled, pictures));
-            let lpips = distances.as_deref().map_or("-".to_owned(), |each| {
-                let mean = mean(each);
-                let bounds = Interval::of_mean(each);
-                let bounds = bounds.map(|Interval { low, high }| format!(" ({low:.4} to {high:.4})"));
+            let lpips = self.lpips.as_ref().map(|lpips| {
+                let distances = lpips.distances(&filled, pictures);
+                let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
+                let interval = Interval::of_mean(&distances);
+                let bounds = interval.as_ref().map(|Interval { low, high }| format!(" ({low:.4} to {high:.4})"));
+                console.record(&json!({
+                    "event": "lpips", "fill": name, "mean": mean, "interval": interval_json(interval), "each": distances,
+                }));
                 format!("{mean:.4}{}", bounds.unwrap_or_default())
             });
-            let fid = truths.as_ref().and_then(|(fid, truths)| fid.distance(&fid.features(&filled), truths));
-            let shown = fid.map_or("-".to_owned(), |distance| format!("{distance:.2}"));
-            console.result(format_args!("| {} | {lpips} | {shown} |", fill.name()));
-            console.record(&json!({
-                "event": "perceptual", "fill": fill.name(), "lpips": distances.as_deref().map(mean),
-                "lpips_interval": interval_json(distances.as_deref().and_then(Interval::of_mean)),
-                "lpips_each": distances, "fid": fid,
-            }));
+            let fid = self.fid.as_ref().map(|(truths, fid)| {
+                let distance = fid.distance(&fid.features(&filled), truths);
+                console.record(&json!({ "event": "fid", "fill": name, "distance": distance }));
+                distance.map_or("needs two pictures".to_owned(), |distance| format!("{distance:.2}"))
+            });
+            let [lpips, fid] = [lpips, fid].map(|cell| cell.unwrap_or("-".to_owned()));
+            console.result(format_args!("| {name} | {lpips} | {fid} |"));
         }
         console.result("");
         Ok(())
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

@@ -142,7 +142,9 @@ impl Inpaint {
                             bar.failure(&pair.input.display().to_string(), &error_chain(&report));
                         }
                     }
-                    bar.advance();
+                    if !is_single {
+                        bar.advance();
+                    }
                 };
                 pool.install(|| pairs.iter().par_bridge().for_each(process));
             });

@@ -153,9 +153,9 @@ impl Inpainter {
         self
     }
 
-    /// Sets who is told how much of a call is done: a fraction that rises to 1 with the time that is likely
-    /// to be left, after every few crops and every search for patches, from whichever thread got there. What
-    /// it takes is time lost for the fill.
+    /// Sets who is told how much of a call is done: a fraction that rises to 1 about as time passes, after
+    /// every few crops and every search for patches, from whichever thread got there. The time it takes
+    /// is lost for the fill.
     ///
     /// ```
     /// # use burn::tensor::Device;

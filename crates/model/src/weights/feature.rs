@@ -76,7 +76,8 @@ impl FeatureModelConfig {
     /// An encoder of this configuration with the weights of a safetensors file: those of a
     /// [`FeatureModel`](crate::FeatureModel), of which nothing but the encoder is read, or any with the
     /// encoder's names, `conv1.weight` or `encoder.conv1.weight` and so on. `size` may differ: no weight of
-    /// the encoder depends on it.
+    /// the encoder depends on it. Whether there is batch norm is taken from the file, where its header says
+    /// so.
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -105,6 +106,7 @@ impl FeatureModelConfig {
         self.validate()?;
         let path = path.as_ref();
         let file = WeightsFile::read(path)?;
+        let mut config = self.clone();
         match file.header::<Self>(FEATURE_MODEL_KEY)? {
             // The one choice that tensors do not show.
             Some(written) if written.local_response_norm != self.local_response_norm => {
@@ -113,14 +115,14 @@ impl FeatureModelConfig {
                     "it was trained with local_response_norm = {theirs}, and {ours} is asked for; ask for {theirs}"
                 )));
             }
-            Some(_) => {}
+            Some(written) => config.batch_norm = written.batch_norm,
             None => {
                 if let Some(kind) = file.other_kind(FEATURE_MODEL_KEY)? {
                     return Err(file.unusable(format!("it has no feature encoder{kind}")));
                 }
             }
         }
-        load_tensors(self, file, path, device)
+        load_tensors(&config, file, path, device)
     }
 }
 
@@ -139,8 +141,7 @@ fn load_tensors(
         tensor
     });
     let own: Vec<_> = own.collect();
-    let batch_norm = own.iter().any(|tensor| tensor.name.starts_with("norms."));
-    let mut encoder = FeatureEncoder::new(&FeatureModelConfig { batch_norm, ..config.clone() }, device);
+    let mut encoder = FeatureEncoder::new(config, device);
     load_state_dict(&mut encoder, own, path)
         .map_err(|error| error.rename_tensors(|name| format!("{prefix}{name}")))?;
     Ok(encoder.without_batch_norm())
@@ -156,7 +157,7 @@ fn is_part(name: &str, prefix: &str) -> bool {
 mod tests {
     use std::{fs, path::PathBuf};
 
-    use burn::tensor::Tensor;
+    use burn::{module::Module, tensor::Tensor};
     use safetensors::{SafeTensors, tensor::TensorView};
     use tempfile::{TempDir, tempdir};
 
@@ -208,6 +209,37 @@ mod tests {
         assert_eq!(features(&FeatureEncoder::load(&alone, &device).expect("alone")), expected);
         let error = FeatureEncoder::load(&plain, &device).expect_err("no header").to_string();
         assert!(error.contains("the architecture is unknown"), "{error}");
+    }
+
+    #[test]
+    fn batch_norm_comes_folded_and_its_tensors_must_be_there() {
+        let (device, folder) = (Device::flex(), tempdir().expect("folder"));
+        let [whole, stripped] = ["whole", "stripped"].map(|name| folder.path().join(name));
+        let config = FeatureModelConfig { batch_norm: true, ..config() };
+        let model = config.init_seeded(3, &device.clone().autodiff()).expect("valid");
+        let _ = model.encoder().forward(picture().to_device(&device.clone().autodiff())); // other statistics
+        let model = model.valid();
+        model.save(&whole).expect("saved");
+        let expected = features(model.encoder());
+        let plain = FeatureModelConfig { batch_norm: false, ..config.clone() };
+        for encoder in [
+            FeatureEncoder::load(&whole, &device).expect("whole"),
+            config.load_encoder(&whole, &device).expect("whole"),
+            plain.load_encoder(&whole, &device).expect("whole"),
+            FeatureModel::load(&whole, &device).expect("whole").into_encoder(),
+        ] {
+            assert!(!encoder.config().batch_norm);
+            let apart =
+                features(&encoder).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 1e-4, "{apart}");
+        }
+        let bytes = fs::read(&whole).expect("file");
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("safetensors");
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        let kept = file.tensors().into_iter().filter(|(name, _)| !name.contains("norms."));
+        safetensors::serialize_to_file(kept, metadata.metadata().clone(), &stripped).expect("saved");
+        let error = FeatureEncoder::load(&stripped, &device).expect_err("no statistics").to_string();
+        assert!(error.contains("encoder.norms.0."), "{error}");
     }
 
     #[test]
