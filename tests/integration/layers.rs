@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("refine", &[]),
     ("weights", &[]),
     ("inpaint", &["mask", "model", "data", "refine", "weights"]),
-    ("eval", &["files", "mask", "model", "data", "inpaint"]),
+    ("eval", &["ops", "files", "mask", "model", "data", "inpaint"]),
     ("train", &["ops", "files", "mask", "model", "loss", "data", "inpaint", "eval"]),
     ("transfer", &["ops", "files", "model", "data", "train"]),
     ("conformance", &["ops", "mask", "model", "loss", "data", "inpaint", "train"]),

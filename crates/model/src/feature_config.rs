@@ -59,7 +59,7 @@ pub struct FeatureModelConfig {
     pub groups: usize,
     /// Batch norm after every convolution but the last. It makes pretraining learn several times as fast;
     /// AlexNet and the paper's feature network have none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch_norm: bool,
     /// Color that replaces hidden pixels.
     pub fill: InitialFill,
