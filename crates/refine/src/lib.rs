@@ -118,7 +118,7 @@ pub fn shift_map_of_scratch(window: Window<'_>, progress: impl FnMut(f32)) -> Ve
 /// use context_encoder_refine::expected_searches;
 ///
 /// assert!(expected_searches(100, 10) < 10_000);
-/// assert!((400_000..800_000).contains(&expected_searches(20_000, 100)));
+/// assert!((300_000..500_000).contains(&expected_searches(20_000, 100)));
 /// ```
 pub fn expected_searches(pixels: usize, thickness: u32) -> u64 {
     let halvings = (thickness / (2 * u32::from(COARSEST_DEPTH))).checked_ilog2().map_or(0, |log| log + 1);
