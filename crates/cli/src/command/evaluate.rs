@@ -179,11 +179,11 @@ impl Evaluate {
             let Some(mean) = Scores::mean(scores) else { continue };
             let Scores { l1, l2, psnr, ssim, sharpness } = mean;
             let interval = Interval::of_mean(&scores.iter().map(|scores| scores.psnr).collect::<Vec<f64>>());
-            let bounds = interval.as_ref().map(|Interval { low, high }| format!(" ({low:.2} to {high:.2})"));
+            let bounds = in_brackets(interval.as_ref(), 2);
             console.result(format_args!(
                 "| {} | {l1:.2} | {l2:.2} | {psnr:.2}{} | {ssim:.3} | {sharpness:.2} |",
                 fill.name(),
-                bounds.unwrap_or_default()
+                bounds
             ));
             console.record(&json!({
                 "event": "scores", "masks": kind.to_string(), "pictures": pictures.len(), "fill": fill.name(),
@@ -311,6 +311,13 @@ fn print(table: &Table, console: &Console) {
     }
 }
 
+/// An interval as it follows a mean; nothing where there is none.
+fn in_brackets(interval: Option<&Interval>, decimals: usize) -> String {
+    interval
+        .map(|Interval { low, high }| format!(" ({low:.decimals$} to {high:.decimals$})"))
+        .unwrap_or_default()
+}
+
 /// Networks that judge how fills look, where their weights are there.
 struct Judges {
     lpips: Option<Lpips>,
@@ -330,7 +337,7 @@ impl Judges {
         if self.lpips.is_none() && self.fid.is_none() {
             return Ok(());
         }
-        console.result("whole pictures, lower is better\n\n| fill | LPIPS | FID |\n|---|---|---|");
+        console.result("Whole pictures; lower is better.\n\n| fill | LPIPS | FID |\n|---|---|---|");
         for fill in fills {
             let name = fill.name();
             let filled = fill.fill_all(pictures, masks).map_err(EvalError::from).into_diagnostic()?;
@@ -338,11 +345,11 @@ impl Judges {
                 let distances = lpips.distances(&filled, pictures);
                 let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
                 let interval = Interval::of_mean(&distances);
-                let bounds = interval.as_ref().map(|Interval { low, high }| format!(" ({low:.4} to {high:.4})"));
+                let bounds = in_brackets(interval.as_ref(), 4);
                 console.record(&json!({
                     "event": "lpips", "fill": name, "mean": mean, "interval": interval_json(interval), "each": distances,
                 }));
-                format!("{mean:.4}{}", bounds.unwrap_or_default())
+                format!("{mean:.4}{bounds}")
             });
             let fid = self.fid.as_ref().map(|(truths, fid)| {
                 let distance = fid.distance(&fid.features(&filled), truths);
