@@ -44,7 +44,7 @@ export class Engine {
   #call(method, ...values) {
     return new Promise((resolve, reject) => {
       const id = this.#count++;
-      this.#calls.set(id, { resolve, reject });
+      this.#calls.set(id, { resolve, reject, value: values[0] });
       this.#worker.postMessage({ id, method, values });
     });
   }
@@ -60,7 +60,10 @@ export class Engine {
       if (error) call.reject(new Error(error));
       else call.resolve(result);
       // After a panic or when memory was out, the module's memory cannot be trusted.
-      if (dead) this.#stop(new Error("filling had to be started again; try once more"));
+      if (!dead) return;
+      // A photograph that ends the worker when it is opened again is not opened a third time.
+      if (call.value === this.#file) this.#file = null;
+      this.#stop(new Error("filling had to be started again; try once more"));
     };
   }
 
@@ -68,11 +71,7 @@ export class Engine {
     this.#worker.terminate();
     this.#reject(reason);
     this.#start();
-    if (!this.#file) return;
-    // A photograph that ends the worker again as it is opened is not opened a third time.
-    const file = this.#file;
-    this.#file = null;
-    this.#call("open", file).then(() => (this.#file ??= file), () => {});
+    if (this.#file) this.#call("open", this.#file).catch(() => {});
   }
 
   #reject(reason) {
