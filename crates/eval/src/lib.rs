@@ -15,6 +15,7 @@ mod error;
 mod evaluation;
 mod fid;
 pub mod image_grid;
+mod inception;
 mod lpips;
 mod nearest_neighbour;
 pub mod retrieval;
