@@ -98,6 +98,22 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
     }
 }
 
+/// The graphics card of the browser that this runs in, through WebGPU: what [`device`] cannot give, since
+/// nothing there may wait for it. Once for all; clone it. Weights are read to the processor and moved there
+/// ([`Inpainter::new`](crate::Inpainter::new)), and read back by
+/// [`fill_async`](crate::Inpainter::fill_async).
+///
+/// # Errors
+/// [`DeviceError::Missing`] where the browser has no WebGPU, or no card for it.
+#[cfg(feature = "webgpu")]
+pub async fn webgpu() -> Result<Device, DeviceError> {
+    let missing = |error: burn::tensor::wgpu::WgpuInitError| DeviceError::Missing {
+        name: "webgpu".to_owned(),
+        found: error.to_string(),
+    };
+    Device::wgpu_options().init_async().await.map_err(missing)
+}
+
 /// The environment variable with the token that a server and its clients share.
 pub const TOKEN: &str = "CONTEXT_ENCODER_TOKEN";
 

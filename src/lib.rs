@@ -155,6 +155,8 @@ pub use context_encoder_model::{Discriminator, Model, ModelConfig, Predictor};
 
 mod device;
 
+#[cfg(feature = "webgpu")]
+pub use device::webgpu;
 pub use device::{DeviceError, TOKEN, device, device_name};
 #[cfg(feature = "remote")]
 pub use device::{ServeError, serve};

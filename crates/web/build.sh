@@ -15,12 +15,19 @@ if [[ "$("$bindgen" --version 2>/dev/null)" != "wasm-bindgen $version" ]]; then
 fi
 
 cp ../../Cargo.lock . # the same versions as the program; what is not needed is dropped
-RUSTFLAGS='-C target-feature=+simd128' cargo build --release --target wasm32-unknown-unknown
-
 rm -rf "$out/package" "$out/site"
 mkdir -p "$out/package" "$out/site"
-"$bindgen" --target web --out-dir "$out/package" --out-name context_encoder \
-  "$target/wasm32-unknown-unknown/release/context_encoder_web.wasm"
+
+# A module of this name, of the crate with these features.
+module() {
+  cargo build --release --target wasm32-unknown-unknown "${@:2}"
+  "$bindgen" --target web --out-dir "$out/package" --out-name "$1" \
+    "$target/wasm32-unknown-unknown/release/context_encoder_web.wasm"
+}
+export RUSTFLAGS='-C target-feature=+simd128'
+module context_encoder
+module context_encoder_webgpu --features webgpu
+
 cp npm/* ../../LICENSE-* ../../weights/photo-128.safetensors "$out/package"
 
 # The program's page, with an engine of its own.

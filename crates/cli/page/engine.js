@@ -5,7 +5,7 @@ export class Engine {
   #size = null;
   #stopping = new AbortController();
 
-  /** Would be told how much of a fill is done; the program does not say. */
+  /** Is told how much of a fill is done, from 0 to 1. */
   onprogress = () => {};
 
   /** Resolves with a sentence about where it computes. */
@@ -28,7 +28,7 @@ export class Engine {
     const { signal } = this.#stopping;
     const source = { photo: fills.at(-1)?.blob ?? this.#file, mask: await this.#png(mask) };
     signal.throwIfAborted();
-    const blob = await this.#post(source, "png", signal);
+    const blob = await this.#post(source, "png", signal, this.onprogress);
     const image = await createImageBitmap(blob);
     signal.throwIfAborted();
     return { x: 0, y: 0, image, blob, source };
@@ -47,14 +47,23 @@ export class Engine {
     this.#stopping = new AbortController();
   }
 
-  async #post({ photo, mask }, format, signal) {
-    const form = new FormData();
+  async #post({ photo, mask }, format, signal, onprogress = () => {}) {
+    const [form, name] = [new FormData(), crypto.randomUUID()];
     form.append("photo", photo);
     form.append("mask", mask);
     form.append("format", format);
-    const response = await fetch("fill", { method: "POST", body: form, signal });
-    if (!response.ok) throw new Error(await response.text());
-    return response.blob();
+    form.append("progress", name);
+    const clock = setInterval(async () => {
+      const response = await fetch(`progress/${name}`, { signal }).catch(() => null);
+      if (response?.ok) onprogress(Number(await response.text()));
+    }, 200);
+    try {
+      const response = await fetch("fill", { method: "POST", body: form, signal });
+      if (!response.ok) throw new Error(await response.text());
+      return await response.blob();
+    } finally {
+      clearInterval(clock);
+    }
   }
 
   /** A mask as a file: white where it hides. */

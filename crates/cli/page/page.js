@@ -22,6 +22,7 @@ const PAINT = [224, 33, 127];
 const BRUSH = [0.004, 0.25];
 
 const engine = new Engine();
+let opens = 0;
 let photo = null; // { name, width, height, type, image, scale }: `scale` from its pixels to the canvases'
 let actions = [];
 let done = 0;
@@ -57,10 +58,13 @@ async function attempt(command) {
 async function open(file) {
   cancel();
   say(`Opening ${file.name}…`);
+  const turn = ++opens;
   try {
     const opened = await engine.open(file);
+    if (turn !== opens) return; // another was opened since
     photo = { ...opened, name: file.name, scale: Math.min(1, Math.sqrt(MAX_SHOWN / (opened.width * opened.height))) };
   } catch (error) {
+    if (turn !== opens) return;
     say(photo ? `${photo.name} is still open.` : "");
     throw error;
   }
@@ -497,6 +501,7 @@ document.addEventListener("paste", (event) => {
 });
 new ResizeObserver(layOut).observe(scroller);
 
-attempt(async () => {
-  element("engine").textContent = await engine.ready();
-});
+engine.onplace = (place) => {
+  element("engine").textContent = place;
+};
+attempt(async () => engine.onplace(await engine.ready()));

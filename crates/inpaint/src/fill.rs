@@ -79,7 +79,16 @@ pub enum InpaintError {
         /// How many masks.
         masks: usize,
     },
+    /// The device stopped computing, for instance a graphics card that was taken away.
+    #[error("a prediction cannot be read from its device: {0}; choose another device, or try again")]
+    Device(String),
     /// What another implementation of [`Fill`] reports.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl InpaintError {
+    pub(crate) fn device(error: impl std::fmt::Display) -> Self {
+        Self::Device(error.to_string())
+    }
 }

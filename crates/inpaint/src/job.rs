@@ -6,6 +6,7 @@ use context_encoder_model::Predictor;
 use rayon::prelude::*;
 
 use crate::{
+    InpaintError,
     blend::{Blend, Correction},
     channel::{Channel, Image},
     crop::{Crop, InputSpec, Weighting},
@@ -189,13 +190,13 @@ pub(crate) fn progress<'a, S: Channel>(
 }
 
 /// Sends the crops of all pictures through the network, round after round.
-pub(crate) fn predict<S: Channel>(
+pub(crate) async fn predict<S: Channel>(
     jobs: &mut [Job<'_, S>],
     spec: &InputSpec,
     predictor: &Predictor,
     device: &Device,
     progress: &Progress<'_>,
-) {
+) -> Result<(), InpaintError> {
     let rounds = jobs.iter().map(Job::rounds).max().unwrap_or(0);
     for round in 0..rounds {
         let crops: Vec<(usize, Part, Crop)> = jobs
@@ -208,7 +209,7 @@ pub(crate) fn predict<S: Channel>(
                 .par_iter()
                 .map(|&(picture, part, ref crop)| jobs[picture].input(spec, part, round, crop))
                 .collect();
-            let patches = forward(&inputs, spec, predictor, device);
+            let patches = forward(&inputs, spec, predictor, device).await?;
             for (&(picture, part, ref crop), patch) in batch.iter().zip(&patches) {
                 match part {
                     Part::Hole(hole) => jobs[picture].holes[hole].predicted.add(crop, patch),
@@ -221,10 +222,16 @@ pub(crate) fn predict<S: Channel>(
             hole.predicted.end_round(round == 0);
         }
     }
+    Ok(())
 }
 
 /// One pass through the network.
-fn forward(inputs: &[ModelInput], spec: &InputSpec, predictor: &Predictor, device: &Device) -> Vec<Patch> {
+async fn forward(
+    inputs: &[ModelInput],
+    spec: &InputSpec,
+    predictor: &Predictor,
+    device: &Device,
+) -> Result<Vec<Patch>, InpaintError> {
     let (count, side) = (inputs.len(), spec.side as usize);
     let colors: Vec<f32> = inputs.iter().flat_map(|input| input.colors.iter().flatten().copied()).collect();
     let hidden: Vec<f32> = inputs
@@ -239,16 +246,15 @@ fn forward(inputs: &[ModelInput], spec: &InputSpec, predictor: &Predictor, devic
         prediction = (prediction + mirrored) * 0.5;
     }
     let [_, _, predicted, _] = prediction.dims();
-    let values = match prediction.try_into_vec_as::<f32>() {
-        Ok(values) => values,
-        Err(error) => panic!("cannot read a prediction from its device: {error}"),
-    };
+    let data = prediction.into_data_async().await.map_err(InpaintError::device)?;
+    let data = data.try_cast_as::<f32>().map_err(InpaintError::device)?;
+    let values = data.try_into_vec::<f32>().map_err(InpaintError::device)?;
     let area = predicted * predicted;
     let patch = |planes: &[f32]| {
         let pixels = (0..area).map(|at| [0, 1, 2].map(|color| planes[color * area + at])).collect();
         Patch { side: predicted, pixels, central: spec.predicts_centre() }
     };
-    values.chunks(3 * area).map(patch).collect()
+    Ok(values.chunks(3 * area).map(patch).collect())
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-// The package's start: compiles the module, reads the weights, and fills.
+// The package's start: chooses and compiles a module, reads the weights, and fills.
 
-import init, { Inpainter } from "./context_encoder.js";
-
-export { Inpainter, Photograph, onProgress, panicMessage } from "./context_encoder.js";
+/** Of the module that `load` chose; none before. */
+export let Inpainter, Photograph, onProgress, panicMessage;
 
 let loaded = null;
+let weights = null; // kept until the graphics card has them
 
 export function load(options) {
   loaded ??= start(options).catch((error) => {
@@ -18,18 +18,49 @@ export async function fill(image, mask) {
   const inpainter = await load();
   const { data, width, height } = image;
   const hidden = "data" in mask ? mask.data.filter((_, at) => at % 4 === 0) : mask;
-  const filled = inpainter.fillPixels(data, width, height, hidden);
+  const filled = await inpainter.fillPixels(data, width, height, hidden);
   return typeof ImageData === "undefined" ? { data: filled, width, height } : new ImageData(filled, width, height);
 }
 
-async function start({ wasm, weights } = {}) {
-  const bytes = weights ?? read(new URL("photo-128.safetensors", import.meta.url));
-  await init({ module_or_path: wasm ?? new URL("context_encoder_bg.wasm", import.meta.url) });
-  return new Inpainter(new Uint8Array(await bytes));
+export async function tryWebGpu() {
+  const processor = await load();
+  if (!Inpainter.onWebGpu) throw new Error("this module computes on the processor alone; load({ webgpu: true }) first");
+  const card = await Inpainter.onWebGpu(weights);
+  await trial(card); // compiles its kernels
+  const [expected, got] = [await trial(processor), await trial(card)];
+  const apart = expected.filled.reduce((most, value, at) => Math.max(most, Math.abs(value - got.filled[at])), 0);
+  if (apart > 2) throw new Error(`the graphics card computes otherwise than the processor, by ${apart} of 255`);
+  weights = null;
+  return { inpainter: card, speedup: expected.seconds / got.seconds };
+}
+
+async function start({ webgpu = false, wasm, weights: given } = {}) {
+  const bytes = given ?? read(new URL("photo-128.safetensors", import.meta.url));
+  const name = webgpu ? "context_encoder_webgpu" : "context_encoder";
+  const module = await import(`./${name}.js`);
+  await module.default({ module_or_path: wasm ?? new URL(`${name}_bg.wasm`, import.meta.url) });
+  ({ Inpainter, Photograph, onProgress, panicMessage } = module);
+  weights = new Uint8Array(await bytes);
+  return new Inpainter(weights);
 }
 
 async function read(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`cannot load ${url}: ${response.status} ${response.statusText}`);
   return response.arrayBuffer();
+}
+
+/** What a network predicts for four holes in noise, and the seconds that it takes. */
+async function trial(inpainter) {
+  const [side, hole] = [384, 48];
+  const pixels = Uint8Array.from({ length: 4 * side * side }, (_, at) => Math.imul(at, 2654435761) >>> 24);
+  const mask = new Uint8Array(side * side);
+  for (const top of [64, 256]) {
+    for (let y = top; y < top + hole; y++) {
+      for (const left of [64, 256]) mask.fill(255, y * side + left, y * side + left + hole);
+    }
+  }
+  const start = performance.now();
+  const filled = await inpainter.fillPixels(pixels, side, side, mask, false);
+  return { filled, seconds: (performance.now() - start) / 1000 };
 }

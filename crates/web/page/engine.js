@@ -5,9 +5,14 @@ export class Engine {
   #file = null;
   #calls = new Map();
   #count = 0;
+  /** Whether the graphics card is tried: `auto`, `never`, or `always`, for tests, from the page's address. */
+  #webgpu = new URLSearchParams(location.search).get("webgpu") ?? "auto";
 
   /** Is told how much of a fill is done, from 0 to 1. */
   onprogress = () => {};
+
+  /** Is told where it computes from now on. */
+  onplace = () => {};
 
   constructor() {
     this.#start();
@@ -50,19 +55,23 @@ export class Engine {
   }
 
   #start() {
-    this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.#worker = new Worker(new URL(`worker.js?webgpu=${this.#webgpu}`, import.meta.url), { type: "module" });
     this.#worker.onerror = () => this.#reject(new Error("The page could not be loaded completely; reload it."));
-    this.#worker.onmessage = ({ data: { progress, id, result, error, dead } }) => {
+    this.#worker.onmessage = ({ data: { progress, place, webgpu, id, result, error, dead } }) => {
       if (progress !== undefined) return this.onprogress(progress);
-      const call = this.#calls.get(id);
-      if (!call) return;
+      if (place) {
+        this.#webgpu = webgpu;
+        return this.onplace(place);
+      }
+      const call = this.#calls.get(id) ?? {}; // none for the trial of a graphics card
       this.#calls.delete(id);
-      if (error) call.reject(new Error(error));
-      else call.resolve(result);
+      if (error) call.reject?.(new Error(error));
+      else call.resolve?.(result);
       // After a panic or when memory was out, the module's memory cannot be trusted.
       if (!dead) return;
+      this.#webgpu = "never";
       // A photograph that ends the worker when it is opened again is not opened a third time.
-      if (call.value === this.#file) this.#file = null;
+      if (call.value && call.value === this.#file) this.#file = null;
       this.#stop(new Error("filling had to be started again; try once more"));
     };
   }
@@ -71,6 +80,7 @@ export class Engine {
     this.#worker.terminate();
     this.#reject(reason);
     this.#start();
+    this.#call("ready").then(this.onplace, () => {});
     if (this.#file) this.#call("open", this.#file).catch(() => {});
   }
 

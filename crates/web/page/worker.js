@@ -1,19 +1,35 @@
 // Calls the library for engine.js, which waits for answers by their number.
 
-import { Photograph, load, onProgress, panicMessage } from "./context-encoder/index.js";
+import { Photograph, load, onProgress, panicMessage, tryWebGpu } from "./context-encoder/index.js";
 
-const loaded = load();
+// `always` takes a card that is only simulated, too, and one that is slower than the processor: for tests.
+const webgpu = new URL(import.meta.url).searchParams.get("webgpu") ?? "auto";
 let asked = false; // for anything about a photograph
-loaded.then((inpainter) => {
-  onProgress((progress) => asked && postMessage({ progress }));
-  setTimeout(() => asked || warmUp(inpainter));
-}).catch(() => {}); // each call reports it
+let waiting = 0; // calls that are not answered
+let tried = false; // the graphics card, whether there is one or not
+let card = null; // the network on it
+let place = "";
 let photo = null;
+const onProcessor = (why) => `Fills on this device’s processor, in WebAssembly; ${why}. Nothing is uploaded.`;
+const loaded = start();
+loaded.then(() => {
+  onProgress((progress) => asked && postMessage({ progress }));
+  whenIdle(warmUp);
+  whenIdle(tryCard);
+}).catch(() => {}); // each call reports it
+
+async function start() {
+  const adapter = webgpu !== "never" && (await navigator.gpu?.requestAdapter().catch(() => null));
+  const usable = Boolean(adapter) && (webgpu === "always" || !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter));
+  tried = !usable;
+  place = onProcessor(adapter ? "WebGPU has no card here" : webgpu === "never" ? "WebGPU is not used" : "there is no WebGPU here");
+  return load({ webgpu: usable });
+}
 
 const methods = {
   async ready() {
     await loaded;
-    return "Fills on this device’s processor, in WebAssembly with 128-bit vectors; WebGPU is not used. Nothing is uploaded.";
+    return place;
   },
 
   async open(file) {
@@ -26,9 +42,9 @@ const methods = {
   },
 
   async fill(patches, mask) {
-    const inpainter = await loaded;
-    return withPatches(patches, (copy) => {
-      const { x, y, width, height } = inpainter.fillPhotograph(copy, mask);
+    await loaded;
+    return withPatches(patches, async (copy) => {
+      const { x, y, width, height } = await fillPhotograph(copy, mask);
       const rect = { x, y, width, height };
       return { ...rect, bytes: copy.read(x, y, width, height), image: image(copy, rect) };
     });
@@ -40,21 +56,59 @@ const methods = {
   },
 };
 
+async function fillPhotograph(copy, mask) {
+  const processor = await loaded;
+  if (!card) return processor.fillPhotograph(copy, mask);
+  try {
+    return await card.fillPhotograph(copy, mask);
+  } catch (error) {
+    if (isFatal(error)) throw error;
+    const filled = await processor.fillPhotograph(copy, mask); // fails where the card is not to blame
+    takeCard(null, error.message);
+    return filled;
+  }
+}
+
+/** Runs something while nothing is asked for; what is asked then waits until it is done. */
+function whenIdle(run) {
+  setTimeout(() => waiting || (answered = answered.then(run)));
+}
+
 /** Fills a few pixels of noise, so that the browser optimizes what a fill runs most while a photograph is chosen. */
-function warmUp(inpainter) {
+async function warmUp() {
+  if (asked) return;
   const [side, start, end] = [96, 20, 44];
   const pixels = Uint8ClampedArray.from({ length: 4 * side * side }, (_, at) => Math.imul(at, 2654435761) >>> 24);
   const mask = new Uint8Array(side * side);
   for (let y = start; y < end; y++) mask.fill(255, y * side + start, y * side + end);
-  inpainter.fillPixels(pixels, side, side, mask);
+  await (await loaded).fillPixels(pixels, side, side, mask);
+}
+
+/** Takes the graphics card for the network if it computes the same, and sooner. */
+async function tryCard() {
+  if (tried) return;
+  tried = true;
+  try {
+    const { inpainter, speedup } = await tryWebGpu();
+    takeCard(speedup > 1 || webgpu === "always" ? inpainter : null, "its graphics card is slower");
+  } catch (error) {
+    if (isFatal(error)) die();
+    else takeCard(null, error.message);
+  }
+}
+
+function takeCard(inpainter, why) {
+  card = inpainter;
+  place = card ? "Fills on this device’s graphics card, through WebGPU, and its processor. Nothing is uploaded." : onProcessor(why);
+  postMessage({ place, webgpu: card ? webgpu : "never" });
 }
 
 /** Calls `use` with a copy of the photograph with these fills in it. */
-function withPatches(patches, use) {
+async function withPatches(patches, use) {
   const copy = photo.copy();
   try {
     for (const { x, y, width, height, bytes } of patches) copy.write(x, y, width, height, bytes);
-    return use(copy);
+    return await use(copy);
   } finally {
     copy.free();
   }
@@ -64,19 +118,40 @@ function image(photo, { x, y, width, height }) {
   return new ImageData(photo.rgba(x, y, width, height), width, height);
 }
 
+/** After a panic, or when memory was out, the module cannot go on. */
+const isFatal = (error) => error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+
+let answering; // the call's number
 async function answer({ id, method, values }) {
+  answering = id;
   try {
     postMessage({ id, result: await methods[method](...values) });
   } catch (error) {
-    const dead = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
-    const panic = dead && (panicMessage() || "the browser’s memory is full");
-    postMessage({ id, error: dead ? `This could not be done: ${panic}. Try a smaller photograph or fewer strokes.` : error.message, dead });
+    if (isFatal(error)) return die();
+    postMessage({ id, error: error.message });
   }
+  answering = undefined;
+  waiting--;
+  whenIdle(tryCard);
 }
+
+/** Says that this worker cannot go on; engine.js starts another. */
+function die() {
+  const panic = panicMessage() || "the browser’s memory is full";
+  postMessage({ id: answering, error: `This could not be done: ${panic}. Try a smaller photograph or fewer strokes.`, dead: true });
+}
+
+// A panic in what was waited for ends no promise.
+addEventListener("error", (event) => {
+  if (!isFatal(event.error)) return;
+  event.preventDefault();
+  die();
+});
 
 // One after the other, in their order: what is opened last stays open.
 let answered = Promise.resolve();
 onmessage = ({ data }) => {
   asked ||= data.method !== "ready";
+  waiting++;
   answered = answered.then(() => answer(data));
 };

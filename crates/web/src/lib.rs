@@ -3,9 +3,9 @@
 use std::{cell::RefCell, error::Error, iter, panic};
 
 use context_encoder::{
-    Inpainter, Mask, Model, device,
+    Device, Inpainter, Mask, Model, device,
     files::{Photograph, Pixels},
-    inpaint::{Channel, Image},
+    inpaint::{Channel, Image, Refine},
 };
 use image::{GenericImage, GenericImageView, ImageFormat, RgbImage, Rgba, RgbaImage};
 use js_sys::Function;
@@ -103,26 +103,34 @@ impl WebPhotograph {
 
 /// The network, ready to fill.
 #[wasm_bindgen(js_name = Inpainter)]
-pub struct WebInpainter(Inpainter);
+pub struct WebInpainter {
+    refined: Inpainter,
+    predicted: Inpainter,
+}
 
 #[wasm_bindgen(js_class = Inpainter)]
 impl WebInpainter {
-    /// Takes the bytes of a weights file, such as `photo-128.safetensors`.
+    /// Takes the bytes of a weights file, such as `photo-128.safetensors`. The network computes on the processor.
     #[wasm_bindgen(constructor)]
     pub fn new(weights: Vec<u8>) -> Result<Self, JsError> {
-        let device = device("flex").map_err(thrown)?;
-        let model = Model::from_bytes(weights, "the weights", &device).map_err(thrown)?;
-        Ok(Self(Inpainter::new(&model, &device).with_progress(tell)))
+        Self::on(&flex()?, weights)
+    }
+
+    /// The same with the network on the graphics card, through WebGPU. Rejects where there is none.
+    #[cfg(feature = "webgpu")]
+    #[wasm_bindgen(js_name = onWebGpu)]
+    pub async fn on_webgpu(weights: Vec<u8>) -> Result<Self, JsError> {
+        Self::on(&context_encoder::webgpu().await.map_err(thrown)?, weights)
     }
 
     /// Fills a photograph where the mask, a byte a pixel, is 128 or more; every other pixel stays. Returns
     /// the rectangle that holds all that was filled.
     #[wasm_bindgen(js_name = fillPhotograph)]
-    pub fn fill_photograph(&self, photo: &mut WebPhotograph, mask: &[u8]) -> Result<Bounds, JsError> {
+    pub async fn fill_photograph(&self, photo: &mut WebPhotograph, mask: &[u8]) -> Result<Bounds, JsError> {
         let mask = read_mask(mask, photo.0.dimensions())?;
         match photo.0.pixels_mut() {
-            Pixels::Eight(pixels) => self.fill_image(pixels, &mask)?,
-            Pixels::Sixteen(pixels) => self.fill_image(pixels, &mask)?,
+            Pixels::Eight(pixels) => fill(&self.refined, pixels, &mask).await?,
+            Pixels::Sixteen(pixels) => fill(&self.refined, pixels, &mask).await?,
         }
         let bounds = mask
             .bounds()
@@ -131,14 +139,16 @@ impl WebInpainter {
     }
 
     /// Fills pixels where the mask, a byte a pixel, is 128 or more, and returns all of them. Four bytes a
-    /// pixel, row by row, as `ImageData` has them; alpha stays.
+    /// pixel, row by row, as `ImageData` has them; alpha stays. With `refine` false, what the network predicts is
+    /// left as it is.
     #[wasm_bindgen(js_name = fillPixels)]
-    pub fn fill_pixels(
+    pub async fn fill_pixels(
         &self,
         rgba: &[u8],
         width: u32,
         height: u32,
         mask: &[u8],
+        refine: Option<bool>,
     ) -> Result<Clamped<Vec<u8>>, JsError> {
         let wrong = || {
             JsError::new(&format!("{width}x{height} pixels need 4 bytes each, but there are {}", rgba.len()))
@@ -149,7 +159,8 @@ impl WebInpainter {
             let Rgba([red, green, blue, _]) = *image.get_pixel(x, y);
             image::Rgb([red, green, blue])
         });
-        self.fill_image(&mut colors, &mask)?;
+        let inpainter = if refine.unwrap_or(true) { &self.refined } else { &self.predicted };
+        fill(inpainter, &mut colors, &mask).await?;
         for (pixel, color) in image.pixels_mut().zip(colors.pixels()) {
             pixel.0[..3].copy_from_slice(&color.0);
         }
@@ -158,10 +169,22 @@ impl WebInpainter {
 }
 
 impl WebInpainter {
-    fn fill_image<C: Channel>(&self, image: &mut Image<C>, mask: &Mask) -> Result<(), JsError> {
-        *image = self.0.fill(image, mask).map_err(thrown)?;
-        Ok(())
+    fn on(device: &Device, weights: Vec<u8>) -> Result<Self, JsError> {
+        // Reading a file waits for the device that it is read to.
+        let model = Model::from_bytes(weights, "the weights", &flex()?).map_err(thrown)?;
+        let refined = Inpainter::new(&model, device);
+        let predicted = refined.clone().with_refine(Refine::None);
+        Ok(Self { refined: refined.with_progress(tell), predicted })
     }
+}
+
+fn flex() -> Result<Device, JsError> {
+    device("flex").map_err(thrown)
+}
+
+async fn fill<C: Channel>(inpainter: &Inpainter, image: &mut Image<C>, mask: &Mask) -> Result<(), JsError> {
+    *image = inpainter.fill_async(image, mask).await.map_err(thrown)?;
+    Ok(())
 }
 
 /// A rectangle of pixels.

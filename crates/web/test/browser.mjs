@@ -25,11 +25,12 @@ export async function serve(folder) {
   return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
 
-/** Debian's Chromium, or the one that CHROMIUM names. */
-export function launch() {
+/** Debian's Chromium, or the one that CHROMIUM names; with WebGPU it simulates a graphics card on the processor. */
+export function launch({ webgpu = false } = {}) {
+  const graphics = webgpu ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"] : ["--disable-gpu"];
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"],
+    args: ["--no-sandbox", "--force-color-profile=srgb", ...graphics],
   });
 }
 

@@ -1,13 +1,16 @@
-// The page in Chromium, as a person uses it. `node test/page.mjs FOLDER` tests a folder with the built page;
-// `node test/page.mjs native` what `context-encoder web` serves. PROGRAM names the native program.
+// The page in Chromium, as a person uses it. `node test/page.mjs FOLDER` tests a folder with the built page, with the
+// network on the processor, and `node test/page.mjs FOLDER webgpu` with it on a simulated graphics card;
+// `node test/page.mjs native` tests what `context-encoder web` serves. PROGRAM names the native program.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { compare, folder, keep, launch, paintedMask, photograph, program, serve, serveNatively } from "./browser.mjs";
 
-const server = process.argv[2] === "native" ? await serveNatively() : await serve(process.argv[2]);
-const browser = await launch();
+const native = process.argv[2] === "native";
+const webgpu = process.argv[3] === "webgpu";
+const server = native ? await serveNatively() : await serve(process.argv[2]);
+const browser = await launch({ webgpu });
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
 const page = await context.newPage();
 const problems = [];
@@ -53,7 +56,12 @@ async function test(name, check) {
   console.log(`ok  ${name}`);
 }
 
-await page.goto(server.address);
+/** Waits until the page says where it computes. */
+const place = (pattern) =>
+  page.waitForFunction(([source]) => new RegExp(source).test(document.getElementById("engine").textContent), [pattern.source], { timeout: 400_000 });
+
+await page.goto(webgpu ? `${server.address}?webgpu=always` : server.address);
+await test("it is said where it computes", () => place(native ? /this computer/ : webgpu ? /graphics card, through WebGPU/ : /processor.*no WebGPU/));
 const photo = await photograph(page, 640, 427, "image/png");
 keep("photo.png", photo);
 
@@ -70,10 +78,10 @@ await test("what is brushed is filled as the program fills it, and nothing else 
   const saved = await save();
   assert.equal(saved.name, "photo-filled.png");
   program("inpaint", "photo.png", "--mask", "mask.png", "-o", "native.png");
-  const native = readFileSync(join(folder, "native.png"));
+  const expected = readFileSync(join(folder, "native.png"));
   assert.equal((await compare(page, photo, saved.bytes, mask.png)).visible, 0);
   assert((await compare(page, photo, saved.bytes, mask.png)).hidden > 10);
-  const apart = await compare(page, native, saved.bytes, mask.png);
+  const apart = await compare(page, expected, saved.bytes, mask.png);
   assert(apart.hidden <= 2, `${JSON.stringify(apart)}`);
 });
 
@@ -197,8 +205,7 @@ await test("12 megapixels are filled, and a fill can be cancelled", async () => 
     }, 10);
   }));
   await status(/^Filled in/);
-  // The program does not say how much it has done.
-  if (process.argv[2] !== "native") assert(fractions.length > 5, `${fractions}`);
+  assert(fractions.length > 5, `${fractions}`);
   assert.deepEqual(fractions, fractions.toSorted((one, other) => one - other));
   const saved = await save("image/jpeg");
   const size = await page.evaluate(async (text) => {

@@ -1,8 +1,12 @@
 //! `web`: a page to fill photographs on, and the HTTP endpoint behind it.
 
 use std::{
+    collections::HashMap,
     net::{Ipv4Addr, TcpListener},
-    sync::mpsc::{Sender, channel},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Sender, channel},
+    },
     thread,
     time::Duration,
 };
@@ -44,7 +48,8 @@ const FILES: [(&str, &str, &[u8]); 6] = [
 /// Fill photographs on a page in the browser, or over HTTP, on this machine only, until Ctrl+C.
 ///
 /// `POST /fill` takes a form (multipart/form-data) with the files `photo` and `mask`, white where it is to be
-/// filled, and answers with the filled photograph as PNG, or as the field `format` says: png or jpeg.
+/// filled, and answers with the filled photograph as PNG, or as the field `format` says: png or jpeg. While
+/// it fills, `GET /progress/NAME` says which fraction is done, NAME being the field `progress`.
 #[derive(Args)]
 pub struct Web {
     /// Port to listen at; 0 takes a free one
@@ -76,12 +81,13 @@ impl Web {
             console.note(format_args!("no browser could be opened ({error}); open {address} yourself"));
         }
         let (tasks, waiting) = channel();
+        let server = Server { host, tasks, progress: Progress::default() };
         thread::scope(|scope| {
             for _ in 0..CONNECTIONS {
                 scope.spawn(|| {
                     loop {
                         match listener.accept().and_then(|(stream, _)| Request::read(stream)) {
-                            Ok(request) => answer(request, &host, &tasks, console),
+                            Ok(request) => server.answer(request, console),
                             // Too many files may be open.
                             Err(_) => thread::sleep(Duration::from_millis(20)),
                         }
@@ -89,7 +95,9 @@ impl Web {
                 });
             }
             // On one thread, since devices keep memory for each.
-            for Task { mut photo, mask, filled } in waiting {
+            for Task { mut photo, mask, name, filled } in waiting {
+                let (inpainter, progress) = (inpainter.clone(), server.progress.clone());
+                let inpainter = inpainter.with_progress(move |fraction| progress.set(&name, fraction));
                 // Who waited may have gone.
                 let _ = filled.send(catch_file_panic(|| {
                     fill(&inpainter, &mut photo, &mask)?;
@@ -105,6 +113,8 @@ impl Web {
 struct Task {
     photo: Photograph,
     mask: MaskInput,
+    /// Who asks for its progress; nobody when empty.
+    name: String,
     filled: Sender<Result<Photograph>>,
 }
 
@@ -116,43 +126,118 @@ impl From<Report> for Refusal {
 }
 
 /// What a request is answered with: a media type and the content.
-type Answer<'a> = Result<(&'a str, Vec<u8>), Refusal>;
+type Answer = Result<(&'static str, Vec<u8>), Refusal>;
 
-fn answer(mut request: Request, host: &str, tasks: &Sender<Task>, console: &Console) {
-    let answer = respond(&mut request, host, tasks);
-    console.detail(format_args!(
-        "{} {} {}",
-        answer.as_ref().map_or_else(|refusal| refusal.0, |_| 200),
-        request.method,
-        request.path
-    ));
-    let (status, media_type, content) = match answer {
-        Ok((media_type, content)) => (200, media_type, content),
-        Err(Refusal(status, report)) => {
-            let help = report.help().map(|help| format!("; {help}")).unwrap_or_default();
-            (status, "text/plain; charset=utf-8", format!("{}{help}\n", error_chain(&report)).into_bytes())
-        }
-    };
-    // Who asked may have gone.
-    let _ = request.respond(status, media_type, &content);
+/// What all requests share.
+struct Server {
+    host: String,
+    tasks: Sender<Task>,
+    progress: Progress,
 }
 
-fn respond<'a>(request: &mut Request, host: &str, tasks: &Sender<Task>) -> Answer<'a> {
-    if !is_from_here(request, host) {
-        return Err(Refusal(403, miette!("only pages of this program may use it; open http://{host}/")));
+impl Server {
+    fn answer(&self, mut request: Request, console: &Console) {
+        let answer = self.respond(&mut request);
+        console.detail(format_args!(
+            "{} {} {}",
+            answer.as_ref().map_or_else(|refusal| refusal.0, |_| 200),
+            request.method,
+            request.path
+        ));
+        let (status, media_type, content) = match answer {
+            Ok((media_type, content)) => (200, media_type, content),
+            Err(Refusal(status, report)) => {
+                let help = report.help().map(|help| format!("; {help}")).unwrap_or_default();
+                (
+                    status,
+                    "text/plain; charset=utf-8",
+                    format!("{}{help}\n", error_chain(&report)).into_bytes(),
+                )
+            }
+        };
+        // Who asked may have gone.
+        let _ = request.respond(status, media_type, &content);
     }
-    let path = request.path.split('?').next().unwrap_or_default().to_owned();
-    match (request.method.as_str(), path.as_str()) {
-        ("POST", "/fill") => fill_form(request, tasks),
-        (_, "/fill") => Err(Refusal(405, miette!("send a photograph and its mask with POST"))),
-        ("GET" | "HEAD", _) => {
-            let file = FILES.iter().find(|(name, ..)| *name == path);
-            let &(_, media_type, content) = file.ok_or_else(|| {
-                Refusal(404, miette!("there is no {path}; the page is at / and the endpoint at /fill"))
-            })?;
-            Ok((media_type, content.to_vec()))
+
+    fn respond(&self, request: &mut Request) -> Answer {
+        let host = &self.host;
+        if !is_from_here(request, host) {
+            return Err(Refusal(403, miette!("only pages of this program may use it; open http://{host}/")));
         }
-        _ => Err(Refusal(405, miette!("{path} is only read, with GET"))),
+        let path = request.path.split('?').next().unwrap_or_default().to_owned();
+        match (request.method.as_str(), path.as_str()) {
+            ("POST", "/fill") => self.fill_form(request),
+            (_, "/fill") => Err(Refusal(405, miette!("send a photograph and its mask with POST"))),
+            ("GET" | "HEAD", _) => {
+                if let Some(fraction) =
+                    path.strip_prefix("/progress/").and_then(|name| self.progress.get(name))
+                {
+                    return Ok(("text/plain", format!("{fraction}\n").into_bytes()));
+                }
+                let file = FILES.iter().find(|(name, ..)| *name == path);
+                let &(_, media_type, content) = file.ok_or_else(|| {
+                    Refusal(404, miette!("there is no {path}; the page is at / and the endpoint at /fill"))
+                })?;
+                Ok((media_type, content.to_vec()))
+            }
+            _ => Err(Refusal(405, miette!("{path} is only read, with GET"))),
+        }
+    }
+
+    /// The answer to a form with a photograph and a mask.
+    fn fill_form(&self, request: &mut Request) -> Answer {
+        let body = request.body(MAX_REQUEST)?;
+        let form = Form::read(request.header("Content-Type").unwrap_or_default(), &body)?;
+        let format = form.format()?;
+        let name = form.progress.clone().unwrap_or_default();
+        let _known = self.progress.begin(&name);
+        let (photo, mask) = catch_file_panic(|| {
+            let photo = form.photo()?;
+            let mask = form.mask(&photo)?;
+            Ok((photo, mask))
+        })?;
+        let bytes = catch_file_panic(|| {
+            let (filled, answer) = channel();
+            // If nobody takes it, nothing comes back.
+            let _ = self.tasks.send(Task { photo, mask, name, filled });
+            answer.recv().into_diagnostic()??.to_bytes(format).into_diagnostic()
+        })
+        .map_err(|report| Refusal(500, report))?;
+        Ok((format.to_mime_type(), bytes))
+    }
+}
+
+/// How much is done of what is being filled, by the names that were given for it.
+#[derive(Clone, Default)]
+struct Progress(Arc<Mutex<HashMap<String, f32>>>);
+
+impl Progress {
+    /// Knows the name until what is returned is dropped.
+    fn begin(&self, name: &str) -> impl Drop + use<> {
+        struct Known(Progress, String);
+        impl Drop for Known {
+            fn drop(&mut self) {
+                self.0.fractions().remove(&self.1);
+            }
+        }
+        if !name.is_empty() {
+            self.fractions().insert(name.to_owned(), 0.0);
+        }
+        Known(self.clone(), name.to_owned())
+    }
+
+    fn set(&self, name: &str, fraction: f32) {
+        if let Some(known) = self.fractions().get_mut(name) {
+            *known = fraction;
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<f32> {
+        self.fractions().get(name).copied()
+    }
+
+    fn fractions(&self) -> MutexGuard<'_, HashMap<String, f32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,45 +257,28 @@ fn is_here(name: &str, host: &str) -> bool {
     port == here && (name == address || name == "localhost")
 }
 
-/// The answer to a form with a photograph and a mask.
-fn fill_form<'a>(request: &mut Request, tasks: &Sender<Task>) -> Answer<'a> {
-    let body = request.body(MAX_REQUEST)?;
-    let form = Form::read(request.header("Content-Type").unwrap_or_default(), &body)?;
-    let format = form.format()?;
-    let (photo, mask) = catch_file_panic(|| {
-        let photo = form.photo()?;
-        let mask = form.mask(&photo)?;
-        Ok((photo, mask))
-    })?;
-    let bytes = catch_file_panic(|| {
-        let (filled, answer) = channel();
-        // If nobody takes it, nothing comes back.
-        let _ = tasks.send(Task { photo, mask, filled });
-        answer.recv().into_diagnostic()??.to_bytes(format).into_diagnostic()
-    })
-    .map_err(|report| Refusal(500, report))?;
-    Ok((format.to_mime_type(), bytes))
-}
-
 /// What is sent to be filled: the fields of a form.
 #[derive(Default)]
 struct Form<'a> {
     photo: Option<Field<'a>>,
     mask: Option<Field<'a>>,
     format: Option<String>,
+    progress: Option<String>,
 }
 
 impl<'a> Form<'a> {
     fn read(content_type: &str, body: &'a [u8]) -> Result<Self> {
         let mut form = Self::default();
+        let text = |field: &Field<'_>| String::from_utf8_lossy(field.content).trim().to_owned();
         for field in read_form(content_type, body)? {
             match field.name.as_str() {
                 "photo" => form.photo = Some(field),
                 "mask" => form.mask = Some(field),
-                "format" => form.format = Some(String::from_utf8_lossy(field.content).trim().to_lowercase()),
+                "format" => form.format = Some(text(&field).to_lowercase()),
+                "progress" => form.progress = Some(text(&field)),
                 other => {
                     return Err(miette!(
-                        "there is no field `{other}`; send `photo`, `mask` and, if it is not to be a PNG, `format`"
+                        "there is no field `{other}`; send `photo`, `mask` and, if wanted, `format` and `progress`"
                     ));
                 }
             }

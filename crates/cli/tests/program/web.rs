@@ -2,13 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Cursor, Read, Write},
     net::TcpStream,
     path::Path,
     process::{Child, Stdio},
+    thread,
 };
 
-use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 
 use crate::{ends_with, fails_with, folder_with_weights, program};
 
@@ -99,10 +100,46 @@ fn endpoint_fills_as_inpaint_does() {
 }
 
 #[test]
+fn progress_is_told_while_a_photograph_is_filled() {
+    let folder = folder_with_weights();
+    let encoded = |image: DynamicImage| {
+        let mut png = Cursor::new(Vec::new());
+        image.write_to(&mut png, ImageFormat::Png).expect("encoded");
+        png.into_inner()
+    };
+    let photo = RgbImage::from_fn(500, 400, |x, y| Rgb([(x * y / 16) as u8, (x * x / 64) as u8, 90]));
+    let hole = GrayImage::from_fn(500, 400, |x, y| Luma([if x.abs_diff(250) + y < 150 { 255 } else { 0 }]));
+    let (photo, mask) = (encoded(photo.into()), encoded(hole.into()));
+    let fields = [
+        ("photo", Some("a.png"), &photo[..]),
+        ("mask", Some("mask.png"), &mask[..]),
+        ("progress", None, b"one"),
+    ];
+    let server = Server::start(folder.path());
+    assert_eq!(server.get("/progress/one").0, 404);
+    let told = thread::scope(|scope| {
+        let filled = scope.spawn(|| server.post(&fields));
+        let mut told: Vec<f32> = Vec::new();
+        while !filled.is_finished() {
+            let (status, _, body) = server.get("/progress/one");
+            if status == 200 {
+                let text = String::from_utf8(body).expect("text");
+                told.push(text.trim().parse().expect("a fraction"));
+            }
+        }
+        assert_eq!(filled.join().expect("an answer").0, 200);
+        told
+    });
+    let is_between = |&fraction: &f32| 0.0 < fraction && fraction < 1.0;
+    assert!(told.is_sorted() && told.iter().any(is_between), "{told:?}");
+    assert_eq!(server.get("/progress/one").0, 404);
+}
+
+#[test]
 fn errors_are_in_words_and_name_the_file() {
     let folder = folder_with_weights();
     let server = Server::start(folder.path());
-    let mut png = std::io::Cursor::new(Vec::new());
+    let mut png = Cursor::new(Vec::new());
     GrayImage::from_pixel(48, 64, Luma([90])).write_to(&mut png, ImageFormat::Png).expect("encoded");
     let narrow = ("photo", Some("narrow.png"), &png.get_ref()[..]);
     let mask = fs::read(folder.path().join("mask.png")).expect("a file");

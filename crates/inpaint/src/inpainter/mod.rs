@@ -2,7 +2,10 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use burn::{module::Module, tensor::Device};
+use burn::{
+    module::Module,
+    tensor::{Device, read_sync},
+};
 use context_encoder_mask::Mask;
 use context_encoder_model::{Model, ModelConfig, Prediction, Predictor};
 use image::{GrayImage, Pixel, RgbImage};
@@ -55,6 +58,7 @@ use crate::{
 /// # std::fs::remove_file(path).expect("just written");
 /// # Ok::<(), context_encoder_inpaint::InpaintError>(())
 /// ```
+#[derive(Clone)]
 pub struct Inpainter {
     predictor: Predictor,
     device: Device,
@@ -192,9 +196,25 @@ impl Inpainter {
     ///
     /// # Errors
     /// [`InpaintError::MaskSize`] when the mask is not of the picture's size,
-    /// [`InpaintError::NothingVisible`] when it hides everything.
+    /// [`InpaintError::NothingVisible`] when it hides everything, [`InpaintError::Device`] when the device
+    /// stops computing.
+    ///
+    /// # Panics
+    /// On WebGPU in a browser, which only [`fill_async`](Self::fill_async) can wait for.
     pub fn fill<S: Channel>(&self, picture: &Image<S>, mask: &Mask) -> Result<Image<S>, InpaintError> {
-        let filled = self.run(&[picture], std::slice::from_ref(mask))?;
+        read_sync(self.fill_async(picture, mask))
+    }
+
+    /// The same where nothing may wait for the device: in a browser, on WebGPU.
+    ///
+    /// # Errors
+    /// As for [`fill`](Self::fill).
+    pub async fn fill_async<S: Channel>(
+        &self,
+        picture: &Image<S>,
+        mask: &Mask,
+    ) -> Result<Image<S>, InpaintError> {
+        let filled = self.run(&[picture], std::slice::from_ref(mask)).await?;
         Ok(filled.into_iter().next().unwrap_or_else(|| picture.clone()))
     }
 
@@ -254,10 +274,14 @@ impl Inpainter {
         masks: &[Mask],
     ) -> Result<Vec<Image<S>>, InpaintError> {
         let pictures: Vec<_> = pictures.iter().collect();
-        self.run(&pictures, masks)
+        read_sync(self.run(&pictures, masks))
     }
 
-    fn run<S: Channel>(&self, pictures: &[&Image<S>], masks: &[Mask]) -> Result<Vec<Image<S>>, InpaintError> {
+    async fn run<S: Channel>(
+        &self,
+        pictures: &[&Image<S>],
+        masks: &[Mask],
+    ) -> Result<Vec<Image<S>>, InpaintError> {
         if pictures.len() != masks.len() {
             return Err(InpaintError::Unpaired { pictures: pictures.len(), masks: masks.len() });
         }
@@ -271,7 +295,7 @@ impl Inpainter {
         let mut jobs: Vec<Job<'_, S>> =
             pictures.iter().zip(masks).map(|(picture, mask)| Job::new(picture, mask, &spec)).collect();
         let progress = progress(&jobs, self.refine, self.progress.as_ref());
-        predict(&mut jobs, &spec, &self.predictor, &self.device, &progress);
+        predict(&mut jobs, &spec, &self.predictor, &self.device, &progress).await?;
         let filled = jobs.into_iter().map(|job| job.finish(self.blend, self.refine, &progress)).collect();
         progress.end();
         Ok(filled)

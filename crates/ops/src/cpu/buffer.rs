@@ -37,7 +37,12 @@ impl Buffer {
         drop(pool);
         let values = taken.unwrap_or_else(|| {
             let mut fresh = Aligned::with_capacity(64, length);
-            fresh.resize(length, 0.0);
+            // SAFETY: there is room for them, and bytes of 0 are zeros. (`resize` writes one value at a
+            // time.)
+            unsafe {
+                fresh.as_mut_ptr().write_bytes(0, length);
+                fresh.set_len(length);
+            }
             fresh
         });
         Self { values, length }
