@@ -15,23 +15,28 @@ if [[ "$("$bindgen" --version 2>/dev/null)" != "wasm-bindgen $version" ]]; then
 fi
 
 cp ../../Cargo.lock . # the same versions as the program; what is not needed is dropped
-rm -rf "$out/package" "$out/site"
-mkdir -p "$out/package" "$out/site"
+built=$(mktemp -d "$out/building.XXXXXX") # what was built before stays until all of it is there
+trap 'rm -rf "$built"' EXIT
+mkdir "$built/package" "$built/site"
 
 # A module of this name, of the crate with these features.
 module() {
   cargo build --release --target wasm32-unknown-unknown "${@:2}"
-  "$bindgen" --target web --out-dir "$out/package" --out-name "$1" \
+  "$bindgen" --target web --out-dir "$built/package" --out-name "$1" \
     "$target/wasm32-unknown-unknown/release/context_encoder_web.wasm"
 }
 export RUSTFLAGS='-C target-feature=+simd128'
 module context_encoder
 module context_encoder_webgpu --features webgpu
-
-cp npm/* ../../LICENSE-* ../../weights/photo-128.safetensors "$out/package"
+cp npm/* ../../LICENSE-* ../../weights/photo-128.safetensors "$built/package"
 
 # The program's page, with an engine of its own.
-cp ../cli/page/* "$out/site"
-cp page/* "$out/site" # its engine takes the place of the program's
-cp -r "$out/package" "$out/site/context-encoder"
-rm "$out/site/context-encoder/"{package.json,*.md,*.d.ts}
+cp ../cli/page/* "$built/site"
+cp page/* "$built/site" # its engine takes the place of the program's
+cp -r "$built/package" "$built/site/context-encoder"
+rm "$built/site/context-encoder/"{package.json,*.md,*.d.ts}
+
+for part in package site; do
+  rm -rf "${out:?}/$part"
+  mv "$built/$part" "$out"
+done

@@ -47,22 +47,27 @@ export class Engine {
     this.#stopping = new AbortController();
   }
 
-  async #post({ photo, mask }, format, signal, onprogress = () => {}) {
+  async #post({ photo, mask }, format, signal, onprogress) {
     const [form, name] = [new FormData(), crypto.randomUUID()];
     form.append("photo", photo);
     form.append("mask", mask);
     form.append("format", format);
     form.append("progress", name);
-    const clock = setInterval(async () => {
-      const response = await fetch(`progress/${name}`, { signal }).catch(() => null);
-      if (response?.ok) onprogress(Number(await response.text()));
-    }, 200);
+    let done = false;
+    const ask = async () => {
+      const response = await fetch(`progress/${name}`, { signal });
+      const fraction = response.ok && Number(await response.text());
+      if (done) return;
+      if (response.ok) onprogress(fraction);
+      setTimeout(() => done || ask().catch(() => {}), 200);
+    };
+    if (onprogress) ask().catch(() => {}); // without it, the bar moves to and fro
     try {
       const response = await fetch("fill", { method: "POST", body: form, signal });
       if (!response.ok) throw new Error(await response.text());
       return await response.blob();
     } finally {
-      clearInterval(clock);
+      done = true;
     }
   }
 

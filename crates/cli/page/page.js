@@ -22,7 +22,7 @@ const PAINT = [224, 33, 127];
 const BRUSH = [0.004, 0.25];
 
 const engine = new Engine();
-let opens = 0;
+let opening = Promise.resolve();
 let photo = null; // { name, width, height, type, image, scale }: `scale` from its pixels to the canvases'
 let actions = [];
 let done = 0;
@@ -55,16 +55,19 @@ async function attempt(command) {
 
 // ---- the photograph
 
-async function open(file) {
+/** Opens a photograph after those that are being opened. */
+function open(file) {
+  opening = opening.catch(() => {}).then(() => openNext(file));
+  return opening;
+}
+
+async function openNext(file) {
   cancel();
   say(`Opening ${file.name}…`);
-  const turn = ++opens;
   try {
     const opened = await engine.open(file);
-    if (turn !== opens) return; // another was opened since
     photo = { ...opened, name: file.name, scale: Math.min(1, Math.sqrt(MAX_SHOWN / (opened.width * opened.height))) };
   } catch (error) {
-    if (turn !== opens) return;
     say(photo ? `${photo.name} is still open.` : "");
     throw error;
   }

@@ -156,6 +156,8 @@ impl Recording {
         if Implementation::of_device(device.clone()) == Implementation::Cube
             && kernels_are_on()
             && !is_profiled()
+            // Recording waits for the device, which nothing in a browser may.
+            && cfg!(not(target_family = "wasm"))
         {
             let (thread, device) = (thread::current().id(), device.clone().without_autodiff());
             let ready = Dispatch::graph_prepare(device.as_dispatch()).is_ok();

@@ -1,7 +1,12 @@
 import type { Inpainter } from "./context_encoder.js";
 
-/** There after `load` only, which chooses the module that they are of. */
-export { Bounds, Inpainter, Photograph, onProgress, panicMessage } from "./context_encoder.js";
+export type { Bounds } from "./context_encoder.js";
+
+/**
+ * There after `load` only, which chooses the module that they are of. While a photograph is filled, it cannot be read,
+ * encoded or filled again.
+ */
+export { Inpainter, Photograph, onProgress, panicMessage } from "./context_encoder.js";
 
 /** Pixels row by row, four bytes each: red, green, blue, alpha. `ImageData` is one. */
 export interface Pixels {
@@ -23,7 +28,7 @@ export interface LoadOptions {
 export function load(options?: LoadOptions): Promise<Inpainter>;
 
 /**
- * After `load({ webgpu: true })`: the network on the graphics card, and how many times as fast as on the processor it
+ * After `load({ webgpu: true })`, once for all: the network on the graphics card, and how many times as fast as on the processor it
  * predicted there. The first time takes seconds, for the card's kernels to be compiled.
  *
  * Rejects where there is no card, and where it computes something else than the processor.

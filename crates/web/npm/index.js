@@ -4,6 +4,7 @@
 export let Inpainter, Photograph, onProgress, panicMessage;
 
 let loaded = null;
+let tried = null;
 let weights = null; // kept until the graphics card has them
 
 export function load(options) {
@@ -22,26 +23,33 @@ export async function fill(image, mask) {
   return typeof ImageData === "undefined" ? { data: filled, width, height } : new ImageData(filled, width, height);
 }
 
-export async function tryWebGpu() {
-  const processor = await load();
-  if (!Inpainter.onWebGpu) throw new Error("this module computes on the processor alone; load({ webgpu: true }) first");
-  const card = await Inpainter.onWebGpu(weights);
-  await trial(card); // compiles its kernels
-  const [expected, got] = [await trial(processor), await trial(card)];
-  const apart = expected.filled.reduce((most, value, at) => Math.max(most, Math.abs(value - got.filled[at])), 0);
-  if (apart > 2) throw new Error(`the graphics card computes otherwise than the processor, by ${apart} of 255`);
-  weights = null;
-  return { inpainter: card, speedup: expected.seconds / got.seconds };
+export function tryWebGpu() {
+  tried ??= startOnCard();
+  return tried;
 }
 
 async function start({ webgpu = false, wasm, weights: given } = {}) {
   const bytes = given ?? read(new URL("photo-128.safetensors", import.meta.url));
-  const name = webgpu ? "context_encoder_webgpu" : "context_encoder";
-  const module = await import(`./${name}.js`);
-  await module.default({ module_or_path: wasm ?? new URL(`${name}_bg.wasm`, import.meta.url) });
+  const module = await (webgpu ? import("./context_encoder_webgpu.js") : import("./context_encoder.js"));
+  await module.default({ module_or_path: wasm });
   ({ Inpainter, Photograph, onProgress, panicMessage } = module);
   weights = new Uint8Array(await bytes);
-  return new Inpainter(weights);
+  const inpainter = new Inpainter(weights);
+  if (!webgpu) weights = null;
+  return inpainter;
+}
+
+async function startOnCard() {
+  const processor = await loaded;
+  if (!weights) throw new Error("the first `load` must be `load({ webgpu: true })`");
+  const card = await Inpainter.onWebGpu(weights);
+  weights = null;
+  // What is run first is compiled then, for both.
+  for (const inpainter of [processor, card]) await trial(inpainter);
+  const [expected, got] = [await trial(processor), await trial(card)];
+  const apart = expected.filled.reduce((most, value, at) => Math.max(most, Math.abs(value - got.filled[at])), 0);
+  if (apart > 2) throw new Error(`the graphics card computes otherwise than the processor, by ${apart} of 255`);
+  return { inpainter: card, speedup: expected.seconds / got.seconds };
 }
 
 async function read(url) {

@@ -2,34 +2,34 @@
 
 import { Photograph, load, onProgress, panicMessage, tryWebGpu } from "./context-encoder/index.js";
 
-// `always` takes a card that is only simulated, too, and one that is slower than the processor: for tests.
-const webgpu = new URL(import.meta.url).searchParams.get("webgpu") ?? "auto";
-let asked = false; // for anything about a photograph
-let waiting = 0; // calls that are not answered
-let tried = false; // the graphics card, whether there is one or not
-let card = null; // the network on it
-let place = "";
-let photo = null;
-const onProcessor = (why) => `Fills on this device’s processor, in WebAssembly; ${why}. Nothing is uploaded.`;
-const loaded = start();
-loaded.then(() => {
-  onProgress((progress) => asked && postMessage({ progress }));
-  whenIdle(warmUp);
-  whenIdle(tryCard);
-}).catch(() => {}); // each call reports it
+/** Where the network is to compute: `processor`, `card`, or `any-card`, which may be slower than the processor. */
+const device = new URL(import.meta.url).searchParams.get("device");
 
-async function start() {
-  const adapter = webgpu !== "never" && (await navigator.gpu?.requestAdapter().catch(() => null));
-  const usable = Boolean(adapter) && (webgpu === "always" || !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter));
-  tried = !usable;
-  place = onProcessor(adapter ? "WebGPU has no card here" : webgpu === "never" ? "WebGPU is not used" : "there is no WebGPU here");
-  return load({ webgpu: usable });
-}
+/** So long a graphics card may take to compile its kernels and to prove itself, milliseconds. */
+const PATIENCE = 120_000;
+
+const onProcessor = (why) => `Fills on this device’s processor, in WebAssembly${why}. Nothing is uploaded.`;
+let card = null; // the network on it
+let photo = null;
+let isFilling = false;
+const loaded = load({ webgpu: device !== "processor" });
+loaded.then(() => onProgress((progress) => isFilling && postMessage({ progress }))).catch(() => {}); // each call reports it
+if (device !== "processor") tryCard();
 
 const methods = {
   async ready() {
     await loaded;
-    return place;
+    return onProcessor("");
+  },
+
+  /** Fills a few pixels of noise, so that the browser optimizes what a fill runs most while a photograph is chosen. */
+  async warmUp() {
+    if (photo) return;
+    const [side, start, end] = [96, 20, 44];
+    const pixels = Uint8ClampedArray.from({ length: 4 * side * side }, (_, at) => Math.imul(at, 2654435761) >>> 24);
+    const mask = new Uint8Array(side * side);
+    for (let y = start; y < end; y++) mask.fill(255, y * side + start, y * side + end);
+    await (await loaded).fillPixels(pixels, side, side, mask);
   },
 
   async open(file) {
@@ -58,49 +58,34 @@ const methods = {
 
 async function fillPhotograph(copy, mask) {
   const processor = await loaded;
-  if (!card) return processor.fillPhotograph(copy, mask);
+  isFilling = true;
   try {
-    return await card.fillPhotograph(copy, mask);
+    return await (card ?? processor).fillPhotograph(copy, mask);
   } catch (error) {
-    if (isFatal(error)) throw error;
+    if (!card || isFatal(error)) throw error;
     const filled = await processor.fillPhotograph(copy, mask); // fails where the card is not to blame
     takeCard(null, error.message);
     return filled;
+  } finally {
+    isFilling = false;
   }
-}
-
-/** Runs something while nothing is asked for; what is asked then waits until it is done. */
-function whenIdle(run) {
-  setTimeout(() => waiting || (answered = answered.then(run)));
-}
-
-/** Fills a few pixels of noise, so that the browser optimizes what a fill runs most while a photograph is chosen. */
-async function warmUp() {
-  if (asked) return;
-  const [side, start, end] = [96, 20, 44];
-  const pixels = Uint8ClampedArray.from({ length: 4 * side * side }, (_, at) => Math.imul(at, 2654435761) >>> 24);
-  const mask = new Uint8Array(side * side);
-  for (let y = start; y < end; y++) mask.fill(255, y * side + start, y * side + end);
-  await (await loaded).fillPixels(pixels, side, side, mask);
 }
 
 /** Takes the graphics card for the network if it computes the same, and sooner. */
 async function tryCard() {
-  if (tried) return;
-  tried = true;
+  const silence = new Promise((_, reject) => setTimeout(reject, PATIENCE, new Error("its graphics card does not answer")));
   try {
-    const { inpainter, speedup } = await tryWebGpu();
-    takeCard(speedup > 1 || webgpu === "always" ? inpainter : null, "its graphics card is slower");
+    const { inpainter, speedup } = await Promise.race([tryWebGpu(), silence]);
+    takeCard(speedup > 1 || device === "any-card" ? inpainter : null, "its graphics card is slower");
   } catch (error) {
-    if (isFatal(error)) die();
-    else takeCard(null, error.message);
+    takeCard(null, isFatal(error) ? panicMessage?.() || "there is too little memory for its graphics card" : error.message);
   }
 }
 
 function takeCard(inpainter, why) {
   card = inpainter;
-  place = card ? "Fills on this device’s graphics card, through WebGPU, and its processor. Nothing is uploaded." : onProcessor(why);
-  postMessage({ place, webgpu: card ? webgpu : "never" });
+  const onCard = "Fills on this device’s graphics card, through WebGPU, and its processor. Nothing is uploaded.";
+  postMessage({ place: card ? onCard : onProcessor(`; ${why}`), isCard: Boolean(card) });
 }
 
 /** Calls `use` with a copy of the photograph with these fills in it. */
@@ -131,19 +116,18 @@ async function answer({ id, method, values }) {
     postMessage({ id, error: error.message });
   }
   answering = undefined;
-  waiting--;
-  whenIdle(tryCard);
 }
 
 /** Says that this worker cannot go on; engine.js starts another. */
 function die() {
-  const panic = panicMessage() || "the browser’s memory is full";
-  postMessage({ id: answering, error: `This could not be done: ${panic}. Try a smaller photograph or fewer strokes.`, dead: true });
+  const panic = panicMessage?.() || "the browser’s memory is full";
+  const error = `This could not be done: ${panic}. Try a smaller photograph or fewer strokes.`;
+  const place = device === "processor" ? undefined : onProcessor(`; its graphics card failed: ${panic}`);
+  postMessage({ id: answering, error, dead: true, place });
 }
 
-// A panic in what was waited for ends no promise.
+// What is thrown while the module waits for something, a panic above all, ends no promise.
 addEventListener("error", (event) => {
-  if (!isFatal(event.error)) return;
   event.preventDefault();
   die();
 });
@@ -151,7 +135,5 @@ addEventListener("error", (event) => {
 // One after the other, in their order: what is opened last stays open.
 let answered = Promise.resolve();
 onmessage = ({ data }) => {
-  asked ||= data.method !== "ready";
-  waiting++;
   answered = answered.then(() => answer(data));
 };

@@ -224,8 +224,19 @@ fn tell(fraction: f32) {
     }
 }
 
+#[cfg(feature = "webgpu")]
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
 #[wasm_bindgen(start)]
 fn start() {
+    // SAFETY: it runs what CubeCL collects before anything else does, once. A linker that finds no such call lets
+    // every exported function make it.
+    #[cfg(feature = "webgpu")]
+    unsafe {
+        __wasm_call_ctors();
+    }
     panic::set_hook(Box::new(|panic| PANIC.set(panic.to_string())));
 }
 

@@ -61,7 +61,6 @@ const place = (pattern) =>
   page.waitForFunction(([source]) => new RegExp(source).test(document.getElementById("engine").textContent), [pattern.source], { timeout: 400_000 });
 
 await page.goto(webgpu ? `${server.address}?webgpu=always` : server.address);
-await test("it is said where it computes", () => place(native ? /this computer/ : webgpu ? /graphics card, through WebGPU/ : /processor.*no WebGPU/));
 const photo = await photograph(page, 640, 427, "image/png");
 keep("photo.png", photo);
 
@@ -73,8 +72,12 @@ await test("what is brushed is filled as the program fills it, and nothing else 
   const mask = await paintedMask(page);
   assert(mask.hidden > 2000, `${mask.hidden}`);
   keep("mask.png", mask.png);
+  // A card takes over while the photograph is open.
+  const here = native ? /this computer/ : webgpu ? /graphics card, through WebGPU/ : /processor, in WebAssembly/;
+  await place(here);
   await page.click("#fill");
   await status(/^Filled in/);
+  assert.match(await text("engine"), here); // a card that fails is left
   const saved = await save();
   assert.equal(saved.name, "photo-filled.png");
   program("inpaint", "photo.png", "--mask", "mask.png", "-o", "native.png");
@@ -205,7 +208,8 @@ await test("12 megapixels are filled, and a fill can be cancelled", async () => 
     }, 10);
   }));
   await status(/^Filled in/);
-  assert(fractions.length > 5, `${fractions}`);
+  // The program, asked five times a second, may be done before.
+  assert(fractions.length > (native ? 0 : 5), `${fractions}`);
   assert.deepEqual(fractions, fractions.toSorted((one, other) => one - other));
   const saved = await save("image/jpeg");
   const size = await page.evaluate(async (text) => {

@@ -189,7 +189,7 @@ impl Server {
         let body = request.body(MAX_REQUEST)?;
         let form = Form::read(request.header("Content-Type").unwrap_or_default(), &body)?;
         let format = form.format()?;
-        let name = form.progress.clone().unwrap_or_default();
+        let name = form.progress()?;
         let _known = self.progress.begin(&name);
         let (photo, mask) = catch_file_panic(|| {
             let photo = form.photo()?;
@@ -292,6 +292,15 @@ impl<'a> Form<'a> {
             Some("jpeg" | "jpg") => Ok(ImageFormat::Jpeg),
             Some(other) => Err(miette!("the format `{other}` is not written here; choose png or jpeg")),
         }
+    }
+
+    /// The name that its progress is asked by; empty without one.
+    fn progress(&self) -> Result<String> {
+        let name = self.progress.clone().unwrap_or_default();
+        if name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_') {
+            return Ok(name);
+        }
+        Err(miette!("`progress` takes a name of letters from a to z, digits, `-` and `_`, not `{name}`"))
     }
 
     fn photo(&self) -> Result<Photograph> {

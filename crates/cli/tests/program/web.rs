@@ -117,6 +117,8 @@ fn progress_is_told_while_a_photograph_is_filled() {
     ];
     let server = Server::start(folder.path());
     assert_eq!(server.get("/progress/one").0, 404);
+    let named = [fields[0], fields[1], ("progress", None, b"my photo")];
+    assert!(server.refuses(&named).contains("not `my photo`"));
     let told = thread::scope(|scope| {
         let filled = scope.spawn(|| server.post(&fields));
         let mut told: Vec<f32> = Vec::new();

@@ -238,6 +238,9 @@ impl Inpainter {
     ///
     /// # Errors
     /// As for [`fill`](Self::fill); every alpha above 0 counts as hidden.
+    ///
+    /// # Panics
+    /// As [`fill`](Self::fill).
     pub fn fill_soft<S: Channel>(
         &self,
         picture: &Image<S>,
@@ -268,6 +271,9 @@ impl Inpainter {
     /// # Errors
     /// As for [`fill`](Self::fill), before anything is filled; [`InpaintError::Unpaired`] when there are not
     /// as many masks as pictures.
+    ///
+    /// # Panics
+    /// As [`fill`](Self::fill).
     pub fn fill_many<S: Channel>(
         &self,
         pictures: &[Image<S>],
