@@ -8,7 +8,8 @@ const folder = new URL(`${pathToFileURL(process.argv[2])}/`);
 const read = (name) => readFile(new URL(name, folder));
 const description = JSON.parse(await read("package.json"));
 for (const name of description.files) if (!name.includes("*")) await read(name);
-const { Photograph, fill, load } = await import(new URL(description.exports["."].default, folder));
+const library = await import(new URL(description.exports["."].default, folder));
+const { fill, load, tryWebGpu } = library;
 await load({ wasm: await read("context_encoder_bg.wasm"), weights: await read("photo-128.safetensors") });
 
 const [width, height] = [160, 120];
@@ -29,5 +30,6 @@ const white = { width, height, data: Uint8ClampedArray.from({ length: 4 * width 
 assert.deepEqual((await fill(image, white)).data, filled.data);
 await assert.rejects(fill(image, mask.subarray(1)), /one value a pixel, 19200, but 19199/);
 await assert.rejects(fill(image, mask.map(() => 255)), /hides/);
-assert.throws(() => new Photograph(new Uint8Array([1, 2, 3]), "three.jpg"), /three\.jpg/);
+await assert.rejects(tryWebGpu(), /load\(\{ webgpu: true \}\)/);
+assert.throws(() => new library.Photograph(new Uint8Array([1, 2, 3]), "three.jpg"), /three\.jpg/);
 console.log(`ok  the package fills in Node, in ${seconds.toFixed(2)} s`);
