@@ -124,6 +124,7 @@
 //! | `flex` | yes | the device `cpu`: any processor, with this project's own kernels |
 //! | `ndarray`, `cpu` | | other backends of Burn for processors: `ndarray`, `cubecl-cpu` |
 //! | `cuda`, `rocm`, `wgpu`, `vulkan`, `metal` | | graphics cards, by these names and with a number: `cuda:1` |
+//! | `webgpu` | | in a browser, its graphics card: the function `webgpu` |
 //! | `remote` | | devices that another machine serves, and [serve] for the other machine |
 //!
 //! A program that only fills pictures takes `default-features = false, features = ["flex"]` and builds no

@@ -207,6 +207,23 @@ impl Inpainter {
 
     /// The same where nothing may wait for the device: in a browser, on WebGPU.
     ///
+    /// ```
+    /// # use burn::tensor::Device;
+    /// # use context_encoder_inpaint::{InpaintError, Inpainter};
+    /// # use context_encoder_mask::Mask;
+    /// # use context_encoder_model::ModelConfig;
+    /// # use image::RgbImage;
+    /// async fn removed(inpainter: &Inpainter, picture: &RgbImage) -> Result<RgbImage, InpaintError> {
+    ///     let mask = Mask::from_fn(picture.width(), picture.height(), |x, y| x.max(y) < 20);
+    ///     inpainter.fill_async(picture, &mask).await
+    /// }
+    /// # let device = Device::flex();
+    /// # let model = ModelConfig::default().with_size(64).with_width(4).init(&device)?;
+    /// # let (inpainter, picture) = (Inpainter::new(&model, &device), RgbImage::new(100, 80));
+    /// # assert_eq!(burn::tensor::read_sync(removed(&inpainter, &picture))?.dimensions(), (100, 80));
+    /// # Ok::<(), InpaintError>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`fill`](Self::fill).
     pub async fn fill_async<S: Channel>(
