@@ -8,7 +8,7 @@ use context_encoder_loss::{Average, DiscriminatorLoss, Distance, LossMask, Recon
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
     Activation, AdamStep, BatchNorm, ConvGeometry, ConvLayer, InferenceLayer, LocalResponseNorm, apply_mask,
-    autocast, max_pool, resize, smooth_fill, tanh,
+    autocast, in_32_bits, max_pool, resize, smooth_fill, tanh,
 };
 
 use crate::{
@@ -39,6 +39,9 @@ pub(crate) fn parts() -> Vec<Part> {
         down("wide convolution of pictures", ConvGeometry::new(4, 2, 1), 1, [2, 3, 8, 64], 68),
         up("wide up-convolution to pictures", ConvGeometry::new(4, 2, 1), [3, 64, 5, 6], 3),
         down("many channels", ConvGeometry::new(4, 2, 1), 1, [2, 160, 8, 16], 224),
+        down("wide convolution 4x4 of 4x4", ConvGeometry::new(4, 1, 0), 1, [6, 64, 4, 4], 196),
+        up("wide up-convolution 4x4 of 1x1", ConvGeometry::new(4, 1, 0), [48, 96, 1, 1], 36),
+        down("wide convolution 3x3, 2 groups", ConvGeometry::new(3, 1, 1), 2, [2, 64, 7, 7], 96),
         Part::new("wide layers in 16 bits", in_16_bits),
         down("convolution 4x4 of 4x4", ConvGeometry::new(4, 1, 0), 1, [6, 64, 4, 4], 50),
         down("convolution 1x1", ConvGeometry::new(1, 1, 0), 1, [4, 64, 4, 4], 64),
@@ -115,17 +118,21 @@ fn in_16_bits(device: &Device) -> Outputs {
     let autodiff = device.clone().autodiff();
     let down = ConvLayer::conv2d(ConvGeometry::new(4, 2, 1), 1, Activation::Identity);
     let up = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 2, 1), Activation::Identity);
+    let dense_down = ConvLayer::conv2d(ConvGeometry::new(4, 1, 0), 1, Activation::Identity);
+    let dense_up = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 1, 0), Activation::Identity);
     let layers = [
         ("down", down, [2, 32, 8, 16], 96),
         ("up", up, [3, 96, 5, 7], 32),
         ("pictures down", down, [2, 3, 8, 32], 64),
+        ("dense down", dense_down, [6, 64, 4, 4], 96),
+        ("dense up", dense_up, [32, 96, 1, 1], 64),
     ];
     let compute = |(what, dtype): (&'static str, FloatDType)| {
         let dtype = if device.supports_dtype(dtype) { dtype } else { FloatDType::F32 };
         layers.iter().try_fold(Output::new(what, Bound::In16Bits), |output, &(name, layer, dims, outputs)| {
             let [x, weight] = [(dims, 1), (layer.weight_shape(dims[1], outputs), 2)]
                 .map(|(dims, seed)| noise(dims, seed, &autodiff).require_grad());
-            let y = autocast(dtype, || layer.forward(x.clone(), weight.clone(), None));
+            let y = in_32_bits(autocast(dtype, || layer.forward(x.clone(), weight.clone(), None)));
             let gradients = weighted_sum(y.clone(), 4).backward();
             output
                 .with(format!("{name}, output"), y)?
@@ -187,6 +194,7 @@ fn activations(dims: [usize; 4], device: &Device) -> Outputs {
     let x = noise(dims, 1, &device);
     let x = (x.clone() + x.sign() * 0.5).detach().require_grad();
     let weight = Tensor::<2>::eye(channels, &device).neg().reshape([channels, channels, 1, 1]);
+    let weight = weight.detach().require_grad();
     let mut outputs = Output::new("outputs", Bound::Forward);
     let mut gradients = Output::new("gradients", Bound::Gradients);
     for activation in [Activation::Identity, Activation::Relu, LEAKY] {
@@ -194,7 +202,11 @@ fn activations(dims: [usize; 4], device: &Device) -> Outputs {
         let y = layer.forward(x.clone(), weight.clone(), None);
         let name = format!("{activation:?}");
         outputs = outputs.with(name.clone(), y.clone())?;
-        gradients = gradients.with_gradient(name, &x, &weighted_sum(y, 2).backward())?;
+        gradients = gradients.with_gradient(name.clone(), &x, &weighted_sum(y, 2).backward())?;
+        // A layer that sees pictures has no gradient but that of its weights.
+        let y = layer.forward(x.clone().detach(), weight.clone(), None);
+        gradients =
+            gradients.with_gradient(format!("{name}, weight"), &weight, &weighted_sum(y, 3).backward())?;
     }
     Ok(vec![outputs, gradients])
 }

@@ -5,7 +5,7 @@ use burn::{
     nn::conv::Conv2d,
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::Activation;
+use context_encoder_ops::{Activation, in_32_bits};
 
 use crate::{
     config::{ModelConfig, channels},
@@ -116,7 +116,7 @@ impl Discriminator {
         let stages = self.stages.iter();
         let features = stages.fold(patches, |x, stage| stage.block().forward_ghost_batches(x, division)); // [batch, 8 width, 4, 4]
         let to_logit = ConvBlock::new(&self.to_logit, None, WHOLE_MAP, Activation::Identity);
-        let logits = to_logit.forward(features); // [batch, 1, 1, 1]
+        let logits = in_32_bits(to_logit.forward(features)); // [batch, 1, 1, 1]
         let [batch, _, _, _] = logits.dims();
         logits.reshape([batch])
     }

@@ -171,7 +171,7 @@ impl<'a, C: ConvWeights> ConvBlock<'a, C> {
 /// running statistics where the layer is frozen.
 fn normalize(norm: &BatchNorm, activation: Activation, x: Tensor<4>, division: GhostBatches) -> Tensor<4> {
     if !norm.training.is_enabled() {
-        return activation.apply(norm.forward(x));
+        return activation.apply(norm.forward(ops::in_32_bits(x)));
     }
     let device = x.device();
     let GhostBatches { batches, ghost_batches } = division;

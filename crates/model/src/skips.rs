@@ -1,6 +1,7 @@
 //! Skip connections from encoder to decoder.
 
 use burn::tensor::Tensor;
+use context_encoder_ops::in_32_bits;
 
 /// The encoder's maps on their way to the decoder: each is added to the decoder's map of the same side, after
 /// the activation of both (LinkNet, Chaurasia and Culurciello 2017). Channels agree, since the decoder
@@ -26,7 +27,7 @@ impl Skips {
     /// Adds the innermost of the maps that are left, if any, to the decoder's of the same shape.
     pub(crate) fn add(&mut self, map: Tensor<4>) -> Tensor<4> {
         match self.maps.as_mut().and_then(Vec::pop) {
-            Some(kept) => map + kept,
+            Some(kept) => in_32_bits(map) + in_32_bits(kept),
             None => map,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 
 use crate::dispatch::with_value;
 
@@ -18,6 +18,11 @@ thread_local! {
 /// the weights themselves (Micikevicius et al., "Mixed Precision Training", ICLR 2018). An
 /// [`InferenceLayer`](crate::InferenceLayer) is not affected.
 ///
+/// Where this crate's kernels for graphics devices compute, a convolution's result stays in the type if no
+/// bias follows, and [`BatchNorm`](crate::BatchNorm) takes it and returns the like, so that maps and their
+/// gradients take half the memory from layer to layer. What is computed of them is 32 bits all the same.
+/// Other functions of this crate return 32 bits; use [`in_32_bits`] before operations of your own.
+///
 /// ```
 /// use burn::tensor::{Device, FloatDType, Tensor};
 /// use context_encoder_ops::{Activation, ConvGeometry, ConvLayer, autocast};
@@ -29,6 +34,20 @@ thread_local! {
 /// ```
 pub fn autocast<T>(dtype: FloatDType, compute: impl FnOnce() -> T) -> T {
     with_value(&DTYPE, dtype, compute)
+}
+
+/// A tensor in 32 bits, as it is or cast, with gradients: a map may have 16 inside of
+/// [`autocast`](autocast()).
+///
+/// ```
+/// use burn::tensor::{DType, Device, FloatDType, Tensor};
+/// use context_encoder_ops::in_32_bits;
+///
+/// let map = Tensor::<4>::ones([1, 1, 2, 2], &Device::default()).cast(FloatDType::BF16);
+/// assert_eq!(in_32_bits(map).dtype(), DType::F32);
+/// ```
+pub fn in_32_bits<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.dtype() == DType::F32 { tensor } else { tensor.cast(DType::F32) }
 }
 
 /// What layers multiply in.
@@ -87,7 +106,7 @@ mod tests {
                 let (got, got_bias) = autocast(dtype, run);
                 let mut apart = vec![difference(got_bias, expected_bias)];
                 for (got, expected) in got.into_iter().zip(expected) {
-                    assert_eq!(got.dtype(), burn::tensor::DType::F32);
+                    assert_eq!(got.dtype(), DType::F32);
                     apart.push(difference(got, expected));
                 }
                 let worst = apart.iter().fold(0.0, |most: f32, apart| most.max(*apart));

@@ -92,6 +92,12 @@ pub(crate) struct GradSink<'a, B: Backend, const N: usize> {
 }
 
 impl<B: Backend, const N: usize> GradSink<'_, B, N> {
+    /// Whether an input's gradient is asked for.
+    #[cfg(feature = "cube")]
+    pub(crate) fn is_tracked(&self, input: usize) -> bool {
+        self.tracked[input]
+    }
+
     /// Computes and hands over the gradient of an input, if it is tracked.
     pub(crate) fn register(&mut self, input: usize, gradient: impl FnOnce() -> FloatTensor<B>) {
         if self.tracked[input] {

@@ -82,7 +82,7 @@ impl BatchNorm {
             "a batch of {batch} has no {} equal parts",
             self.ghost_batches
         );
-        match Implementation::of(&x) {
+        match Implementation::of_map(&x) {
             #[cfg(feature = "flex")]
             Implementation::Cpu => {
                 let Self { ghost_batches, epsilon, activation } = self;

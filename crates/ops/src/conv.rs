@@ -1,7 +1,7 @@
 //! Convolution and transposed convolution with bias and activation.
 
 #[cfg(feature = "cube")]
-use burn::tensor::FloatDType;
+use burn::tensor::{DType, FloatDType};
 use burn::tensor::{
     Tensor,
     module::{conv_transpose2d, conv2d},
@@ -24,9 +24,9 @@ impl ConvLayer {
     /// When the shapes do not belong together.
     pub fn forward(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         self.assert_shapes(x.dims(), weight.dims());
-        match Implementation::of(&x) {
+        match Implementation::of_map(&x) {
             #[cfg(feature = "cube")]
-            Implementation::Cube if self.groups == 1 => self.forward_on_cube(x, weight, bias),
+            Implementation::Cube => self.forward_on_cube(x, weight, bias),
             _ if !autocast::is_f32() => self.forward_autocast(x, weight, bias),
             #[cfg(feature = "flex")]
             Implementation::Cpu => crate::cpu::conv(self, x, weight, bias),
@@ -66,57 +66,63 @@ impl ConvLayer {
     pub(crate) fn infer_folded(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         match Implementation::of(&x) {
             #[cfg(feature = "cube")]
-            Implementation::Cube if self.groups == 1 => {
-                autocast(FloatDType::F32, || self.forward_on_cube(x, weight, bias))
-            }
+            Implementation::Cube => autocast(FloatDType::F32, || self.forward_on_cube(x, weight, bias)),
             _ => reference(self, x, weight, bias),
         }
     }
 
     #[cfg(feature = "cube")]
     fn forward_on_cube(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        let is_dense = self.is_dense(x.dims());
-        if !is_dense && bias.is_none() {
-            return crate::cube::conv(self, x, weight, autocast::dtype().into());
-        }
-        let y = if is_dense {
-            self.forward_dense(x, weight)
-        } else {
-            let linear = Self { activation: Activation::Identity, ..self };
-            crate::cube::conv(linear, x, weight, autocast::dtype().into())
-        };
-        let y = add_bias(y, bias);
+        let compute = autocast::dtype().into();
+        let Some(bias) = bias else { return self.forward_groups_on_cube(x, weight, [compute; 2]) };
+        let linear = Self { activation: Activation::Identity, ..self };
+        let y = add_bias(linear.forward_groups_on_cube(x, weight, [compute, DType::F32]), Some(bias));
         match self.activation {
             Activation::Identity => y,
             activation => crate::cube::leaky_relu(y, activation.negative_slope()),
         }
     }
 
+    /// The layer without bias, each of its groups by itself: its products in one type, its result in another.
+    #[cfg(feature = "cube")]
+    fn forward_groups_on_cube(self, x: Tensor<4>, weight: Tensor<4>, types: [DType; 2]) -> Tensor<4> {
+        if self.groups == 1 {
+            return self.forward_group_on_cube(x, weight, types);
+        }
+        let group = Self { groups: 1, ..self };
+        let groups = x.chunk(self.groups, 1).into_iter().zip(weight.chunk(self.groups, 0));
+        Tensor::cat(groups.map(|(x, weight)| group.forward_group_on_cube(x, weight, types)).collect(), 1)
+    }
+
+    /// The layer of one group without bias.
+    ///
+    /// A kernel as large as the large map is one of 1x1 over a map of a single position: its weights, which
+    /// are many, stay as they are.
+    #[cfg(feature = "cube")]
+    fn forward_group_on_cube(self, x: Tensor<4>, weight: Tensor<4>, types: [DType; 2]) -> Tensor<4> {
+        let [batch, _, height, width] = x.dims();
+        if !self.is_dense([height, width]) {
+            return crate::cube::conv(self, x, weight, types);
+        }
+        let [small, large, kernel, _] = weight.dims();
+        let values = large * kernel * kernel;
+        let (from, to) = match self.kind {
+            ConvKind::Conv2d => (values, [small, 1]),
+            ConvKind::ConvTranspose2d => (small, [large, kernel]),
+        };
+        let dense = Self { geometry: ConvGeometry::new(1, 1, 0), ..self };
+        let (x, weight) = (x.reshape([batch, from, 1, 1]), weight.reshape([small, values, 1, 1]));
+        crate::cube::conv(dense, x, weight, types).reshape([batch, to[0], to[1], to[1]])
+    }
+
     /// Whether the kernel is as large as the large map, so that the small one is a single position.
     #[cfg(feature = "cube")]
-    fn is_dense(self, [_, _, height, width]: [usize; 4]) -> bool {
+    fn is_dense(self, size: [usize; 2]) -> bool {
         let side = match self.kind {
             ConvKind::Conv2d => self.geometry.kernel,
             ConvKind::ConvTranspose2d => 1,
         };
-        self.geometry.padding == 0 && [height, width] == [side; 2]
-    }
-
-    /// Such a layer as a product with its weights as they are: they are many, and are not moved.
-    #[cfg(feature = "cube")]
-    fn forward_dense(self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-        let ([batch, ..], [small, large, kernel, _]) = (x.dims(), weight.dims());
-        let [from, to] = match self.kind {
-            ConvKind::Conv2d => [[large, kernel], [small, 1]],
-            ConvKind::ConvTranspose2d => [[small, 1], [large, kernel]],
-        };
-        let x = x.reshape([batch, from[0] * from[1] * from[1]]);
-        let weight = weight.reshape([small, large * kernel * kernel]);
-        let y = autocast::autocast_inputs(x, weight, |x, weight| match self.kind {
-            ConvKind::Conv2d => x.matmul(weight.transpose()),
-            ConvKind::ConvTranspose2d => x.matmul(weight),
-        });
-        y.reshape([batch, to[0], to[1], to[1]])
+        self.geometry.padding == 0 && size == [side; 2]
     }
 
     fn assert_shapes(self, x: [usize; 4], weight: [usize; 4]) {

@@ -33,6 +33,19 @@ impl Implementation {
         }
     }
 
+    /// The same for a map between layers, which [`autocast`](crate::autocast()) makes one of 16 bits where
+    /// the kernels for graphics devices take it.
+    pub(crate) fn of_map(map: &Tensor<4>) -> Self {
+        #[cfg(feature = "cube")]
+        if kernels_are_on()
+            && matches!(map.dtype(), DType::F16 | DType::BF16)
+            && Self::of_device(map.device()) == Self::Cube
+        {
+            return Self::Cube;
+        }
+        Self::of(map)
+    }
+
     /// Whether nothing on its devices can be recorded.
     pub(crate) fn is_never_recorded(self) -> bool {
         #[cfg(feature = "cube")]

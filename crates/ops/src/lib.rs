@@ -53,7 +53,7 @@ mod resize;
 mod smooth_fill;
 
 pub use adam::AdamStep;
-pub use autocast::{autocast, autocast_inputs};
+pub use autocast::{autocast, autocast_inputs, in_32_bits};
 pub use batch_norm::{BatchNorm, BatchStats};
 pub use dispatch::{with_reference, without_kinks};
 pub use inference::InferenceLayer;

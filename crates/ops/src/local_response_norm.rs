@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::dispatch::Implementation;
+use crate::{dispatch::Implementation, in_32_bits};
 
 /// `x / (k + alpha / n sum x^2)^(3/4)`, the sum over the `n` channels around each one, as far as there are
 /// any (Krizhevsky et al., 2012, section 3.3, with the mean that later libraries take for the sum). Names as
@@ -40,6 +40,7 @@ impl LocalResponseNorm {
     /// When the size is even.
     pub fn forward(self, x: Tensor<4>) -> Tensor<4> {
         assert!(self.size % 2 == 1, "a window of {} channels has no middle", self.size);
+        let x = in_32_bits(x);
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
             Implementation::Cpu => {

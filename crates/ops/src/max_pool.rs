@@ -9,6 +9,7 @@ use burn::tensor::{
 use crate::{
     ConvGeometry,
     dispatch::{Implementation, is_without_kinks},
+    in_32_bits,
 };
 
 /// The largest value below each position of the kernel, channel by channel. Where values are equal, the
@@ -37,6 +38,7 @@ pub fn max_pool(x: Tensor<4>, geometry: ConvGeometry) -> Tensor<4> {
         "max pooling by {geometry:?} does not take {:?}",
         x.dims()
     );
+    let x = in_32_bits(x);
     if is_without_kinks() {
         let ConvGeometry { kernel, stride, padding } = geometry;
         let options = AvgPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);

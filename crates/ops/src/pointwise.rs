@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::dispatch::Implementation;
+use crate::{dispatch::Implementation, in_32_bits};
 
 /// `(1 - M) x + M color`: an image with its hidden part in one color, as the encoder sees it. The mask M is 1
 /// where a pixel is hidden.
@@ -68,7 +68,7 @@ pub fn tanh(x: Tensor<4>) -> Tensor<4> {
     match Implementation::of(&x) {
         #[cfg(feature = "flex")]
         Implementation::Cpu => crate::cpu::tanh(x),
-        _ => x.tanh(),
+        _ => in_32_bits(x).tanh(),
     }
 }
 

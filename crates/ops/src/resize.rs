@@ -2,6 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::in_32_bits;
+
 /// Bilinear interpolation to squares of `side`, pixels at the centres of their squares (PyTorch's
 /// `align_corners=False`).
 ///
@@ -21,6 +23,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 /// ```
 pub fn resize(x: Tensor<4>, side: usize) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
+    let x = in_32_bits(x);
     let device = x.device();
     let rows = weights(height, side, &device); // [side, height]
     let columns = weights(width, side, &device).swap_dims(0, 1); // [width, side]

@@ -42,17 +42,18 @@ pub(super) trait Kernels: Backend {
     fn weight_matrix(weight: FloatTensor<Self>, dtype: DType) -> FloatTensor<Self>;
 
     /// The small map from the large one: a convolution and `max(x, negative_slope x)`, or the gradient of a
-    /// transposed convolution's input.
-    #[fusion(meta = |large, matrix, geometry, _slope| small_spec(large, matrix, *geometry))]
+    /// transposed convolution's input; in a type.
+    #[fusion(meta = |large, matrix, geometry, _slope, dtype| small_spec(large, matrix, *geometry, *dtype))]
     fn small_map(
         large: FloatTensor<Self>,
         matrix: FloatTensor<Self>,
         geometry: ConvGeometry,
         slope: f32,
+        dtype: DType,
     ) -> FloatTensor<Self>;
 
-    /// The same with a bias.
-    #[fusion(meta = |large, matrix, _bias, geometry, _slope| small_spec(large, matrix, *geometry))]
+    /// The same with a bias, in 32 bits.
+    #[fusion(meta = |large, matrix, _bias, geometry, _slope| small_spec(large, matrix, *geometry, DType::F32))]
     fn small_map_with_bias(
         large: FloatTensor<Self>,
         matrix: FloatTensor<Self>,
@@ -62,18 +63,20 @@ pub(super) trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 
     /// The large map of batch, height and width `extents` from the small one: a transposed convolution and
-    /// `max(x, negative_slope x)`, or the gradient of a convolution's input.
-    #[fusion(meta = |_small, matrix, geometry, extents, _slope| large_spec(matrix, *geometry, *extents))]
+    /// `max(x, negative_slope x)`, or the gradient of a convolution's
+    /// input; in a type.
+    #[fusion(meta = |_small, matrix, geometry, extents, _slope, dtype| large_spec(matrix, *geometry, *extents, *dtype))]
     fn large_map(
         small: FloatTensor<Self>,
         matrix: FloatTensor<Self>,
         geometry: ConvGeometry,
         extents: [usize; 3],
         slope: f32,
+        dtype: DType,
     ) -> FloatTensor<Self>;
 
-    /// The same with a bias.
-    #[fusion(meta = |_small, matrix, _bias, geometry, extents, _slope| large_spec(matrix, *geometry, *extents))]
+    /// The same with a bias, in 32 bits.
+    #[fusion(meta = |_small, matrix, _bias, geometry, extents, _slope| large_spec(matrix, *geometry, *extents, DType::F32))]
     fn large_map_with_bias(
         small: FloatTensor<Self>,
         matrix: FloatTensor<Self>,
@@ -90,6 +93,17 @@ pub(super) trait Kernels: Backend {
         small: FloatTensor<Self>,
         geometry: ConvGeometry,
         compute: DType,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of a convolution's weights from the activation's result and its gradient.
+    #[fusion(meta = |large, small, _y, geometry, _compute, _slope| weights_spec(large, small, *geometry))]
+    fn activated_weight_gradient(
+        large: FloatTensor<Self>,
+        small: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        geometry: ConvGeometry,
+        compute: DType,
+        slope: f32,
     ) -> FloatTensor<Self>;
 
     /// `(1 - m) x + m color` for images `[batch, 3, height, width]` and masks `[batch, 1, height, width]`.
@@ -167,14 +181,19 @@ fn matrix_spec(weight: &TensorSpec, dtype: DType) -> TensorSpec {
     TensorSpec::new(Shape::new([weight.shape[0], width]), dtype)
 }
 
-fn small_spec(large: &TensorSpec, matrix: &TensorSpec, geometry: ConvGeometry) -> TensorSpec {
+fn small_spec(large: &TensorSpec, matrix: &TensorSpec, geometry: ConvGeometry, dtype: DType) -> TensorSpec {
     let [high, wide] = [2, 3].map(|axis| geometry.output_size(large.shape[axis]));
-    TensorSpec::new(Shape::new([large.shape[0], matrix.shape[0], high, wide]), DType::F32)
+    TensorSpec::new(Shape::new([large.shape[0], matrix.shape[0], high, wide]), dtype)
 }
 
-fn large_spec(matrix: &TensorSpec, geometry: ConvGeometry, [batch, height, width]: [usize; 3]) -> TensorSpec {
+fn large_spec(
+    matrix: &TensorSpec,
+    geometry: ConvGeometry,
+    [batch, height, width]: [usize; 3],
+    dtype: DType,
+) -> TensorSpec {
     let channels = matrix.shape[1] / (geometry.kernel * geometry.kernel);
-    TensorSpec::new(Shape::new([batch, channels, height, width]), DType::F32)
+    TensorSpec::new(Shape::new([batch, channels, height, width]), dtype)
 }
 
 fn weights_spec(large: &TensorSpec, small: &TensorSpec, geometry: ConvGeometry) -> TensorSpec {
@@ -196,8 +215,14 @@ impl Kernels for CubeBackend {
         }
     }
 
-    fn small_map(large: CubeTensor, matrix: CubeTensor, geometry: ConvGeometry, slope: f32) -> CubeTensor {
-        small_map(large, matrix, geometry, &Epilogue::new(None, slope))
+    fn small_map(
+        large: CubeTensor,
+        matrix: CubeTensor,
+        geometry: ConvGeometry,
+        slope: f32,
+        dtype: DType,
+    ) -> CubeTensor {
+        small_map(large, matrix, geometry, &Epilogue::new(None, slope), dtype)
     }
 
     fn small_map_with_bias(
@@ -207,7 +232,7 @@ impl Kernels for CubeBackend {
         geometry: ConvGeometry,
         slope: f32,
     ) -> CubeTensor {
-        small_map(large, matrix, geometry, &Epilogue::new(Some(bias), slope))
+        small_map(large, matrix, geometry, &Epilogue::new(Some(bias), slope), DType::F32)
     }
 
     fn large_map(
@@ -216,8 +241,9 @@ impl Kernels for CubeBackend {
         geometry: ConvGeometry,
         extents: [usize; 3],
         slope: f32,
+        dtype: DType,
     ) -> CubeTensor {
-        large_map(small, matrix, geometry, extents, &Epilogue::new(None, slope))
+        large_map(small, matrix, geometry, extents, &Epilogue::new(None, slope), dtype)
     }
 
     fn large_map_with_bias(
@@ -228,7 +254,7 @@ impl Kernels for CubeBackend {
         extents: [usize; 3],
         slope: f32,
     ) -> CubeTensor {
-        large_map(small, matrix, geometry, extents, &Epilogue::new(Some(bias), slope))
+        large_map(small, matrix, geometry, extents, &Epilogue::new(Some(bias), slope), DType::F32)
     }
 
     fn weight_gradient(
@@ -237,9 +263,8 @@ impl Kernels for CubeBackend {
         geometry: ConvGeometry,
         compute: DType,
     ) -> CubeTensor {
-        let kernel = geometry.kernel;
-        let [rows, channels] = [&small, &large].map(|map| dims::<4>(map)[1]);
-        let parts = implicit_gemm::weight_gradient_parts(&large, &small, geometry, compute);
+        let weight_dims = weight_dims(&large, &small, geometry);
+        let parts = implicit_gemm::weight_gradient_parts(&large, &small, None, geometry, compute);
         let parts = parts.unwrap_or_else(|| {
             let (columns, rows) = (columns(large, geometry, compute), cast(pixel_rows(small), compute));
             let ([positions, width], [_, small]) = (dims(&columns), dims(&rows));
@@ -250,7 +275,25 @@ impl Kernels for CubeBackend {
             let rows = transposed(in_parts(rows, small));
             product(rows, in_parts(columns, width), [parts, small, width], DType::F32)
         });
-        weight_gradient(parts, [rows, channels, kernel, kernel], DType::F32)
+        weight_gradient(parts, weight_dims, DType::F32)
+    }
+
+    fn activated_weight_gradient(
+        large: CubeTensor,
+        small: CubeTensor,
+        y: CubeTensor,
+        geometry: ConvGeometry,
+        compute: DType,
+        slope: f32,
+    ) -> CubeTensor {
+        let activated = Some((&y, slope));
+        match implicit_gemm::weight_gradient_parts(&large, &small, activated, geometry, compute) {
+            Some(parts) => weight_gradient(parts, weight_dims(&large, &small, geometry), DType::F32),
+            None => {
+                let small = <Self as Kernels>::leaky_relu_backward(y, small, slope);
+                <Self as Kernels>::weight_gradient(large, small, geometry, compute)
+            }
+        }
     }
 
     fn apply_mask(images: CubeTensor, masks: CubeTensor, color: [f32; 3]) -> CubeTensor {
@@ -332,8 +375,9 @@ fn small_map(
     matrix: CubeTensor,
     geometry: ConvGeometry,
     epilogue: &Epilogue,
+    dtype: DType,
 ) -> CubeTensor {
-    if let Some(map) = implicit_gemm::small_map(&large, &matrix, geometry, epilogue) {
+    if let Some(map) = implicit_gemm::small_map(&large, &matrix, geometry, epilogue, dtype) {
         return map;
     }
     let ([batch, _, height, width], [small, depth]) = (dims(&large), dims(&matrix));
@@ -344,7 +388,7 @@ fn small_map(
     let parts = parts_of(depth, positions, small);
     let [columns, matrix] = [columns, matrix].map(|matrix| column_parts(matrix, parts));
     let rows = product(columns, transposed(matrix), [parts, positions, small], DType::F32);
-    pixels(sum(rows, epilogue), [batch, high, wide, small])
+    pixels(sum(rows, epilogue, dtype), [batch, high, wide, small])
 }
 
 fn large_map(
@@ -353,9 +397,10 @@ fn large_map(
     geometry: ConvGeometry,
     [batch, height, width]: [usize; 3],
     epilogue: &Epilogue,
+    dtype: DType,
 ) -> CubeTensor {
     let extents = [batch, height, width];
-    if let Some(map) = implicit_gemm::large_map(&small, &matrix, geometry, extents, epilogue) {
+    if let Some(map) = implicit_gemm::large_map(&small, &matrix, geometry, extents, epilogue, dtype) {
         return map;
     }
     let compute = matrix.dtype;
@@ -365,7 +410,13 @@ fn large_map(
     let columns = product(rows, matrix, [positions, columns], compute);
     let map = fold(columns, geometry, [batch, channels, height, width], DType::F32);
     let pixels_of_map = contiguous(pixel_rows(map), [1, batch * height * width, channels].into());
-    pixels(sum(pixels_of_map, epilogue), [batch, height, width, channels])
+    pixels(sum(pixels_of_map, epilogue, dtype), [batch, height, width, channels])
+}
+
+/// Of weights that both maps belong to.
+fn weight_dims(large: &CubeTensor, small: &CubeTensor, geometry: ConvGeometry) -> [usize; 4] {
+    let [small, large] = [small, large].map(|map| dims::<4>(map)[1]);
+    [small, large, geometry.kernel, geometry.kernel]
 }
 
 /// The large map `[batch, large, height, width]` as columns `[positions, kernel^2 large]`.

@@ -13,9 +13,14 @@ use crate::{
 
 type Primitive = FloatTensor<Cube>;
 
-/// A convolution or transposed convolution with its activation, its products in the type `compute`, without
-/// bias.
-pub(crate) fn conv(layer: ConvLayer, x: Tensor<4>, weight: Tensor<4>, compute: DType) -> Tensor<4> {
+/// A convolution or transposed convolution with its activation, without bias: its products in one type, its
+/// result in another.
+pub(crate) fn conv(
+    layer: ConvLayer,
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    [compute, output]: [DType; 2],
+) -> Tensor<4> {
     let [batch, _, height, width] = x.dims();
     let convolution = Convolution {
         kind: layer.kind,
@@ -23,6 +28,7 @@ pub(crate) fn conv(layer: ConvLayer, x: Tensor<4>, weight: Tensor<4>, compute: D
         negative_slope: layer.activation.negative_slope(),
         input: [batch, height, width],
         compute,
+        maps: [x.dtype(), output],
     };
     apply::<Cube, _, 2, 4>(convolution, [Input::new(x), Input::new(weight)]).0
 }
@@ -37,6 +43,8 @@ struct Convolution {
     input: [usize; 3],
     /// What products are computed in.
     compute: DType,
+    /// Types of the input and the output.
+    maps: [DType; 2],
 }
 
 impl Operation<Cube, 2> for Convolution {
@@ -45,14 +53,15 @@ impl Operation<Cube, 2> for Convolution {
     type Extra = ();
 
     fn forward(&self, [x, weight]: [Primitive; 2]) -> ForwardOutput<Cube, Self::SavedForBackward, ()> {
-        let Self { kind, geometry, negative_slope, compute, input: [batch, height, width] } = *self;
+        let Self { kind, geometry, negative_slope, compute, input: [batch, height, width], maps: [_, map] } =
+            *self;
         let matrix = Cube::weight_matrix(weight, compute);
         let output = match kind {
-            ConvKind::Conv2d => Cube::small_map(x.clone(), matrix.clone(), geometry, negative_slope),
+            ConvKind::Conv2d => Cube::small_map(x.clone(), matrix.clone(), geometry, negative_slope, map),
             ConvKind::ConvTranspose2d => {
                 let [height, width] = [height, width].map(|side| geometry.transposed_output_size(side));
                 let extents = [batch, height, width];
-                Cube::large_map(x.clone(), matrix.clone(), geometry, extents, negative_slope)
+                Cube::large_map(x.clone(), matrix.clone(), geometry, extents, negative_slope, map)
             }
         };
         let activated = (negative_slope != 1.0).then(|| output.clone());
@@ -65,18 +74,26 @@ impl Operation<Cube, 2> for Convolution {
         dy: Primitive,
         grads: &mut GradSink<'_, Cube, 2>,
     ) {
-        let Self { kind, geometry, negative_slope, compute, input } = *self;
+        let Self { kind, geometry, negative_slope, compute, input, maps: [map, _] } = *self;
         let dy = match activated {
+            // Of a layer that sees pictures only the weights have a gradient, which reads what it needs of
+            // the activation itself.
+            Some(y) if kind == ConvKind::Conv2d && !grads.is_tracked(0) => {
+                grads.register(1, || {
+                    Cube::activated_weight_gradient(x, dy, y, geometry, compute, negative_slope)
+                });
+                return;
+            }
             Some(y) => Cube::leaky_relu_backward(y, dy, negative_slope),
             None => dy,
         };
         match kind {
             ConvKind::Conv2d => {
-                grads.register(0, || Cube::large_map(dy.clone(), matrix, geometry, input, 1.0));
+                grads.register(0, || Cube::large_map(dy.clone(), matrix, geometry, input, 1.0, map));
                 grads.register(1, || Cube::weight_gradient(x, dy, geometry, compute));
             }
             ConvKind::ConvTranspose2d => {
-                grads.register(0, || Cube::small_map(dy.clone(), matrix, geometry, 1.0));
+                grads.register(0, || Cube::small_map(dy.clone(), matrix, geometry, 1.0, map));
                 grads.register(1, || Cube::weight_gradient(dy, x, geometry, compute));
             }
         }

@@ -1,6 +1,6 @@
 //! The sum of parts of a product, and what follows it.
 
-use burn::tensor::DType;
+use burn::{backend::cubecl::dtype_to_storage_type, tensor::DType};
 use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::*;
 
@@ -26,13 +26,14 @@ impl Epilogue {
 }
 
 #[cube(launch)]
-fn sum_kernel<N: Size>(
+fn sum_kernel<O: Numeric, N: Size>(
     parts: &Tensor<Vector<f32, N>>,
     bias: &Tensor<Vector<f32, N>>,
-    total: &mut Tensor<Vector<f32, N>>,
+    total: &mut Tensor<Vector<O, N>>,
     columns: usize,
     negative_slope: f32,
     #[comptime] has_bias: bool,
+    #[define(O)] _dtype: ElemType,
 ) {
     if ABSOLUTE_POS >= total.len() {
         terminate!();
@@ -44,17 +45,17 @@ fn sum_kernel<N: Size>(
     if has_bias {
         sum += bias[ABSOLUTE_POS % columns];
     }
-    total[ABSOLUTE_POS] = max(sum, sum * Vector::new(negative_slope));
+    total[ABSOLUTE_POS] = Vector::cast_from(max(sum, sum * Vector::new(negative_slope)));
 }
 
-/// The sum `[rows, columns]` of matrices `[parts, rows, columns]`, and what follows it.
-pub(super) fn sum(parts: CubeTensor, epilogue: &Epilogue) -> CubeTensor {
+/// The sum `[rows, columns]` of matrices `[parts, rows, columns]`, and what follows it, in a type.
+pub(super) fn sum(parts: CubeTensor, epilogue: &Epilogue, dtype: DType) -> CubeTensor {
     let [count, rows, columns] = dims(&parts);
-    if count == 1 && epilogue.is_none() {
+    if count == 1 && epilogue.is_none() && parts.dtype == dtype {
         return contiguous(parts, [rows, columns].into());
     }
-    let total = empty(&parts, [rows, columns], DType::F32);
-    let vector_size = vector_size(&[&total]);
+    let total = empty(&parts, [rows, columns], dtype);
+    let vector_size = vector_size(&[&total, &parts]);
     let (cube_count, cube_dim) = one_unit_each(&parts, rows * columns / vector_size);
     let bias = epilogue.bias.clone().unwrap_or_else(|| parts.clone());
     sum_kernel::launch(
@@ -68,6 +69,7 @@ pub(super) fn sum(parts: CubeTensor, epilogue: &Epilogue) -> CubeTensor {
         columns / vector_size,
         epilogue.negative_slope,
         epilogue.bias.is_some(),
+        dtype_to_storage_type(dtype),
     );
     total
 }

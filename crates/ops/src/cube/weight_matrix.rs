@@ -5,7 +5,7 @@ use burn::{backend::cubecl::dtype_to_storage_type, tensor::DType};
 use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::{prelude::*, std::FastDivmod};
 
-use super::layout::{AT_ONCE, dims, empty, one_unit_each};
+use super::layout::{AT_ONCE, contiguous, dims, empty, one_unit_each};
 
 /// Weights that a cube adds up side by side, and its shares of the parts.
 const LANES: usize = 32;
@@ -149,11 +149,14 @@ pub(super) fn weight_matrix(weight: CubeTensor, dtype: DType) -> CubeTensor {
 /// add up to it; the parts' large channels may be more.
 pub(super) fn weight_gradient(parts: CubeTensor, weight_dims: [usize; 4], dtype: DType) -> CubeTensor {
     let [small, large, kernel, _] = weight_dims;
+    let [count, _, width] = dims(&parts);
+    if [count, kernel, width] == [1, 1, large] && parts.dtype == dtype {
+        return contiguous(parts, weight_dims.into());
+    }
     let gradient = empty(&parts, weight_dims, dtype);
     let taps = kernel * kernel;
     let dtypes = [parts.dtype, dtype].map(dtype_to_storage_type);
     let client = parts.client.clone();
-    let [count, _, width] = dims(&parts);
     if count * taps <= VALUES_OF_UNIT {
         let (cube_count, cube_dim) = one_unit_each(&parts, small * large);
         let vector_size = if taps.is_multiple_of(4) { 4 } else { 1 };

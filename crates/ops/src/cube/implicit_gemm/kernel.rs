@@ -19,20 +19,21 @@ use cubecl::prelude::*;
 use super::{
     multiply::{multiply, multiply_by_value},
     plan::{Pass, Plan, QUAD, TILE_COLUMNS, TILE_ROWS},
-    reader::{Extents, a_reader, b_reader, first_of_class, read},
+    reader::{Extents, a_reader, b_reader, before_activation, first_of_class, read},
     stage::stage_quads,
 };
 
 /// One block of `activation(a b + bias)`, or of a part of this sum, into `out`: `[parts, rows, columns]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-pub(super) fn implicit_gemm<B: Numeric, S: Numeric>(
-    a: &Tensor<Vector<f32, Const<4>>>,
+pub(super) fn implicit_gemm<A: Numeric, B: Numeric, S: Numeric, O: Numeric>(
+    a: &Tensor<Vector<A, Const<4>>>,
+    activated: &Tensor<Vector<A, Const<4>>>,
     b: &Tensor<Vector<B, Const<4>>>,
     bias: &Tensor<Vector<f32, Const<2>>>,
-    out: &mut Tensor<Vector<f32, Const<2>>>,
+    out: &mut Tensor<Vector<O, Const<2>>>,
     extents: Extents,
     #[comptime] plan: Plan,
-    #[define(B, S)] _dtypes: [ElemType; 2],
+    #[define(A, B, S, O)] _dtypes: [ElemType; 4],
 ) {
     let size!(P) = plan.per_word;
     let size!(W) = comptime!(QUAD * plan.per_word);
@@ -52,6 +53,7 @@ pub(super) fn implicit_gemm<B: Numeric, S: Numeric>(
     let a_reader = a_reader(extents, first_row, class, plan);
     let b_reader = b_reader(extents, first_column, plan);
     let mut a_next = Array::new(comptime!(plan.quads(a_stage) * plan.per_word));
+    let mut activated_next = Array::new(comptime!(plan.activated_quads()));
     let mut b_next = Array::new(comptime!(plan.quads(b_stage) * plan.per_word));
     let mut a_staged = Shared::<[Vector<S, W>]>::new_aligned_slice(comptime!(2 * a_stage.size()), 16usize);
     let mut b_staged = Shared::<[Vector<S, W>]>::new_aligned_slice(comptime!(2 * b_stage.size()), 16usize);
@@ -65,7 +67,21 @@ pub(super) fn implicit_gemm<B: Numeric, S: Numeric>(
     let end = clamp_max(tile + extents.tiles_of_part, extents.tiles);
     let mut a_half = 0u32;
     let mut b_half = 0u32;
-    read(a, b, &a_reader, &b_reader, &mut a_next, &mut b_next, extents, tile, class, plan);
+    read(
+        a,
+        activated,
+        b,
+        &a_reader,
+        &b_reader,
+        &mut a_next,
+        &mut activated_next,
+        &mut b_next,
+        extents,
+        tile,
+        class,
+        plan,
+    );
+    before_activation(&mut a_next, &activated_next, extents, plan);
     stage_quads(&a_next, &mut a_staged, a_half, a_stage, plan);
     stage_quads(&b_next, &mut b_staged, b_half, b_stage, plan);
     sync_cube();
@@ -76,7 +92,20 @@ pub(super) fn implicit_gemm<B: Numeric, S: Numeric>(
         // The two conditions keep reading before the products and staging behind them: in one block of
         // instructions, compilers move both into the middle, where they wait for memory.
         if tile < end {
-            read(a, b, &a_reader, &b_reader, &mut a_next, &mut b_next, extents, tile, class, plan);
+            read(
+                a,
+                activated,
+                b,
+                &a_reader,
+                &b_reader,
+                &mut a_next,
+                &mut activated_next,
+                &mut b_next,
+                extents,
+                tile,
+                class,
+                plan,
+            );
         }
         if comptime!(plan.emulated) {
             multiply_by_value::<S, W, P>(
@@ -102,6 +131,7 @@ pub(super) fn implicit_gemm<B: Numeric, S: Numeric>(
             );
         }
         if tile < end {
+            before_activation(&mut a_next, &activated_next, extents, plan);
             stage_quads(&a_next, &mut a_staged, a_other, a_stage, plan);
             stage_quads(&b_next, &mut b_staged, b_other, b_stage, plan);
         }
@@ -134,8 +164,10 @@ pub(super) fn implicit_gemm<B: Numeric, S: Numeric>(
                     if comptime!(plan.has_bias) {
                         sum += bias[(column / 2) as usize];
                     }
-                    out[((line * extents.columns + column) / 2) as usize] =
-                        max(sum, sum * Vector::new(extents.negative_slope));
+                    if comptime!(plan.pass != Pass::WeightGradient) {
+                        sum = max(sum, sum * Vector::new(extents.negative_slope));
+                    }
+                    out[((line * extents.columns + column) / 2) as usize] = Vector::cast_from(sum);
                 }
             }
         }

@@ -111,6 +111,7 @@ pub(super) fn small_map(
     matrix: &CubeTensor,
     geometry: ConvGeometry,
     epilogue: &Epilogue,
+    dtype: DType,
 ) -> Option<CubeTensor> {
     let arithmetic = Arithmetic::of(large, matrix.dtype)?;
     let ([batch, channels, height, width], [small, depth]) = (dims(large), dims(matrix));
@@ -139,7 +140,7 @@ pub(super) fn small_map(
         row_vectors: depth / 4,
         large_size: [height, width],
     };
-    let rows = convolution.launch(large, matrix, epilogue)?;
+    let rows = convolution.launch(large, matrix, epilogue, dtype)?;
     Some(channels_first(contiguous(rows, [batch, high, wide, small].into())))
 }
 
@@ -150,6 +151,7 @@ pub(super) fn large_map(
     geometry: ConvGeometry,
     [batch, height, width]: [usize; 3],
     epilogue: &Epilogue,
+    dtype: DType,
 ) -> Option<CubeTensor> {
     let arithmetic = Arithmetic::of(small, matrix.dtype)?;
     let ConvGeometry { kernel, stride, .. } = geometry;
@@ -179,15 +181,17 @@ pub(super) fn large_map(
         row_vectors: columns / 4,
         large_size: [height, width],
     };
-    let rows = convolution.launch(small, into_contiguous(matrix.clone()), epilogue)?;
+    let rows = convolution.launch(small, into_contiguous(matrix.clone()), epilogue, dtype)?;
     Some(channels_first(contiguous(rows, [batch, height, width, large].into())))
 }
 
 /// Parts `[parts, small, kernel^2 large]` that add up to the gradient of the weights, of pictures with a
-/// fourth channel; likewise.
+/// fourth channel; likewise. With an activation's result and negative slope, the small map is the result's
+/// gradient.
 pub(super) fn weight_gradient_parts(
     large: &CubeTensor,
     small: &CubeTensor,
+    activated: Option<(&CubeTensor, f32)>,
     geometry: ConvGeometry,
     compute: DType,
 ) -> Option<CubeTensor> {
@@ -197,24 +201,31 @@ pub(super) fn weight_gradient_parts(
     if rows % 4 != 0 || (channels % 4 != 0 && !is_picture) {
         return None;
     }
-    let small = into_contiguous(channels_last(small.clone()));
+    let rows_of_channels = |map: &CubeTensor| into_contiguous(channels_last(map.clone()));
+    let (small, activated) =
+        (rows_of_channels(small), activated.map(|(map, slope)| (rows_of_channels(map), slope)));
     let (large, channels) = if is_picture {
         (with_fourth_channel(large.clone()), 4)
     } else {
-        (into_contiguous(channels_last(large.clone())), channels)
+        (rows_of_channels(large), channels)
     };
+    let depth = batch * high * wide;
+    // Where each position is a product by itself, they are one line.
+    let is_pointwise = geometry == ConvGeometry { kernel: 1, stride: 1, padding: 0 };
+    let (unfolded, positions) =
+        if is_pointwise { ([1, 1, depth, channels], [1, depth]) } else { (dims(&large), [high, wide]) };
     let convolution = Convolution {
         arithmetic,
         geometry,
         pass: Pass::WeightGradient,
-        size: Size { rows, columns: geometry.kernel.pow(2) * channels, depth: batch * high * wide },
-        unfolded: dims(&large),
-        positions: [high, wide],
+        size: Size { rows, columns: geometry.kernel.pow(2) * channels, depth },
+        unfolded,
+        positions,
         tap_channels: channels,
         row_vectors: rows / 4,
         large_size: [height, width],
     };
-    convolution.launch_parts(small, large, &Epilogue::NONE)
+    convolution.launch_parts(small, activated, large, &Epilogue::NONE, DType::F32)
 }
 
 impl Convolution {
@@ -235,15 +246,23 @@ impl Convolution {
         Blocks { rows, columns, words, planes }
     }
 
-    /// The product of `a` and `b`.
-    fn launch(&self, a: CubeTensor, b: CubeTensor, epilogue: &Epilogue) -> Option<CubeTensor> {
-        let parts = self.launch_parts(a, b, epilogue)?;
+    /// The product of `a` and `b` in a type.
+    fn launch(&self, a: CubeTensor, b: CubeTensor, epilogue: &Epilogue, dtype: DType) -> Option<CubeTensor> {
+        let parts = self.launch_parts(a, None, b, epilogue, dtype)?;
         let [count, ..] = dims::<3>(&parts);
-        Some(sum(parts, if count == 1 { &Epilogue::NONE } else { epilogue }))
+        Some(sum(parts, if count == 1 { &Epilogue::NONE } else { epilogue }, dtype))
     }
 
-    /// The product of `a` and `b` in parts; finished if it is one.
-    fn launch_parts(&self, a: CubeTensor, b: CubeTensor, epilogue: &Epilogue) -> Option<CubeTensor> {
+    /// The product of `a` and `b` in parts; finished, and in the type, if it is one. With an activation's
+    /// result and negative slope, `a` is the result's gradient.
+    fn launch_parts(
+        &self,
+        a: CubeTensor,
+        activated: Option<(CubeTensor, f32)>,
+        b: CubeTensor,
+        epilogue: &Epilogue,
+        dtype: DType,
+    ) -> Option<CubeTensor> {
         let Self { arithmetic, geometry, pass, ref size, .. } = *self;
         let plan = Plan {
             pass,
@@ -256,6 +275,7 @@ impl Convolution {
             has_whole_columns: false,
             has_whole_lines: false,
             has_bias: false,
+            is_activated: activated.is_some(),
             emulated: arithmetic.emulated,
         };
         let plan = plan.within(a.client.properties().hardware.max_shared_memory_size);
@@ -286,7 +306,9 @@ impl Convolution {
         let epilogue = if parts == 1 { epilogue } else { &Epilogue::NONE };
         let plan = Plan { has_bias: epilogue.bias.is_some(), ..plan };
         let bias = epilogue.bias.clone().unwrap_or_else(|| a.clone());
-        let out = empty(&a, [parts, size.rows * classes, size.columns], DType::F32);
+        let (activated, negative_slope) = activated.unwrap_or_else(|| (a.clone(), epilogue.negative_slope));
+        let dtype = if parts == 1 { dtype } else { DType::F32 };
+        let out = empty(&a, [parts, size.rows * classes, size.columns], dtype);
         let [_, height, width, channels] = self.unfolded;
         let extents = ExtentsLaunch::new(
             size.rows as u32,
@@ -303,9 +325,10 @@ impl Convolution {
             size.depth as u32,
             self.large_size[0] as u32,
             self.large_size[1] as u32,
-            epilogue.negative_slope,
+            negative_slope,
         );
-        let dtypes = [dtype_to_storage_type(b.dtype), arithmetic.staged];
+        let [a_type, b_type, out_type] = [a.dtype, b.dtype, dtype].map(dtype_to_storage_type);
+        let dtypes = [a_type, b_type, arithmetic.staged, out_type];
         // With 64 bits, what is constant in an index becomes part of an instruction.
         let address_type = if plan.emulated { AddressType::U32 } else { AddressType::U64 };
         // SAFETY: maps, weights and bias are contiguous, their channels multiples of the vectors that are
@@ -317,6 +340,7 @@ impl Convolution {
                 CubeDim::new_2d(LANES as u32, (plan.blocks.units() / LANES) as u32),
                 address_type,
                 a.into_tensor_arg(),
+                activated.into_tensor_arg(),
                 b.into_tensor_arg(),
                 bias.into_tensor_arg(),
                 out.clone().into_tensor_arg(),

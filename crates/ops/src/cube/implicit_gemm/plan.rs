@@ -65,6 +65,9 @@ pub(super) struct Plan {
     pub(super) has_whole_lines: bool,
     /// Whether a bias is added.
     pub(super) has_bias: bool,
+    /// Whether the small map is the gradient of an activation's result, which is read with it: of the
+    /// gradient of weights alone.
+    pub(super) is_activated: bool,
     /// Without `mma` instructions, value by value: to compare the rest of the kernel where there are none.
     pub(super) emulated: bool,
 }
@@ -109,6 +112,12 @@ impl Plan {
     /// Quads of a stage that a unit reads.
     pub(super) fn quads(self, stage: Stage) -> usize {
         stage.lines * stage.words / QUAD / self.blocks.units()
+    }
+
+    /// Results of an activation that a unit reads with the small map's gradient: at least one, as there is
+    /// no array of none.
+    pub(super) fn activated_quads(self) -> usize {
+        if self.is_activated { self.quads(self.a_stage()) * self.per_word } else { 1 }
     }
 
     /// Tiles of a plane's part of the block.

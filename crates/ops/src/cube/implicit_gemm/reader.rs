@@ -48,7 +48,8 @@ pub(super) struct Extents {
     /// Of the large map.
     pub(super) out_height: u32,
     pub(super) out_width: u32,
-    /// The result is `max(x, negative_slope x)`.
+    /// The activation is `max(x, negative_slope x)`: of the result, or of what the small map is the gradient
+    /// of where weights' gradients are computed.
     pub(super) negative_slope: f32,
 }
 
@@ -155,14 +156,16 @@ pub(super) fn b_reader(extents: Extents, first: u32, #[comptime] plan: Plan) -> 
     reader
 }
 
-/// Reads a tile of both factors.
+/// Reads a tile of both factors, and of the results of an activation.
 #[cube]
-pub(super) fn read<B: Numeric>(
-    a: &Tensor<Vector<f32, Const<4>>>,
+pub(super) fn read<A: Numeric, B: Numeric>(
+    a: &Tensor<Vector<A, Const<4>>>,
+    activated: &Tensor<Vector<A, Const<4>>>,
     b: &Tensor<Vector<B, Const<4>>>,
     a_reader: &Reader,
     b_reader: &Reader,
-    a_next: &mut Array<Vector<f32, Const<4>>>,
+    a_next: &mut Array<Vector<A, Const<4>>>,
+    activated_next: &mut Array<Vector<A, Const<4>>>,
     b_next: &mut Array<Vector<B, Const<4>>>,
     extents: Extents,
     tile: u32,
@@ -184,10 +187,18 @@ pub(super) fn read<B: Numeric>(
             for p in 0..per_word {
                 let offset = depth + comptime!(p as u32);
                 let mut value = Vector::cast_from(0u32);
+                let mut result = Vector::cast_from(0u32);
                 if offset + a_reader.y[i] < extents.positions && a_reader.x[i] == 0 {
-                    value = a[(a_reader.at[i] + offset * extents.row_vectors) as usize];
+                    let at = (a_reader.at[i] + offset * extents.row_vectors) as usize;
+                    value = a[at];
+                    if comptime!(plan.is_activated) {
+                        result = activated[at];
+                    }
                 }
                 a_next[i * per_word + p] = value;
+                if comptime!(plan.is_activated) {
+                    activated_next[i * per_word + p] = result;
+                }
             }
         }
         #[unroll]
@@ -282,6 +293,27 @@ pub(super) fn read<B: Numeric>(
                     b_next[i * per_word + p] = value;
                 }
             }
+        }
+    }
+}
+
+/// The gradient of what was activated from that of the result: it passes where the result is positive, and
+/// is multiplied by the negative slope elsewhere.
+#[cube]
+pub(super) fn before_activation<A: Numeric>(
+    a_next: &mut Array<Vector<A, Const<4>>>,
+    activated_next: &Array<Vector<A, Const<4>>>,
+    extents: Extents,
+    #[comptime] plan: Plan,
+) {
+    if comptime!(plan.is_activated) {
+        #[unroll]
+        for i in 0..comptime!(plan.activated_quads()) {
+            let result = Vector::<f32, Const<4>>::cast_from(activated_next[i]);
+            let gradient = Vector::<f32, Const<4>>::cast_from(a_next[i]);
+            let scaled = gradient * Vector::new(extents.negative_slope);
+            let is_positive = result.greater_than(&Vector::new(0.0f32));
+            a_next[i] = Vector::cast_from(select_many(is_positive, gradient, scaled));
         }
     }
 }
