@@ -11,7 +11,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("mask", &["files"]),
     ("model", &["ops", "files"]),
     ("loss", &[]),
-    ("data", &["files", "mask"]),
+    ("data", &["ops", "files", "mask"]),
     ("refine", &[]),
     ("weights", &[]),
     ("inpaint", &["mask", "model", "data", "refine", "weights"]),

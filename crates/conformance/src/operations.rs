@@ -8,7 +8,7 @@ use context_encoder_loss::{Average, DiscriminatorLoss, Distance, LossMask, Recon
 use context_encoder_model::ChannelWise;
 use context_encoder_ops::{
     Activation, AdamStep, BatchNorm, ConvGeometry, ConvLayer, InferenceLayer, LocalResponseNorm, apply_mask,
-    autocast, in_32_bits, max_pool, resize, smooth_fill, tanh,
+    autocast, in_32_bits, max_pool, resize, smooth_fill, tanh, tensor_of_bytes,
 };
 
 use crate::{
@@ -73,6 +73,13 @@ pub(crate) fn parts() -> Vec<Part> {
         }),
         Part::new("bilinear resize", bilinear_resize),
         Part::new("tanh", |device| map(device, [2, 3, 17, 19], |x| tanh(x.mul_scalar(3.0)))),
+        Part::new("images of bytes", |device| {
+            // 105 bytes an image: words of four end in the middle of a pixel and of an image.
+            let images = [3, 100].map(|first| std::array::from_fn::<u8, 105, _>(|i| (first + 89 * i) as u8));
+            let value_of = std::array::from_fn(|byte| byte as f32 / 255.0 - 0.5);
+            let images = tensor_of_bytes(images.iter(), [5, 7, 3], &value_of, device);
+            Ok(vec![Output::new("output", Bound::Exact).with("pixels", images)?])
+        }),
         Part::new("hiding", |device| {
             let masks = central_masks(2, 32, 4, device);
             Ok(vec![Output::sums(

@@ -7,8 +7,9 @@
 //! | tensors: batches, networks, losses | `f32`, planar `[N,3,H,W]` | `[-1, 1]` |
 //! | masks | `f32`, `[N,1,H,W]` | 1 = hidden, 0 = visible |
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use context_encoder_mask::Mask;
+use context_encoder_ops::tensor_of_bytes;
 use image::{Rgb, RgbImage};
 
 /// Red, green, blue.
@@ -114,16 +115,8 @@ pub(crate) fn stack_images<'a>(
     device: &Device,
 ) -> Tensor<4> {
     let (width, height) = common_size("image", images.clone().map(RgbImage::dimensions));
-    let value_of: [f32; 256] = std::array::from_fn(|byte| from_u8(byte as u8));
-    let batch = images.len();
-    let mut values = Vec::with_capacity(batch * CHANNELS * width * height);
-    for image in images {
-        for channel in 0..CHANNELS {
-            let plane = image.as_raw().iter().skip(channel).step_by(CHANNELS);
-            values.extend(plane.map(|&byte| value_of[usize::from(byte)]));
-        }
-    }
-    Tensor::from_data(TensorData::new(values, [batch, CHANNELS, height, width]), device)
+    let value_of = std::array::from_fn(|byte| from_u8(byte as u8));
+    tensor_of_bytes(images.map(RgbImage::as_raw), [height, width, CHANNELS], &value_of, device)
 }
 
 /// [`masks_to_tensor`] over borrowed masks.
@@ -132,12 +125,9 @@ pub(crate) fn stack_masks<'a>(
     device: &Device,
 ) -> Tensor<4> {
     let (width, height) = common_size("mask", masks.clone().map(|mask| (mask.width(), mask.height())));
-    let batch = masks.len();
-    let mut values = Vec::with_capacity(batch * width * height);
-    for mask in masks {
-        values.extend(mask.hidden().iter().map(|&hidden| f32::from(u8::from(hidden))));
-    }
-    Tensor::from_data(TensorData::new(values, [batch, 1, height, width]), device)
+    let bytes = masks.map(|mask| mask.hidden().iter().map(|&hidden| u8::from(hidden)).collect::<Vec<_>>());
+    let value_of = std::array::from_fn(|byte| byte as f32);
+    tensor_of_bytes(bytes, [height, width, 1], &value_of, device)
 }
 
 fn common_size(what: &str, mut sizes: impl Iterator<Item = (u32, u32)>) -> (usize, usize) {

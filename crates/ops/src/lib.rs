@@ -36,6 +36,7 @@ mod autocast;
 #[cfg(any(feature = "flex", feature = "cube"))]
 mod autograd;
 mod batch_norm;
+mod bytes;
 mod conv;
 #[cfg(feature = "flex")]
 #[cfg_attr(not(feature = "autodiff"), allow(dead_code, reason = "half of it is gradients"))]
@@ -55,6 +56,7 @@ mod smooth_fill;
 pub use adam::AdamStep;
 pub use autocast::{autocast, autocast_inputs, in_32_bits};
 pub use batch_norm::{BatchNorm, BatchStats};
+pub use bytes::tensor_of_bytes;
 pub use dispatch::{with_reference, without_kinks};
 pub use inference::InferenceLayer;
 pub use layer::{Activation, ConvGeometry, ConvLayer, Storage};
