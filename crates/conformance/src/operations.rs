@@ -43,6 +43,8 @@ pub(crate) fn parts() -> Vec<Part> {
         up("wide up-convolution 4x4 of 1x1", ConvGeometry::new(4, 1, 0), [48, 96, 1, 1], 36),
         down("wide convolution 3x3, 2 groups", ConvGeometry::new(3, 1, 1), 2, [2, 64, 7, 7], 96),
         Part::new("wide layers in 16 bits", in_16_bits),
+        Part::new("wide layers around batch norm in 16 bits", around_batch_norm),
+        Part::new("wide layer that sees pictures", first_layer),
         down("convolution 4x4 of 4x4", ConvGeometry::new(4, 1, 0), 1, [6, 64, 4, 4], 50),
         down("convolution 1x1", ConvGeometry::new(1, 1, 0), 1, [4, 64, 4, 4], 64),
         down("convolution 11x11 /4", ConvGeometry::new(11, 4, 0), 1, [2, 3, 67, 67], 24),
@@ -79,6 +81,13 @@ pub(crate) fn parts() -> Vec<Part> {
             let value_of = std::array::from_fn(|byte| byte as f32 / 255.0 - 0.5);
             let images = tensor_of_bytes(images.iter(), [5, 7, 3], &value_of, device);
             Ok(vec![Output::new("output", Bound::Exact).with("pixels", images)?])
+        }),
+        Part::new("masks of bytes, moved", |device| {
+            let value_of = std::array::from_fn(|byte| byte as f32);
+            let masks = [[0, 1, 1, 0, 1], [1, 0, 1, 1, 0]];
+            let masks = tensor_of_bytes(masks.iter(), [1, 5, 1], &value_of, device);
+            let sum = noise([2, 1, 1, 5], 1, device) + masks.mul_scalar(1000.0);
+            Ok(vec![Output::sums("output", sum)?])
         }),
         Part::new("hiding", |device| {
             let masks = central_masks(2, 32, 4, device);
@@ -127,12 +136,14 @@ fn in_16_bits(device: &Device) -> Outputs {
     let up = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 2, 1), Activation::Identity);
     let dense_down = ConvLayer::conv2d(ConvGeometry::new(4, 1, 0), 1, Activation::Identity);
     let dense_up = ConvLayer::conv_transpose2d(ConvGeometry::new(4, 1, 0), Activation::Identity);
+    let groups = ConvLayer::conv2d(ConvGeometry::new(3, 1, 1), 2, Activation::Identity);
     let layers = [
         ("down", down, [2, 32, 8, 16], 96),
         ("up", up, [3, 96, 5, 7], 32),
         ("pictures down", down, [2, 3, 8, 32], 64),
         ("dense down", dense_down, [6, 64, 4, 4], 96),
         ("dense up", dense_up, [32, 96, 1, 1], 64),
+        ("groups", groups, [2, 64, 7, 7], 96),
     ];
     let compute = |(what, dtype): (&'static str, FloatDType)| {
         let dtype = if device.supports_dtype(dtype) { dtype } else { FloatDType::F32 };
@@ -148,6 +159,65 @@ fn in_16_bits(device: &Device) -> Outputs {
         })
     };
     [("f16", FloatDType::F16), ("bf16", FloatDType::BF16)].into_iter().map(compute).collect()
+}
+
+/// Two convolutions and batch norm between them in `bf16`, where a device may keep maps in 16 bits; in 32
+/// bits where it has no such type.
+fn around_batch_norm(device: &Device) -> Outputs {
+    let device = device.clone().autodiff();
+    let x = noise([4, 32, 8, 16], 1, &device).require_grad();
+    let [down, up] = [2, 3].map(|seed| noise([64, 32, 4, 4], seed, &device).require_grad());
+    let [gamma, beta] = [4, 5].map(|seed| noise([64], seed, &device).require_grad());
+    let geometry = ConvGeometry::new(4, 2, 1);
+    let norm = BatchNorm { ghost_batches: 1, epsilon: 1e-5, activation: Activation::Identity };
+    let (y, mean) = autocast(bf16_if_supported(&device), || {
+        let layer = ConvLayer::conv2d(geometry, 1, Activation::Identity);
+        let y = layer.forward(x.clone(), down.clone(), None);
+        let (y, statistics) = norm.forward(y, gamma.clone(), beta.clone());
+        let layer = ConvLayer::conv_transpose2d(geometry, Activation::Identity);
+        (in_32_bits(layer.forward(y, up.clone(), None)), statistics[0].mean.clone())
+    });
+    let gradients = weighted_sum(y.clone(), 6).backward();
+    Ok(vec![
+        Output::new("outputs", Bound::In16Bits).with("map", y)?.with("mean", mean)?,
+        Output::new("gradients", Bound::In16Bits)
+            .with_gradient("x", &x, &gradients)?
+            .with_gradient("down", &down, &gradients)?
+            .with_gradient("up", &up, &gradients)?
+            .with_gradient("gamma", &gamma, &gradients)?
+            .with_gradient("beta", &beta, &gradients)?,
+    ])
+}
+
+fn bf16_if_supported(device: &Device) -> FloatDType {
+    if device.supports_dtype(FloatDType::BF16) { FloatDType::BF16 } else { FloatDType::F32 }
+}
+
+/// A layer that sees pictures: its weights have a gradient, its input has none. Off the kink at zero, as each
+/// output is one number of the pictures or its negative, and none of the padding.
+fn first_layer(device: &Device) -> Outputs {
+    let device = device.clone().autodiff();
+    let outputs = 68;
+    let x = noise([2, 3, 8, 64], 1, &device);
+    let x = (x.clone() + x.sign() * 0.5).detach();
+    let one_tap = |output: usize| {
+        // Those in the middle of the kernel.
+        let tap = 16 * (output % 3) + [5, 6, 9, 10][output / 3 % 4];
+        let sign = if output.is_multiple_of(2) { 1.0 } else { -1.0 };
+        (0..3 * 16).map(move |other| if other == tap { sign } else { 0.0 })
+    };
+    let weight: Vec<f32> = (0..outputs).flat_map(one_tap).collect();
+    let weight = Tensor::<1>::from_floats(weight.as_slice(), &device).reshape([outputs, 3, 4, 4]);
+    let weight = weight.detach().require_grad();
+    let layer = ConvLayer::conv2d(ConvGeometry::new(4, 2, 1), 1, LEAKY);
+    let gradient = |what, bound, dtype| {
+        let y = in_32_bits(autocast(dtype, || layer.forward(x.clone(), weight.clone(), None)));
+        Output::new(what, bound).with_gradient("weight", &weight, &weighted_sum(y, 2).backward())
+    };
+    Ok(vec![
+        gradient("gradient", Bound::Gradients, FloatDType::F32)?,
+        gradient("gradient in bf16", Bound::In16Bits, bf16_if_supported(&device))?,
+    ])
 }
 
 /// A layer's output and gradients after operations that may overwrite them in place, as nothing else holds

@@ -8,7 +8,7 @@ use burn::{
     },
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::{Activation, InferenceLayer, Storage};
+use context_encoder_ops::{Activation, InferenceLayer, Storage, in_32_bits};
 
 use crate::{
     channel_wise::ChannelWise,
@@ -128,7 +128,7 @@ impl DenseCode {
             Some(layer) => {
                 let [batch, ..] = code.dims();
                 let noise = noise.unwrap_or_else(|| layer.zeros(batch));
-                Tensor::cat(vec![code, layer.forward(noise, division)], 1) // [batch, code + noise, 1, 1]
+                Tensor::cat([code, layer.forward(noise, division)].map(in_32_bits).into(), 1) // [batch, code + noise, 1, 1]
             }
             None => code,
         };

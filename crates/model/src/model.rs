@@ -4,6 +4,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
+use context_encoder_ops::in_32_bits;
 
 use crate::{
     bottleneck::Bottleneck,
@@ -159,7 +160,7 @@ impl Model {
     /// - output: `[batch, 8 width, 4, 4]`
     pub fn encode(&self, input: Tensor<4>) -> Tensor<4> {
         self.config.expect_input(&input);
-        self.encoder.forward(input, GhostBatches::ONE, &mut Skips::new(false))
+        in_32_bits(self.encoder.forward(input, GhostBatches::ONE, &mut Skips::new(false)))
     }
 
     /// Cuts out of full-size tensors the part that the network predicts: the central square of half the side,

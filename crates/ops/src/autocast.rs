@@ -18,10 +18,10 @@ thread_local! {
 /// the weights themselves (Micikevicius et al., "Mixed Precision Training", ICLR 2018). An
 /// [`InferenceLayer`](crate::InferenceLayer) is not affected.
 ///
-/// Where this crate's kernels for graphics devices compute, a convolution's result stays in the type if no
-/// bias follows, and [`BatchNorm`](crate::BatchNorm) takes it and returns the like, so that maps and their
-/// gradients take half the memory from layer to layer. What is computed of them is 32 bits all the same.
-/// Other functions of this crate return 32 bits; use [`in_32_bits`] before operations of your own.
+/// One thing is different where this crate's kernels for graphics devices compute in `bf16`: the result of a
+/// [`ConvLayer`](crate::ConvLayer) without bias, its gradient, and what [`BatchNorm`](crate::BatchNorm) makes
+/// of such a map are not cast back, which saves half of the memory's traffic. Other functions of this crate
+/// take such maps and return 32 bits; use [`in_32_bits`] before operations of your own.
 ///
 /// ```
 /// use burn::tensor::{Device, FloatDType, Tensor};
@@ -36,8 +36,8 @@ pub fn autocast<T>(dtype: FloatDType, compute: impl FnOnce() -> T) -> T {
     with_value(&DTYPE, dtype, compute)
 }
 
-/// A tensor in 32 bits, as it is or cast, with gradients: a map may have 16 inside of
-/// [`autocast`](autocast()).
+/// A tensor in 32 bits, as it is or cast, with gradients: a layer's result may have 16
+/// inside of [`autocast`](autocast()).
 ///
 /// ```
 /// use burn::tensor::{DType, Device, FloatDType, Tensor};

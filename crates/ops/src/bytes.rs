@@ -1,19 +1,19 @@
 //! Images of bytes on their way to a device.
 
-#[cfg(feature = "cube")]
-use burn::tensor::Int;
+#[cfg(all(feature = "cube", target_endian = "little"))]
+use burn::tensor::{DType, Int};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::dispatch::Implementation;
 
-/// Bytes of a word, as graphics devices get them.
-#[cfg(feature = "cube")]
+/// Bytes of a word, as graphics devices get them; the first one is the lowest.
+#[cfg(all(feature = "cube", target_endian = "little"))]
 const BYTES: usize = size_of::<i32>();
 
 /// Images of bytes as a tensor of numbers, `value_of[byte]` for each byte.
 ///
 /// A graphics device gets the bytes and looks the numbers up itself: the host writes and sends a quarter of
-/// what they take. The result is the same to the bit.
+/// what they take. The result is the same to the bit; it is channels last in memory there, as layers take it.
 ///
 /// # Shapes
 /// - `images`: each `height * width * channels` bytes, row by row, the channels of a pixel side by side
@@ -32,7 +32,7 @@ const BYTES: usize = size_of::<i32>();
 /// ```
 ///
 /// # Panics
-/// When an image has another number of bytes.
+/// When there is no image, or when one has another number of bytes.
 pub fn tensor_of_bytes<I>(
     images: I,
     [height, width, channels]: [usize; 3],
@@ -44,16 +44,22 @@ where
     I::Item: AsRef<[u8]>,
 {
     let (batch, bytes_of_image) = (images.len(), height * width * channels);
+    assert!(batch > 0, "a tensor needs at least one image");
     let checked = images.inspect(|image| {
         let bytes = image.as_ref().len();
         assert!(bytes == bytes_of_image, "an image of {bytes} bytes is not [{height}, {width}, {channels}]");
     });
     match Implementation::of_device(device.clone()) {
-        #[cfg(feature = "cube")]
+        #[cfg(all(feature = "cube", target_endian = "little"))]
         Implementation::Cube => {
             let mut bytes = Vec::with_capacity((batch * bytes_of_image).next_multiple_of(BYTES));
             checked.for_each(|image| bytes.extend_from_slice(image.as_ref()));
-            looked_up(bytes, value_of, device).reshape([batch, height, width, channels]).permute([0, 3, 1, 2])
+            let values = looked_up(bytes, value_of, device);
+            match channels {
+                // A single channel gets the stride of its place (`canonical_strides` in conv.rs says why).
+                1 => values.reshape([batch, 1, height, width]),
+                _ => values.reshape([batch, height, width, channels]).permute([0, 3, 1, 2]),
+            }
         }
         _ => {
             let mut values = Vec::with_capacity(batch * bytes_of_image);
@@ -69,13 +75,12 @@ where
 }
 
 /// The number of each byte, looked up on the device.
-#[cfg(feature = "cube")]
+#[cfg(all(feature = "cube", target_endian = "little"))]
 fn looked_up(mut bytes: Vec<u8>, value_of: &[f32; 256], device: &Device) -> Tensor<1> {
     let count = bytes.len();
     bytes.resize(count.next_multiple_of(BYTES), 0);
-    let (words, _) = bytes.as_chunks::<BYTES>();
-    let words: Vec<i32> = words.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect();
-    let words = Tensor::<1, Int>::from_data(TensorData::new(words, [count.div_ceil(BYTES)]), device);
+    let words = TensorData::from_bytes_vec(bytes, [count.div_ceil(BYTES)], DType::I32);
+    let words = Tensor::<1, Int>::from_data(words, (device, DType::I32));
     let byte = |place| words.clone().bitwise_right_shift_scalar(8 * place).bitwise_and_scalar(0xFF);
     let bytes: Tensor<2, Int> = Tensor::stack((0..BYTES as i32).map(byte).collect(), 1); // [words, bytes]
     Tensor::<1>::from_floats(*value_of, device).select(0, bytes.flatten::<1>(0, 1).slice(0..count))

@@ -74,7 +74,9 @@ impl ConvLayer {
     #[cfg(feature = "cube")]
     fn forward_on_cube(self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         let compute = autocast::dtype().into();
-        let Some(bias) = bias else { return self.forward_groups_on_cube(x, weight, [compute; 2]) };
+        // A sum in `f16` may be too large for it, and would stay in batch norm's running statistics.
+        let map = if compute == DType::BF16 { compute } else { DType::F32 };
+        let Some(bias) = bias else { return self.forward_groups_on_cube(x, weight, [compute, map]) };
         let linear = Self { activation: Activation::Identity, ..self };
         let y = add_bias(linear.forward_groups_on_cube(x, weight, [compute, DType::F32]), Some(bias));
         match self.activation {

@@ -33,14 +33,11 @@ impl Implementation {
         }
     }
 
-    /// The same for a map between layers, which [`autocast`](crate::autocast()) makes one of 16 bits where
-    /// the kernels for graphics devices take it.
+    /// The same for a map between layers, which inside of [`autocast`](crate::autocast()) may be one of
+    /// `bf16`.
     pub(crate) fn of_map(map: &Tensor<4>) -> Self {
         #[cfg(feature = "cube")]
-        if kernels_are_on()
-            && matches!(map.dtype(), DType::F16 | DType::BF16)
-            && Self::of_device(map.device()) == Self::Cube
-        {
+        if kernels_are_on() && map.dtype() == DType::BF16 && Self::of_device(map.device()) == Self::Cube {
             return Self::Cube;
         }
         Self::of(map)

@@ -42,7 +42,7 @@ pub(super) trait Kernels: Backend {
     fn weight_matrix(weight: FloatTensor<Self>, dtype: DType) -> FloatTensor<Self>;
 
     /// The small map from the large one: a convolution and `max(x, negative_slope x)`, or the gradient of a
-    /// transposed convolution's input; in a type.
+    /// transposed convolution's input. `dtype` is the result's.
     #[fusion(meta = |large, matrix, geometry, _slope, dtype| small_spec(large, matrix, *geometry, *dtype))]
     fn small_map(
         large: FloatTensor<Self>,
@@ -63,8 +63,8 @@ pub(super) trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 
     /// The large map of batch, height and width `extents` from the small one: a transposed convolution and
-    /// `max(x, negative_slope x)`, or the gradient of a convolution's
-    /// input; in a type.
+    /// `max(x, negative_slope x)`, or the gradient of a convolution's input.
+    /// `dtype` is the result's.
     #[fusion(meta = |_small, matrix, geometry, extents, _slope, dtype| large_spec(matrix, *geometry, *extents, *dtype))]
     fn large_map(
         small: FloatTensor<Self>,
