@@ -3,19 +3,15 @@
 use std::error::Error;
 
 use burn::tensor::{Device, Tensor};
-use context_encoder_data::{InpaintingBatch, Sample};
+use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::Objective;
-use context_encoder_mask::Mask;
 use context_encoder_model::{Model, ModelConfig, Precision};
 use context_encoder_train::{InpaintingTrainer, Losses, Run, RunSettings, TrainConfig, TrainError};
-use image::{Rgb, RgbImage};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use crate::{
     check::{Bound, Output},
     networks::configs,
-    part::{Outputs, Part, Scale},
+    part::{Outputs, Part, Scale, central_masks, noise},
 };
 
 /// Pictures in a batch.
@@ -144,18 +140,6 @@ fn trainer(config: &TrainConfig, device: &Device) -> Result<InpaintingTrainer, T
     InpaintingTrainer::new(config, &device.clone().autodiff())
 }
 
-/// Pictures of noise with their middle hidden.
-fn samples(side: u32, seed: u64) -> Vec<Sample> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let middle = side / 4 + 4..3 * side / 4 - 4;
-    let mut sample = || Sample {
-        name: String::new(),
-        image: RgbImage::from_fn(side, side, |_, _| Rgb(rng.random())),
-        mask: Mask::from_fn(side, side, |x, y| middle.contains(&x) && middle.contains(&y)),
-    };
-    (0..BATCH).map(|_| sample()).collect()
-}
-
 /// All losses of each step, on two batches in turn.
 fn losses(
     mut trainer: InpaintingTrainer,
@@ -164,7 +148,11 @@ fn losses(
 ) -> Result<(InpaintingTrainer, Vec<NamedLosses>), Box<dyn Error>> {
     let device = device.clone().autodiff();
     let side = trainer.model().config().size;
-    let batches = [1, 2].map(|seed| InpaintingBatch::from_samples(&samples(side as u32, seed), &device));
+    let batches = [1, 2].map(|seed| InpaintingBatch {
+        images: noise([BATCH, 3, side, side], seed, &device),
+        masks: central_masks(BATCH, side, 4, &device),
+        names: Vec::new(),
+    });
     let mut losses = Vec::new();
     for step in 0..steps {
         let (next, Losses { generator, discriminator }) = trainer.step(&batches[step % 2]);
