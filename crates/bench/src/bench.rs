@@ -128,7 +128,9 @@ impl Bench {
                 (Work::Infer(Box::new(config.model.init(&device)?.predictor_with(storage))), size)
             }
             BenchTask::FeatureTrain => (
-                Work::FeatureTrain(Some(Box::new(FeatureTrainer::new(&features, &device)?))),
+                Work::FeatureTrain(Some(Box::new(
+                    FeatureTrainer::new(&features, &device)?.recording_steps(),
+                ))),
                 features.model.size,
             ),
             BenchTask::FeatureInfer => {
@@ -152,14 +154,21 @@ impl Bench {
     }
 
     fn is_about_to_record(&self) -> bool {
-        matches!(&self.work, Work::Train(Some(trainer)) if trainer.is_about_to_record())
+        match &self.work {
+            Work::Train(trainer) => trainer.as_ref().is_some_and(|trainer| trainer.is_about_to_record()),
+            Work::FeatureTrain(trainer) => {
+                trainer.as_ref().is_some_and(|trainer| trainer.is_about_to_record())
+            }
+            Work::Infer(_) | Work::FeatureInfer(_) => false,
+        }
     }
 
     /// Why training steps are not replayed, where recording one failed.
     pub fn recording_failed(&self) -> Option<&str> {
         match &self.work {
             Work::Train(trainer) => trainer.as_ref()?.recording_failed(),
-            _ => None,
+            Work::FeatureTrain(trainer) => trainer.as_ref()?.recording_failed(),
+            Work::Infer(_) | Work::FeatureInfer(_) => None,
         }
     }
 

@@ -5,8 +5,11 @@ use std::error::Error;
 use burn::tensor::{Device, Tensor};
 use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::Objective;
-use context_encoder_model::{Model, ModelConfig, Precision};
-use context_encoder_train::{InpaintingTrainer, Losses, Run, RunSettings, TrainConfig, TrainError};
+use context_encoder_model::{FeatureModelConfig, Model, ModelConfig, Precision};
+use context_encoder_train::{
+    FeatureTrainer, InpaintingTrainer, Losses, PretrainConfig, Run, RunSettings, TrainConfig, TrainError,
+    TrainStep,
+};
 
 use crate::{
     check::{Bound, Output},
@@ -17,6 +20,9 @@ use crate::{
 /// Pictures in a batch.
 const BATCH: usize = 8;
 
+/// Random numbers that a network takes beside the pictures.
+const NOISE: usize = 10;
+
 /// Steps of the longer training.
 const STEPS: usize = 10;
 
@@ -26,12 +32,17 @@ const LOW_LR: f64 = 1e-4;
 pub(crate) fn parts(scale: Scale) -> Vec<Part> {
     let [compact, dense] = configs(scale);
     let [longer, recorded, half_precision] = [compact.clone(), compact.clone(), compact.clone()];
+    let noisy = dense.clone().with_noise(NOISE);
+    let features = FeatureModelConfig { batch_norm: true, ..FeatureModelConfig::alexnet() };
+    let features = if scale == Scale::Full { features } else { features.with_width(8).with_size(99) };
     vec![
         Part::new("training, channel-wise", move |device| two_steps(&compact, device)),
         Part::new("training, dense", move |device| two_steps(&dense, device)),
         Part::new("training in 16 bits", move |device| in_16_bits(&half_precision, device)),
         Part::new("ten steps of training", move |device| ten_steps(&longer, device)),
         Part::new("recorded steps", move |device| recorded_steps(&recorded, device)),
+        Part::new("recorded steps, with noise", move |device| recorded_steps(&noisy, device)),
+        Part::new("recorded steps, feature network", move |device| recorded_pretraining(&features, device)),
         Part::new("a checkpoint", checkpoint),
     ]
 }
@@ -80,22 +91,59 @@ fn ten_steps(model: &ModelConfig, device: &Device) -> Outputs {
     Ok(vec![Output::new("losses", Bound::AfterSteps).with_values("total", totals)])
 }
 
-/// Steps of which the later ones are replayed, minus the same computed one by one: nothing.
+/// Steps of inpainting, recorded and computed one by one.
 fn recorded_steps(model: &ModelConfig, device: &Device) -> Outputs {
     let config = TrainConfig { model: model.clone(), ..TrainConfig::default() };
-    let (usual, computed) = losses(trainer(&config, device)?, STEPS, device)?;
-    let (trainer, recorded) = losses(trainer(&config, device)?.recording_steps(), STEPS, device)?;
-    if let Some(reason) = trainer.recording_failed() {
+    let trained = |trainer: InpaintingTrainer| {
+        let (trainer, losses) = losses(trainer, STEPS, device)?;
+        Ok::<_, Box<dyn Error>>(Trained {
+            weights: Output::weights(Bound::Exact, trainer.model())?,
+            losses,
+            is_replaying: trainer.is_replaying(),
+            failed: trainer.recording_failed().map(str::to_owned),
+        })
+    };
+    let usual = trained(trainer(&config, device)?)?;
+    compare_recorded(trained(trainer(&config, device)?.recording_steps())?, usual)
+}
+
+/// The same of pretraining.
+fn recorded_pretraining(model: &FeatureModelConfig, device: &Device) -> Outputs {
+    let config = PretrainConfig { model: model.clone(), ..PretrainConfig::default() };
+    let trainer = || FeatureTrainer::new(&config, &device.clone().autodiff());
+    let trained = |trainer: FeatureTrainer| {
+        let (trainer, losses) = losses_of(trainer, model.size, STEPS, device)?;
+        Ok::<_, Box<dyn Error>>(Trained {
+            weights: Output::weights(Bound::Exact, trainer.model())?,
+            losses,
+            is_replaying: trainer.is_replaying(),
+            failed: trainer.recording_failed().map(str::to_owned),
+        })
+    };
+    let usual = trained(trainer()?)?;
+    compare_recorded(trained(trainer()?.recording_steps())?, usual)
+}
+
+/// What is there after some steps.
+struct Trained {
+    weights: Output,
+    losses: Vec<NamedLosses>,
+    is_replaying: bool,
+    failed: Option<String>,
+}
+
+/// Steps of which the later ones are replayed, minus the same computed one by one: nothing.
+fn compare_recorded(recorded: Trained, usual: Trained) -> Outputs {
+    if let Some(reason) = recorded.failed {
         return Err(format!("a step could not be recorded: {reason}").into());
     }
-    let what = if trainer.is_replaying() { "weights, replayed" } else { "weights, nothing recorded" };
-    let [weights, usual] = [&trainer, &usual].map(|trainer| Output::weights(Bound::Exact, trainer.model()));
-    let [recorded, computed] =
-        [recorded, computed].map(|losses| losses.into_iter().flatten().map(|(_, loss)| loss));
+    let what = if recorded.is_replaying { "weights, replayed" } else { "weights, nothing recorded" };
+    let values = |losses: Vec<NamedLosses>| losses.into_iter().flatten().map(|(_, loss)| loss);
     // A device may add up a loss in another order each time, which its gradients do not depend on.
-    let ratios = recorded.zip(computed).map(|(recorded, computed)| recorded / computed).collect();
+    let ratios = values(recorded.losses).zip(values(usual.losses)).map(|(recorded, usual)| recorded / usual);
+    let ratios = ratios.collect();
     Ok(vec![
-        weights?.minus(&usual?).named(what),
+        recorded.weights.minus(&usual.weights).named(what),
         Output::new("losses over computed ones", Bound::Sums).with_values("all", ratios),
     ])
 }
@@ -142,12 +190,22 @@ fn trainer(config: &TrainConfig, device: &Device) -> Result<InpaintingTrainer, T
 
 /// All losses of each step, on two batches in turn.
 fn losses(
-    mut trainer: InpaintingTrainer,
+    trainer: InpaintingTrainer,
     steps: usize,
     device: &Device,
 ) -> Result<(InpaintingTrainer, Vec<NamedLosses>), Box<dyn Error>> {
-    let device = device.clone().autodiff();
     let side = trainer.model().config().size;
+    losses_of(trainer, side, steps, device)
+}
+
+/// The same for pictures of this side.
+fn losses_of<T: TrainStep<Batch = InpaintingBatch, Losses = Losses>>(
+    mut trainer: T,
+    side: usize,
+    steps: usize,
+    device: &Device,
+) -> Result<(T, Vec<NamedLosses>), Box<dyn Error>> {
+    let device = device.clone().autodiff();
     let batches = [1, 2].map(|seed| InpaintingBatch {
         images: noise([BATCH, 3, side, side], seed, &device),
         masks: central_masks(BATCH, side, 4, &device),
@@ -155,7 +213,7 @@ fn losses(
     });
     let mut losses = Vec::new();
     for step in 0..steps {
-        let (next, Losses { generator, discriminator }) = trainer.step(&batches[step % 2]);
+        let (next, Losses { generator, discriminator }) = trainer.step(batches[step % 2].clone());
         trainer = next;
         let terms = [
             ("discriminator", discriminator.map(|terms| terms.total)),

@@ -3,8 +3,8 @@
 //! Each operation has several implementations. The **reference** is written in Burn's tensor operations: it
 //! says what is computed, runs on every device, and is what the others are tested against. The **optimized**
 //! one runs on Burn's processor backend (`flex`): one pass over memory for what is several tensor operations,
-//! on every core, with the processor's widest vectors, found when the program runs. Convolutions, batch norm
-//! and Adam have a third for graphics devices (Burn's CubeCL backends; feature `cube`). The environment
+//! on every core, with the processor's widest vectors, found when the program runs. Most have a third for
+//! graphics devices (Burn's CubeCL backends; feature `cube`). The environment
 //! variable `CONTEXT_ENCODER_KERNELS` turns both off for a whole program (`reference`, or its old name
 //! `plain`) or makes the processor's use lesser vectors (`avx2`, `scalar`); [`with_reference`] turns them off
 //! for one call.
@@ -16,7 +16,7 @@
 //! | [`BatchNorm`] | batch norm over the batch or ghost batches, activation | `batch_norm_train` |
 //! | [`max_pool`] | max pooling | `max_pool2d` |
 //! | [`LocalResponseNorm`] | AlexNet's normalization across channels | tensor arithmetic |
-//! | [`resize`] | bilinear interpolation | products with fixed weights, its only implementation |
+//! | [`resize`] | bilinear interpolation | products with fixed weights |
 //! | [`apply_mask`] | an image with its hidden part in one color | tensor arithmetic |
 //! | [`smooth_fill`] | an image with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |

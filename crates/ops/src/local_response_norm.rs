@@ -43,12 +43,19 @@ impl LocalResponseNorm {
         let x = in_32_bits(x);
         match Implementation::of(&x) {
             #[cfg(feature = "flex")]
-            Implementation::Cpu => {
-                let scale = (self.alpha / self.size as f64) as f32;
-                crate::cpu::local_response_norm(x, self.size, scale, self.k as f32)
+            Implementation::Cpu => crate::cpu::local_response_norm(x, self.size, self.scale(), self.k as f32),
+            #[cfg(feature = "cube")]
+            Implementation::Cube => {
+                crate::cube::local_response_norm(x, self.size, self.scale(), self.k as f32)
             }
-            _ => self.reference(x),
+            Implementation::Reference => self.reference(x),
         }
+    }
+
+    /// What the sum of squares is multiplied by.
+    #[cfg(any(feature = "flex", feature = "cube"))]
+    fn scale(self) -> f32 {
+        (self.alpha / self.size as f64) as f32
     }
 
     fn reference(self, x: Tensor<4>) -> Tensor<4> {

@@ -2,12 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::in_32_bits;
+use crate::{dispatch::Implementation, in_32_bits};
 
 /// Bilinear interpolation to squares of `side`, pixels at the centres of their squares (PyTorch's
 /// `align_corners=False`).
 ///
-/// Written as a product from either side with fixed weights, at most two of which in a row are not zero:
 /// Burn's own interpolation has no gradient on graphics cards (0.22.1).
 ///
 /// # Shapes
@@ -22,8 +21,17 @@ use crate::in_32_bits;
 /// assert_eq!(y[..4], [0.0, 1.0, 3.0, 4.0]);
 /// ```
 pub fn resize(x: Tensor<4>, side: usize) -> Tensor<4> {
-    let [_, _, height, width] = x.dims();
     let x = in_32_bits(x);
+    match Implementation::of(&x) {
+        #[cfg(feature = "cube")]
+        Implementation::Cube => crate::cube::resize(x, side),
+        _ => reference(x, side),
+    }
+}
+
+/// A product from either side with fixed weights, at most two of which in a row are not zero.
+fn reference(x: Tensor<4>, side: usize) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
     let device = x.device();
     let rows = weights(height, side, &device); // [side, height]
     let columns = weights(width, side, &device).swap_dims(0, 1); // [width, side]

@@ -19,7 +19,8 @@ use crate::{
     checkpoint::{CheckpointReader, CheckpointWriter},
     data_parallel::Rank,
     losses::hidden_pixels,
-    optimized_model::OptimizedModel,
+    optimized_model::{OptimizedModel, RecordableModel},
+    recorder::{self, RecordableTrainer, Recorder},
     task::{BatchSpec, LossRegion, Task, Trainer},
 };
 
@@ -38,6 +39,7 @@ pub struct FeatureTrainer {
     precision: Precision,
     /// Among several devices.
     rank: Option<Rank>,
+    recorder: Recorder,
 }
 
 impl FeatureTrainer {
@@ -58,6 +60,7 @@ impl FeatureTrainer {
             schedule: config.schedule,
             precision,
             rank: None,
+            recorder: Recorder::default(),
         })
     }
 
@@ -74,12 +77,68 @@ impl FeatureTrainer {
     /// - `images`: `[batch, 3, size, size]` in `[-1, 1]`; `masks`: `[batch, 1, size, size]`, 1 = hidden; both
     ///   on the trainer's autodiff device
     pub fn step(self, batch: &InpaintingBatch) -> (Self, Losses) {
-        autocast(self.precision.dtype(), || self.step_inner(batch))
+        autocast(self.precision.dtype(), || {
+            let (trainer, losses) = recorder::step(self, batch);
+            (Self { step: trainer.step + 1, ..trainer }, losses)
+        })
     }
 
-    fn step_inner(self, batch: &InpaintingBatch) -> (Self, Losses) {
-        let rank = self.rank.as_ref();
-        let lr_scale = self.schedule.factor(self.step, self.steps);
+    /// Replays steps as [`InpaintingTrainer::recording_steps`](crate::InpaintingTrainer::recording_steps)
+    /// does.
+    #[must_use]
+    pub fn recording_steps(mut self) -> Self {
+        if self.rank.is_none() {
+            self.recorder = Recorder::on();
+        }
+        self
+    }
+
+    /// Whether a step is still to be recorded.
+    pub fn is_about_to_record(&self) -> bool {
+        self.recorder.is_about_to_record()
+    }
+
+    /// Whether steps are replayed by now.
+    pub fn is_replaying(&self) -> bool {
+        self.recorder.is_replaying()
+    }
+
+    /// Why steps are not replayed, where recording one failed: then they are computed as usual.
+    pub fn recording_failed(&self) -> Option<&str> {
+        self.recorder.failed()
+    }
+}
+
+impl RecordableTrainer for FeatureTrainer {
+    fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+
+    fn models(&mut self) -> Vec<&mut dyn RecordableModel> {
+        vec![&mut self.model]
+    }
+
+    fn lr_scale(&self) -> f64 {
+        self.schedule.factor(self.step, self.steps)
+    }
+
+    /// What dropout keeps, `[batch, 4 width, n, n]`, 1 = kept; drawn for the whole batch, of which a rank
+    /// takes its part.
+    fn draw(&self, batch: &InpaintingBatch) -> Option<Tensor<4>> {
+        let (config, rank) = (self.model().config(), self.rank.as_ref());
+        let shape = [batch.len(), 4 * config.width, config.map_side(), config.map_side()];
+        let dropout = Dropout::at_step(self.seed, self.step);
+        Some(dropout.keep_mask(shape, rank.map_or(0, Rank::index), &batch.images.device()))
+    }
+
+    fn compute(
+        self,
+        batch: &InpaintingBatch,
+        keep_mask: Option<Tensor<4>>,
+        rates: Option<&[Tensor<1>]>,
+    ) -> (Self, Losses) {
+        let (rank, lr_scale) = (self.rank.as_ref(), self.lr_scale());
+        let rates = rates.and_then(|rates| rates.first().cloned());
         let (truth, masks) = (batch.images.clone(), batch.masks.clone());
         let loss_masks = match self.loss_region {
             LossRegion::Hidden => masks.clone(),
@@ -88,8 +147,10 @@ impl FeatureTrainer {
 
         let model = &self.model.network;
         let masked = model.config().fill.apply_mask(truth.clone(), masks); // [batch, 3, size, size]
-        let keep = keep_mask(model, batch.len(), (self.seed, self.step), rank, &truth.device()); // [batch, 4 width, n, n]
-        let prediction = model.predict_with_dropout(masked, keep); // [batch, 3, size, size]
+        let prediction = match keep_mask {
+            Some(keep_mask) => model.predict_with_dropout(masked, keep_mask),
+            None => unreachable!("dropout is drawn for every step"),
+        }; // [batch, 3, size, size]
 
         let loss = Objective::Reconstruction.generator_loss(
             &Reconstruction::default(),
@@ -99,8 +160,8 @@ impl FeatureTrainer {
             |_| unreachable!("reconstruction alone asks for no logits"),
         );
         let losses = Losses::detached(&loss, None);
-        let model = self.model.optimizer_step(&loss.total, lr_scale, None, rank).sync_batch_norm_stats(rank);
-        (Self { model, step: self.step + 1, ..self }, losses)
+        let model = self.model.optimizer_step(&loss.total, lr_scale, rates, rank).sync_batch_norm_stats(rank);
+        (Self { model, ..self }, losses)
     }
 }
 
@@ -110,20 +171,6 @@ fn loss_region(pretext: Pretext) -> LossRegion {
         Pretext::Context => LossRegion::Hidden,
         Pretext::Autoencoder | Pretext::Denoising { .. } => LossRegion::Whole,
     }
-}
-
-/// What dropout keeps in a step, `[batch, 4 width, n, n]`, 1 = kept; drawn for the whole batch, of which a
-/// rank takes its part.
-fn keep_mask(
-    model: &FeatureModel,
-    batch: usize,
-    (seed, step): (u64, u64),
-    rank: Option<&Rank>,
-    device: &Device,
-) -> Tensor<4> {
-    let config = model.config();
-    let shape = [batch, 4 * config.width, config.map_side(), config.map_side()];
-    Dropout::at_step(seed, step).keep_mask(shape, rank.map_or(0, Rank::index), device)
 }
 
 impl TrainStep for FeatureTrainer {
@@ -144,12 +191,23 @@ impl Trainer for FeatureTrainer {
 
     fn set(&mut self, config: &PretrainConfig) {
         let RunSettings { steps, precision, .. } = config.run;
+        if precision != self.precision {
+            self.recorder.restart();
+        }
         (self.steps, self.precision) = (steps, precision);
         self.model.set(config.lr(), precision);
     }
 
+    fn recording_steps(self) -> Self {
+        self.recording_steps()
+    }
+
+    fn recording_failed(&self) -> Option<&str> {
+        self.recording_failed()
+    }
+
     fn join(self, rank: Rank) -> Self {
-        Self { rank: Some(rank), ..self }
+        Self { rank: Some(rank), recorder: Recorder::default(), ..self }
     }
 
     fn parameter_count(&self) -> usize {
@@ -295,7 +353,7 @@ mod tests {
             let trainer = FeatureTrainer::new(&config(pretext), &Device::flex()).expect("usable");
             let model = trainer.model();
             let masked = model.config().fill.apply_mask(batch.images.clone(), batch.masks.clone());
-            let keep = keep_mask(model, 2, (0, 0), None, &batch.images.device());
+            let keep = trainer.draw(&batch).expect("some");
             let prediction = numbers(model.predict_with_dropout(masked, keep));
             let (truth, masks) = (numbers(batch.images.clone()), numbers(batch.masks.clone()));
             let (mut sum, mut count) = (0.0_f64, 0.0_f64);

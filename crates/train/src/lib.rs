@@ -30,6 +30,7 @@ mod overrides;
 mod pretrain_config;
 mod progress;
 mod recorded_step;
+mod recorder;
 mod run;
 mod schedule;
 mod session;

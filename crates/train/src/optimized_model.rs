@@ -10,7 +10,7 @@ use burn::{
     tensor::Tensor,
 };
 use context_encoder_model::Precision;
-use context_encoder_ops::AdamStep;
+use context_encoder_ops::{AdamStep, copy};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -64,45 +64,9 @@ impl<M: Module> OptimizedModel<M> {
         optimizer
     }
 
-    /// A copy in the host's memory; nothing is left on the device.
-    pub(crate) fn to_host(&self) -> Result<HostCopy, String> {
-        let to_host = |tensor: StoredTensor| {
-            let (name, dtype, shape, id, bytes) = tensor.into_parts().map_err(|error| error.to_string())?;
-            // As they come, the bytes are still the device's.
-            Ok(StoredTensor::new(name, dtype, shape, id, Bytes::from_bytes_vec(bytes.to_vec())))
-        };
-        let tensors = self.network.collect(None, None, false);
-        let optimizer = self.optimizer().to_record().into_bytes().map_err(|error| error.to_string())?;
-        Ok(HostCopy { tensors: tensors.into_iter().map(to_host).collect::<Result<_, String>>()?, optimizer })
-    }
-
-    /// Takes everything from such a copy.
-    pub(crate) fn restore(&mut self, copy: HostCopy) -> Result<(), String> {
-        let HostCopy { tensors, optimizer } = copy;
-        let result = self.network.apply(tensors, None, None, false);
-        if let Some(error) = result.errors.first() {
-            return Err(error.to_string());
-        }
-        let record = OptimizerRecord::from_bytes(optimizer).map_err(|error| error.to_string())?;
-        self.set_optimizer(ModuleOptimizer::from(Adam).load_record(record));
-        Ok(())
-    }
-
     /// Takes an optimizer's state.
     pub(crate) fn set_optimizer(&mut self, optimizer: ModuleOptimizer) {
         (self.optimizer, self.replayed) = (optimizer, 0);
-    }
-
-    /// Counts a step that was replayed.
-    pub(crate) fn count_replayed(&mut self) {
-        self.time += 1;
-        self.replayed += 1;
-    }
-
-    /// What Adam's next step has to know of the learning rate times `lr_scale` and of the steps before,
-    /// `[2]`.
-    pub(crate) fn rates(&self, lr_scale: f64) -> [f32; 2] {
-        adam_step(self.lr * lr_scale, self.time + 1).rates()
     }
 
     /// One step of Adam on the gradient of `loss`, with the learning rate times `lr_scale`; on the mean of
@@ -144,6 +108,78 @@ impl<M: Module> OptimizedModel<M> {
             self.network = mean_statistics(self.network, rank);
         }
         self
+    }
+}
+
+/// A model whose steps can be recorded.
+pub(crate) trait RecordableModel {
+    /// Whether a step needs numbers from the device: the loss scale's next value does.
+    fn reads_from_device(&self) -> bool;
+
+    /// Moves every tensor of the network into memory of its own, which a recorded step writes.
+    fn move_to_own_memory(&mut self);
+
+    /// A copy in the host's memory; nothing is left on the device.
+    fn to_host(&self) -> Result<HostCopy, String>;
+
+    /// Takes everything from such a copy.
+    fn restore(&mut self, copy: HostCopy) -> Result<(), String>;
+
+    /// Counts a step that was replayed.
+    fn count_replayed(&mut self);
+
+    /// What Adam's next step has to know of the learning rate times `lr_scale` and of the steps before,
+    /// `[2]`.
+    fn rates(&self, lr_scale: f64) -> [f32; 2];
+}
+
+impl<M: Module> RecordableModel for OptimizedModel<M> {
+    fn reads_from_device(&self) -> bool {
+        self.loss_scale.is_some()
+    }
+
+    fn move_to_own_memory(&mut self) {
+        struct Copy;
+
+        impl ModuleMapper for Copy {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(copy)
+            }
+        }
+
+        // Without autodiff on the way: weights are the leaves of a graph.
+        self.network = self.network.valid().map(&mut Copy).train();
+    }
+
+    fn to_host(&self) -> Result<HostCopy, String> {
+        let to_host = |tensor: StoredTensor| {
+            let (name, dtype, shape, id, bytes) = tensor.into_parts().map_err(|error| error.to_string())?;
+            // As they come, the bytes are still the device's.
+            Ok(StoredTensor::new(name, dtype, shape, id, Bytes::from_bytes_vec(bytes.to_vec())))
+        };
+        let tensors = self.network.collect(None, None, false);
+        let optimizer = self.optimizer().to_record().into_bytes().map_err(|error| error.to_string())?;
+        Ok(HostCopy { tensors: tensors.into_iter().map(to_host).collect::<Result<_, String>>()?, optimizer })
+    }
+
+    fn restore(&mut self, copy: HostCopy) -> Result<(), String> {
+        let HostCopy { tensors, optimizer } = copy;
+        let result = self.network.apply(tensors, None, None, false);
+        if let Some(error) = result.errors.first() {
+            return Err(error.to_string());
+        }
+        let record = OptimizerRecord::from_bytes(optimizer).map_err(|error| error.to_string())?;
+        self.set_optimizer(ModuleOptimizer::from(Adam).load_record(record));
+        Ok(())
+    }
+
+    fn count_replayed(&mut self) {
+        self.time += 1;
+        self.replayed += 1;
+    }
+
+    fn rates(&self, lr_scale: f64) -> [f32; 2] {
+        adam_step(self.lr * lr_scale, self.time + 1).rates()
     }
 }
 

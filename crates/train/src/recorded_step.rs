@@ -1,87 +1,60 @@
-//! A training step that is recorded on a graphics card and replayed.
+//! A training step as a graphics device has recorded it, with its inputs and losses.
 
-use burn::{
-    module::{Module, ModuleMapper, Param},
-    tensor::Tensor,
-};
+use burn::tensor::Tensor;
 use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::{DiscriminatorLoss, GeneratorLoss};
-use context_encoder_ops::{ReadyToRecord, Recording, WARM_UP, copy, overwrite};
+use context_encoder_ops::{Recording, copy, overwrite};
 
 use crate::Losses;
 
-/// Steps computed as usual: they choose kernels, and Adam's first one makes its moments.
-const USUAL: u32 = 2;
-
-/// How far recording is.
-pub(crate) enum Recorder {
-    /// So many steps computed as usual.
-    Usual(u32),
-    /// So many steps computed from these inputs.
-    WarmingUp(u32, Box<Inputs>, ReadyToRecord),
-    /// Replayed from now on.
-    Replaying(Box<RecordedStep>),
+/// What differs from step to step.
+pub(crate) struct StepInputs<'a> {
+    pub(crate) batch: &'a InpaintingBatch,
+    /// What is drawn at random, if the step takes something.
+    pub(crate) drawn: Option<Tensor<4>>,
+    /// What each optimizer has to know of its learning rate.
+    pub(crate) rates: Vec<[f32; 2]>,
 }
 
-impl Recorder {
-    pub(crate) fn new() -> Self {
-        Self::Usual(0)
-    }
-
-    /// Whether the device is to be made ready before the next step.
-    pub(crate) fn is_next_to_prepare(&self) -> bool {
-        matches!(self, Self::Usual(USUAL..))
-    }
-
-    /// Whether the next step is the one to be recorded.
-    pub(crate) fn is_next_to_record(&self) -> bool {
-        matches!(self, Self::WarmingUp(WARM_UP.., ..))
-    }
-
-    /// Whether a batch has the size of those before, and comes in the same thread.
-    pub(crate) fn fits(&self, batch: &InpaintingBatch) -> bool {
-        let (inputs, is_here) = match self {
-            Self::Usual(_) => return true,
-            Self::WarmingUp(_, inputs, ready) => (&**inputs, ready.is_here()),
-            Self::Replaying(recorded) => (&recorded.inputs, recorded.recording.is_here()),
-        };
-        is_here && inputs.images.dims() == batch.images.dims() && inputs.masks.dims() == batch.masks.dims()
-    }
-}
-
-/// What differs from step to step, in memory that stays in its place.
-pub(crate) struct Inputs {
+/// The same in memory that stays in its place.
+pub(crate) struct RecordedInputs {
     images: Tensor<4>,
     masks: Tensor<4>,
-    /// Of the generator's and the discriminator's optimizer.
-    pub(crate) rates: [Tensor<1>; 2],
+    drawn: Option<Tensor<4>>,
+    rates: Vec<Tensor<1>>,
 }
 
-impl Inputs {
-    pub(crate) fn new(batch: &InpaintingBatch, rates: [[f32; 2]; 2]) -> Self {
-        let device = batch.images.device().without_autodiff();
+impl RecordedInputs {
+    pub(crate) fn new(inputs: &StepInputs<'_>) -> Self {
+        let device = inputs.batch.images.device().without_autodiff();
         // Copies: the batch is the caller's.
         let own = |tensor: &Tensor<4>| copy(tensor.clone().inner());
         Self {
-            images: own(&batch.images),
-            masks: own(&batch.masks),
-            rates: rates.map(|rates| Tensor::from_floats(rates, &device)),
+            images: own(&inputs.batch.images),
+            masks: own(&inputs.batch.masks),
+            drawn: inputs.drawn.as_ref().map(own),
+            rates: inputs.rates.iter().map(|&rates| Tensor::from_floats(rates, &device)).collect(),
         }
     }
 
     /// Those of the next step.
-    pub(crate) fn refill(self, batch: &InpaintingBatch, rates: [[f32; 2]; 2]) -> Self {
+    pub(crate) fn refill(self, inputs: StepInputs<'_>) -> Self {
         let device = self.images.device();
-        let [generator, discriminator] = self.rates;
-        let [generators, discriminators] = rates.map(|rates| Tensor::from_floats(rates, &device));
+        let StepInputs { batch, drawn, rates } = inputs;
+        let rates = self.rates.into_iter().zip(rates);
         Self {
             images: overwrite(self.images, batch.images.clone().inner()),
             masks: overwrite(self.masks, batch.masks.clone().inner()),
-            rates: [overwrite(generator, generators), overwrite(discriminator, discriminators)],
+            drawn: self.drawn.zip(drawn).map(|(old, new)| overwrite(old, new.inner())),
+            rates: rates.map(|(old, new)| overwrite(old, Tensor::from_floats(new, &device))).collect(),
         }
     }
 
-    /// As a batch.
+    /// Whether a batch is as large as the one that they hold.
+    pub(crate) fn fit(&self, batch: &InpaintingBatch) -> bool {
+        self.images.dims() == batch.images.dims() && self.masks.dims() == batch.masks.dims()
+    }
+
     pub(crate) fn batch(&self) -> InpaintingBatch {
         InpaintingBatch {
             images: Tensor::from_inner(self.images.clone()),
@@ -89,20 +62,37 @@ impl Inputs {
             names: Vec::new(),
         }
     }
+
+    pub(crate) fn drawn(&self) -> Option<Tensor<4>> {
+        self.drawn.clone().map(Tensor::from_inner)
+    }
+
+    pub(crate) fn rates(&self) -> &[Tensor<1>] {
+        &self.rates
+    }
 }
 
 /// A step recorded with its inputs and losses.
 pub(crate) struct RecordedStep {
-    pub(crate) recording: Recording,
-    pub(crate) inputs: Inputs,
+    recording: Recording,
+    inputs: RecordedInputs,
     /// Written anew by each replay.
-    pub(crate) losses: Losses,
+    losses: Losses,
 }
 
 impl RecordedStep {
-    /// Computes the step on another batch. The losses are copies that the next one leaves alone.
-    pub(crate) fn replay(self, batch: &InpaintingBatch, rates: [[f32; 2]; 2]) -> (Self, Losses) {
-        let step = Self { inputs: self.inputs.refill(batch, rates), ..self };
+    pub(crate) fn new(recording: Recording, inputs: RecordedInputs, losses: Losses) -> Self {
+        Self { recording, inputs, losses }
+    }
+
+    /// Whether a batch is as large as those before, and comes in the same thread.
+    pub(crate) fn fits(&self, batch: &InpaintingBatch) -> bool {
+        self.recording.is_here() && self.inputs.fit(batch)
+    }
+
+    /// Computes the step on other inputs. The losses are copies that the next one leaves alone.
+    pub(crate) fn replay(self, inputs: StepInputs<'_>) -> (Self, Losses) {
+        let step = Self { inputs: self.inputs.refill(inputs), ..self };
         let losses = step.compute();
         (step, losses)
     }
@@ -126,18 +116,4 @@ fn copied(losses: &Losses) -> Losses {
         DiscriminatorLoss { real: copy(real), fake: copy(fake), total: copy(total) }
     });
     Losses { generator, discriminator }
-}
-
-/// A network in training with all of its tensors in memory of their own.
-pub(crate) fn in_own_memory<M: Module>(network: &M) -> M {
-    struct Copy;
-
-    impl ModuleMapper for Copy {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(copy)
-        }
-    }
-
-    // Without autodiff on the way: weights are the leaves of a graph.
-    network.valid().map(&mut Copy).train()
 }

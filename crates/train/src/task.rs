@@ -93,14 +93,10 @@ pub trait Trainer: TrainStep<Batch = InpaintingBatch, Losses = Losses> {
     fn set(&mut self, config: &Self::Config);
 
     /// Replays recorded steps from now on, where it can.
-    fn recording_steps(self) -> Self {
-        self
-    }
+    fn recording_steps(self) -> Self;
 
     /// Why it does not, where recording a step failed.
-    fn recording_failed(&self) -> Option<&str> {
-        None
-    }
+    fn recording_failed(&self) -> Option<&str>;
 
     /// Becomes one of several ranks: from now on a batch is its part of a larger one.
     fn join(self, rank: Rank) -> Self;

@@ -10,7 +10,7 @@ use context_encoder::{
     Device,
     bench::{Bench as DeviceBench, BenchSettings, BenchTask, Measurement},
     device_name,
-    model::{Precision, Preset},
+    model::{FeatureModelConfig, Precision, Preset},
     ops::Storage,
     train::{Devices, TrainConfig},
 };
@@ -93,6 +93,11 @@ impl Task {
         }
     }
 
+    /// Whether the network is the AlexNet-style one, whose pictures have a size of their own.
+    fn is_of_features(self) -> bool {
+        matches!(self, Self::FeatureTrain | Self::FeatureInfer)
+    }
+
     /// Batch sizes where none are asked for.
     fn batches(self) -> &'static [usize] {
         match self {
@@ -121,11 +126,16 @@ impl Bench {
             return self.serve(devices.first());
         }
         let name = names(&devices);
-        console.note(format_args!("{name}, pictures of {} pixels", self.size));
         let tasks = match self.tasks.as_slice() {
             [] => &[Task::Train, Task::Infer, Task::Run],
             asked => asked,
         };
+        let side = if tasks.iter().all(|task| task.is_of_features()) {
+            FeatureModelConfig::alexnet().size
+        } else {
+            self.size
+        };
+        console.note(format_args!("{name}, pictures of {side} pixels"));
         if devices.count() > 1 && tasks.iter().any(|task| *task != Task::Run) {
             return Err(miette!("several devices are measured in a run only; ask for --task run"));
         }

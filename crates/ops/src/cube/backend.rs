@@ -14,7 +14,9 @@ use super::{
     columns::{fold, unfold},
     implicit_gemm,
     layout::{channels_first, column_parts, contiguous, dims, pixel_rows, product, transposed},
-    leaky_relu, state,
+    leaky_relu,
+    local_response_norm::{self, ResponseNorm},
+    resize, state,
     sum::{Epilogue, sum},
     weight_matrix::{weight_gradient, weight_matrix},
 };
@@ -139,6 +141,30 @@ pub(super) trait Kernels: Backend {
         norm: Normalization,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    /// The result, and the bases of the powers that it was divided by.
+    #[fusion(meta = |x, _norm| (x.clone(), rows_spec(x)))]
+    fn local_response_norm(
+        x: FloatTensor<Self>,
+        norm: ResponseNorm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The gradient of `x`.
+    #[fusion(meta = |x, _bases, _dy, _norm| x.clone())]
+    fn local_response_norm_backward(
+        x: FloatTensor<Self>,
+        bases: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        norm: ResponseNorm,
+    ) -> FloatTensor<Self>;
+
+    /// Bilinear interpolation to squares of `side`.
+    #[fusion(meta = |x, side| resized_spec(x, [*side; 2]))]
+    fn resize(x: FloatTensor<Self>, side: usize) -> FloatTensor<Self>;
+
+    /// The gradient of an input of this height and width.
+    #[fusion(meta = |dy, extents| resized_spec(dy, *extents))]
+    fn resize_backward(dy: FloatTensor<Self>, extents: [usize; 2]) -> FloatTensor<Self>;
+
     /// Weights and both moments after a step.
     #[fusion(meta = |weights, _gradient, first, second, _constants| (weights.clone(), first.clone(), second.clone()))]
     fn adam_step(
@@ -203,6 +229,14 @@ fn weights_spec(large: &TensorSpec, small: &TensorSpec, geometry: ConvGeometry) 
 
 fn statistics(x: &TensorSpec, norm: Normalization) -> TensorSpec {
     TensorSpec::new(Shape::new([norm.ghost_batches, x.shape[1]]), DType::F32)
+}
+
+fn rows_spec(x: &TensorSpec) -> TensorSpec {
+    TensorSpec::new(Shape::new([x.shape[0] * x.shape[2] * x.shape[3], x.shape[1]]), DType::F32)
+}
+
+fn resized_spec(x: &TensorSpec, [height, width]: [usize; 2]) -> TensorSpec {
+    TensorSpec::new(Shape::new([x.shape[0], x.shape[1], height, width]), DType::F32)
 }
 
 impl Kernels for CubeBackend {
@@ -336,6 +370,31 @@ impl Kernels for CubeBackend {
         let (maps, affine) = ([x, dy].map(pixel_rows), [gamma, beta].map(into_contiguous));
         let [dx, d_gamma, d_beta] = batch_norm::backward(maps, affine, [mean, variance], norm);
         (pixels(dx, [batch, height, width, channels]), d_gamma, d_beta)
+    }
+
+    fn local_response_norm(x: CubeTensor, norm: ResponseNorm) -> (CubeTensor, CubeTensor) {
+        let [batch, channels, height, width] = dims(&x);
+        let [y, bases] = local_response_norm::forward(pixel_rows(x), norm);
+        (pixels(y, [batch, height, width, channels]), bases)
+    }
+
+    fn local_response_norm_backward(
+        x: CubeTensor,
+        bases: CubeTensor,
+        dy: CubeTensor,
+        norm: ResponseNorm,
+    ) -> CubeTensor {
+        let [batch, channels, height, width] = dims(&x);
+        let dx = local_response_norm::backward([pixel_rows(x), bases, pixel_rows(dy)], norm);
+        pixels(dx, [batch, height, width, channels])
+    }
+
+    fn resize(x: CubeTensor, side: usize) -> CubeTensor {
+        resize::forward(x, side)
+    }
+
+    fn resize_backward(dy: CubeTensor, extents: [usize; 2]) -> CubeTensor {
+        resize::backward(dy, extents)
     }
 
     fn adam_step(

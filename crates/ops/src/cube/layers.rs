@@ -5,7 +5,7 @@ use burn::{
     tensor::{DType, Tensor},
 };
 
-use super::{backend::Kernels, batch_norm::Normalization};
+use super::{backend::Kernels, batch_norm::Normalization, local_response_norm::ResponseNorm};
 use crate::{
     autograd::{ForwardOutput, GradSink, Input, KernelBackend, Operation, apply, constant_like, untracked},
     layer::{AdamConstants, ConvGeometry, ConvKind, ConvLayer},
@@ -214,6 +214,56 @@ impl Operation<Cube, 3> for BatchNorm {
         grads.register(0, || dx);
         grads.register(1, || d_gamma);
         grads.register(2, || d_beta);
+    }
+}
+
+/// `x (k + scale sum x^2)^(-3/4)`, the sum over `size` neighboring channels.
+pub(crate) fn local_response_norm(x: Tensor<4>, size: usize, scale: f32, k: f32) -> Tensor<4> {
+    let norm = LocalResponseNorm(ResponseNorm { size, scale, k });
+    apply::<Cube, _, 1, 4>(norm, [Input::new(x)]).0
+}
+
+#[derive(Debug)]
+struct LocalResponseNorm(ResponseNorm);
+
+impl Operation<Cube, 1> for LocalResponseNorm {
+    /// The input, and the bases of the powers.
+    type SavedForBackward = [Primitive; 2];
+    type Extra = ();
+
+    fn forward(&self, [x]: [Primitive; 1]) -> ForwardOutput<Cube, [Primitive; 2], ()> {
+        let (output, bases) = Cube::local_response_norm(x.clone(), self.0);
+        ForwardOutput { output, saved: [x, bases], extra: () }
+    }
+
+    fn backward(&self, [x, bases]: [Primitive; 2], dy: Primitive, grads: &mut GradSink<'_, Cube, 1>) {
+        grads.register(0, || Cube::local_response_norm_backward(x, bases, dy, self.0));
+    }
+}
+
+/// Bilinear interpolation to squares of `side`.
+pub(crate) fn resize(x: Tensor<4>, side: usize) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    apply::<Cube, _, 1, 4>(Resize { from: [height, width], side }, [Input::new(x)]).0
+}
+
+#[derive(Debug)]
+struct Resize {
+    /// Height and width.
+    from: [usize; 2],
+    side: usize,
+}
+
+impl Operation<Cube, 1> for Resize {
+    type SavedForBackward = ();
+    type Extra = ();
+
+    fn forward(&self, [x]: [Primitive; 1]) -> ForwardOutput<Cube, (), ()> {
+        ForwardOutput { output: Cube::resize(x, self.side), saved: (), extra: () }
+    }
+
+    fn backward(&self, (): (), dy: Primitive, grads: &mut GradSink<'_, Cube, 1>) {
+        grads.register(0, || Cube::resize_backward(dy, self.from));
     }
 }
 

@@ -9,9 +9,9 @@
 //! only.
 //!
 //! From the bottom up: `layout` (tensors as matrices), `sum` (parts of products, and what follows them),
-//! `columns`, `implicit_gemm`, `weight_matrix`, `batch_norm`, `leaky_relu`, `apply_mask`, `adam` and `state`
-//! (kernels and their launches), `backend` (the same as operations of Burn's backends, recorded by its
-//! fusion), `layers` (the entries listed below, with their gradients).
+//! `columns`, `implicit_gemm`, `weight_matrix`, `batch_norm`, `leaky_relu`, `local_response_norm`, `resize`,
+//! `apply_mask`, `adam` and `state` (kernels and their launches), `backend` (the same as operations of Burn's
+//! backends, recorded by its fusion), `layers` (the entries listed below, with their gradients).
 
 mod adam;
 mod apply_mask;
@@ -22,10 +22,13 @@ mod implicit_gemm;
 mod layers;
 mod layout;
 mod leaky_relu;
+mod local_response_norm;
+mod resize;
 mod state;
 mod sum;
 mod weight_matrix;
 
 pub(crate) use layers::{
-    InferenceWeights, adam, apply_mask, batch_norm, blend, conv, copy, leaky_relu, recorded_adam,
+    InferenceWeights, adam, apply_mask, batch_norm, blend, conv, copy, leaky_relu, local_response_norm,
+    recorded_adam, resize,
 };

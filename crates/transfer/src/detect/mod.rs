@@ -71,19 +71,18 @@ impl Detector {
         }
     }
 
-    /// Logits and deltas of regions.
+    /// Logits and deltas of regions of images whose conv5 has this map.
     ///
     /// # Shapes
-    /// - `images`: `[batch, 3, height, width]` in `[-1, 1]`
+    /// - `map`: `[batch, 4 width, n, m]`
     /// - `regions`: index of the image and box, in pixels
     /// - output: `[regions, classes + 1]`, class 0 being background, and `[regions, 4 (classes + 1)]`
-    fn forward(
+    fn classify(
         &self,
-        images: Tensor<4>,
+        map: Tensor<4>,
         regions: &[(usize, Rect)],
         dropout: &mut Dropout,
     ) -> (Tensor<2>, Tensor<2>) {
-        let map = self.encoder.map_at(images, FeatureLayer::Conv5); // [batch, 256, n, m]
         let x = roi_pool(map, regions).flatten::<2>(1, 3); // [regions, 9216]
         let x = dropout.apply(relu(self.fc6.forward(x))); // [regions, 4096]
         let x = dropout.apply(relu(self.fc7.forward(x))); // [regions, 4096]
@@ -92,12 +91,13 @@ impl Detector {
 
     /// The objects found among a sample's proposals.
     pub fn detect(&self, sample: &DetectionSample) -> Vec<Detection> {
-        let images = images_to_tensor(std::slice::from_ref(&sample.image), &device_of(self));
+        let image = images_to_tensor(std::slice::from_ref(&sample.image), &device_of(self));
+        let map = self.encoder.map_at(image, FeatureLayer::Conv5); // [1, 256, n, m]
         let (width, height) = (sample.image.width() as f32, sample.image.height() as f32);
         let mut found: Vec<Vec<(Rect, f32)>> = Vec::new();
         for proposals in sample.proposals.chunks(BATCH) {
             let regions: Vec<(usize, Rect)> = proposals.iter().map(|&rect| (0, rect)).collect();
-            let (logits, deltas) = self.forward(images.clone(), &regions, &mut Dropout::off());
+            let (logits, deltas) = self.classify(map.clone(), &regions, &mut Dropout::off());
             let [_, columns] = logits.dims();
             let scores: Vec<f32> = softmax(logits, 1).into_data().iter::<f32>().collect();
             let deltas: Vec<f32> = deltas.into_data().iter::<f32>().collect();
@@ -135,7 +135,8 @@ impl Head for Detector {
     fn loss(&self, samples: Vec<(&DetectionSample, ChaCha8Rng)>, dropout: &mut Dropout) -> Tensor<1> {
         let [_, columns] = self.score.weight.dims();
         let batch = DetectionBatch::new(samples, columns, &device_of(self));
-        let (logits, deltas) = self.forward(batch.images, &batch.regions, dropout);
+        let map = self.encoder.map_at(batch.images, FeatureLayer::Conv5); // [batch, 256, n, m]
+        let (logits, deltas) = self.classify(map, &batch.regions, dropout);
         let [regions, _] = logits.dims();
         let cross_entropy = (log_softmax(logits, 1) * batch.classes).sum().neg();
         let difference = (deltas - batch.deltas) * batch.weights; // [regions, 4 (classes + 1)]

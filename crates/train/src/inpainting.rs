@@ -1,7 +1,5 @@
 //! The training step of inpainting.
 
-mod replay;
-
 use std::path::Path;
 
 use burn::{
@@ -22,8 +20,8 @@ use crate::{
     dataset::make_absolute,
     ema::Ema,
     losses::hidden_pixels,
-    optimized_model::OptimizedModel,
-    recorded_step::Recorder,
+    optimized_model::{OptimizedModel, RecordableModel},
+    recorder::{self, RecordableTrainer, Recorder},
     task::{BatchSpec, LossRegion, Task, Trainer},
 };
 
@@ -52,10 +50,7 @@ pub struct InpaintingTrainer {
     precision: Precision,
     /// Among several devices.
     rank: Option<Rank>,
-    /// Where steps are replayed, once one was recorded.
-    recorder: Option<Recorder>,
-    /// Why steps are not replayed, where recording one failed.
-    recording_failed: Option<String>,
+    recorder: Recorder,
 }
 
 impl InpaintingTrainer {
@@ -84,8 +79,7 @@ impl InpaintingTrainer {
             ghost_batches: config.ghost_batches.max(1),
             precision,
             rank: None,
-            recorder: None,
-            recording_failed: None,
+            recorder: Recorder::default(),
         })
     }
 
@@ -142,49 +136,92 @@ impl InpaintingTrainer {
     /// # Ok::<(), context_encoder_train::TrainError>(())
     /// ```
     pub fn step(self, batch: &InpaintingBatch) -> (Self, Losses) {
-        autocast(self.precision.dtype(), || self.recording_step(batch))
+        autocast(self.precision.dtype(), || {
+            let (trainer, losses) = recorder::step(self, batch);
+            (trainer.finish_step(), losses)
+        })
     }
 
     /// From its sixth step on, takes each step on a graphics device by replaying one that was recorded: one
     /// launch for what are hundreds. A batch of another size, another precision or another thread begins
-    /// anew. On other devices, with several ranks, in `f16` and with noise as an input it changes
-    /// nothing.
+    /// anew. On other devices, with several ranks and in `f16` it changes nothing.
     ///
     /// The networks then stay where they are in memory: a clone of [`model`](Self::model) changes with each
     /// step.
     #[must_use]
     pub fn recording_steps(mut self) -> Self {
-        let takes_noise = self.generator.network.config().noise > 0;
-        self.recorder = (self.rank.is_none() && !takes_noise).then(Recorder::new);
+        if self.rank.is_none() {
+            self.recorder = Recorder::on();
+        }
         self
     }
 
     /// Whether a step is still to be recorded.
     pub fn is_about_to_record(&self) -> bool {
-        matches!(self.recorder, Some(Recorder::Usual(_) | Recorder::WarmingUp(..)))
+        self.recorder.is_about_to_record()
     }
 
     /// Whether steps are replayed by now.
     pub fn is_replaying(&self) -> bool {
-        matches!(self.recorder, Some(Recorder::Replaying(_)))
+        self.recorder.is_replaying()
     }
 
     /// Why steps are not replayed, where recording one failed: then they are computed as usual.
     pub fn recording_failed(&self) -> Option<&str> {
-        self.recording_failed.as_deref()
+        self.recorder.failed()
+    }
+
+    /// The moving average, which takes another weight at each step, and the number of the step.
+    fn finish_step(mut self) -> Self {
+        self.ema = self.ema.map(|ema| ema.update(&self.generator.network, self.step));
+        self.step += 1;
+        self
+    }
+}
+
+impl RecordableTrainer for InpaintingTrainer {
+    fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+
+    fn models(&mut self) -> Vec<&mut dyn RecordableModel> {
+        let discriminator = self.discriminator.as_mut().map(|model| model as &mut dyn RecordableModel);
+        [&mut self.generator as &mut dyn RecordableModel].into_iter().chain(discriminator).collect()
     }
 
     fn lr_scale(&self) -> f64 {
         self.schedule.factor(self.step, self.steps)
     }
 
-    /// One step, but for what [`finish_step`](Self::finish_step) does. In a recorded one the learning rates
-    /// of generator and discriminator are in `rates`.
-    fn compute(self, batch: &InpaintingBatch, rates: Option<&[Tensor<1>; 2]>) -> (Self, Losses) {
+    /// Standard normal noise `[batch, noise, 1, 1]`, where the network takes some. It depends on seed, step
+    /// and the picture's place in the whole batch alone, so that a run resumes with the noise that it would
+    /// have drawn, on any number of devices.
+    fn draw(&self, batch: &InpaintingBatch) -> Option<Tensor<4>> {
+        let length = self.generator.network.config().noise;
+        if length == 0 {
+            return None;
+        }
+        let pictures = batch.len();
+        let first = self.rank.as_ref().map_or(0, |rank| rank.index() * pictures);
+        let draw = |picture: usize| {
+            StandardNormal
+                .sample_iter(rng_for(self.seed, Purpose::Noise, self.step, picture as u64))
+                .take(length)
+        };
+        let values: Vec<f32> = (first..first + pictures).flat_map(draw).collect();
+        Some(Tensor::from_data(TensorData::new(values, [pictures, length, 1, 1]), &batch.images.device()))
+    }
+
+    fn compute(
+        self,
+        batch: &InpaintingBatch,
+        noise: Option<Tensor<4>>,
+        rates: Option<&[Tensor<1>]>,
+    ) -> (Self, Losses) {
         let (rank, ghost_batches) = (self.rank.as_ref(), self.ghost_batches);
         let lr_scale = self.lr_scale();
         let [generator_rates, discriminator_rates] =
-            rates.map_or([None, None], |rates| rates.each_ref().map(|rates| Some(rates.clone())));
+            [0, 1].map(|model| rates.and_then(|rates| rates.get(model).cloned()));
 
         // Hide and predict.
         let model = &self.generator.network;
@@ -195,7 +232,7 @@ impl InpaintingTrainer {
             _ => hidden_pixels(hidden, rank),
         };
         let input = model.config().input(batch.images.clone(), batch.masks.clone()); // [batch, 3 or 4, size, size]
-        let noise = self.noise(&batch.images);
+        let noise = noise.map(|noise| noise.flatten(1, 3)); // [batch, noise]
         let prediction = model.predict_in_training(input.clone(), noise, ghost_batches); // as truth
         let discriminator_input =
             |patches: Tensor<4>| model.config().discriminator_input(patches, || input.clone());
@@ -232,34 +269,6 @@ impl InpaintingTrainer {
         let generator = generator.sync_batch_norm_stats(rank);
         let discriminator = discriminator.map(|discriminator| discriminator.sync_batch_norm_stats(rank));
         (Self { generator, discriminator, ..self }, losses)
-    }
-
-    /// The moving average, which takes another weight at each step, and the number of the step.
-    fn finish_step(mut self) -> Self {
-        self.ema = self.ema.map(|ema| ema.update(&self.generator.network, self.step));
-        self.step += 1;
-        self
-    }
-}
-
-impl InpaintingTrainer {
-    /// Standard normal noise `[batch, noise]` for the pictures of this rank's part of a batch, where the
-    /// network takes some. It depends on seed, step and the picture's place in the whole batch alone, so
-    /// that a run resumes with the noise that it would have drawn, on any number of devices.
-    fn noise(&self, images: &Tensor<4>) -> Option<Tensor<2>> {
-        let length = self.generator.network.config().noise;
-        if length == 0 {
-            return None;
-        }
-        let [batch, ..] = images.dims();
-        let first = self.rank.as_ref().map_or(0, |rank| rank.index() * batch);
-        let draw = |picture: usize| {
-            StandardNormal
-                .sample_iter(rng_for(self.seed, Purpose::Noise, self.step, picture as u64))
-                .take(length)
-        };
-        let values: Vec<f32> = (first..first + batch).flat_map(draw).collect();
-        Some(Tensor::from_data(TensorData::new(values, [batch, length]), &images.device()))
     }
 }
 
@@ -321,7 +330,7 @@ impl Trainer for InpaintingTrainer {
     fn set(&mut self, config: &TrainConfig) {
         let RunSettings { steps, precision, .. } = config.run;
         if precision != self.precision {
-            self.recorder = self.recorder.take().map(|_| Recorder::new());
+            self.recorder.restart();
         }
         (self.steps, self.precision) = (steps, precision);
         self.generator.set(config.generator_lr, precision);
@@ -342,7 +351,7 @@ impl Trainer for InpaintingTrainer {
         // The first rank is the one that is saved.
         let ema = self.ema.filter(|_| rank.index() == 0);
         let ghost_batches = (self.ghost_batches / rank.count()).max(1);
-        Self { ema, ghost_batches, rank: Some(rank), recorder: None, ..self }
+        Self { ema, ghost_batches, rank: Some(rank), recorder: Recorder::default(), ..self }
     }
 
     fn parameter_count(&self) -> usize {
@@ -467,11 +476,11 @@ mod tests {
     fn noise_follows_from_seed_step_and_place_in_the_batch() {
         let mut config = config(Objective::Reconstruction);
         config.model = config.model.with_bottleneck(BottleneckConfig::Dense(10)).with_noise(500);
-        let images = batch(Prediction::Centre).images;
-        assert!(trainer(Objective::joint()).noise(&images).is_none());
+        let batch = batch(Prediction::Centre);
+        assert!(trainer(Objective::joint()).draw(&batch).is_none());
         let mut trainer = InpaintingTrainer::new(&config, &Device::flex()).expect("usable");
         let draw = |trainer: &InpaintingTrainer| -> Vec<f32> {
-            trainer.noise(&images).expect("some").into_data().try_to_vec().expect("f32")
+            trainer.draw(&batch).expect("some").into_data().try_to_vec().expect("f32")
         };
         let first = draw(&trainer);
         assert_eq!(first, draw(&trainer));
