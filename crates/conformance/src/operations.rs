@@ -69,10 +69,7 @@ pub(crate) fn parts() -> Vec<Part> {
         Part::new("max pooling 3x3 /2", |device| {
             map(device, [2, 24, 13, 15], |x| max_pool(x, ConvGeometry::new(3, 2, 0)))
         }),
-        Part::new("response normalisation", |device| {
-            let norm = LocalResponseNorm { size: 5, alpha: 1.0, k: 1.0 };
-            map(device, [2, 24, 9, 7], move |x| norm.forward(x))
-        }),
+        Part::new("response normalisation", response_norm),
         Part::new("bilinear resize", bilinear_resize),
         Part::new("tanh", |device| map(device, [2, 3, 17, 19], |x| tanh(x.mul_scalar(3.0)))),
         Part::new("images of bytes", |device| {
@@ -255,13 +252,48 @@ fn map(device: &Device, dims: [usize; 4], of: impl Fn(Tensor<4>) -> Tensor<4>) -
     Ok(vec![Output::sums("output", y)?, dx])
 }
 
-/// A product with fixed weights.
+/// Larger, smaller and not at all.
 fn bilinear_resize(device: &Device) -> Outputs {
-    let x = noise([2, 3, 41, 41], 1, &device.clone().autodiff()).require_grad();
-    let y = resize(x.clone(), 57);
-    let gradients = weighted_sum(y.clone(), 2).backward();
-    let dx = Output::new("gradient", Bound::Gradients).with_gradient("x", &x, &gradients)?;
-    Ok(vec![Output::forward("output", y)?, dx])
+    let case = |(dims, side): ([usize; 4], usize)| {
+        let name = format!("{dims:?} to {side}");
+        (name, dims, move |x| resize(x, side))
+    };
+    let cases =
+        [([2, 3, 41, 41], 57), ([2, 3, 5, 9], 13), ([2, 1, 12, 7], 5), ([1, 2, 6, 6], 6), ([2, 3, 1, 2], 4)];
+    maps(device, [Bound::Forward, Bound::Gradients], cases.map(case))
+}
+
+/// Windows of AlexNet's five channels, of one, and of more than there are.
+fn response_norm(device: &Device) -> Outputs {
+    let case = |(size, dims): (usize, [usize; 4])| {
+        let norm = LocalResponseNorm { size, alpha: 3.0, k: 1.0 };
+        (format!("{size} of {dims:?}"), dims, move |x| norm.forward(x))
+    };
+    let cases = [(5, [2, 24, 9, 7]), (1, [2, 19, 3, 3]), (7, [2, 2, 5, 4]), (3, [2, 1, 4, 4])];
+    maps(device, [Bound::Sums, Bound::GradientsOfSums], cases.map(case))
+}
+
+/// Outputs and gradients of maps without weights, each from an input that is row by row in memory and from
+/// one that is channels last.
+fn maps<const N: usize>(
+    device: &Device,
+    [forward, backward]: [Bound; 2],
+    cases: [(String, [usize; 4], impl Fn(Tensor<4>) -> Tensor<4>); N],
+) -> Outputs {
+    let device = device.clone().autodiff();
+    let (mut outputs, mut gradients) = (Output::new("output", forward), Output::new("gradient", backward));
+    for (name, dims, of) in cases {
+        let x = noise(dims, 1, &device).detach().require_grad();
+        // What is computed anew is written in the order of its axes.
+        let channels_last = (x.clone().permute([0, 2, 3, 1]) * 1.0).permute([0, 3, 1, 2]);
+        for (map, layout) in [(x.clone(), "rows"), (channels_last, "channels last")] {
+            let y = of(map);
+            let name = format!("{name}, {layout}");
+            outputs = outputs.with(name.clone(), y.clone())?;
+            gradients = gradients.with_gradient(name, &x, &weighted_sum(y, 2).backward())?;
+        }
+    }
+    Ok(vec![outputs, gradients])
 }
 
 /// A convolution with each activation behind it, for inputs off the kink at zero: each output is one input or

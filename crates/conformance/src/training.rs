@@ -7,8 +7,8 @@ use context_encoder_data::InpaintingBatch;
 use context_encoder_loss::Objective;
 use context_encoder_model::{FeatureModelConfig, Model, ModelConfig, Precision};
 use context_encoder_train::{
-    FeatureTrainer, InpaintingTrainer, Losses, PretrainConfig, Run, RunSettings, TrainConfig, TrainError,
-    TrainStep,
+    FeatureTrainer, InpaintingTrainer, Losses, Pretext, PretrainConfig, Run, RunSettings, TrainConfig,
+    TrainError, TrainStep,
 };
 
 use crate::{
@@ -33,8 +33,9 @@ pub(crate) fn parts(scale: Scale) -> Vec<Part> {
     let [compact, dense] = configs(scale);
     let [longer, recorded, half_precision] = [compact.clone(), compact.clone(), compact.clone()];
     let noisy = dense.clone().with_noise(NOISE);
-    let features = FeatureModelConfig { batch_norm: true, ..FeatureModelConfig::alexnet() };
+    let features = FeatureModelConfig::alexnet();
     let features = if scale == Scale::Full { features } else { features.with_width(8).with_size(99) };
+    let normalized = FeatureModelConfig { batch_norm: true, ..features.clone() };
     vec![
         Part::new("training, channel-wise", move |device| two_steps(&compact, device)),
         Part::new("training, dense", move |device| two_steps(&dense, device)),
@@ -42,7 +43,12 @@ pub(crate) fn parts(scale: Scale) -> Vec<Part> {
         Part::new("ten steps of training", move |device| ten_steps(&longer, device)),
         Part::new("recorded steps", move |device| recorded_steps(&recorded, device)),
         Part::new("recorded steps, with noise", move |device| recorded_steps(&noisy, device)),
-        Part::new("recorded steps, feature network", move |device| recorded_pretraining(&features, device)),
+        Part::new("recorded pretraining", move |device| {
+            recorded_pretraining(&features, Pretext::Autoencoder, device)
+        }),
+        Part::new("recorded pretraining, batch norm", move |device| {
+            recorded_pretraining(&normalized, Pretext::Context, device)
+        }),
         Part::new("a checkpoint", checkpoint),
     ]
 }
@@ -108,8 +114,8 @@ fn recorded_steps(model: &ModelConfig, device: &Device) -> Outputs {
 }
 
 /// The same of pretraining.
-fn recorded_pretraining(model: &FeatureModelConfig, device: &Device) -> Outputs {
-    let config = PretrainConfig { model: model.clone(), ..PretrainConfig::default() };
+fn recorded_pretraining(model: &FeatureModelConfig, pretext: Pretext, device: &Device) -> Outputs {
+    let config = PretrainConfig { model: model.clone(), pretext, ..PretrainConfig::default() };
     let trainer = || FeatureTrainer::new(&config, &device.clone().autodiff());
     let trained = |trainer: FeatureTrainer| {
         let (trainer, losses) = losses_of(trainer, model.size, STEPS, device)?;

@@ -3,7 +3,7 @@
 //! Each operation has several implementations. The **reference** is written in Burn's tensor operations: it
 //! says what is computed, runs on every device, and is what the others are tested against. The **optimized**
 //! one runs on Burn's processor backend (`flex`): one pass over memory for what is several tensor operations,
-//! on every core, with the processor's widest vectors, found when the program runs. Most have a third for
+//! on every core, with the processor's widest vectors, found when the program runs. Most have one for
 //! graphics devices (Burn's CubeCL backends; feature `cube`). The environment
 //! variable `CONTEXT_ENCODER_KERNELS` turns both off for a whole program (`reference`, or its old name
 //! `plain`) or makes the processor's use lesser vectors (`avx2`, `scalar`); [`with_reference`] turns them off

@@ -138,7 +138,7 @@ impl RecordableTrainer for FeatureTrainer {
         rates: Option<&[Tensor<1>]>,
     ) -> (Self, Losses) {
         let (rank, lr_scale) = (self.rank.as_ref(), self.lr_scale());
-        let rates = rates.and_then(|rates| rates.first().cloned());
+        let rates = rates.map(|rates| rates[0].clone());
         let (truth, masks) = (batch.images.clone(), batch.masks.clone());
         let loss_masks = match self.loss_region {
             LossRegion::Hidden => masks.clone(),
@@ -395,6 +395,25 @@ mod tests {
             let last = loss(&trainer);
             assert!(last < 0.1 * first, "{pretext}: {first} to {last}");
         }
+    }
+
+    #[test]
+    fn a_processor_records_nothing_and_computes_the_same() {
+        let batch = batch();
+        let losses = |mut trainer: FeatureTrainer| -> Vec<f32> {
+            let mut values = Vec::new();
+            for _ in 0..4 {
+                let losses;
+                (trainer, losses) = trainer.step(&batch);
+                values.push(value(&losses.generator.total));
+            }
+            assert!(!trainer.is_about_to_record() && !trainer.is_replaying());
+            values
+        };
+        let trainer = || FeatureTrainer::new(&config(Pretext::Context), &Device::flex()).expect("usable");
+        let recording = trainer().recording_steps();
+        assert!(recording.is_about_to_record());
+        assert_eq!(losses(recording), losses(trainer()));
     }
 
     #[test]

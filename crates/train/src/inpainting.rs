@@ -220,8 +220,9 @@ impl RecordableTrainer for InpaintingTrainer {
     ) -> (Self, Losses) {
         let (rank, ghost_batches) = (self.rank.as_ref(), self.ghost_batches);
         let lr_scale = self.lr_scale();
-        let [generator_rates, discriminator_rates] =
-            [0, 1].map(|model| rates.and_then(|rates| rates.get(model).cloned()));
+        let rates_of = |model: usize| rates.map(|rates| rates[model].clone());
+        let generator_rates = rates_of(0);
+        let discriminator_rates = self.discriminator.as_ref().and_then(|_| rates_of(1));
 
         // Hide and predict.
         let model = &self.generator.network;

@@ -1,6 +1,7 @@
 //! `bench`: measures how fast a device is.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, stdin},
     path::PathBuf,
 };
@@ -93,9 +94,12 @@ impl Task {
         }
     }
 
-    /// Whether the network is the AlexNet-style one, whose pictures have a size of their own.
-    fn is_of_features(self) -> bool {
-        matches!(self, Self::FeatureTrain | Self::FeatureInfer)
+    /// Side of the pictures: that of the AlexNet-style network is its own, whatever is `asked` for.
+    fn size(self, asked: usize) -> usize {
+        match self {
+            Self::FeatureTrain | Self::FeatureInfer => FeatureModelConfig::alexnet().size,
+            Self::Train | Self::Infer | Self::Run => asked,
+        }
     }
 
     /// Batch sizes where none are asked for.
@@ -130,12 +134,9 @@ impl Bench {
             [] => &[Task::Train, Task::Infer, Task::Run],
             asked => asked,
         };
-        let side = if tasks.iter().all(|task| task.is_of_features()) {
-            FeatureModelConfig::alexnet().size
-        } else {
-            self.size
-        };
-        console.note(format_args!("{name}, pictures of {side} pixels"));
+        let sizes: BTreeSet<usize> = tasks.iter().map(|task| task.size(self.size)).collect();
+        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+        console.note(format_args!("{name}, pictures of {} pixels", sizes.join(" and ")));
         if devices.count() > 1 && tasks.iter().any(|task| *task != Task::Run) {
             return Err(miette!("several devices are measured in a run only; ask for --task run"));
         }
@@ -147,7 +148,7 @@ impl Bench {
                 let batches = if self.batches.is_empty() { task.batches() } else { &self.batches };
                 for &batch in batches {
                     let row = self.measure(preset, task, batch, &devices, console)?;
-                    console.record(&row.record(&name, self.size));
+                    console.record(&row.record(&name, task.size(self.size)));
                     console.detail(format_args!("{}", row.cells().join("  ")));
                     table.push(row.cells());
                 }

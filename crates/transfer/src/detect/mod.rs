@@ -91,6 +91,9 @@ impl Detector {
 
     /// The objects found among a sample's proposals.
     pub fn detect(&self, sample: &DetectionSample) -> Vec<Detection> {
+        if sample.proposals.is_empty() {
+            return Vec::new();
+        }
         let image = images_to_tensor(std::slice::from_ref(&sample.image), &device_of(self));
         let map = self.encoder.map_at(image, FeatureLayer::Conv5); // [1, 256, n, m]
         let (width, height) = (sample.image.width() as f32, sample.image.height() as f32);
