@@ -24,6 +24,7 @@ mod ema;
 mod error;
 mod features;
 mod inpainting;
+mod loss_scale;
 mod losses;
 mod optimized_model;
 mod overrides;

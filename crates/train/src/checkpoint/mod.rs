@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use burn::store::burn_pack::Reader;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{TrainError, optimized_model::LossScale, overrides};
+use crate::{TrainError, loss_scale::LossScale, overrides};
 
 pub use reader::CheckpointReader;
 pub(crate) use run_folder::RunFolder;

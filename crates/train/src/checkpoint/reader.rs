@@ -12,10 +12,7 @@ use burn::{
 };
 
 use super::{Header, damaged, optimizer_name, unusable};
-use crate::{
-    TrainError,
-    optimized_model::{LossScale, OptimizedModel},
-};
+use crate::{TrainError, loss_scale::LossScale, optimized_model::OptimizedModel};
 
 /// Hands out the tensors of a checkpoint.
 pub struct CheckpointReader<'a> {

@@ -15,10 +15,7 @@ use burn::{
 use context_encoder_files::persist;
 
 use super::{Header, optimizer_name, previous, unusable};
-use crate::{
-    TrainError,
-    optimized_model::{LossScale, OptimizedModel},
-};
+use crate::{TrainError, loss_scale::LossScale, optimized_model::OptimizedModel};
 
 /// Collects the tensors of a checkpoint and writes it.
 pub struct CheckpointWriter<'a> {
