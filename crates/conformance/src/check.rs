@@ -7,7 +7,7 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Gradients, Tensor, TensorData},
 };
-use context_encoder_ops::{Activation, ConvGeometry, ConvLayer};
+use context_encoder_ops::{Activation, ConvGeometry, ConvLayer, matmul};
 
 /// How a device multiplies numbers of 32 bits, which the bounds follow from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ impl Arithmetic {
     pub(crate) fn of(device: &Device) -> Self {
         let device = device.clone().without_autodiff();
         let rounds = |side: usize| {
-            let ones = Tensor::<2>::ones([side, side], &device);
-            let product: f32 = (ones.clone() * (1.0 + 1.0 / 4096.0)).matmul(ones).max().into_scalar();
+            let ones = Tensor::<3>::ones([1, side, side], &device);
+            let product: f32 = matmul(ones.clone() * (1.0 + 1.0 / 4096.0), ones).max().into_scalar();
             product < side as f32 * (1.0 + 0.5 / 4096.0)
         };
         let convolution_rounds = || {

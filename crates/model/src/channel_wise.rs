@@ -5,7 +5,7 @@ use burn::{
     nn::Initializer,
     tensor::{Device, Tensor},
 };
-use context_encoder_ops::autocast_inputs;
+use context_encoder_ops::{autocast_inputs, matmul};
 
 /// Connects every position of a feature map with every other, one channel at a time.
 ///
@@ -50,7 +50,7 @@ impl ChannelWise {
             "the channel-wise layer takes {expected} square maps of {positions} positions, not {channels} maps of {height}x{width}"
         );
         let x = x.reshape([batch, channels, positions]).permute([1, 2, 0]); // [channels, n^2, batch]
-        let y = autocast_inputs(x, weight, |x, weight| weight.matmul(x)); // [channels, n^2, batch]
+        let y = autocast_inputs(x, weight, |x, weight| matmul(weight, x)); // [channels, n^2, batch]
         y.permute([2, 0, 1]).reshape([batch, channels, height, width])
     }
 }

@@ -19,7 +19,8 @@ pub(crate) enum Implementation {
 
 /// An environment variable for the whole program, to find out whether a kernel is to blame: `reference` (or
 /// its old name `plain`) turns the kernels off, `scalar` and `avx2` make them use a lesser vector unit than
-/// there is, `emulated` runs the kernels for tensor cores where there are none.
+/// there is, `ieee` leaves out tensor cores for numbers of 32 bits, `emulated` runs the kernels for tensor
+/// cores where there are none.
 const KERNELS: &str = "CONTEXT_ENCODER_KERNELS";
 
 impl Implementation {
@@ -155,6 +156,16 @@ pub(crate) fn is_emulated() -> bool {
 #[cfg(feature = "cube")]
 static EMULATED: LazyLock<bool> =
     LazyLock::new(|| kernels_variable().is_some_and(|value| value == "emulated"));
+
+/// Whether products of numbers of 32 bits are computed with all their digits, which [`KERNELS`] asks for as
+/// `ieee`: without tensor cores, which round both factors to TF32.
+#[cfg(feature = "cube")]
+pub(crate) fn is_ieee() -> bool {
+    *IEEE
+}
+
+#[cfg(feature = "cube")]
+static IEEE: LazyLock<bool> = LazyLock::new(|| kernels_variable().is_some_and(|value| value == "ieee"));
 
 /// What [`KERNELS`] says.
 pub(crate) fn kernels_variable() -> Option<String> {

@@ -17,6 +17,7 @@
 //! | [`max_pool`] | max pooling | `max_pool2d` |
 //! | [`LocalResponseNorm`] | AlexNet's normalization across channels | tensor arithmetic |
 //! | [`resize`] | bilinear interpolation | products with fixed weights |
+//! | [`matmul`] | products of matrices | `matmul` |
 //! | [`apply_mask`] | an image with its hidden part in one color | tensor arithmetic |
 //! | [`smooth_fill`] | an image with its hidden part filled smoothly | tensor arithmetic |
 //! | [`tanh`] | hyperbolic tangent | `tanh` |
@@ -47,6 +48,7 @@ mod dispatch;
 mod inference;
 mod layer;
 mod local_response_norm;
+mod matmul;
 mod max_pool;
 mod pointwise;
 mod recording;
@@ -61,6 +63,7 @@ pub use dispatch::{with_reference, without_kinks};
 pub use inference::InferenceLayer;
 pub use layer::{Activation, ConvGeometry, ConvLayer, Storage};
 pub use local_response_norm::LocalResponseNorm;
+pub use matmul::matmul;
 pub use max_pool::max_pool;
 pub use pointwise::{apply_mask, tanh};
 pub use recording::{

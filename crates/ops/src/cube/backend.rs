@@ -108,6 +108,10 @@ pub(super) trait Kernels: Backend {
         slope: f32,
     ) -> FloatTensor<Self>;
 
+    /// Products of matrices `[batch, m, k]` and `[batch, k, n]`.
+    #[fusion(meta = |a, b| product_spec(a, b))]
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// `(1 - m) x + m color` for images `[batch, 3, height, width]` and masks `[batch, 1, height, width]`.
     #[fusion(meta = |images, _masks, _color| images.clone())]
     fn apply_mask(images: FloatTensor<Self>, masks: FloatTensor<Self>, color: [f32; 3]) -> FloatTensor<Self>;
@@ -227,6 +231,10 @@ fn weights_spec(large: &TensorSpec, small: &TensorSpec, geometry: ConvGeometry) 
     TensorSpec::new(Shape::new([small.shape[1], large.shape[1], kernel, kernel]), DType::F32)
 }
 
+fn product_spec(a: &TensorSpec, b: &TensorSpec) -> TensorSpec {
+    TensorSpec::new(Shape::new([a.shape[0], a.shape[1], b.shape[2]]), DType::F32)
+}
+
 fn statistics(x: &TensorSpec, norm: Normalization) -> TensorSpec {
     TensorSpec::new(Shape::new([norm.ghost_batches, x.shape[1]]), DType::F32)
 }
@@ -328,6 +336,11 @@ impl Kernels for CubeBackend {
                 <Self as Kernels>::weight_gradient(large, small, geometry, compute)
             }
         }
+    }
+
+    fn product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+        let ([batch, rows, _], [_, _, columns]) = (dims(&a), dims(&b));
+        product(a, b, [batch, rows, columns], DType::F32)
     }
 
     fn apply_mask(images: CubeTensor, masks: CubeTensor, color: [f32; 3]) -> CubeTensor {

@@ -1,7 +1,7 @@
 //! Layers on graphics devices, with their gradients.
 
 use burn::{
-    backend::{Cube, tensor::FloatTensor},
+    backend::{Cube, ops::FloatTensorOps, tensor::FloatTensor},
     tensor::{DType, Tensor},
 };
 
@@ -130,6 +130,29 @@ impl InferenceWeights {
                 Cube::large_map_with_bias(x, matrix, bias, geometry, [batch, height, width], slope)
             }
         })
+    }
+}
+
+/// Products of matrices, batch by batch.
+pub(crate) fn matmul(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
+    apply::<Cube, _, 2, 3>(Product, [Input::new(a), Input::new(b)]).0
+}
+
+#[derive(Debug)]
+struct Product;
+
+impl Operation<Cube, 2> for Product {
+    /// Both factors.
+    type SavedForBackward = [Primitive; 2];
+    type Extra = ();
+
+    fn forward(&self, [a, b]: [Primitive; 2]) -> ForwardOutput<Cube, [Primitive; 2], ()> {
+        ForwardOutput { output: Cube::product(a.clone(), b.clone()), saved: [a, b], extra: () }
+    }
+
+    fn backward(&self, [a, b]: [Primitive; 2], dy: Primitive, grads: &mut GradSink<'_, Cube, 2>) {
+        grads.register(0, || Cube::product(dy.clone(), Cube::float_transpose(b)));
+        grads.register(1, || Cube::product(Cube::float_transpose(a), dy));
     }
 }
 

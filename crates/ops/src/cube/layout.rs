@@ -1,6 +1,9 @@
 //! Graphics tensors as matrices, and new ones.
 
-use burn::tensor::{DType, Shape};
+use burn::{
+    backend::cubecl::dtype_to_storage_type,
+    tensor::{DType, Shape},
+};
 use burn_cubecl::{
     kernel::{into_contiguous, matmul},
     ops::numeric::empty_device_contiguous_dtype,
@@ -8,6 +11,15 @@ use burn_cubecl::{
 };
 use burn_std::Metadata;
 use cubecl::{prelude::*, tensor_vector_size_parallel};
+use cubek::{
+    matmul::{
+        definition::{MatmulElems, MatmulGlobalElems},
+        launch::launch_ref,
+        multi_level,
+        strategy::Strategy,
+    },
+    std::InputBinding,
+};
 
 /// Values that a unit reads at once, at most.
 const WIDEST_VECTOR: usize = 4;
@@ -88,8 +100,25 @@ pub(super) fn product<const D: usize>(
     dtype: DType,
 ) -> CubeTensor {
     let out = empty(&a, dims, dtype);
+    if crate::dispatch::is_ieee() && a.dtype == DType::F32 {
+        return ieee_product(a, b, out);
+    }
     matmul::matmul(a, b, Some(out), matmul::MatmulStrategy::default(), dtype)
         .expect("this device multiplies matrices of these types")
+}
+
+/// The same of factors of 32 bits by kernels that use no tensor cores: Burn's choice among all kernels is by
+/// time.
+fn ieee_product(a: CubeTensor, b: CubeTensor, out: CubeTensor) -> CubeTensor {
+    let [a_type, b_type, out_type] =
+        [&a, &b, &out].map(|tensor: &CubeTensor| dtype_to_storage_type(tensor.dtype));
+    let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: a_type, rhs: b_type, out: out_type });
+    let (client, result) = (out.client.clone(), out.clone());
+    let (a, b) = (InputBinding::new(a.binding(), a_type), InputBinding::new(b.binding(), b_type));
+    let strategy = Strategy::MultiLevel(multi_level::Strategy::SimpleUnit(Default::default()));
+    launch_ref(&strategy, &client, a, b, out.binding(), &mut types)
+        .expect("every device multiplies numbers of 32 bits");
+    result
 }
 
 /// The widest vector along the last axis that all of these can be read by.

@@ -30,5 +30,5 @@ mod weight_matrix;
 
 pub(crate) use layers::{
     InferenceWeights, adam, apply_mask, batch_norm, blend, conv, copy, leaky_relu, local_response_norm,
-    recorded_adam, resize,
+    matmul, recorded_adam, resize,
 };

@@ -48,8 +48,11 @@ struct Arithmetic {
 }
 
 impl Arithmetic {
-    /// Nothing where the device has no such tensor cores.
+    /// Nothing where the device has no such tensor cores, or they round what they may not.
     fn of(like: &CubeTensor, compute: DType) -> Option<Self> {
+        if compute == DType::F32 && crate::dispatch::is_ieee() {
+            return None;
+        }
         let (staged, per_word) = match compute {
             DType::F32 => (FloatKind::TF32, 1),
             DType::BF16 => (FloatKind::BF16, 2),
