@@ -41,7 +41,7 @@ train fronts-5 180 "${real[@]}" objective.kind=joint generator_lr=3e-4 discrimin
 "$program" interpolate "$out/fronts-4/model.safetensors" "$out/fronts-5/model.safetensors" --alpha 0.8 --precision f16 \
   -o "$out/fronts-128.safetensors"
 
-photo=(--preset photo --data "$photos" --resize 200 augmentation.smallest=128 augmentation.color=20 validation_pictures=160)
+photo=(--preset photo --data "$photos" --exclude "$test" --resize 200 augmentation.smallest=128 augmentation.color=20 validation_pictures=160)
 train photo-1 800 "${photo[@]}" generator_lr=1.5e-3
 train photo-2 3300 "${photo[@]}" generator_lr=2e-3 "$(weights photo-1)"
 train photo-3 1150 "${photo[@]}" generator_lr=1e-3 "$(weights photo-2)"

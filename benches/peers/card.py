@@ -21,7 +21,7 @@ from modes import MODES, of_task
 from worker import Failed, Worker
 
 HERE = Path(__file__).parent
-OUR_PRESETS = {"authors": "authors", "compact": "recommended"}
+PRESETS = ["authors", "recommended"]
 
 
 def main():
@@ -80,7 +80,7 @@ def commands(preset, task, batch, arguments):
     """Every peer's name and command."""
     options = [f"--task={task}", f"--batch={batch}", f"--size={arguments.size}"]
     for precision in arguments.precisions if task == "train" else ["f32"]:
-        command = [str(arguments.ours.resolve()), "bench", "--worker", f"--preset={OUR_PRESETS[preset]}"]
+        command = [str(arguments.ours.resolve()), "bench", "--worker", f"--preset={preset}"]
         yield f"ours {precision}", [*command, *options, f"--device={arguments.device}", f"--precision={precision}"]
     for mode in of_task(task, arguments.pytorch_device):
         if arguments.modes and mode not in arguments.modes:
@@ -113,7 +113,7 @@ def parse():
     parser = argparse.ArgumentParser(description="Ours and PyTorch on one card, warmed side by side, measured in turns")
     parser.add_argument("--ours", type=Path, default=Path("target/release/context-encoder"))
     parser.add_argument("--out", type=Path, default=Path("runs/card"))
-    parser.add_argument("--presets", nargs="+", choices=OUR_PRESETS, default=list(OUR_PRESETS))
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=PRESETS)
     parser.add_argument("--tasks", nargs="+", choices=("train", "infer"), default=["train", "infer"])
     parser.add_argument("--batches", nargs="+", type=int, default=[64, 256])
     parser.add_argument("--precisions", nargs="+", choices=("f32", "bf16", "f16"), default=["f32", "bf16"])

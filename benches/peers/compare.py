@@ -5,7 +5,7 @@
     python benches/peers/compare.py scaling
 
 Only one of the two runs at any moment, in rounds (ours, PyTorch, ours, ...), and only while nobody else uses the
-processor. `matrix` compares both presets, training and filling, at several batch sizes; `scaling` compares the compact
+processor. `matrix` compares both presets, training and filling, at several batch sizes; `scaling` compares `recommended`
 network over batch size, picture size and threads and draws the result. PyTorch is tried in every mode of `modes.py`;
 `--quick` tries each for a moment and then compares the best two (and the best in 16 bits, which is reported apart);
 `scaling` does so with a few modes and compares the best.
@@ -29,12 +29,12 @@ from modes import MODES, of_task
 from worker import KEEP_MEMORY, Failed, Worker
 
 HERE = Path(__file__).parent
-OUR_PRESETS = {"authors": "authors", "compact": "recommended"}
+PRESETS = ["authors", "recommended"]
 BATCHES = {"train": (16, 64), "infer": (1, 16, 64)}
 SCALES = {"batch": (1, 4, 16, 64), "size": (64, 128, 256), "threads": (1, 2)}
 # What stands still while another thing is varied.
 SCALING_BATCH, SIZE = 16, 128
-# The compact network's fastest modes; --modes takes others.
+# The preset `recommended`'s fastest modes; --modes takes others.
 SCALING_MODES = ("channels-last", "rewritten-channels-last", "folded-channels-last", "compile", "compile-channels-last")
 
 
@@ -60,7 +60,7 @@ def matrix(arguments):
 
 def scaling(arguments):
     for task in arguments.tasks:
-        middle = dict(preset="compact", task=task, batch=SCALING_BATCH, size=SIZE, threads=arguments.threads)
+        middle = dict(preset="recommended", task=task, batch=SCALING_BATCH, size=SIZE, threads=arguments.threads)
         yield middle
         for scale, values in SCALES.items():
             yield from (middle | {scale: value} for value in values if value != middle[scale])
@@ -127,7 +127,7 @@ def speed(measured):
 
 
 def ours(case, arguments):
-    options = case | {"preset": OUR_PRESETS[case["preset"]], "device": arguments.device}
+    options = case | {"preset": case["preset"], "device": arguments.device}
     return start([str(arguments.ours.resolve()), "bench"], options, ("preset", "task", "batch", "size", "device"), case, arguments)
 
 
@@ -161,7 +161,7 @@ def parse():
     parser.add_argument("command", choices=("matrix", "scaling"))
     parser.add_argument("--ours", type=Path, default=Path("target/release/context-encoder"))
     parser.add_argument("--out", type=Path, default=Path("runs/peers"))
-    parser.add_argument("--presets", nargs="+", choices=OUR_PRESETS, default=list(OUR_PRESETS))
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=PRESETS)
     parser.add_argument("--tasks", nargs="+", choices=BATCHES, default=list(BATCHES))
     parser.add_argument("--batches", nargs="+", type=int, help="instead of 16, 64 for train and 1, 16, 64 for infer")
     parser.add_argument("--modes", nargs="+", choices=MODES, help="of PyTorch; all without it")

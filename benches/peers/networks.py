@@ -15,7 +15,7 @@ DENSE_CODE = 4000
 # preset: (channels of the dense code or None for channel-wise, pixels of the overlap band, fill in 8-bit RGB)
 PRESETS = {
     "authors": (DENSE_CODE, 4, (117.0, 104.0, 123.0)),
-    "compact": (None, 0, (123.0, 117.0, 104.0)),
+    "recommended": (None, 0, (123.0, 117.0, 104.0)),
 }
 
 
@@ -156,7 +156,7 @@ class FeatureNetwork(nn.Module):
         for inputs, outputs in zip(widths, widths[1:]):
             layers += [nn.ConvTranspose2d(inputs, outputs, 5, 2, 2), relu()]
         self.layers = nn.Sequential(*layers[:-1])  # [batch, 3, 161, 161]
-        self.register_buffer("fill", torch.tensor(PRESETS["compact"][2]).view(1, 3, 1, 1) * 2 / 255 - 1)
+        self.register_buffer("fill", torch.tensor(PRESETS["recommended"][2]).view(1, 3, 1, 1) * 2 / 255 - 1)
         for layer in self.layers:
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(layer.weight)

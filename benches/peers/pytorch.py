@@ -249,7 +249,7 @@ def table(arguments):
 def main():
     parser = argparse.ArgumentParser(description="The PyTorch peer of `context-encoder bench`")
     parser.add_argument("--worker", action="store_true")
-    parser.add_argument("--preset", choices=PRESETS, default="compact")
+    parser.add_argument("--preset", choices=PRESETS, default="recommended")
     parser.add_argument("--task", choices=TASKS, default="train")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, choices=(64, 128, 256), default=128)

@@ -42,8 +42,8 @@ pub struct RunArgs {
     /// it. With --resume: where the run's pictures lie now, if they have moved
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Shorter side of the folder's pictures before a square is cropped, pixels; `pretrain` takes 256 unless
-    /// --config says otherwise
+    /// Shorter side of the folder's pictures before a square is cropped, pixels; unless --config says
+    /// otherwise 350 for `train` and 256 for `pretrain`
     #[arg(long, requires = "data", value_name = "PIXELS")]
     pub resize: Option<u32>,
     /// Stop at the first picture that cannot be read

@@ -138,7 +138,7 @@ impl Loader {
         }
         if config.drop_last && images < batch_size {
             return fail(format!(
-                "{images} pictures do not fill one batch of {batch_size}: lower `batch_size` or set `drop_last` to false"
+                "{images} pictures do not fill one batch of {batch_size}: give more pictures or lower `batch_size`"
             ));
         }
         let memory = if dataset.same_every_epoch() { config.cache_mib.saturating_mul(1 << 20) } else { 0 };

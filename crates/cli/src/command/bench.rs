@@ -29,7 +29,7 @@ const MIB: f64 = 1_048_576.0;
 /// the memory that takes.
 #[derive(Args)]
 pub struct Bench {
-    /// Whose network: `paper`, `authors` or `recommended`; may be repeated
+    /// Whose network: `paper`, `authors`, `recommended` or `photo`; may be repeated
     #[arg(long = "preset", value_name = "PRESET", default_value = "recommended")]
     presets: Vec<Preset>,
     /// What is measured; may be repeated. Without it, all but the feature network

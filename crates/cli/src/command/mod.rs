@@ -35,13 +35,13 @@ pub enum Command {
     /// Fill photographs on a page in the browser, or over HTTP, on this machine only
     #[cfg(feature = "web")]
     Web(web::Web),
-    /// Train a network; without arguments, a compact one on built-in facades in a few minutes
+    /// Train a network; without arguments, a narrow one on built-in facades in a few minutes
     Train(train::Train),
     /// Train a feature network, by inpainting or, for comparison, as an autoencoder
     Pretrain(train::Pretrain),
     /// Evaluate weights on a folder of pictures, as in the paper's Table 1
     Evaluate(evaluate::Evaluate),
-    /// Extract a feature vector of every picture's surroundings of its centre
+    /// Extract one feature vector of each picture, from what surrounds its hidden centre
     Features(features::Features),
     /// Find the nearest neighbours of pictures by their surroundings of the centre, as in the paper's Figure
     /// 8

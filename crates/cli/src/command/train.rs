@@ -15,7 +15,8 @@ use crate::{
     training::RunArgs,
 };
 
-/// Train a network; without arguments, a compact one on built-in facades, in a few minutes on a processor.
+/// Train a network; without arguments, `recommended` at width 32 on built-in facades, in a few minutes on a
+/// processor.
 #[derive(Args)]
 pub struct Train {
     #[command(flatten)]
@@ -23,7 +24,7 @@ pub struct Train {
     /// Folder of test pictures: what is in it too, byte for byte, is not trained on
     #[arg(long, alias = "without", requires = "data", value_name = "DIR")]
     exclude: Option<PathBuf>,
-    /// Start from the settings of `paper`, `authors` or `recommended`
+    /// Start from the settings of `paper`, `authors`, `recommended` or `photo`
     #[arg(long, conflicts_with = "config")]
     preset: Option<Preset>,
     /// The run's folder

@@ -22,7 +22,8 @@ use rayon::prelude::*;
 use crate::{
     encoder::device_of,
     fit::Head,
-    init::{HIDDEN_PER_WIDTH, LayerInit, he},
+    images::resize,
+    init::{HIDDEN_PER_WIDTH, INIT_SAMPLES, LayerInit, he, normalize_outputs, spread},
     metric::Metrics,
     voc::Label,
 };
@@ -173,6 +174,19 @@ impl Head for Classifier {
         let scores: Vec<Vec<f32>> =
             images.chunks(BATCH).flat_map(|images| self.crop_averages(images)).collect();
         self.classification.metrics(&scores, samples)
+    }
+
+    fn data_dependent_init(mut self, samples: &[LabeledImage]) -> Self {
+        let side = self.encoder.config().size as u32;
+        let images: Vec<RgbImage> =
+            spread(samples, INIT_SAMPLES).map(|sample| resize(&sample.image, side, side)).collect();
+        if images.is_empty() {
+            return self;
+        }
+        let map = self.encoder.forward(images_to_tensor(&images, &device_of(&self)));
+        let x = normalize_outputs(&mut self.fc6, map.flatten::<2>(1, 3));
+        normalize_outputs(&mut self.fc7, x);
+        self
     }
 
     fn encoder(&self) -> &FeatureEncoder {

@@ -8,11 +8,11 @@ use rand::{Rng, RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::proposals;
+use super::{proposals, roi_pool::pad};
 use crate::{
     TransferError,
     boxes::{BoxDeltas, Rect},
-    images::{max_size, pad_and_stack, resize_shorter_side},
+    images::resize_shorter_side,
     voc::{Object, Voc},
 };
 
@@ -53,7 +53,15 @@ impl DetectionSample {
         count: usize,
     ) -> Result<Vec<Self>, TransferError> {
         let read = |name: &String| {
-            let original = voc.image(name)?;
+            let (original, annotation) = (voc.image(name)?, voc.annotation(name)?);
+            if original.dimensions() != (annotation.width, annotation.height) {
+                let (width, height) = original.dimensions();
+                let reason = format!(
+                    "it is of a picture of {}x{}, which is {width}x{height} now: its boxes do not fit",
+                    annotation.width, annotation.height
+                );
+                return Err(TransferError::malformed(&voc.annotation_path(name), reason));
+            }
             let (image, factor) = resize_shorter_side(&original, shorter_side);
             let proposals = match given {
                 None => proposals::from_edges(&original, count),
@@ -63,7 +71,7 @@ impl DetectionSample {
             };
             let (width, height) = (image.width() as f32, image.height() as f32);
             let fit = |rect: Rect| rect.scale(factor).clip(width, height);
-            let objects = voc.annotation(name)?.objects;
+            let objects = annotation.objects;
             Ok(Self { image, objects, proposals }.map_boxes(fit))
         };
         voc.names(set)?.par_iter().map(read).collect()
@@ -113,7 +121,7 @@ impl DetectionSample {
 
 /// Images with sampled regions.
 pub(super) struct DetectionBatch {
-    /// `[batch, 3, height, width]` in `[-1, 1]`.
+    /// `[batch, 3, height, width]` in `[-1, 1]`, [padded](pad).
     pub(super) images: Tensor<4>,
     /// Index of the image and box of each region.
     pub(super) regions: Vec<(usize, Rect)>,
@@ -152,7 +160,7 @@ impl DetectionBatch {
             Tensor::<2>::from_data(TensorData::new(values, shape), device)
         };
         Self {
-            images: pad_and_stack(&images, [0; 2], max_size(&images), device),
+            images: pad(&images, device),
             classes: table(classes),
             deltas: table(deltas),
             weights: table(weights),

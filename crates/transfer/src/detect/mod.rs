@@ -12,7 +12,7 @@ use burn::{
         activation::{log_softmax, relu, softmax},
     },
 };
-use context_encoder_data::pixel::images_to_tensor;
+use context_encoder_data::{Purpose, rng_for};
 use context_encoder_model::{FeatureEncoder, FeatureLayer};
 use context_encoder_train::Dropout;
 use rand_chacha::ChaCha8Rng;
@@ -21,12 +21,12 @@ use crate::{
     boxes::{BoxDeltas, Detection, Rect, nms},
     encoder::device_of,
     fit::Head,
-    init::{HIDDEN_PER_WIDTH, LayerInit, he},
+    init::{HIDDEN_PER_WIDTH, INIT_SAMPLES, LayerInit, he, normalize_outputs, spread},
     metric::{Metrics, detection_average_precision},
 };
 use dataset::DetectionBatch;
 pub use dataset::DetectionSample;
-use roi_pool::{SIDE, roi_pool};
+use roi_pool::{SIDE, pad, roi_pool};
 
 /// Standard deviations of the last layers' initial weights (Fast R-CNN).
 const SCORE_STD: f32 = 0.01;
@@ -94,7 +94,7 @@ impl Detector {
         if sample.proposals.is_empty() {
             return Vec::new();
         }
-        let image = images_to_tensor(std::slice::from_ref(&sample.image), &device_of(self));
+        let image = pad(&[&sample.image], &device_of(self));
         let map = self.encoder.map_at(image, FeatureLayer::Conv5); // [1, 256, n, m]
         let (width, height) = (sample.image.width() as f32, sample.image.height() as f32);
         let mut found: Vec<Vec<(Rect, f32)>> = Vec::new();
@@ -156,6 +156,23 @@ impl Head for Detector {
         })
     }
 
+    fn data_dependent_init(mut self, samples: &[DetectionSample]) -> Self {
+        let [_, columns] = self.score.weight.dims();
+        let chosen = spread(samples, INIT_SAMPLES);
+        let chosen = chosen
+            .enumerate()
+            .map(|(number, sample)| (sample, rng_for(0, Purpose::Crop, u64::MAX, number as u64)));
+        let batch = DetectionBatch::new(chosen.collect(), columns, &device_of(&self));
+        if batch.regions.is_empty() {
+            return self;
+        }
+        let map = self.encoder.map_at(batch.images, FeatureLayer::Conv5);
+        let x = roi_pool(map, &batch.regions).flatten::<2>(1, 3);
+        let x = normalize_outputs(&mut self.fc6, x);
+        normalize_outputs(&mut self.fc7, x);
+        self
+    }
+
     fn encoder(&self) -> &FeatureEncoder {
         &self.encoder
     }
@@ -179,6 +196,42 @@ mod tests {
 
     use super::*;
     use crate::{Fit, voc::Voc};
+
+    #[test]
+    fn boxes_of_another_size_of_picture_are_an_error() {
+        let folder = tempfile::tempdir().expect("folder");
+        let voc = Voc::draw_shapes(folder.path(), 4, 1).expect("drawn");
+        let path = voc.images().join("000001.jpg");
+        let image = image::open(&path).expect("drawn").to_rgb8();
+        image::imageops::resize(&image, 90, 80, image::imageops::FilterType::Nearest)
+            .save(&path)
+            .expect("saved");
+        let error =
+            DetectionSample::from_voc(&voc, "trainval", 160, None, 60).expect_err("shrunk").to_string();
+        assert!(error.contains("000001.xml") && error.contains("90x80 now"), "{error}");
+    }
+
+    #[test]
+    fn hidden_layers_see_regions_with_deviation_one_after_initialisation() {
+        let folder = tempfile::tempdir().expect("folder");
+        let voc = Voc::draw_shapes(folder.path(), 4, 1).expect("drawn");
+        let samples = DetectionSample::from_voc(&voc, "trainval", 160, None, 60).expect("read");
+        let config = FeatureModelConfig::alexnet().with_width(4);
+        let encoder = config.init_seeded(2, &Device::flex().autodiff()).expect("valid").into_encoder();
+        let detector = Detector::new(encoder, 3, 0);
+        let spread = |detector: &Detector| -> f32 {
+            let image = pad(&[&samples[0].image], &device_of(detector));
+            let map = detector.encoder.map_at(image, FeatureLayer::Conv5);
+            let regions: Vec<(usize, Rect)> = samples[0].proposals.iter().map(|&rect| (0, rect)).collect();
+            let outputs = detector.fc6.forward(roi_pool(map, &regions).flatten::<2>(1, 3));
+            outputs.var(0).sqrt().mean().into_scalar()
+        };
+        let before = spread(&detector);
+        let after = spread(&detector.clone().data_dependent_init(&samples));
+        assert!((0.5..1.5).contains(&after) && !(0.5..1.5).contains(&before), "{before}, {after}");
+        let without = DetectionSample { proposals: vec![], objects: vec![], ..samples[0].clone() };
+        assert_eq!(spread(&detector.data_dependent_init(&[without])), before, "no regions, no change");
+    }
 
     #[test]
     fn few_images_are_memorised() {

@@ -40,8 +40,8 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Vec<Rect>>, TransferE
 /// Shorter side of the image in which edges are found, pixels.
 const SHORTER_SIDE: u32 = 120;
 
-/// Widths and heights of windows: every pair of these fractions of the shorter side, up to the image's own
-/// sides.
+/// Widths and heights of windows: every pair of these fractions of the shorter side that is within the image,
+/// and of the image's own sides.
 const FRACTIONS: [f32; 9] = [0.15, 0.2, 0.27, 0.36, 0.48, 0.64, 0.85, 1.14, 1.5];
 
 /// The largest aspect ratio of a window.
@@ -62,7 +62,7 @@ const NOISE: f32 = 1.5;
 
 /// Windows compared by non-maximum suppression, and its largest intersection over union.
 const CANDIDATES: usize = 4000;
-const NMS_IOU: f32 = 0.6;
+const NMS_IOU: f32 = 0.75;
 
 /// Up to `count` boxes that contain many edges for their size and whose surroundings contain few, best first:
 /// windows of many sizes and aspect ratios slide over the image, and each scores the edges inside less those
@@ -73,10 +73,10 @@ pub(super) fn from_edges(image: &RgbImage, count: usize) -> Vec<Rect> {
     let edges = IntegralImage::of_edges(&small);
     let (width, height) = (small.width() as f32, small.height() as f32);
     let sides = FRACTIONS.map(|fraction| fraction * SHORTER_SIDE as f32);
-    let sizes: Vec<(f32, f32)> = sides
-        .iter()
-        .flat_map(|&w| sides.map(|h| (w, h)))
-        .filter(|&(w, h)| w <= width && h <= height && w <= MAX_ASPECT * h && h <= MAX_ASPECT * w)
+    let within = |whole: f32| sides.into_iter().filter(move |&side| side < whole).chain([whole]);
+    let sizes: Vec<(f32, f32)> = within(width)
+        .flat_map(|w| within(height).map(move |h| (w, h)))
+        .filter(|&(w, h)| w <= MAX_ASPECT * h && h <= MAX_ASPECT * w)
         .collect();
     let mut windows: Vec<(Rect, f32)> = sizes
         .par_iter()

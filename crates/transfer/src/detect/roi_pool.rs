@@ -1,18 +1,31 @@
 //! RoI pooling: max pooling of regions of any size into maps of one size (Fast R-CNN, section 2.1).
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::boxes::Rect;
+use crate::{
+    boxes::Rect,
+    images::{max_size, pad_and_stack},
+};
 
 /// Side of the output (AlexNet's pool5).
 pub(super) const SIDE: usize = 6;
 
-/// Pixels from one position of conv5 to the next, and where the first one's begin: it has its centre at 17
-/// (conv1 11x11 stride 4 and two poolings 3x3 stride 2, without padding), so position `i` covers pixels `9 +
-/// 16 i` to `25 + 16 i`.
-const STRIDE: f32 = 16.0;
-const FIRST: f32 = 9.0;
+/// Pixels from one position of conv5 to the next, and from the picture's border to the centre of the first
+/// (conv1 11x11 stride 4 and two poolings 3x3 stride 2, without padding: 5 + 4 + 8).
+const STRIDE: u32 = 16;
+const FIRST: u32 = 17;
+
+/// A padded image whose conv5 has `n` positions has `STRIDE (n - 1) + REST` pixels a side, none left over.
+const REST: u32 = 35;
+
+/// Images padded so that position `i` of conv5 has its centre at pixel `16 i`, and every pixel lies within 8
+/// of one, `[batch, 3, padded height, padded width]` in `[-1, 1]`.
+pub(super) fn pad(images: &[&RgbImage], device: &Device) -> Tensor<4> {
+    let padded = |side: u32| REST + STRIDE * side.saturating_sub(STRIDE / 2).div_ceil(STRIDE);
+    pad_and_stack(images, [FIRST; 2], max_size(images).map(padded), device)
+}
 
 /// The maximum of each of 6x6 bins of each region, channel by channel. Bins overlap by a position where a
 /// region's positions cannot be divided evenly; a region that falls between positions gets the nearest.
@@ -22,7 +35,7 @@ const FIRST: f32 = 9.0;
 /// gathered on the device.
 ///
 /// # Shapes
-/// - `map`: `[batch, channels, height, width]`, conv5
+/// - `map`: `[batch, channels, height, width]`, conv5 of images that [`pad`] has padded
 /// - `regions`: index of the image and box, in pixels of the images
 /// - output: `[regions, channels, 6, 6]`
 ///
@@ -66,9 +79,9 @@ pub(super) fn roi_pool(map: Tensor<4>, regions: &[(usize, Rect)]) -> Tensor<4> {
 /// The positions in each of six bins of a range of pixels; none is empty.
 fn bins(from: f32, to: f32, positions: usize) -> [std::ops::Range<usize>; SIDE] {
     let last = positions - 1;
-    let position = |pixel: f32| (pixel - FIRST) / STRIDE;
-    let start = (position(from).round().max(0.0) as usize).min(last);
-    let end = (position(to).round().max(0.0) as usize).clamp(start + 1, positions);
+    let nearest = |pixel: f32| ((pixel / STRIDE as f32).round().max(0.0) as usize).min(last);
+    let start = nearest(from);
+    let end = nearest(to - 1.0).max(start) + 1;
     let length = end - start;
     std::array::from_fn(|bin| {
         let first = start + bin * length / SIDE;
@@ -79,19 +92,32 @@ fn bins(from: f32, to: f32, positions: usize) -> [std::ops::Range<usize>; SIDE] 
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use context_encoder_model::{FeatureLayer, FeatureModelConfig};
 
     use super::*;
 
     #[test]
     fn bins_cover_the_positions_of_a_region() {
-        // positions 0 to 12, each with two in its bin
-        assert_eq!(bins(9.0, 201.0, 13), [0..2, 2..4, 4..6, 6..8, 8..10, 10..12]);
+        // positions 0 to 11, each with two in its bin
+        assert_eq!(bins(0.0, 184.0, 13), [0..2, 2..4, 4..6, 6..8, 8..10, 10..12]);
         // five for six bins: neighbours overlap
-        assert_eq!(bins(25.0, 105.0, 13), [1..2, 1..3, 2..4, 3..5, 4..6, 5..6]);
+        assert_eq!(bins(24.0, 90.0, 13), [2..3, 2..4, 3..5, 4..6, 5..7, 6..7]);
         // none, beyond the last: the last
         assert_eq!(bins(500.0, 502.0, 13), [12..13, 12..13, 12..13, 12..13, 12..13, 12..13]);
         assert_eq!(bins(0.0, 8.0, 13)[0], 0..1);
+    }
+
+    #[test]
+    fn every_pixel_lies_beside_a_position() {
+        let device = Device::flex();
+        let encoder =
+            FeatureModelConfig::alexnet().with_width(4).init(&device).expect("valid").into_encoder();
+        for (width, height, columns, rows) in [(224, 300, 15, 20), (152, 153, 10, 11)] {
+            let image = RgbImage::new(width, height);
+            let map = encoder.map_at(pad(&[&image], &device), FeatureLayer::Conv5);
+            assert_eq!(map.dims(), [1, 16, rows, columns]);
+            assert!(STRIDE * (columns as u32 - 1) + STRIDE / 2 >= width);
+        }
     }
 
     #[test]
@@ -99,7 +125,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let values: Vec<f32> = (0..2 * 12 * 12).map(|i| (i * 37 % 289) as f32).collect();
         let map = Tensor::<1>::from_floats(values.as_slice(), &device).reshape([1, 2, 12, 12]).require_grad();
-        let whole = Rect::new(9.0, 9.0, 201.0, 201.0);
+        let whole = Rect::new(0.0, 0.0, 184.0, 184.0);
         let pooled = roi_pool(map.clone(), &[(0, whole), (0, whole)]);
         assert_eq!(pooled.dims(), [2, 2, 6, 6]);
         let maxima = pooled.clone().into_data().try_to_vec::<f32>().expect("f32");

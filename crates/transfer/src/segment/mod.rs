@@ -6,7 +6,10 @@ mod dataset;
 use burn::{
     module::{Module, Param},
     nn::conv::Conv2d,
-    tensor::{Device, Tensor, TensorData, activation::log_softmax},
+    tensor::{
+        Device, Tensor, TensorData,
+        activation::{log_softmax, relu},
+    },
 };
 use context_encoder_model::FeatureEncoder;
 use context_encoder_ops::{Activation, ConvGeometry, ConvLayer};
@@ -18,7 +21,7 @@ use crate::{
     encoder::device_of,
     fit::Head,
     images::max_size,
-    init::{HIDDEN_PER_WIDTH, LayerInit, he},
+    init::{HIDDEN_PER_WIDTH, INIT_SAMPLES, LayerInit, he, replace, spread, standardization},
     metric::{ConfusionMatrix, Metrics},
 };
 pub use dataset::SegmentationSample;
@@ -58,8 +61,8 @@ impl SegmenterConfig {
     }
 }
 
-/// fc6 and fc7 as convolutions on pool5, a score for each class, and learned upsampling to pixels that is
-/// initialised as bilinear.
+/// fc6 and fc7 as convolutions on pool5, a score for each class, and bilinear upsampling to pixels; between
+/// strides it is learned, as in FCN.
 ///
 /// ```
 /// use context_encoder_model::FeatureModelConfig;
@@ -111,7 +114,7 @@ impl Segmenter {
             score: init.conv([hidden, classes], 1, 0.0),
             skips: skipped.iter().map(|&channels| init.conv([channels, classes], 1, 0.0)).collect(),
             doublings: skipped.iter().map(|_| Upsample::new(classes, 2, &device)).collect(),
-            enlarge: Upsample::new(classes, last, &device),
+            enlarge: Upsample::new(classes, last, &device).no_grad(),
             encoder,
         }
     }
@@ -184,6 +187,17 @@ impl Head for Segmenter {
         confusion.metrics()
     }
 
+    fn data_dependent_init(mut self, samples: &[SegmentationSample]) -> Self {
+        let images: Vec<&RgbImage> = spread(samples, INIT_SAMPLES).map(|sample| &sample.image).collect();
+        if images.is_empty() {
+            return self;
+        }
+        let [.., pool5] = self.encoder.maps(pad(&images, &device_of(&self)));
+        let x = normalize_map(&mut self.conv6, pool5);
+        normalize_map(&mut self.conv7, x);
+        self
+    }
+
     fn encoder(&self) -> &FeatureEncoder {
         &self.encoder
     }
@@ -191,6 +205,21 @@ impl Head for Segmenter {
     fn with_encoder(self, encoder: FeatureEncoder) -> Self {
         Self { encoder, ..self }
     }
+}
+
+/// Shifts and scales every channel of a convolution so that its map for these inputs has mean 0 and standard
+/// deviation 1; and that map behind its ReLU.
+fn normalize_map(layer: &mut Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let map = convolve(layer, x, Activation::Identity).detach();
+    let [_, channels, _, _] = map.dims();
+    let (scale, shift) = standardization(map.clone().permute([0, 2, 3, 1]).flatten(0, 2));
+    let value = layer.weight.val() * scale.clone().reshape([channels, 1, 1, 1]);
+    replace(&mut layer.weight, value);
+    if let Some(bias) = &mut layer.bias {
+        let value = bias.val() * scale.clone().squeeze_dim(0) + shift.clone().squeeze_dim(0);
+        replace(bias, value);
+    }
+    relu(map * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1]))
 }
 
 /// A convolution with "same" padding.
@@ -247,6 +276,27 @@ mod tests {
     fn segmenter(width: usize, config: SegmenterConfig, device: &Device) -> Segmenter {
         let encoder = FeatureModelConfig::alexnet().with_width(width);
         Segmenter::new(encoder.init_seeded(2, device).expect("valid").into_encoder(), config, 0)
+    }
+
+    #[test]
+    fn hidden_layers_have_deviation_one_after_initialisation() {
+        let device = Device::flex().autodiff();
+        let folder = tempfile::tempdir().expect("folder");
+        let voc = Voc::draw_shapes(folder.path(), 4, 1).expect("drawn");
+        let samples = SegmentationSample::from_voc(&voc, "trainval").expect("read");
+        let segmenter = segmenter(4, SegmenterConfig { kernel_size: 3, ..SegmenterConfig::new(4) }, &device);
+        let segmenter = segmenter.data_dependent_init(&samples);
+        let images: Vec<&RgbImage> = samples.iter().map(|sample| &sample.image).collect();
+        let [.., pool5] = segmenter.encoder.maps(pad(&images, &device));
+        let x = convolve(&segmenter.conv6, pool5, Activation::Identity);
+        let y = convolve(&segmenter.conv7, relu(x.clone()), Activation::Identity);
+        for map in [x, y] {
+            let (scale, shift) = standardization(map.permute([0, 2, 3, 1]).flatten(0, 2));
+            let off: f32 = (scale - 1.0).abs().max().into_scalar();
+            assert!(off < 1e-2 && shift.abs().max().into_scalar::<f32>() < 1e-2, "{off}");
+        }
+        assert!(segmenter.conv6.weight.is_require_grad(), "still trained");
+        assert!(!segmenter.enlarge.weight.is_require_grad(), "bilinear, as in FCN");
     }
 
     #[test]

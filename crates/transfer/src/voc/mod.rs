@@ -129,7 +129,11 @@ impl Voc {
 
     /// The objects in an image.
     pub(crate) fn annotation(&self, name: &str) -> Result<Annotation, TransferError> {
-        Annotation::read(&self.root.join("Annotations").join(format!("{name}.xml")), &self.classes)
+        Annotation::read(&self.annotation_path(name), &self.classes)
+    }
+
+    pub(crate) fn annotation_path(&self, name: &str) -> PathBuf {
+        self.root.join("Annotations").join(format!("{name}.xml"))
     }
 
     /// The class of every pixel of an image.

@@ -24,6 +24,9 @@ use serde_json::json;
 use super::NamedEncoder;
 use crate::console::Console;
 
+/// Learning rate of momentum (Fast R-CNN).
+const MOMENTUM_LR: f64 = 1e-3;
+
 /// How heads are trained. What is left out has the task's own default.
 #[derive(Args, Clone, Default)]
 pub struct TrainingArgs {
@@ -56,7 +59,8 @@ pub struct TrainingArgs {
 
 fn optimizers() -> impl TypedValueParser<Value = Optimizer> {
     let adam = PossibleValue::new("adam").help("Adam, beta 0.5 and 0.999");
-    let momentum = PossibleValue::new("momentum").help("Stochastic gradient descent with momentum 0.9");
+    let momentum = PossibleValue::new("momentum")
+        .help("Stochastic gradient descent with momentum 0.9 and weight decay 5e-4, at 1e-3");
     PossibleValuesParser::new([adam, momentum]).map(|name| match name.as_str() {
         "momentum" => Optimizer::Momentum(0.9),
         _ => Optimizer::Adam,
@@ -71,12 +75,17 @@ impl TrainingArgs {
 
     fn fit(&self, default: &Fit, seed: u64) -> Fit {
         let steps = self.steps.unwrap_or(default.steps);
+        let optimizer = self.optimizer.unwrap_or(default.optimizer);
+        let lr = match optimizer {
+            Optimizer::Momentum(_) => MOMENTUM_LR,
+            Optimizer::Adam => default.lr,
+        };
         Fit {
             steps,
             batch_size: self.batch.unwrap_or(default.batch_size),
-            lr: self.lr.unwrap_or(default.lr),
+            lr: self.lr.unwrap_or(lr),
             encoder_lr_scale: self.encoder_lr_scale.unwrap_or(default.encoder_lr_scale),
-            optimizer: self.optimizer.unwrap_or(default.optimizer),
+            optimizer,
             schedule: Schedule::Cosine,
             seed,
             log_every: self.every.unwrap_or(default.log_every).min(steps.max(1)),
@@ -133,7 +142,9 @@ impl Attempt<'_> {
             let score = score.map(|score| format!(", score {score:.3}")).unwrap_or_default();
             bar.detail(format_args!("{name} {seed} {task}: step {step}, loss {loss:.4}{score}"));
         };
-        let fitted = fit.run(head()?, train, test, &mut on_point);
+        let head = head()?;
+        let head = if self.encoder.data_dependent_init { head.data_dependent_init(train) } else { head };
+        let fitted = fit.run(head, train, test, &mut on_point);
         bar.clear_bar();
         let fitted = fitted.into_diagnostic()?;
         if let Some(files) = files {
