@@ -6,10 +6,11 @@
 #
 # VOC is a folder in PASCAL VOC's layout (one year or the development kit), CLASSES holds train/CLASS and test/CLASS, PICTURES
 # is what to pretrain on, without labels. What is done stays in runs/features (or $RUN), so that the same command goes on where
-# it was stopped. SIZE, WIDTH, STEPS, BATCH, LR, HEAD_STEPS, HEAD_LR, SEEDS and MASKS choose other settings; on a graphics card
-# DEVICE=cuda WIDTH=64 STEPS=7960 BATCH=64 LR=1e-3 HEAD_LR=2e-4 WORKERS=5 is the whole AlexNet in minutes.
+# it was stopped. SIZE, WIDTH, STEPS, BATCH, LR, HEAD_STEPS, DETECTION_STEPS, SEGMENTATION_STEPS, HEAD_LR, SEEDS, MASKS and
+# SIDE_OF_DETECTION choose other settings; on a graphics card DEVICE=cuda WIDTH=64 STEPS=7960 BATCH=64 LR=1e-3 HEAD_LR=2e-4 WORKERS=5 is the whole AlexNet
+# in minutes.
 set -euo pipefail
-[[ $# -eq 3 ]] || { sed -n '2,10p' "$0" >&2; exit 2; }
+[[ $# -eq 3 ]] || { sed -n '2,12p' "$0" >&2; exit 2; }
 voc=$(realpath "$1") classes=$(realpath "$2") pictures=$(realpath "$3")
 cd "$(dirname "$0")/.."
 size=${SIZE:-131} width=${WIDTH:-16} steps=${STEPS:-12000} run=${RUN:-runs/features} device=${DEVICE:-cpu}
@@ -23,5 +24,6 @@ common=(--pictures "$pictures" --masks "${MASKS:-random-block}" --size "$size" -
   --pretrain augmentation.color=20 --pretrain model.batch_norm=true)
 program() { nice -n 19 "${CARGO_TARGET_DIR:-target}/release/context-encoder" reproduce "$@" "${common[@]}"; }
 mkdir -p "$run"
-program table2 --voc "$voc" --side 224 --count 300 --steps "${HEAD_STEPS:-600}" --run "$run/voc" | tee "$run/table2.md"
+program table2 --voc "$voc" --side "${SIDE_OF_DETECTION:-448}" --count 600 --steps "${HEAD_STEPS:-600}" --detection-steps "${DETECTION_STEPS:-3000}" \
+  --segmentation-steps "${SEGMENTATION_STEPS:-1000}" --run "$run/voc" | tee "$run/table2.md"
 program classes "$classes" --steps "${HEAD_STEPS:-600}" --run "$run/classes" | tee "$run/classes.md"

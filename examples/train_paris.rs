@@ -1,8 +1,8 @@
-//! Trains a context encoder, by default the compact one on built-in facades.
+//! Trains a context encoder, by default `recommended` at width 32 on built-in facades.
 //!
 //!     cargo run --release --example train_paris
 //!     cargo run --release --example train_paris -- --data DIR --resize 192
-//!     cargo run --release --example train_paris -- --preset authors --data DIR --device cuda
+//!     cargo run --release --example train_paris -- --preset authors --steps 116400 --data DIR --device cuda
 //!
 //! Data: none needed; `--data` takes any folder of pictures. Time: one to five minutes on two cores without
 //! arguments. Expect: a PSNR on the validation pictures above border mean and harmonic fill, grids of samples
@@ -27,7 +27,7 @@ struct Arguments {
     /// Stop at the first picture that cannot be read
     #[arg(long, requires = "data")]
     strict: bool,
-    /// Start from the settings of `paper`, `authors` or `recommended`
+    /// Start from the settings of `paper`, `authors`, `recommended` or `photo`
     #[arg(long, conflicts_with = "config")]
     preset: Option<Preset>,
     /// TOML file of settings (see docs/training.md)

@@ -192,6 +192,7 @@ pub mod trial {
 /// The documents' code, compiled and run as tests.
 #[cfg(doctest)]
 mod documents {
+    #[cfg(feature = "pretrained")]
     #[doc = include_str!("../README.md")]
     struct Readme;
     #[doc = include_str!("../docs/data.md")]

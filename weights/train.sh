@@ -3,8 +3,8 @@
 #
 #     weights/train.sh FRONTS TEST PHOTOS
 #
-# FRONTS are the building fronts, of which those that are in TEST too, byte for byte, are not trained on. PHOTOS is a folder
-# of photographs of all sorts. Writes runs/weights/* and there fronts-128.safetensors and photo-128.safetensors.
+# FRONTS are the building fronts, PHOTOS is a folder of photographs of all sorts. Pictures of both that are in TEST too, byte
+# for byte, are not trained on. Writes runs/weights/* and there fronts-128.safetensors and photo-128.safetensors.
 # DEVICE=cuda trains on a card, with the program built for it. SHORTER=100 does a hundredth of the steps and BATCH=2 takes
 # batches of 2, to see that everything works.
 set -euo pipefail

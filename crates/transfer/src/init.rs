@@ -28,6 +28,9 @@ pub(crate) const INIT_SAMPLES: usize = 16;
 /// A unit whose deviation is less than this part of its layer's largest is scaled as if it had that much.
 const MIN_RELATIVE_DEVIATION: f32 = 1e-3;
 
+/// A layer all of whose units have less stays as it is.
+const MIN_LAYER_DEVIATION: f32 = 1e-5;
+
 /// Up to so many samples, evenly spaced.
 pub(crate) fn spread<S>(samples: &[S], count: usize) -> impl Iterator<Item = &S> {
     let count = count.min(samples.len());
@@ -52,13 +55,13 @@ pub(crate) fn normalize_outputs(layer: &mut Linear, x: Tensor<2>) -> Tensor<2> {
     relu(outputs * scale + shift)
 }
 
-/// Factor and summand, `[1, units]` both, that give each column mean 0 and standard deviation 1. Columns that
-/// are all constant stay as they are.
+/// Factor and summand, `[1, units]` both, that give each column mean 0 and standard deviation 1. Where every
+/// column is constant, all stay as they are.
 pub(crate) fn standardization(outputs: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let mean = outputs.clone().mean_dim(0); // [1, units]
     let deviation = (outputs - mean.clone()).square().mean_dim(0).sqrt(); // [1, units]
     let largest: f32 = deviation.clone().max().into_scalar();
-    if largest == 0.0 || !largest.is_finite() {
+    if !(MIN_LAYER_DEVIATION..f32::INFINITY).contains(&largest) {
         return (mean.ones_like(), mean.zeros_like());
     }
     let scale = deviation.clamp_min(largest * MIN_RELATIVE_DEVIATION).recip();
@@ -130,7 +133,7 @@ mod tests {
         let off: f32 = (scale - 1.0).abs().max().into_scalar();
         assert!(off < 1e-3 && shift.abs().max().into_scalar::<f32>() < 1e-3, "{off}");
         assert!(layer.weight.is_require_grad(), "still trained");
-        let (scale, shift) = standardization(Tensor::ones([4, 3], &device));
+        let (scale, shift) = standardization(Tensor::full([16, 3], 0.736_452_1, &device));
         assert_eq!([scale.max().into_scalar::<f32>(), shift.max().into_scalar()], [1.0, 0.0]);
     }
 

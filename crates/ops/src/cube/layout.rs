@@ -13,7 +13,7 @@ use burn_std::Metadata;
 use cubecl::{prelude::*, tensor_vector_size_parallel};
 use cubek::{
     matmul::{
-        definition::{MatmulElems, MatmulGlobalElems},
+        definition::{MatmulElems, MatmulGlobalElems, MatmulSetupError},
         launch::launch_ref,
         multi_level,
         strategy::Strategy,
@@ -109,16 +109,34 @@ pub(super) fn product<const D: usize>(
 
 /// The same of factors of 32 bits by kernels that use no tensor cores: Burn's choice among all kernels is by
 /// time.
+///
+/// # Panics
+/// As `product`.
 fn ieee_product(a: CubeTensor, b: CubeTensor, out: CubeTensor) -> CubeTensor {
-    let [a_type, b_type, out_type] =
-        [&a, &b, &out].map(|tensor: &CubeTensor| dtype_to_storage_type(tensor.dtype));
-    let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: a_type, rhs: b_type, out: out_type });
-    let (client, result) = (out.client.clone(), out.clone());
-    let (a, b) = (InputBinding::new(a.binding(), a_type), InputBinding::new(b.binding(), b_type));
-    let strategy = Strategy::MultiLevel(multi_level::Strategy::SimpleUnit(Default::default()));
-    launch_ref(&strategy, &client, a, b, out.binding(), &mut types)
-        .expect("every device multiplies numbers of 32 bits");
-    result
+    // What does not fit a device's shared memory or units is left to the simplest kernel, which always does.
+    let tiled = launch_product(multi_level::Strategy::SimpleUnit(Default::default()), &a, &b, &out);
+    tiled
+        .or_else(|_| launch_product(multi_level::Strategy::Naive, &a, &b, &out))
+        .expect("this device multiplies matrices of 32 bits");
+    out
+}
+
+fn launch_product(
+    strategy: multi_level::Strategy,
+    a: &CubeTensor,
+    b: &CubeTensor,
+    out: &CubeTensor,
+) -> Result<(), MatmulSetupError> {
+    let [a_type, b_type, out_type] = [a, b, out].map(|tensor| dtype_to_storage_type(tensor.dtype));
+    let types = MatmulGlobalElems { lhs: a_type, rhs: b_type, out: out_type };
+    launch_ref(
+        &Strategy::MultiLevel(strategy),
+        &out.client,
+        InputBinding::new(a.clone().binding(), a_type),
+        InputBinding::new(b.clone().binding(), b_type),
+        out.clone().binding(),
+        &mut MatmulElems::from_globals(&types),
+    )
 }
 
 /// The widest vector along the last axis that all of these can be read by.

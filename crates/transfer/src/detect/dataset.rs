@@ -42,7 +42,8 @@ impl DetectionSample {
     /// with many edges inside and few around.
     ///
     /// # Errors
-    /// [`TransferError::Missing`], [`TransferError::Malformed`] and [`TransferError::Io`] name the file,
+    /// [`TransferError::Missing`], [`TransferError::Malformed`] (also where boxes are of a picture of another
+    /// size) and [`TransferError::Io`] name the file,
     /// [`TransferError::Data`] an image that cannot be read, and [`TransferError::Settings`] an image without
     /// a line in the file of proposals.
     pub fn from_voc(
@@ -54,10 +55,12 @@ impl DetectionSample {
     ) -> Result<Vec<Self>, TransferError> {
         let read = |name: &String| {
             let (original, annotation) = (voc.image(name)?, voc.annotation(name)?);
-            if original.dimensions() != (annotation.width, annotation.height) {
+            // Some tools write a size of 0.
+            let is_said = annotation.width > 0 && annotation.height > 0;
+            if is_said && original.dimensions() != (annotation.width, annotation.height) {
                 let (width, height) = original.dimensions();
                 let reason = format!(
-                    "it is of a picture of {}x{}, which is {width}x{height} now: its boxes do not fit",
+                    "it is of a picture of {}x{}, which is {width}x{height} (turned upright, if its EXIF data say so): its boxes do not fit",
                     annotation.width, annotation.height
                 );
                 return Err(TransferError::malformed(&voc.annotation_path(name), reason));

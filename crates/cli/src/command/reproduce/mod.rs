@@ -58,6 +58,12 @@ pub struct Table2 {
     voc: Option<PathBuf>,
     #[command(flatten)]
     proposals: ProposalArgs,
+    /// Steps of detection, where it is not to take as many as --steps says for all tasks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    detection_steps: Option<u64>,
+    /// Steps of segmentation, likewise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    segmentation_steps: Option<u64>,
     #[command(flatten)]
     experiment: ExperimentArgs,
 }
@@ -76,7 +82,14 @@ const PAPER: [(&str, [Option<f64>; 3]); 7] = [
 /// Columns of both tables.
 const COLUMNS: [&str; 3] = ["classification, mAP", "detection, mAP", "segmentation, mean IU"];
 
-struct Table2Task(ClassifyTask, DetectTask, SegmentTask);
+/// The three tasks, and how many steps two of them take if not as many as the first.
+struct Table2Task {
+    classify: ClassifyTask,
+    detect: DetectTask,
+    segment: SegmentTask,
+    detection_steps: Option<u64>,
+    segmentation_steps: Option<u64>,
+}
 
 impl Task for Table2Task {
     fn columns(&self) -> Vec<String> {
@@ -84,9 +97,16 @@ impl Task for Table2Task {
     }
 
     fn run(&mut self, attempt: &Attempt<'_>) -> Result<Vec<f64>> {
-        let Self(classify, detect, segment) = self;
-        let tasks: [&mut dyn Task; 3] = [classify, detect, segment];
-        tasks.into_iter().map(|task| Ok(task.run(attempt)?[0])).collect()
+        let tasks: [(&mut dyn Task, Option<u64>); 3] = [
+            (&mut self.classify, None),
+            (&mut self.detect, self.detection_steps),
+            (&mut self.segment, self.segmentation_steps),
+        ];
+        let run = |(task, steps): (&mut dyn Task, Option<u64>)| {
+            let training = &attempt.training.taking_steps(steps);
+            Ok(task.run(&Attempt { training, ..*attempt })?[0])
+        };
+        tasks.into_iter().map(run).collect()
     }
 }
 
@@ -113,7 +133,8 @@ impl Table2 {
         classify.0.load(baselines.size()?)?;
         let images = Voc::of_year(root, 2012).into_diagnostic()?.images();
         let encoders = baselines.load(&images, &device, console)?;
-        let mut task = Table2Task(classify, detect, segment);
+        let Self { detection_steps, segmentation_steps, .. } = *self;
+        let mut task = Table2Task { classify, detect, segment, detection_steps, segmentation_steps };
         let table = ResultTable::compare(&mut task, &encoders, training, &device, console)?;
         console.result(if smoke.is_some() {
             "ours, a smoke run on pictures drawn by the program"

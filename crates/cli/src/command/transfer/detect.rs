@@ -104,7 +104,7 @@ impl Task for DetectTask {
             let encoder = attempt.encoder.init_from(attempt.load()?, images);
             Ok(Detector::new(encoder, self.classes, attempt.encoder.seed))
         };
-        let default = Fit { batch_size: 2, lr: 2e-4, ..Fit::default() };
+        let default = Fit { steps: 5000, batch_size: 2, lr: 2e-4, ..Fit::default() };
         match attempt.train("detect", &self.data, &default, head, [train, test])? {
             Metrics::MeanAveragePrecision { eleven_point, all_point } => Ok(vec![eleven_point, all_point]),
             metrics => unreachable!("a detector has mean average precision, not {metrics:?}"),

@@ -35,8 +35,8 @@ pub struct EncoderArgs {
     /// describe those
     #[arg(long)]
     headerless: bool,
-    /// Shift and scale every convolution so that its outputs have mean 0 and standard deviation 1 on
-    /// training pictures (Krähenbühl et al. 2016), before anything is trained
+    /// Shift and scale every convolution, fc6 and fc7 so that their outputs have mean 0 and standard
+    /// deviation 1 on training pictures (Krähenbühl et al. 2016), before anything is trained
     #[arg(long, alias = "rescale")]
     data_dependent_init: bool,
 }

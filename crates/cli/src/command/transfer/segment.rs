@@ -92,7 +92,7 @@ impl Task for SegmentTask {
             let encoder = attempt.encoder.init_from(attempt.load()?, images);
             Ok(Segmenter::new(encoder, self.config, attempt.encoder.seed))
         };
-        let default = Fit { batch_size: 8, lr: 2e-4, ..Fit::default() };
+        let default = Fit { steps: 2000, batch_size: 8, lr: 2e-4, ..Fit::default() };
         let metrics = attempt.train("segment", &self.data, &default, head, [train, test])?;
         Ok(vec![metrics.score()])
     }

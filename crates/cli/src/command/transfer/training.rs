@@ -27,11 +27,15 @@ use crate::console::Console;
 /// Learning rate of momentum (Fast R-CNN).
 const MOMENTUM_LR: f64 = 1e-3;
 
+/// Part of a kept head's settings, to be changed when heads are trained otherwise: those of before are then
+/// trained again.
+const HEADS: &str = "heads of version 2";
+
 /// How heads are trained. What is left out has the task's own default.
 #[derive(Args, Clone, Default)]
 pub struct TrainingArgs {
     /// Steps in all
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Pictures a step
     #[arg(long, value_name = "N")]
@@ -71,6 +75,11 @@ impl TrainingArgs {
     /// So many steps, unless another number was chosen.
     pub fn with_steps(&self, steps: u64) -> Self {
         Self { steps: self.steps.or(Some(steps)), ..self.clone() }
+    }
+
+    /// So many steps, if a number is given.
+    pub fn taking_steps(&self, steps: Option<u64>) -> Self {
+        Self { steps: steps.or(self.steps), ..self.clone() }
     }
 
     fn fit(&self, default: &Fit, seed: u64) -> Fit {
@@ -126,7 +135,7 @@ impl Attempt<'_> {
         let settings = match &files {
             Some(_) => {
                 let (encoder, counts) = (self.encoder.fingerprint()?, [train.len(), test.len()]);
-                format!("{fit:?} of {encoder} on {counts:?} of {data:?}")
+                format!("{HEADS}: {fit:?} of {encoder} on {counts:?} of {data:?}")
             }
             None => String::new(),
         };
