@@ -7,8 +7,8 @@
 # VOC is a folder in PASCAL VOC's layout (one year or the development kit), CLASSES holds train/CLASS and test/CLASS, PICTURES
 # is what to pretrain on, without labels. What is done stays in runs/features (or $RUN), so that the same command goes on where
 # it was stopped. SIZE, WIDTH, STEPS, BATCH, LR, HEAD_STEPS, DETECTION_STEPS, SEGMENTATION_STEPS, HEAD_LR, SEEDS, MASKS and
-# SIDE_OF_DETECTION choose other settings; on a graphics card DEVICE=cuda WIDTH=64 STEPS=7960 BATCH=64 LR=1e-3 HEAD_LR=2e-4 WORKERS=5 is the whole AlexNet
-# in minutes.
+# SIDE_OF_DETECTION choose other settings; DEVICE=cuda WIDTH=64 STEPS=7960 BATCH=64 LR=1e-3 HEAD_LR=2e-4 WORKERS=5 is the
+# whole AlexNet, for a graphics card.
 set -euo pipefail
 [[ $# -eq 3 ]] || { sed -n '2,12p' "$0" >&2; exit 2; }
 voc=$(realpath "$1") classes=$(realpath "$2") pictures=$(realpath "$3")
