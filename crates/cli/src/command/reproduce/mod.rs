@@ -103,7 +103,7 @@ impl Task for Table2Task {
             (&mut self.segment, self.segmentation_steps),
         ];
         let run = |(task, steps): (&mut dyn Task, Option<u64>)| {
-            let training = &attempt.training.taking_steps(steps);
+            let training = &attempt.training.with_steps(steps);
             Ok(task.run(&Attempt { training, ..*attempt })?[0])
         };
         tasks.into_iter().map(run).collect()
@@ -120,7 +120,7 @@ impl Table2 {
                 smoke.path(),
                 &baselines.tiny(smoke.path()),
                 &ProposalArgs::tiny(),
-                &training.with_steps(2),
+                &training.with_default_steps(2),
                 3,
             ),
             (None, Some(voc)) => (voc.as_path(), baselines, &self.proposals, training, 7),
@@ -184,7 +184,7 @@ impl Classes {
         let smoke = SmokeFolder::draw_if(*smoke)?;
         let dataset = self.dataset.or_smoke(smoke.as_ref());
         let (baselines, training) = match &smoke {
-            Some(smoke) => (&baselines.tiny(smoke.path()), &training.with_steps(2)),
+            Some(smoke) => (&baselines.tiny(smoke.path()), &training.with_default_steps(2)),
             None => (baselines, training),
         };
         let images = dataset.training_folder()?;

@@ -44,7 +44,7 @@ impl ComparisonArgs {
         let smoke = SmokeFolder::draw_if(self.smoke)?;
         let mut task = load(smoke.as_ref())?;
         let (encoders, training) = match smoke {
-            Some(_) => (self.encoders.tiny(), &training.with_steps(2)),
+            Some(_) => (self.encoders.tiny(), &training.with_default_steps(2)),
             None => (self.encoders.clone(), training),
         };
         let table = ResultTable::compare(&mut task, &encoders.all()?, training, &device, console)?;

@@ -73,12 +73,12 @@ fn optimizers() -> impl TypedValueParser<Value = Optimizer> {
 
 impl TrainingArgs {
     /// So many steps, unless another number was chosen.
-    pub fn with_steps(&self, steps: u64) -> Self {
+    pub fn with_default_steps(&self, steps: u64) -> Self {
         Self { steps: self.steps.or(Some(steps)), ..self.clone() }
     }
 
     /// So many steps, if a number is given.
-    pub fn taking_steps(&self, steps: Option<u64>) -> Self {
+    pub fn with_steps(&self, steps: Option<u64>) -> Self {
         Self { steps: steps.or(self.steps), ..self.clone() }
     }
 
